@@ -1,0 +1,285 @@
+"""Settings: a frozen dataclass with one line a knob, then a TOML file over it, then flags over both."""
+
+import dataclasses
+import difflib
+import json
+import math
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from usfm.errors import RequestError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a setting means: the one place where its help, unit and range stand.
+
+    Args:
+        help: One phrase, without the default and the unit (both are added where it is shown).
+        unit: Unit of the value, "" where it has none.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+        choices: The values allowed; empty for any.
+        panel: Heading under which ``--help`` shows it.
+        content: False when the setting cannot change the result, only how it is made (workers, verbosity).
+        metavar: Placeholder in ``--help``.
+        flag: Another flag than ``--name-of-the-field``.
+    """
+
+    help: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    panel: str = "Options"
+    content: bool = True
+    metavar: str = ""
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a settings dataclass, taken apart."""
+
+    name: str
+    kind: type
+    optional: bool
+    many: bool
+    default: Any
+    knob: Knob
+
+    @property
+    def flag(self) -> str:
+        """The long flag on the command line."""
+        return self.knob.flag or "--" + self.name.replace("_", "-")
+
+
+def cores() -> int:
+    """Count the cores this process may use (a container or scheduler may allow fewer than the machine has)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What every command is asked for besides its own settings."""
+
+    inputs: Annotated[tuple[str, ...], Knob("input, may be repeated and takes globs", panel="Input/Output")] = ()
+    out: Annotated[str | None, Knob("where the result goes", panel="Input/Output", content=False)] = None
+    overwrite: Annotated[
+        bool, Knob("replace an existing output", panel="Input/Output", content=False, flag="--overwrite")
+    ] = False
+    dry_run: Annotated[
+        bool,
+        Knob("say what would be read, done and written; touch nothing", panel="Running", content=False, flag="--dry-run"),
+    ] = False
+    workers: Annotated[
+        int, Knob("processes (default: all cores this process may use)", low=1, panel="Running", content=False)
+    ] = field(default_factory=cores)
+    cluster: Annotated[
+        str | None,
+        Knob("a Dask scheduler's address, or local", panel="Running", content=False, metavar="ADDRESS"),
+    ] = None
+    device: Annotated[
+        str, Knob("auto, cpu, cuda, cuda:1 or mps", panel="Running", content=False, metavar="NAME")
+    ] = "auto"
+    seed: Annotated[int, Knob("the same seed gives the same result, whatever --workers is", low=0, panel="Running")] = 0
+    debug: Annotated[bool, Knob("show tracebacks", panel="Running", content=False, flag="--debug")] = False
+
+
+def describe(cls: type) -> list[Setting]:
+    """Take a settings dataclass apart, field by field, in the order they are written.
+
+    Raises:
+        TypeError: If a field has no ``Knob`` or a type that settings cannot have.
+    """
+    hints = typing.get_type_hints(cls, include_extras=True)
+    settings = []
+    for item in dataclasses.fields(cls):
+        hint = hints[item.name]
+        knob = next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Knob)), None)
+        if knob is None:
+            raise TypeError(f"{cls.__name__}.{item.name} needs Annotated[type, Knob(...)]")
+        kind, optional, many = hint.__origin__, False, False
+        if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+            kind = next(arg for arg in typing.get_args(kind) if arg is not type(None))
+            optional = True
+        if typing.get_origin(kind) is tuple:
+            kind, many = typing.get_args(kind)[0], True
+        if kind not in (int, float, str, bool):
+            raise TypeError(f"{cls.__name__}.{item.name} has type {kind}; settings are int, float, str or bool")
+        default = None if item.default is dataclasses.MISSING else item.default
+        settings.append(Setting(item.name, kind, optional, many, default, knob))
+    return settings
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the nearest known name, "" when none is near.
+
+    Example:
+        >>> did_you_mean("max_frame", ["fps", "max_frames"])
+        "; did you mean 'max_frames'?"
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _checked_one(setting: Setting, value: Any, where: str) -> Any:
+    if setting.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    wrong_bool = isinstance(value, bool) and setting.kind is not bool
+    if not isinstance(value, setting.kind) or wrong_bool:
+        raise RequestError(f"{where}: {setting.name} is {value!r}; it must be of type {setting.kind.__name__}.")
+    knob = setting.knob
+    if knob.choices and value not in knob.choices:
+        near = did_you_mean(str(value), knob.choices)
+        raise RequestError(f"{where}: {setting.name} is {value!r}; it must be one of {', '.join(knob.choices)}{near}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        low, high = knob.low, knob.high
+        if (low is not None and value < low) or (high is not None and value > high) or math.isnan(value):
+            bounds = f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else ""
+            unit = f" {knob.unit}" if knob.unit else ""
+            bounds = bounds or f"between {low:g} and {high:g}"
+            raise RequestError(f"{where}: {setting.name} is {value}{unit}; it must be {bounds}{unit}.")
+    return value
+
+
+def _checked(setting: Setting, value: Any, where: str) -> Any:
+    if value is None and setting.optional:
+        return None
+    if setting.many:
+        values = [value] if isinstance(value, str) else list(value)
+        return tuple(_checked_one(setting, one, where) for one in values)
+    return _checked_one(setting, value, where)
+
+
+def read_section(section: str, file: str | Path, sections: Sequence[str] = ()) -> dict:
+    """Read one command's section of a TOML file; dashes in keys count as underscores.
+
+    Raises:
+        RequestError: If the file is missing, not TOML, or has a section that no command owns.
+    """
+    try:
+        with open(file, "rb") as handle:
+            tables = tomllib.load(handle)
+    except OSError as error:
+        raise RequestError(f"{file}: cannot read this settings file ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{file}: not a TOML file ({error}).") from None
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise RequestError(f"{file}: '{name}' stands outside a section; write it under [{section}].")
+        if sections and name not in sections:
+            raise RequestError(f"{file}: no command is called '{name}'{did_you_mean(name, sections)}")
+    return {key.replace("-", "_"): value for key, value in tables.get(section, {}).items()}
+
+
+def resolve(cls: type[T], section: str, file: str | Path | None, flags: dict, *, beside: Iterable[str] = ()) -> T:
+    """Build settings: the dataclass' defaults, a TOML section over them, flags over both.
+
+    Args:
+        cls: Settings dataclass, each field ``Annotated[type, Knob(...)]``.
+        section: Section of the file, the command's name.
+        file: TOML file, or None.
+        flags: Field name -> value as typed; None means not given.
+        beside: Keys that the section may hold for others (the fields of ``Request``).
+
+    Raises:
+        RequestError: For an unknown key (with the nearest known one), a wrong type, or a value out of range.
+    """
+    settings = {setting.name: setting for setting in describe(cls)}
+    values: dict[str, Any] = {}
+    table = read_section(section, file) if file else {}
+    for key, value in table.items():
+        if key in settings:
+            values[key] = _checked(settings[key], value, f"{file} [{section}]")
+        elif key not in beside:
+            known = [*settings, *beside]
+            raise RequestError(f"{file}: unknown setting '{key}' in [{section}]{did_you_mean(key, known)}")
+    for key, value in flags.items():
+        if value is not None:
+            values[key] = _checked(settings[key], value, f"usfm {section}")
+    return cls(**values)
+
+
+def as_dict(config: Any) -> dict:
+    """Turn settings into a plain dict that JSON can hold."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(config).items()}
+
+
+def content_dict(config: Any) -> dict:
+    """Like ``as_dict``, but only the settings that can change the result: what makes two runs "the same"."""
+    keep = {setting.name for setting in describe(type(config)) if setting.knob.content}
+    return {key: value for key, value in as_dict(config).items() if key in keep}
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)  # a JSON string is a valid TOML basic string
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml_value(one) for one in value) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return repr(value)
+
+
+def to_toml(tables: dict, prefix: str = "") -> str:
+    """Write nested dicts as TOML; None is left out, since TOML has no null.
+
+    Example:
+        >>> print(to_toml({"seed": 0, "model": {"name": "vit"}}))
+        seed = 0
+        <BLANKLINE>
+        [model]
+        name = "vit"
+        <BLANKLINE>
+    """
+    plain = {key: value for key, value in tables.items() if not isinstance(value, dict) and value is not None}
+    lines = [f"{key} = {_toml_value(value)}" for key, value in plain.items()]
+    text = "\n".join(lines) + ("\n" if lines else "")
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            name = f"{prefix}{key}"
+            text += ("\n" if text else "") + f"[{name}]\n" + to_toml(value, f"{name}.")
+    return text
+
+
+def override(tables: dict, assignments: Sequence[str]) -> dict:
+    """Apply ``a.b=value`` assignments (``--set``) to nested dicts and return a changed copy.
+
+    A value is read as TOML and, where it is none, as a bare string.
+
+    Raises:
+        RequestError: For an assignment without ``=`` or a path that the tables do not have.
+
+    Example:
+        >>> override({"optim": {"lr": 1e-3}}, ["optim.lr=3e-4"])
+        {'optim': {'lr': 0.0003}}
+    """
+    changed = json.loads(json.dumps(tables))
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise RequestError(f"--set {assignment}: write it as key=value.")
+        *parents, leaf = path.strip().split(".")
+        table = changed
+        for parent in parents:
+            if not isinstance(table.get(parent), dict):
+                raise RequestError(f"--set {path}: there is no section '{parent}'{did_you_mean(parent, table)}")
+            table = table[parent]
+        if leaf not in table:
+            raise RequestError(f"--set {path}: unknown setting '{leaf}'{did_you_mean(leaf, table)}")
+        try:
+            table[leaf] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            table[leaf] = text
+    return changed

@@ -1,0 +1,175 @@
+"""The only place that prints: results on stdout; progress, tables and messages on stderr."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+PLAIN_INTERVAL_S = 10.0  # a log file wants a line now and then, not a bar
+
+
+@dataclass
+class _State:
+    quiet: bool = False
+    verbose: bool = False
+    as_json: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+_state = _State()
+
+
+def configure(*, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
+    """Set how much is said; the front door calls this once a command."""
+    _state.quiet, _state.verbose, _state.as_json = quiet, verbose, as_json
+    _state.warnings.clear()
+
+
+def _terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _rich():
+    from rich.console import Console
+
+    # Made anew each time: tests and callers swap sys.stderr, and a Console keeps the one it saw first.
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Say a sentence on stderr, unless quiet."""
+    if not _state.quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def detail(text: str) -> None:
+    """Say a sentence that only ``-v`` asks for."""
+    if _state.verbose:
+        say(text)
+
+
+def warn(text: str) -> None:
+    """Say once that something needs attention but the work goes on; quiet does not hide it."""
+    if text in _state.warnings:
+        return
+    _state.warnings.append(text)
+    if _terminal():
+        from rich.markup import escape
+
+        _rich().print(f"[yellow]warning:[/yellow] {escape(text)}")
+    else:
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def error(text: str) -> None:
+    """Say why a command ends: one sentence, never hidden."""
+    print(f"usfm: {text}", file=sys.stderr, flush=True)
+
+
+def result(summary: dict) -> None:
+    """Put the result on stdout: the path that was written, or the whole summary with ``--json``."""
+    if _state.as_json:
+        print(json.dumps(summary, default=_plain), flush=True)
+    elif summary.get("out"):
+        print(summary["out"], flush=True)
+
+
+def _plain(value: object) -> object:
+    return value.item() if hasattr(value, "item") else value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def text(lines: str) -> None:
+    """Put text that *is* the result on stdout (``info``); with ``--json`` the summary takes its place."""
+    if not _state.as_json:
+        print(lines, flush=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Show a small table on stderr; the first column is left-aligned, the others right."""
+    if _state.quiet:
+        return
+    if _terminal():
+        from rich.table import Table
+
+        drawn = Table(title=title, title_justify="left")
+        for place, column in enumerate(columns):
+            drawn.add_column(column, justify="left" if place == 0 else "right")
+        for row in rows:
+            drawn.add_row(*(str(cell) for cell in row))
+        _rich().print(drawn)
+    else:
+        say(format_table(title, columns, rows))
+
+
+def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Lay a table out as plain text.
+
+    Example:
+        >>> print(format_table("", ["split", "frames"], [["train", 90], ["test", 10]]))
+        split  frames
+        train      90
+        test       10
+    """
+    cells = [[str(cell) for cell in row] for row in [columns, *rows]]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join(([title] if title else []) + lines)
+
+
+class Progress:
+    """What ``progress`` yields: a counter that shows itself now and then."""
+
+    def __init__(self, description: str, total: float | None, unit: str, bar=None, task=None):
+        self.description, self._total, self.unit = description, total, unit
+        self.done = 0.0
+        self._bar, self._task = bar, task
+        self._started = self._shown = time.monotonic()
+
+    def advance(self, n: float = 1, note: str = "") -> None:
+        """Count ``n`` more done."""
+        self.done += n
+        if self._bar is not None:
+            self._bar.update(self._task, advance=n, note=note)
+        elif not _state.quiet and time.monotonic() - self._shown >= PLAIN_INTERVAL_S:
+            self._shown = time.monotonic()
+            say(self._line(note))
+
+    def total(self, n: float) -> None:
+        """Correct the total, for work whose size shows only on the way."""
+        self._total = n
+        if self._bar is not None:
+            self._bar.update(self._task, total=n)
+
+    def _line(self, note: str = "") -> str:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        share = f" of {self._total:.0f}" if self._total else ""
+        return f"{self.description}: {self.done:.0f}{share} {self.unit}, {self.done / seconds:.1f}/s {note}".rstrip()
+
+
+@contextmanager
+def progress(description: str, total: float | None = None, unit: str = "frames") -> Iterator[Progress]:
+    """Show progress: a rich bar on a terminal, a line every ten seconds in a log, nothing when quiet."""
+    if _state.quiet or not _terminal():
+        yield Progress(description, total, unit)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bar(*columns, console=_rich(), transient=True) as bar:
+        yield Progress(description, total, unit, bar, bar.add_task(description, total=total, note=""))

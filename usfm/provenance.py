@@ -1,0 +1,80 @@
+"""What ran: version, commit, libraries and device, and digests that say whether two inputs are the same."""
+
+import hashlib
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from usfm import __version__
+
+LIBRARIES = ("numpy", "h5py", "opencv-python-headless", "scikit-image", "av", "torch", "timm", "rapidocr")
+
+
+def commit() -> str:
+    """Return the git commit of a source checkout, "" for an installed wheel.
+
+    Read from ``.git`` directly: no subprocess, and none of another repository that usfm happens to be used in.
+    """
+    git = Path(__file__).resolve().parent.parent / ".git"
+    try:
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        ref = head.removeprefix("ref: ")
+        if (git / ref).exists():
+            return (git / ref).read_text().strip()
+        packed = (git / "packed-refs").read_text().splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(" " + ref)), "")
+    except OSError:
+        return ""
+
+
+def software(libraries: tuple[str, ...] = LIBRARIES) -> dict:
+    """Describe the software that runs, without importing any of it.
+
+    Returns:
+        ``usfm``, ``commit``, ``python``, ``platform`` and ``libraries`` (name -> version, absent ones left out).
+    """
+    versions = {}
+    for name in libraries:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "usfm": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}",
+        "libraries": versions,
+    }
+
+
+def device_name(device: str) -> str:
+    """Name the accelerator behind a torch device string, such as ``cuda:0``; the processor's name for ``cpu``."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
+
+
+def digest(thing: object) -> str:
+    """Digest bytes as they are and anything else as canonical JSON.
+
+    Returns:
+        sha256, 64 hex digits.
+
+    Example:
+        >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+        True
+    """
+    data = thing if isinstance(thing, bytes) else json.dumps(thing, sort_keys=True, default=str).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: str | Path) -> str:
+    """Digest a file's bytes, in 1 MiB blocks."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
