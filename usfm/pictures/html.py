@@ -1,0 +1,146 @@
+"""One self-contained HTML page: pictures inside, no script, nothing fetched."""
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2630; --soft: #5b6770; --line: #d9dee4; --paper: #ffffff; --wash: #f3f5f8;
+        --accent: #1f6fb4; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ed; --soft: #9aa5b1; --line: #343c46; --paper: #14181d;
+        --wash: #1d232a; --accent: #6db3ee; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 68rem; background: var(--paper); color: var(--ink);
+       font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem;
+     border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
+p.lead { color: var(--soft); margin: 0 0 1rem; } p { max-width: 52rem; }
+nav a { margin-right: .9rem; color: var(--accent); text-decoration: none; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .28rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+th { font-weight: 600; background: var(--wash); } td.n, th.n { text-align: right; }
+figure { display: inline-block; margin: .4rem .8rem .8rem 0; max-width: 100%; vertical-align: top; }
+figure img { max-width: 100%; height: auto; border-radius: 4px; background: #fff; }
+figcaption { color: var(--soft); font-size: .87rem; max-width: 44rem; }
+.note { border-left: 3px solid #d9962b; background: var(--wash); padding: .5rem .8rem; margin: .6rem 0;
+        max-width: 52rem; }
+pre { background: var(--wash); padding: .7rem .9rem; overflow-x: auto; font-size: .85rem; }
+details { margin: .5rem 0; } summary { cursor: pointer; color: var(--accent); }
+"""
+
+
+def page(title: str, sections: Iterable[tuple[str, str]], lead: str = "") -> str:
+    """Put sections under headings into one page.
+
+    Args:
+        title: heading and window title.
+        sections: (heading, body) pairs; a body is made by joining what the other functions of this module return.
+        lead: one sentence under the title.
+
+    Returns:
+        The whole document; every text is escaped, every picture is inside it.
+    """
+    sections = list(sections)
+    links = "".join(f'<a href="#s{k}">{escape(name)}</a>' for k, (name, _) in enumerate(sections))
+    body = "".join(
+        f'<section id="s{k}"><h2>{escape(name)}</h2>{html}</section>' for k, (name, html) in enumerate(sections)
+    )
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
+        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>'
+        f"{f'<nav>{links}</nav>' if len(sections) > 2 else ''}{body}</body></html>\n"
+    )
+
+
+def paragraph(text: str) -> str:
+    """A paragraph of plain text."""
+    return f"<p>{escape(text)}</p>"
+
+
+def note(text: str) -> str:
+    """A warning that must not be overlooked."""
+    return f'<div class="note">{escape(text)}</div>'
+
+
+def code(text: str) -> str:
+    """Preformatted text: a command, a settings file."""
+    return f"<pre>{escape(text)}</pre>"
+
+
+def details(summary: str, body: str) -> str:
+    """Folded content: `body` is HTML of this module, shown on a click."""
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table; numbers are set to the right, floats to four significant digits, None and NaN as a dash."""
+    rows = [list(row) for row in rows]
+    numeric = [
+        bool(rows) and all(isinstance(row[k], int | float | np.number) or row[k] is None for row in rows)
+        for k in range(len(columns))
+    ]
+    kinds = [' class="n"' if n else "" for n in numeric]
+    head = "".join(f"<th{kind}>{escape(str(name))}</th>" for kind, name in zip(kinds, columns, strict=True))
+    body = "".join(
+        "<tr>" + "".join(f"<td{kind}>{escape(cell(v))}</td>" for kind, v in zip(kinds, row, strict=True)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def facts(values: Mapping[str, object]) -> str:
+    """A two-column table of named values."""
+    return table(["", ""], [[name, cell(value)] for name, value in values.items()])
+
+
+def figure(image: np.ndarray | bytes | str | Path, caption: str = "", width_px: int | None = None) -> str:
+    """A picture inside the page.
+
+    Args:
+        image: (H, W) or (H, W, 3) array, the bytes of a PNG or JPEG, or the path of one.
+        caption: text below.
+        width_px: shown width; by default the picture's own.
+    """
+    if isinstance(image, np.ndarray):
+        data = to_png(image)
+    else:
+        data = image if isinstance(image, bytes) else Path(image).read_bytes()
+    kind = "png" if data[:4] == b"\x89PNG" else "jpeg"
+    size = f' width="{width_px}"' if width_px else ""
+    source = base64.b64encode(data).decode("ascii")
+    words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><img{size} alt="{escape(caption)}" src="data:image/{kind};base64,{source}">{words}</figure>'
+
+
+def to_png(image: np.ndarray) -> bytes:
+    """Encode a picture ((H, W) or (H, W, 3); uint8, bool or float in 0..1) as PNG bytes."""
+    from PIL import Image
+
+    from usfm.pictures.sheet import to_rgb
+
+    buffer = io.BytesIO()
+    Image.fromarray(to_rgb(image)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def cell(value: object) -> str:
+    """Write one value as a table does.
+
+    >>> cell(0.123456), cell(float("nan")), cell(12), cell("a"), cell(1234567)
+    ('0.1235', '–', '12', 'a', '1,234,567')
+    """
+    if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    if isinstance(value, float | np.floating):
+        return f"{value:.4g}"
+    return str(value)
