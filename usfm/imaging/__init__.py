@@ -1,0 +1,1 @@
+"""Floor: pure functions on arrays; no files, no torch, no settings."""
