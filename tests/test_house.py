@@ -1,0 +1,61 @@
+"""The house rules that a program can check: layers, start-up, file sizes, names, and nothing of a machine."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "usfm").rglob("*.py"))
+HEAVY = {"torch", "cv2", "timm", "ultralytics", "h5py", "scipy", "skimage", "sklearn", "matplotlib", "av", "onnxruntime"}
+
+
+def test_layers_hold():
+    from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["pretrain", "--help"], ["eval", "--help"]])
+def test_help_imports_nothing_heavy(arguments):
+    code = (
+        "import sys; from usfm.cli.main import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(re.findall(r"'(\w+)'", done.stderr))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_is_a_page_with_a_first_line(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400, "look for the seam"
+    assert text.lstrip().startswith('"""'), "a module's first line says what room this is"
+
+
+def test_no_attic():
+    attic = {"utils", "util", "misc", "base", "manager", "helpers", "common"}
+    assert not [path for path in SOURCES if path.stem in attic or path.parent.name in attic]
+    getters = [path for path in SOURCES if re.search(r"^ *def get_", path.read_text(), flags=re.M)]
+    assert not getters
+
+
+def test_top_level_holds_nothing_else():
+    names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    known = {"usfm", "tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"}
+    assert names - {"usfm.egg-info", "build", "dist"} <= known
+
+
+def test_nothing_of_a_machine_or_registry_in_the_tree():
+    # Spelt in pieces, or this file would be the first to fail.
+    hosts = ["pypi" + ".org", "python" + "hosted", "registry." + "npmjs", "deb." + "debian"]
+    folders = ["/" + "work/", "/" + "root/", "/" + "farm/"]
+    bad = re.compile("|".join(re.escape(one) for one in hosts + folders))
+    files = [p for d in ("usfm", "tests", "docs", ".ci") for p in (ROOT / d).rglob("*") if p.is_file()]
+    files += [ROOT / name for name in ("README.md", "CHANGELOG.md", "pyproject.toml")]
+    text_files = [path for path in files if path.suffix in {".py", ".md", ".toml", ".txt", ".json", ".html", ""}]
+    assert not [str(path) for path in text_files if bad.search(path.read_text(errors="ignore"))]

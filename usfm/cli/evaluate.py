@@ -1,0 +1,14 @@
+"""``usfm eval``: Measure runs with intervals and write the report."""
+
+from usfm.cli.options import Command
+from usfm.config import Request
+from usfm.evaluate.config import Config
+
+
+def _run(config: Config, request: Request) -> dict:
+    from usfm.evaluate.run import run
+
+    return run(config, request)
+
+
+COMMAND = Command("eval", "Measure runs with intervals and write the report.", Config, _run, inputs="RUN...", without=("cluster", "device"))

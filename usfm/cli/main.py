@@ -1,0 +1,114 @@
+"""``usfm``: the table of commands, and how an error becomes one sentence and an exit code."""
+
+import errno
+import os
+import sys
+from importlib import import_module
+
+import click
+import typer
+
+from usfm import __version__, console
+from usfm.cli.options import function_of
+from usfm.config import did_you_mean
+from usfm.errors import Interrupted, UsfmError, WorkError
+
+COMMANDS = (
+    "simulate",
+    "extract",
+    "clean",
+    "dedup",
+    "sector",
+    "pretrain",
+    "finetune",
+    "eval",
+    "embed",
+    "info",
+    "demo",
+)
+MODULES = {"eval": "evaluate"}
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.text(f"usfm {__version__}")
+        raise typer.Exit
+
+
+def build() -> click.Command:
+    """Build the whole command line; imports each command's settings, nothing heavy."""
+    app = typer.Typer(
+        help="From piles of raw ultrasound to a foundation model and the evidence that it is good.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+    @app.callback()
+    def _top(
+        version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    ) -> None:
+        pass
+
+    for name in COMMANDS:
+        command = import_module(f"usfm.cli.{MODULES.get(name, name)}").COMMAND
+        app.command(name, help=command.sentence)(function_of(command, COMMANDS))
+    return typer.main.get_command(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the code that the contract gives (0, 1, 2, 3, 130)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        code = build().main(args=arguments, prog_name="usfm", standalone_mode=False)
+    except UsfmError as error:
+        if debug:
+            raise
+        console.error(str(error))
+        code = error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # has printed the help already
+        code = error.exit_code
+    except click.UsageError as error:
+        console.error(_usage_sentence(error))
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        console.error("interrupted; type the same command again to go on.")
+        code = Interrupted.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
+        code = WorkError.exit_code
+    except MemoryError:
+        if debug:
+            raise
+        console.error("out of memory; give fewer --workers, or a smaller batch.")
+        code = WorkError.exit_code
+    except OSError as error:
+        sentence = _os_sentence(error)
+        if debug or not sentence:
+            raise
+        console.error(sentence)
+        code = WorkError.exit_code if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) else 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _os_sentence(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}the disk is full; free some space and type the same command again."
+    if error.errno == errno.EFBIG:
+        return f"{where}the file would pass the size limit of this system; raise it and type the same command again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{where}no permission to do this; choose another --out or mend the permission."
+    if error.errno == errno.EIO:
+        return f"{where}the disk gave a read or write error; check the disk, then type the same command again."
+    return ""
+
+
+def _usage_sentence(error: click.UsageError) -> str:
+    name = error.ctx.info_name if error.ctx is not None else ""
+    help_of = "usfm --help" if name in ("", "usfm", None) else f"usfm {name} --help"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if message.startswith("No such command"):
+        message += did_you_mean(message.split("'")[1], COMMANDS).rstrip("?")
+    return f"{message}; see '{help_of}'."

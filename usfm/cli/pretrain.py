@@ -1,0 +1,14 @@
+"""``usfm pretrain``: Pretrain an encoder on a sector store by masked image modelling."""
+
+from usfm.cli.options import Command
+from usfm.config import Request
+from usfm.pretrain.config import Config
+
+
+def _run(config: Config, request: Request) -> dict:
+    from usfm.pretrain.run import run
+
+    return run(config, request)
+
+
+COMMAND = Command("pretrain", "Pretrain an encoder on a sector store by masked image modelling.", Config, _run, without=("cluster",))
