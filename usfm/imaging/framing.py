@@ -1,4 +1,4 @@
-"""Crop, letterbox and resize as one invertible map that pixels, masks, boxes, points, geometry and spacing go through."""
+"""Crop, letterbox and resize as one invertible map for pixels, masks, boxes, points, geometry and spacing."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The acoustic region: where in a frame there is ultrasound; from a clip (what moves), from a still, from DICOM regions."""
+"""The acoustic region: where in a frame there is ultrasound, from a clip, a still, or DICOM regions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

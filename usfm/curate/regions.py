@@ -1,0 +1,186 @@
+"""The one phase that finds and keeps the region of every clip layout, for whichever of clean, dedup, sector comes first.
+
+A step puts `phase` before its own phases, cuts its own work by `partition` (the same cut), and hands the k-th result
+file of the region phase to its k-th part, where `Found.read` gives the region of each frame:
+
+    parts = partition(store)
+    phases = [phase(store), Phase("clean", plan=lambda done: [... done["regions"][k] ... for k in range(len(parts))], ...)]
+"""
+
+import dataclasses
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from usfm.imaging.fan import SectorGeometry
+from usfm.imaging.layout import layouts
+from usfm.imaging.region import Region, find_region
+from usfm.jobs import Part, Phase
+from usfm.store import Store
+
+FRAMES_PER_PART = 512
+"""Frames after which a part of the region phase is closed (whole sources only)."""
+
+FRAMES_PER_LAYOUT = 48
+"""Frames that a region is found from, evenly over the clip: more add time, not accuracy."""
+
+LOW_CONFIDENCE = 0.2
+"""A region under this confidence is a guess (as a rule the whole frame); steps count it and warn."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the region phase found for the frames of one part.
+
+    Attributes:
+        rows: frame rows of the store, ascending.
+        which: for each of them the entry of ``regions``.
+        regions: the regions of the part's layouts.
+        keys: their names, unique over the store: "<source id>#<layout>".
+        empty: for each row, True where the frame is one flat colour.
+        reused: whether the regions came with the input store.
+    """
+
+    rows: np.ndarray
+    which: np.ndarray
+    regions: list[Region]
+    keys: list[str]
+    empty: np.ndarray
+    reused: list[bool]
+
+    def region(self, row: int) -> Region:
+        """Return the region of a frame row of the store."""
+        return self.regions[self.which[self._at(row)]]
+
+    def key(self, row: int) -> str:
+        """Return the name of that region, for `PartWriter.region` and `PartWriter.copy`."""
+        return self.keys[self.which[self._at(row)]]
+
+    def is_empty(self, row: int) -> bool:
+        """Say whether a frame is one flat colour: nothing to see, nothing to find."""
+        return bool(self.empty[self._at(row)])
+
+    def is_reused(self, row: int) -> bool:
+        """Say whether the region came with the input store (then a copied frame brings it along by itself)."""
+        return self.reused[self.which[self._at(row)]]
+
+    def _at(self, row: int) -> int:
+        """Return where a row lies in this part."""
+        at = int(np.searchsorted(self.rows, row))
+        if at == len(self.rows) or self.rows[at] != row:
+            raise KeyError(f"frame row {row} is not in this part")
+        return at
+
+    def to_bytes(self) -> bytes:
+        """Return the result as the bytes that `read` understands."""
+        header, arrays = [], {"rows": self.rows, "which": self.which, "empty": self.empty}
+        for k, (region, key) in enumerate(zip(self.regions, self.keys, strict=True)):
+            geometry = None if region.geometry is None else dataclasses.asdict(region.geometry)
+            header.append({"key": key, "shape": region.shape, "geometry": geometry, "confidence": region.confidence,
+                           "evidence": region.evidence, "extra": region.extra, "reused": self.reused[k],
+                           "size": region.mask.shape})  # fmt: skip
+            arrays[f"mask_{k}"] = np.packbits(region.mask)
+        arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Found":
+        """Read a result file of the region phase."""
+        with np.load(path) as arrays:
+            header = json.loads(arrays["header"].tobytes())
+            regions = []
+            for k, entry in enumerate(header):
+                height, width = entry["size"]
+                mask = np.unpackbits(arrays[f"mask_{k}"], count=height * width).reshape(height, width).astype(bool)
+                geometry = None if entry["geometry"] is None else SectorGeometry(**entry["geometry"])
+                regions.append(Region(mask, entry["shape"], geometry, entry["confidence"], entry["evidence"], entry["extra"]))  # fmt: skip
+            return cls(arrays["rows"], arrays["which"], regions, [entry["key"] for entry in header],
+                       arrays["empty"], [entry["reused"] for entry in header])  # fmt: skip
+
+
+def partition(store: Store, frames_per_part: int = FRAMES_PER_PART) -> list[np.ndarray]:
+    """Cut the frames of a store into runs of whole sources, in order: the cut that region-using steps share.
+
+    Args:
+        store: the input store.
+        frames_per_part: a part is closed once it holds this many frames.
+
+    Returns:
+        Ascending frame rows, one array a part; together every frame once.
+    """
+    parts, rows = [], []
+    for clip in store.clips():
+        if len(clip):
+            rows.append(clip)
+        if sum(map(len, rows)) >= frames_per_part:
+            parts.append(np.sort(np.concatenate(rows)))
+            rows = []
+    if rows:
+        parts.append(np.sort(np.concatenate(rows)))
+    return parts
+
+
+def phase(store: Store, *, method: str = "auto", redo: bool = False) -> Phase:
+    """Return the phase "regions": part k covers ``partition(store)[k]`` and gives one `Found` file.
+
+    Args:
+        store: the input store; sources that have regions already keep them.
+        method: auto, dicom, temporal, single (see `usfm.imaging.region.find_region`).
+        redo: find regions anew even where the store has them.
+    """
+    paths = [str(path) for path in store.paths]
+    parts = [
+        Part(f"regions-{k:05d}", (paths, rows, method, redo), weight=float(len(rows)))
+        for k, rows in enumerate(partition(store))
+    ]
+    return Phase("regions", plan=lambda done: parts, work=find_part)
+
+
+def find_part(payload: tuple) -> bytes:
+    """Find the regions of one part (runs in a worker)."""
+    paths, rows, method, redo = payload
+    store = Store.open(paths)
+    sources, stored = store.column("source")[rows], store.column("region_row")[rows]
+    frame_ids, metadata = store.column("frame_id"), store.source_column("metadata", "{}")
+    which, empty = np.full(len(rows), -1, np.int32), np.zeros(len(rows), bool)
+    regions, keys, reused = [], [], []
+    for source in dict.fromkeys(sources.tolist()):
+        at = np.flatnonzero(sources == source)
+        name = _source_name(str(frame_ids[rows[at[0]]]))
+        if (stored[at] >= 0).all() and not redo:
+            for row in dict.fromkeys(stored[at].tolist()):
+                which[at[stored[at] == row]] = len(regions)
+                regions.append(store.region(row))
+                keys.append(f"{name}#stored{row}")
+                reused.append(True)
+            continue
+        frames = store.frames(rows[at])
+        empty[at] = [is_flat(frame) for frame in frames]
+        for k, members in enumerate(layouts(frames)):
+            picked = members[~empty[at[members]]]
+            picked = picked if len(picked) else members
+            picked = picked[np.unique(np.linspace(0, len(picked) - 1, FRAMES_PER_LAYOUT).round().astype(int))]
+            dicom = json.loads(metadata[source] or "{}").get("regions")
+            which[at[members]] = len(regions)
+            regions.append(find_region([frames[i] for i in picked], method, dicom))
+            keys.append(f"{name}#{k}")
+            reused.append(False)
+    return Found(rows, which, regions, keys, empty, reused).to_bytes()
+
+
+def is_flat(frame: np.ndarray) -> bool:
+    """Say whether a frame is one flat colour but for compression noise: black, blue, a lost signal."""
+    low, high = np.percentile(frame.reshape(-1, 1 if frame.ndim == 2 else frame.shape[2]), (0.5, 99.5), axis=0)
+    return bool((high - low).max() <= 4)
+
+
+def _source_name(frame_id: str) -> str:
+    """Return the part of a frame id that names its source ("ab12:7~1" -> "ab12~1")."""
+    digest, _, rest = frame_id.partition(":")
+    _, twin, copy = rest.partition("~")
+    return digest + twin + copy
