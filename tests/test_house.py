@@ -9,7 +9,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "usfm").rglob("*.py"))
-HEAVY = {"torch", "cv2", "timm", "ultralytics", "h5py", "scipy", "skimage", "sklearn", "matplotlib", "av", "onnxruntime"}
+HEAVY = {
+    "torch",
+    "cv2",
+    "timm",
+    "ultralytics",
+    "h5py",
+    "scipy",
+    "skimage",
+    "sklearn",
+    "matplotlib",
+    "av",
+    "onnxruntime",
+}
 
 
 def test_layers_hold():

@@ -78,7 +78,9 @@ class Request:
     ] = False
     dry_run: Annotated[
         bool,
-        Knob("say what would be read, done and written; touch nothing", panel="Running", content=False, flag="--dry-run"),
+        Knob(
+            "say what would be read, done and written; touch nothing", panel="Running", content=False, flag="--dry-run"
+        ),
     ] = False
     workers: Annotated[
         int, Knob("processes (default: all cores this process may use)", low=1, panel="Running", content=False)
@@ -87,9 +89,9 @@ class Request:
         str | None,
         Knob("a Dask scheduler's address, or local", panel="Running", content=False, metavar="ADDRESS"),
     ] = None
-    device: Annotated[
-        str, Knob("auto, cpu, cuda, cuda:1 or mps", panel="Running", content=False, metavar="NAME")
-    ] = "auto"
+    device: Annotated[str, Knob("auto, cpu, cuda, cuda:1 or mps", panel="Running", content=False, metavar="NAME")] = (
+        "auto"
+    )
     seed: Annotated[int, Knob("the same seed gives the same result, whatever --workers is", low=0, panel="Running")] = 0
     debug: Annotated[bool, Knob("show tracebacks", panel="Running", content=False, flag="--debug")] = False
 

@@ -11,4 +11,6 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
-COMMAND = Command("clean", "Find burnt-in text, markers and user interface, and fill them in.", Config, _run, without=("device",))
+COMMAND = Command(
+    "clean", "Find burnt-in text, markers and user interface, and fill them in.", Config, _run, without=("device",)
+)

@@ -11,4 +11,11 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
-COMMAND = Command("eval", "Measure runs with intervals and write the report.", Config, _run, inputs="RUN...", without=("cluster", "device"))
+COMMAND = Command(
+    "eval",
+    "Measure runs with intervals and write the report.",
+    Config,
+    _run,
+    inputs="RUN...",
+    without=("cluster", "device"),
+)

@@ -11,4 +11,11 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
-COMMAND = Command("finetune", "Fit a downstream task on top of an encoder.", Config, _run, arguments=(("task", "TASK"),), without=("cluster",))
+COMMAND = Command(
+    "finetune",
+    "Fit a downstream task on top of an encoder.",
+    Config,
+    _run,
+    arguments=(("task", "TASK"),),
+    without=("cluster",),
+)

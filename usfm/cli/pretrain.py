@@ -11,4 +11,6 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
-COMMAND = Command("pretrain", "Pretrain an encoder on a sector store by masked image modelling.", Config, _run, without=("cluster",))
+COMMAND = Command(
+    "pretrain", "Pretrain an encoder on a sector store by masked image modelling.", Config, _run, without=("cluster",)
+)

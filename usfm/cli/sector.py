@@ -11,4 +11,10 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
-COMMAND = Command("sector", "Find the acoustic region and its geometry, and cut frames of one size.", Config, _run, without=("device",))
+COMMAND = Command(
+    "sector",
+    "Find the acoustic region and its geometry, and cut frames of one size.",
+    Config,
+    _run,
+    without=("device",),
+)

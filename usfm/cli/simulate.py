@@ -11,4 +11,11 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
-COMMAND = Command("simulate", "Make ultrasound clips by physics, with the truth beside them.", Config, _run, inputs="", without=("cluster", "device"))
+COMMAND = Command(
+    "simulate",
+    "Make ultrasound clips by physics, with the truth beside them.",
+    Config,
+    _run,
+    inputs="",
+    without=("cluster", "device"),
+)

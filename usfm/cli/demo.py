@@ -1,0 +1,85 @@
+"""``usfm demo``: Run the whole chain on simulated clips, printing each line before it runs."""
+
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from usfm import console
+from usfm.cli.options import Command
+from usfm.config import Knob, Request
+from usfm.errors import RequestError, UsfmError
+
+# The tutorial shows these lines too (a test compares them): they can be pasted into a shell.
+LINES = (
+    "usfm simulate --out clips",
+    "usfm extract clips --out raw.h5 --manifest clips.truth/manifest.csv",
+    "usfm clean --in raw.h5",
+    "usfm dedup --in raw.clean.h5",
+    "usfm sector --in raw.clean.dedup.h5 --out sector.h5",
+    "usfm info sector.h5 --sheet sheet.png",
+    "usfm pretrain --in sector.h5 --out runs/polarmae --recipe debug",
+    "usfm finetune classify --in sector.h5 --encoder runs/polarmae --out runs/probe",
+    "usfm finetune classify --in sector.h5 --encoder random --out runs/random",
+    "usfm eval runs/probe runs/random --in sector.h5 --out report",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of ``usfm demo``."""
+
+    clips: Annotated[
+        int | None, Knob("clips to simulate, fewer for a quick look", low=12, panel="Collection", content=False)
+    ] = None
+
+
+def _run(config: Config, request: Request) -> dict:
+    folder = Path(request.out or "usfm-demo")
+    lines = list(LINES)
+    if config.clips is not None:
+        lines[0] += f" --clips {config.clips}"
+    if request.seed:
+        lines = [line if line.startswith("usfm info") else f"{line} --seed {request.seed}" for line in lines]
+    if request.dry_run:
+        console.say("\n".join(f"$ {line}" for line in [f"mkdir -p {folder} && cd {folder}", *lines]))
+        return {"command": "demo", "out": None, "dry_run": True}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"{folder}: cannot make this folder ({error.strerror}); choose another --out.") from None
+    started = time.monotonic()
+    console.say(f"$ mkdir -p {folder} && cd {folder}")
+    for line in lines:
+        console.say(f"$ {line}")
+        arguments = shlex.split(line)[1:]
+        if request.overwrite and not line.startswith("usfm info"):
+            arguments.append("--overwrite")
+        # stdout of the parts is not the demo's result: it goes where messages go.
+        done = subprocess.run([sys.executable, "-m", "usfm", *arguments], cwd=folder, stdout=sys.stderr, check=False)
+        if done.returncode:
+            raise UsfmError(f"the demo stopped at: {line} (exit code {done.returncode}); run that line in {folder}.")
+    seconds = time.monotonic() - started
+    report = folder / "report" / "report.html"
+    console.say(f"{len(lines)} commands, {seconds:.0f} s. Open the report in a browser; its table:")
+    _show(folder / "report" / "report.md")
+    return {"command": "demo", "out": str(report), "seconds": seconds, "commands": lines}
+
+
+def _show(table: Path) -> None:
+    for line in table.read_text().splitlines():
+        if line.startswith("|"):
+            console.say(line)
+
+
+COMMAND = Command(
+    "demo",
+    "Run the whole chain on simulated clips, printing each line before it runs.",
+    Config,
+    _run,
+    inputs="",
+    without=("cluster", "device", "workers"),
+)
