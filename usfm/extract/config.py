@@ -1,0 +1,68 @@
+"""Settings of ``usfm extract``: one line a knob."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from usfm.config import Knob
+
+
+@dataclass(frozen=True)
+class Config:
+    """What ``usfm extract`` can be asked for."""
+
+    fps: Annotated[
+        str,
+        Knob("frames to take each second by presentation time, or all", unit="frames/s", panel="Sampling"),
+    ] = "3"  # USF-MAE (2026): videos at 3 fps
+    every: Annotated[
+        int | None, Knob("take every N-th frame instead, whatever the clock says", low=1, panel="Sampling", metavar="N")
+    ] = None
+    max_frames: Annotated[
+        int | None, Knob("take at most N frames of a source, the first ones", low=1, panel="Sampling", metavar="N")
+    ] = None
+    manifest: Annotated[
+        str | None,
+        Knob(
+            "table with a column path and any of patient, exam, split, label, dataset; others are kept as they are",
+            panel="Labels",
+            metavar="FILE.csv",
+            content=False,  # its digest is what counts
+        ),
+    ] = None
+    labels: Annotated[
+        str | None, Knob("take the class from the folder below SRC", choices=("folder",), panel="Labels")
+    ] = None
+    group: Annotated[
+        str | None,
+        Knob("patient and exam out of the path, by named groups: '(?P<patient>pat\\d+)'", panel="Labels", metavar="REGEX"),
+    ] = None
+    dataset: Annotated[str, Knob("name of the dataset, kept with every source", panel="Labels", metavar="NAME")] = ""
+    color: Annotated[
+        bool | None,
+        Knob("keep colour or not (default: keep it where a frame has some)", flag="--color/--gray", panel="Frames"),
+    ] = None
+    salt: Annotated[
+        str | None,
+        Knob(
+            "file whose bytes are the key of the pseudonyms (default: USFM_SALT, else a key file of yours)",
+            panel="Privacy",
+            metavar="FILE",
+            content=False,  # the key's own pseudonym is what counts
+        ),
+    ] = None
+    anonymous_paths: Annotated[
+        bool | None,
+        Knob(
+            "hash the sources' paths or not (default: hash them with --group)",
+            flag="--anonymous-paths/--plain-paths",
+            panel="Privacy",
+        ),
+    ] = None
+    preset: Annotated[
+        str | None,
+        Knob(
+            "settings of a paper's public code: usf-mae takes 3 frames/s; polarmae has nothing for extract",
+            panel="Sampling",
+            metavar="NAME",
+        ),
+    ] = None
