@@ -1,0 +1,94 @@
+"""Weights out and in: every wrapping, the 95 % rule, and a kill between two renames."""
+
+import argparse
+
+import pytest
+import torch
+
+from usfm.errors import RequestError
+from usfm.model import checkpoint, weights
+from usfm.model.vit import build_encoder
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return build_encoder("vit_nano_patch16_64", depth=2, in_chans=3).eval()
+
+
+def wrappings(state):
+    yield "raw.pt", state
+    yield "model.pth", {"model": state}
+    yield "training.pth", {"model": state, "epoch": 3, "args": argparse.Namespace(lr=1e-3, name="x")}
+    yield "ddp.pth", {"state_dict": {f"module.{k}": v for k, v in state.items()}}
+    yield "decoder.pth", {"model": {**state, "mask_token": torch.zeros(1, 1, 8), "decoder_pred.weight": torch.zeros(2)}}
+    yield "nonorm.pth", {"model": {k: v for k, v in state.items() if not k.startswith("norm.")}}
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_reads_every_wrapping(tmp_path, encoder, case):
+    name, content = list(wrappings(encoder.state_dict()))[case]
+    torch.save(content, tmp_path / name)
+    loaded, card, report = checkpoint.load_encoder(tmp_path / name)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(loaded(images), encoder(images), atol=1e-5)
+    assert card == {}
+    assert report.matched > 0.99
+    assert report.missing == (("norm.weight", "norm.bias") if name == "nonorm.pth" else ())
+
+
+def test_code_in_a_file_is_refused(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (print, ("never",))
+
+    torch.save({"model": Trap()}, tmp_path / "trap.pth")
+    with pytest.raises(RequestError, match="cannot be read"):
+        checkpoint.load_encoder(tmp_path / "trap.pth")
+
+
+def test_damaged_and_missing_files(tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(b"not weights")
+    for path in (tmp_path / "bad.safetensors", tmp_path / "nowhere", tmp_path):
+        with pytest.raises(RequestError):
+            checkpoint.load_encoder(path)
+
+
+def test_under_95_percent_is_refused(encoder):
+    state = {k: v for k, v in encoder.state_dict().items() if not k.startswith("blocks.1.")}
+    with pytest.raises(RequestError, match=r"only \d+"):
+        weights.load_into(build_encoder("vit_nano_patch16_64", depth=2, in_chans=3), state)
+
+
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_channels_fold_exactly_for_gray(tmp_path, wanted):
+    torch.manual_seed(1)
+    source = build_encoder("vit_nano_patch16_64", depth=1, in_chans=4 - wanted).eval()
+    checkpoint.save(tmp_path / "last", source.state_dict(), source.shape)
+    loaded, _, report = checkpoint.load_encoder(tmp_path / "last", in_chans=wanted)
+    frames = torch.randint(0, 256, (2, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.allclose(loaded(loaded.normalise(frames)), source(source.normalise(frames)), atol=1e-4)
+    assert any("folded" in text for text in report.adapted)
+
+
+def test_other_image_size_resamples_positions(tmp_path, encoder):
+    checkpoint.save(tmp_path / "last", encoder.state_dict(), encoder.shape)
+    loaded, _, report = checkpoint.load_encoder(tmp_path, image_size=96)
+    assert loaded.pos_embed.shape == (1, 37, 64)
+    assert any("resampled" in text for text in report.adapted)
+
+
+def test_a_kill_between_the_renames_loses_nothing(tmp_path, encoder):
+    checkpoint.save(tmp_path / "last", encoder.state_dict(), encoder.shape)
+    (tmp_path / "last").rename(tmp_path / "last.old")
+    checkpoint.save(tmp_path / "tmp", encoder.state_dict(), encoder.shape)
+    (tmp_path / "tmp").rename(tmp_path / "last.new")
+    assert checkpoint.locate(tmp_path)[0] == tmp_path / "last" / "encoder.safetensors"
+
+
+def test_an_unfinished_first_save_is_not_taken(tmp_path):
+    (tmp_path / "last.new").mkdir()
+    checkpoint.recover(tmp_path / "last")
+    assert not (tmp_path / "last").exists()

@@ -1,0 +1,171 @@
+"""Run directories and weight files: written whole or not at all, read with a count of what matched."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from usfm.errors import RequestError
+from usfm.model.vit import Encoder, Shape
+from usfm.model.weights import LoadReport, load_into, read_weights, shape_of
+
+ENCODER, MODEL, STATE, CARD = "encoder.safetensors", "model.safetensors", "state.pt", "card.json"
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Write JSON through a temporary file and a rename, so that a reader never sees half of it."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
+    _sync(temporary)
+    os.replace(temporary, path)
+
+
+def save(
+    directory: str | Path,
+    encoder: Mapping[str, torch.Tensor],
+    shape: Shape,
+    *,
+    model: Mapping[str, torch.Tensor] | None = None,
+    state: dict | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write one checkpoint directory (`last`, `best`, `step-0001000`), whole or not at all.
+
+    Everything goes into `<directory>.new`, is synced, and takes the old one's place by renames; `recover` mends what
+    a kill between the renames leaves.
+
+    Args:
+        directory: where to; its parent exists.
+        encoder: the encoder's state dict (timm key names).
+        shape: its shape, written into the file's metadata so that the file alone can be loaded.
+        model: the state dict of everything trained (encoder, decoder, ...), for a warm start.
+        state: what is needed to go on (optimiser, step, generators): plain values and tensors.
+        notes: more metadata strings for the encoder file.
+    """
+    from safetensors.torch import save_file
+
+    directory = Path(directory)
+    new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir()
+    metadata = {"format": "pt", "usfm": json.dumps({"encoder": shape.as_dict()}), **dict(notes or {})}
+    save_file({k: v.detach().cpu().contiguous() for k, v in encoder.items()}, new / ENCODER, metadata=metadata)
+    if model is not None:
+        save_file({k: v.detach().cpu().contiguous() for k, v in model.items()}, new / MODEL, metadata={"format": "pt"})
+    if state is not None:
+        torch.save(state, new / STATE)
+    for path in (*new.iterdir(), new):
+        _sync(path)
+    if directory.exists():
+        os.replace(directory, old)
+    os.replace(new, directory)
+    _sync(directory.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(directory: str | Path) -> None:
+    """Finish a `save` that was killed between its two renames: a complete `.new` (or the `.old`) takes the place."""
+    directory = Path(directory)
+    if directory.exists():
+        return
+    for suffix in (".new", ".old"):  # `.new` is complete whenever the name itself is free and `.old` exists
+        candidate = directory.with_name(directory.name + suffix)
+        if candidate.exists() and (suffix == ".old" or directory.with_name(directory.name + ".old").exists()):
+            os.replace(candidate, directory)
+            return
+
+
+def load_state(directory: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """The model's weights and the state to go on from, of a checkpoint directory.
+
+    Raises:
+        RequestError: a file is missing or damaged.
+    """
+    from safetensors.torch import load_file
+
+    directory = Path(directory)
+    try:
+        return load_file(directory / MODEL), torch.load(directory / STATE, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RequestError(
+            f"the checkpoint {directory} is incomplete or damaged ({type(error).__name__}): take another one of the "
+            "run, or start again with --overwrite"
+        ) from error
+
+
+# ---------------------------------------------------------------- reading
+
+
+def locate(path: str | Path) -> tuple[Path, dict]:
+    """A weight file and its run's card, from a run directory, a checkpoint directory or a file.
+
+    A run directory means its `best` if it has one, else its `last`.
+
+    Raises:
+        RequestError: there is nothing, or no weights in it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise RequestError(f"{path}: no such run or checkpoint file")
+    if path.is_file():
+        return path, {}
+    for name in ("best", "last"):
+        recover(path / name)
+    for folder in (path, path / "best", path / "last"):
+        if (folder / ENCODER).is_file():
+            run = folder.parent if folder.name != path.name or not (folder / CARD).is_file() else folder
+            card = run / CARD
+            return folder / ENCODER, json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    raise RequestError(f"{path}: holds no {ENCODER}, so it is no run directory (expected best/ or last/ in it)")
+
+
+def load_encoder(
+    path: str | Path,
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    in_chans: int | None = None,
+    drop_path: float = 0.0,
+) -> tuple[Encoder, dict, LoadReport]:
+    """An encoder with its weights, from a run directory or a checkpoint file.
+
+    Args:
+        path: run directory (its best, else its last checkpoint), checkpoint directory, .safetensors, .pth or .pt.
+        image_size: run at another size than it was trained at (positions are resampled).
+        in_chans: 1 or 3 where it differs from the file's (folded exactly for gray frames).
+        drop_path: stochastic depth, for fine-tuning.
+
+    Returns:
+        The encoder in evaluation mode, the run's card ({} for a bare file), and what matched.
+
+    Raises:
+        RequestError: nothing there, damaged, no vision transformer, or too little of it matched.
+    """
+    file, card = locate(path)
+    weights, metadata = read_weights(file)
+    known = shape_of(weights, metadata)
+    size = known.image_size if image_size is None else image_size
+    size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    if size[0] % known.patch or size[1] % known.patch:
+        raise RequestError(
+            f"image size {size[0]}x{size[1]} is no multiple of the patch of {file} ({known.patch} pixels)"
+        )
+    shape = replace(known, image_size=size, in_chans=known.in_chans if in_chans is None else in_chans)
+    encoder = Encoder(shape, drop_path=drop_path)
+    report = load_into(encoder, weights, file, known.grid)
+    return encoder.eval(), card, report
