@@ -77,7 +77,7 @@ def result(summary: dict) -> None:
 
 
 def _plain(value: object) -> object:
-    return value.item() if hasattr(value, "item") else value.tolist() if hasattr(value, "tolist") else str(value)
+    return value.tolist() if hasattr(value, "tolist") else str(value)  # numpy scalars have tolist too
 
 
 def text(lines: str) -> None:
