@@ -1,0 +1,62 @@
+"""Settings of ``usfm pretrain``; everything else about a run stands in its recipe."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from usfm.config import Knob
+
+RECIPE, TRAINING, WATCHING, SPEED = "Recipe", "Training", "Watching", "Speed"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of ``usfm pretrain``."""
+
+    recipe: Annotated[
+        str, Knob("recipe by name (mae, polarmae, debug, ...) or a .toml file", panel=RECIPE, metavar="NAME|FILE")
+    ] = "polarmae"
+    set: Annotated[
+        tuple[str, ...], Knob("change any recipe field, may be repeated", panel=RECIPE, metavar="KEY=VALUE")
+    ] = ()
+    model: Annotated[str | None, Knob("encoder (default: the recipe's)", panel=TRAINING, metavar="NAME")] = None
+    epochs: Annotated[float | None, Knob("passes over the store (default: the recipe's)", low=0, panel=TRAINING)] = None
+    batch_size: Annotated[
+        int | None, Knob("images a step, over all devices (default: the recipe's)", low=1, panel=TRAINING)
+    ] = None
+    accumulate: Annotated[
+        int, Knob("parts that a step's batch is worked in, one after another", low=1, panel=TRAINING)
+    ] = 1
+    lr: Annotated[
+        float | None, Knob("peak learning rate (default: the recipe's, scaled by batch / 256)", low=0, panel=TRAINING)
+    ] = None
+    init: Annotated[
+        str | None,
+        Knob("start from this run or checkpoint file instead of random weights", panel=TRAINING, metavar="SPEC"),
+    ] = None
+    precision: Annotated[
+        str,
+        Knob("arithmetic; auto is bf16 where the device has it", choices=("auto", "bf16", "fp16", "fp32"), panel=SPEED),
+    ] = "auto"
+    compile: Annotated[
+        bool | None, Knob("compile the transformer blocks (default: on a GPU)", panel=SPEED, content=False)
+    ] = None
+    cache: Annotated[
+        str,
+        Knob(
+            "where frames wait; auto is the GPU if they fit",
+            choices=("auto", "gpu", "ram", "none"),
+            panel=SPEED,
+            content=False,
+        ),
+    ] = "auto"
+    probe: Annotated[
+        str | None,
+        Knob("labelled store for a kNN and a linear probe on the way", panel=WATCHING, content=False, metavar="STORE"),
+    ] = None
+    log: Annotated[
+        tuple[str, ...],
+        Knob("also log to tensorboard or wandb (offline); csv is always written", panel=WATCHING, content=False),
+    ] = ()
+    profile: Annotated[
+        bool, Knob("time each part of a step and say where it goes", panel=WATCHING, content=False, flag="--profile")
+    ] = False
