@@ -1,0 +1,191 @@
+"""What a scanner draws over the picture: coloured ink, strokes of text, what stands still; with the tissue veto."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from usfm.imaging.gray import chroma
+
+INK_CHROMA = 48.0
+"""Chroma, gray levels, from which a pixel counts as coloured (tinted gray maps and codecs reach about 25)."""
+
+INK_HALF_WIDTH_PX = 5.0
+"""Half the width of the thickest drawn line in a frame of 720 rows (scaled with the frame, never under 3 px)."""
+
+STROKE_CONTRAST = 20.0
+"""Gray levels by which a stroke of text stands out from its background at least."""
+
+TISSUE_SPREAD = 6.0
+"""Standard deviation over time, gray levels, from which a pixel moves like tissue (compressed overlays stay under
+4)."""
+
+
+def colored_ink(frame: np.ndarray, region: np.ndarray | None = None) -> np.ndarray:
+    """Find what is drawn in colour: calipers, lines, coloured text, logos; not Doppler.
+
+    Drawn ink is thin; a Doppler box holds blobs that are thicker than any drawn line. Inside the region, thick coloured
+    pieces and all colour within their bounding boxes are taken for flow and left alone; outside, all colour is ink.
+
+    Args:
+        frame: (H, W) or RGB (H, W, 3) uint8.
+        region: (H, W) bool, the acoustic region; default: the whole frame.
+
+    Returns:
+        (H, W) bool, grown by 2 px for the colour that chroma subsampling smears around a line.
+
+    Source: the colour step of USF-MAE (saturation > 40, k-means on hue). Differs: no k-means, thinness decides, flow is
+    kept.
+    """
+    colored = chroma(frame) > INK_CHROMA
+    if not colored.any():
+        return colored
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(colored.astype(np.uint8), connectivity=8)
+    depth = cv2.distanceTransform(colored.astype(np.uint8), cv2.DIST_L2, 3)
+    thickness = np.zeros(count, np.float32)
+    np.maximum.at(thickness, labels[colored], depth[colored])
+    inside = np.ones(count, np.float32)
+    if region is not None:
+        inside = np.bincount(labels.ravel(), region.ravel(), count) / np.maximum(np.bincount(labels.ravel()), 1)
+    thick = (thickness > max(3.0, INK_HALF_WIDTH_PX * frame.shape[0] / 720)) & (inside > 0.2)
+    thick[0] = False
+    ink = colored & ~thick[labels]
+    for left, top, width, height, _ in boxes[thick]:
+        flow = np.s_[top : top + height, left : left + width]
+        ink[flow] &= False if region is None else ~region[flow]
+    return cv2.dilate(ink.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+
+
+def spread_over_time(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Standard deviation of each pixel over the frames of a clip.
+
+    Args:
+        frames: (H, W) uint8 frames of one layout, at least 1.
+
+    Returns:
+        (H, W) float32, gray levels.
+    """
+    total = np.zeros(frames[0].shape, np.float32)
+    squares = np.zeros_like(total)
+    for frame in frames:
+        level = frame.astype(np.float32)
+        total += level
+        squares += level * level
+    mean = total / len(frames)
+    return np.sqrt(np.maximum(squares / len(frames) - mean * mean, 0))
+
+
+def moves_like_tissue(frames: Sequence[np.ndarray], fewest: int = 4) -> np.ndarray | None:
+    """The tissue veto: pixels that change over time as nothing drawn does.
+
+    Args:
+        frames: (H, W) uint8 frames of one layout.
+        fewest: Frames below which nothing can be said.
+
+    Returns:
+        (H, W) bool, True where the pixel must never be erased by a rule about gray or still pixels; None when there are
+        too few frames or the clip stands still.
+    """
+    if len(frames) < fewest:
+        return None
+    moving = spread_over_time(frames) > TISSUE_SPREAD
+    return moving if moving.mean() > 0.02 else None
+
+
+def relief(image: np.ndarray, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """How far each pixel rises above, and lies below, surroundings of a given size.
+
+    Args:
+        image: (H, W) uint8.
+        size_px: Structures narrower than this stand out.
+
+    Returns:
+        White and black top-hat, (H, W) uint8 each.
+    """
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size_px | 1, size_px | 1))
+    return cv2.morphologyEx(image, cv2.MORPH_TOPHAT, disc), cv2.morphologyEx(image, cv2.MORPH_BLACKHAT, disc)
+
+
+def stroke_mask(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """The character strokes inside a text box, bright on dark or dark on bright.
+
+    Args:
+        image: (H, W) uint8, the still picture of a layout.
+        box: xyxy, px.
+
+    Returns:
+        (H, W) bool, not grown; the whole box where text fills most of it.
+    """
+    mask = np.zeros(image.shape, bool)
+    left, top, right, bottom = (round(v) for v in box)
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, image.shape[1]), min(bottom, image.shape[0])
+    if right <= left or bottom <= top:
+        return mask
+    size = max(5, round(0.6 * min(bottom - top, right - left)))
+    pad = 2 * size
+    around = np.s_[max(0, top - pad) : bottom + pad, max(0, left - pad) : right + pad]
+    inner = np.s_[top - around[0].start : bottom - around[0].start, left - around[1].start : right - around[1].start]
+    bright, dark = (hat[inner] for hat in relief(image[around], size))
+    inside = image[top:bottom, left:right]
+    rim = float(np.median(np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])))
+    low, high = np.percentile(inside, (2, 98))
+    best = bright if high - rim >= rim - low else dark
+    strokes = best >= max(STROKE_CONTRAST, 0.35 * float(np.percentile(best, 99)))
+    mask[top:bottom, left:right] = True if strokes.mean() > 0.6 else strokes
+    return mask
+
+
+def text_mask(
+    image: np.ndarray,
+    boxes: Sequence[tuple[float, float, float, float]],
+    region: np.ndarray | None = None,
+    moving: np.ndarray | None = None,
+) -> np.ndarray:
+    """Turn text boxes into the pixels to fill: strokes inside the region, whole boxes outside.
+
+    Args:
+        image: (H, W) uint8, the still picture of a layout (temporal median, or the still).
+        boxes: xyxy, px.
+        region: (H, W) bool, the acoustic region; default: the whole frame.
+        moving: (H, W) bool, the tissue veto: inside the region no stroke is taken that moves; default: no veto.
+
+    Returns:
+        (H, W) bool. Strokes are grown by a twelfth of the box's height and 1 px, for soft edges and shadows.
+    """
+    mask = np.zeros(image.shape, bool)
+    for box in boxes:
+        strokes = stroke_mask(image, box)
+        if moving is not None:
+            strokes &= ~moving
+        reach = 1 + round(min(box[3] - box[1], box[2] - box[0]) / 12)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        mask |= cv2.dilate(strokes.astype(np.uint8), disc).astype(bool)
+        if region is not None:
+            left, top = max(0, int(box[0]) - 1), max(0, int(box[1]) - 1)
+            whole = np.s_[top : int(np.ceil(box[3])) + 2, left : int(np.ceil(box[2])) + 2]
+            mask[whole] |= ~region[whole]
+    return mask
+
+
+def new_ink(image: np.ndarray, seen: Sequence[np.ndarray], where: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Strokes in a picture that none of the pictures read so far shows: has text appeared?
+
+    A cheap check (some ms) that decides whether the text reader (some 100 ms) must look again.
+
+    Args:
+        image: (H, W) uint8.
+        seen: (H, W) uint8 pictures that were read.
+        where: (H, W) bool, pixels that can be judged: they stand still, or lie outside the region.
+        known: (H, W) bool, pixels already known to be overlay.
+
+    Returns:
+        (H, W) bool, without specks under 6 px.
+    """
+    fresh = relief(image, 15)[0] >= 2 * STROKE_CONTRAST
+    fresh &= where & ~known
+    for other in seen:
+        fresh &= cv2.absdiff(image, other) > 1.5 * STROKE_CONTRAST
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.astype(np.uint8), connectivity=8)
+    big = stats[:, cv2.CC_STAT_AREA] >= 6
+    big[0] = False
+    return big[labels] if count > 1 else fresh
