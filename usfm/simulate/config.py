@@ -1,0 +1,23 @@
+"""Settings of `usfm simulate`: make ultrasound clips by physics, with the truth beside them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from usfm.config import Knob
+
+PROBES = ("convex", "linear", "mixed")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to simulate; one line a knob."""
+
+    clips: Annotated[int, Knob("clips to render", low=0, high=100_000, panel="Collection")] = 48
+    stills: Annotated[int, Knob("still images to render", low=0, high=100_000, panel="Collection")] = 16
+    patients: Annotated[int, Knob("patients that the clips and stills belong to", low=1, panel="Collection")] = 16
+    duplicates: Annotated[int, Knob("planted repeats of clips and stills", low=0, panel="Collection")] = 6
+    seconds: Annotated[float, Knob("length of a clip", unit="s", low=0.1, high=600, panel="Clip")] = 2.5
+    fps: Annotated[float, Knob("frame rate of a clip", unit="frames/s", low=1, high=120, panel="Clip")] = 15.0
+    size: Annotated[int, Knob("longest side of a frame", unit="px", low=96, high=2048, panel="Clip")] = 320
+    probe: Annotated[str, Knob("probe", choices=PROBES, panel="Scanner")] = "mixed"
+    overlays: Annotated[bool, Knob("draw text, rulers and calipers as a scanner does", panel="Scanner")] = True

@@ -1,0 +1,180 @@
+"""Make ultrasound clips by physics, with the truth beside them."""
+
+import csv
+import json
+import os
+import shutil
+import time
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+
+from usfm import console, provenance
+from usfm.config import Request, content_dict
+from usfm.errors import Interrupted, RequestError, WorkError
+from usfm.simulate import plan
+from usfm.simulate.config import Config
+from usfm.simulate.render import render
+
+COLUMNS = ("path", "patient", "exam", "split", "label", "kind", "probe", "fps", "frames", "repeat_of", "repeat")
+"""Columns of truth.csv, which `usfm extract --manifest` reads as it is."""
+
+
+def run(config: Config, request: Request) -> dict:
+    """Render a collection into `request.out` and its truth into `<out>.truth/`.
+
+    Everything is rendered into `<out>.parts/` and renamed at the end; the same command goes on where it was stopped.
+
+    Returns:
+        The summary: command, out, truth, clips, stills, frames_out, seconds, frames_per_s and so on.
+
+    Raises:
+        RequestError: no `--out`, or it exists and is not this collection.
+        WorkError: a file cannot be written.
+    """
+    if not request.out:
+        raise RequestError("simulate needs --out, the folder to make.")
+    out = Path(request.out)
+    truth = out.with_name(out.name + ".truth")
+    parts = out.with_name(out.name + ".parts")
+    items = plan.collection(config, request.seed)
+    if not items:
+        raise RequestError("nothing to simulate: --clips and --stills are both 0.")
+    options = {**content_dict(config), "seed": request.seed}
+    key = provenance.digest({"options": options, "usfm": provenance.software()["usfm"]})
+    summary = {
+        "command": "simulate",
+        "out": str(out),
+        "truth": str(truth),
+        "clips": config.clips,
+        "stills": config.stills,
+    }
+    if request.dry_run:
+        console.say(
+            f"would render {len(items)} files of {config.patients} patients into {out} and the truth into {truth}"
+        )
+        return {**summary, "sources": len(items), "dry_run": True}
+    if out.exists() and not request.overwrite:
+        if _key_of(truth) == key:
+            console.say(f"{out} is up to date")
+            return {**summary, **_figures(json.loads((truth / "truth.json").read_text())["items"], 0.0)}
+        raise RequestError(f"{out} exists; choose another --out or give --overwrite.")
+    started = time.monotonic()
+    try:
+        entries = _render_all(config, request, items, parts, key)
+        _write_truth(parts / "truth", entries, options, key)
+        for old in (truth, out):
+            if old.exists():
+                shutil.rmtree(old)
+        os.rename(parts / "truth", truth)
+        os.rename(parts / "media", out)
+        shutil.rmtree(parts)
+    except OSError as error:
+        raise WorkError(
+            f"cannot write {out}: {error.strerror or error}; free space or choose another --out."
+        ) from error
+    return {**summary, **_figures(entries, time.monotonic() - started)}
+
+
+def _figures(entries: list[dict], seconds: float) -> dict:
+    count = sum(entry["frames"] for entry in entries)
+    return {
+        "frames_in": count,
+        "frames_out": count,
+        "dropped": 0,
+        "rejected": 0,
+        "sources": len(entries),
+        "seconds": round(seconds, 3),
+        "frames_per_s": round(count / seconds, 1) if seconds else None,
+    }
+
+
+def _key_of(truth: Path) -> str:
+    """The key of a finished collection, "" where there is none."""
+    try:
+        return json.loads((truth / "truth.json").read_text())["key"]
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _render_all(config: Config, request: Request, items: list[plan.Item], parts: Path, key: str) -> list[dict]:
+    """Render what is not yet in the parts folder; returns every item's entry, in order."""
+    note = parts / "key"
+    if parts.exists() and (not note.exists() or note.read_text() != key):
+        if not request.overwrite:
+            raise RequestError(
+                f"{parts} was begun with other options; finish that run, remove it, or give --overwrite."
+            )
+        shutil.rmtree(parts)
+    for folder in ("media", "truth", "done"):
+        (parts / folder).mkdir(parents=True, exist_ok=True)
+    note.write_text(key)
+    originals = [at for at, item in enumerate(items) if not item.repeat_of]
+    repeats = [at for at, item in enumerate(items) if item.repeat_of]
+    with console.progress("simulate", len(items), unit="files") as bar:
+        for wave in (originals, repeats):
+            todo = [at for at in wave if not (parts / "done" / f"{at:06d}.json").exists()]
+            bar.advance(len(wave) - len(todo))
+            _wave(config, request, items, todo, parts, bar)
+    return [json.loads((parts / "done" / f"{at:06d}.json").read_text()) for at in range(len(items))]
+
+
+def _wave(config: Config, request: Request, items: list[plan.Item], todo: list[int], parts: Path, bar) -> None:
+    """Render items that do not wait for one another."""
+    workers = min(request.workers, len(todo))
+    jobs = [(config, request.seed, items[at], parts, at) for at in todo]
+    if workers <= 1:
+        threads = cv2.getNumThreads()
+        try:
+            for job in jobs:
+                _one(*job)
+                bar.advance()
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; the same command goes on from here.") from None
+        finally:
+            cv2.setNumThreads(threads)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        futures: list[Future] = [pool.submit(_one, *job) for job in jobs]
+        for future in as_completed(futures):
+            future.result()
+            bar.advance()
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command goes on from here.") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one(config: Config, seed: int, item: plan.Item, parts: Path, at: int) -> None:
+    """Render one item in a worker and note that it is done."""
+    cv2.setNumThreads(1)
+    entry = render(config, seed, item, parts / "media", parts / "truth")
+    done = parts / "done" / f"{at:06d}.json"
+    done.with_suffix(".new").write_text(json.dumps(entry))
+    os.replace(done.with_suffix(".new"), done)
+
+
+def _write_truth(folder: Path, entries: list[dict], options: dict, key: str) -> None:
+    """Write truth.json (everything) and truth.csv (one line a file)."""
+    book = {
+        "format": "usfm-truth",
+        "version": 1,
+        "key": key,
+        "options": options,
+        "software": provenance.software(),
+        "classes": sorted({entry["label"] for entry in entries}),
+        "items": entries,
+        "repeats": [
+            {"a": entry["repeat_of"], "b": entry["path"], "how": entry["repeat"]}
+            for entry in entries
+            if entry["repeat_of"]
+        ],
+    }
+    (folder / "truth.json").write_text(json.dumps(book, indent=1) + "\n")
+    with open(folder / "truth.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(entries)
