@@ -1,0 +1,273 @@
+"""Turn an encoder's SPEC into one function from frames to vectors; the same words mean the same everywhere.
+
+| SPEC | encoder |
+|---|---|
+| a run directory | its best checkpoint, else its last |
+| a `.safetensors`, `.pth` or `.pt` file | a vision transformer in MAE's or timm's key names |
+| `timm:NAME` | timm's published weights, from the local cache (or the hub with `--download`) |
+| `timm:NAME@FILE` | the same architecture with weights from a file |
+| `vectors:FILE.h5` | vectors made before, by `usfm embed` or by anybody, found by frame_id |
+| `random`, `random:NAME` | an untrained ViT (tiny, or NAME), fixed by the seed: what every encoder must beat |
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from usfm.config import did_you_mean
+from usfm.errors import RequestError
+from usfm.imaging.framing import Framing
+from usfm.imaging.gray import to_gray
+from usfm.provenance import file_sha256
+from usfm.seeding import torch_seed
+
+RANDOM_MODEL = "vit_tiny_patch16_224"
+POOLS = ("mean", "cls")
+FEATURES_FORMAT = "usfm-features"
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A frozen encoder.
+
+    Attributes:
+        name: short, for tables and figures.
+        dim: length of a vector.
+        identity: everything that fixes the vectors (weights' digest, model, size, pooling): JSON values, no paths.
+        image_size: (rows, columns) that a frame is letterboxed to.
+        in_chans: 1 or 3 channels that the encoder reads.
+        forward: uint8 (B, in_chans, rows, columns) -> float32 (B, dim); None for `vectors:`.
+        vectors: frame_id -> row of the file, and the rows themselves; only for `vectors:`.
+    """
+
+    name: str
+    dim: int
+    identity: dict
+    image_size: tuple[int, int]
+    in_chans: int
+    forward: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    vectors: tuple[dict[str, int], np.ndarray] | None = field(default=None, repr=False)
+
+    def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """Letterbox frames of any size, (H, W) or (H, W, 3) uint8, into one uint8 (n, in_chans, rows, columns)."""
+        batch = np.zeros((len(frames), self.in_chans, *self.image_size), np.uint8)
+        for k, frame in enumerate(frames):
+            picture = letterbox(to_gray(frame) if self.in_chans == 1 else frame, self.image_size)
+            batch[k] = picture if picture.ndim == 2 else picture.transpose(2, 0, 1)
+        return batch
+
+    def embed(self, frames: Sequence[np.ndarray], batch_size: int = 64) -> np.ndarray:
+        """Embed frames.
+
+        Args:
+            frames: n frames of any size, (H, W) or (H, W, 3) uint8.
+            batch_size: frames in one pass; changes the speed, not the vectors (to 1e-5).
+
+        Returns:
+            (n, dim) float32.
+
+        Raises:
+            RequestError: the vectors come from a file, which has no encoder for new frames.
+        """
+        if self.forward is None:
+            raise RequestError(f"{self.name}: these vectors come from a file; give an encoder to embed new frames")
+        parts = [self.forward(self.prepare(frames[at : at + batch_size])) for at in range(0, len(frames), batch_size)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
+
+    def lookup(self, frame_ids: Sequence[str]) -> np.ndarray:
+        """Find the vectors of frames by frame_id: (n, dim) float32; only for `vectors:`.
+
+        Raises:
+            RequestError: some frames are not in the file.
+        """
+        index, rows = self.vectors or ({}, np.zeros((0, self.dim), np.float32))
+        missing = [name for name in frame_ids if name not in index]
+        if missing:
+            raise RequestError(
+                f"{self.name}: {len(missing)} of {len(frame_ids)} frames have no vector in this file (first: "
+                f"{missing[0]}); make them with 'usfm embed' from the same store"
+            )
+        return rows[[index[name] for name in frame_ids]]
+
+
+def letterbox(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale a frame by one factor into (rows, columns), centred on black: nothing is cut and no aspect changes."""
+    height, width = frame.shape[:2]
+    scale = min(size[0] / height, size[1] / width)
+    above, before = (round(size[0] / scale) - height) // 2, (round(size[1] / scale) - width) // 2
+    return Framing(0, 0, height, width, scale, above * scale, before * scale, *size).apply(frame)
+
+
+def load(spec: str, *, device: str = "auto", download: bool = False, seed: int = 0, pool: str = "mean") -> Embedder:
+    """Load what a SPEC names (the table at the top of this module).
+
+    Args:
+        spec: the encoder.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        download: allow `timm:NAME` to fetch weights from the hub.
+        seed: of `random`.
+        pool: "mean" of the patch tokens or the class token "cls"; other networks have their own pooling.
+
+    Raises:
+        RequestError: the SPEC is unknown, or what it names is missing, damaged or of another kind.
+    """
+    kind, _, rest = spec.partition(":")
+    if not spec:
+        raise RequestError("give an encoder: --encoder RUN, FILE, timm:NAME, timm:NAME@FILE, vectors:FILE.h5 or random")
+    if kind == "random":
+        return _random(rest or RANDOM_MODEL, seed, device, pool)
+    if kind == "vectors" and rest:
+        return _vectors(rest)
+    if kind == "timm" and rest:
+        return _timm(rest, device, download, pool)
+    if Path(spec).exists():
+        return _own(spec, device, pool)
+    if rest and len(kind) > 1:  # one letter would be a drive
+        raise RequestError(
+            f"{spec}: unknown kind of encoder '{kind}'{did_you_mean(kind, ('timm', 'vectors', 'random'))}"
+        )
+    raise RequestError(f"{spec}: no such run directory or checkpoint file{did_you_mean(spec, ('random',))}")
+
+
+def torch_device(device: str) -> str:
+    """Resolve "auto" to the best device here.
+
+    Raises:
+        RequestError: the device asked for is not there.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    kind, _, number = device.partition(":")
+    if kind not in there or not there[kind]() or (number and int(number) >= torch.cuda.device_count()):
+        raise RequestError(f"--device {device}: no such device here; use --device cpu or auto")
+    return device
+
+
+def _runner(model, device: str, pass_: Callable) -> Callable[[np.ndarray], np.ndarray]:
+    import torch
+
+    device = torch_device(device)
+    model = model.eval().requires_grad_(False).to(device)
+
+    def forward(batch: np.ndarray) -> np.ndarray:
+        # TF32 convolutions would make the vectors depend on the batch in the fourth digit.
+        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+            return pass_(model, torch.from_numpy(batch).to(device)).float().cpu().numpy()
+
+    return forward
+
+
+def _of_encoder(encoder, name: str, identity: dict, device: str, pool: str) -> Embedder:
+    shape = encoder.shape
+    facts = {"model": shape.name, "image_size": list(shape.image_size), "in_chans": shape.in_chans, "pool": pool}
+    forward = _runner(encoder, device, lambda model, x: model.features(model.normalise(x), pool))
+    return Embedder(name, shape.embed_dim, {**identity, **facts}, shape.image_size, shape.in_chans, forward)
+
+
+def _random(model: str, seed: int, device: str, pool: str) -> Embedder:
+    import torch
+
+    from usfm.model.vit import build_encoder
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(seed, "random encoder"))
+        encoder = build_encoder(model, in_chans=1)
+    return _of_encoder(encoder, "random", {"kind": "random", "seed": seed}, device, pool)
+
+
+def _own(spec: str, device: str, pool: str) -> Embedder:
+    from usfm.model.checkpoint import load_encoder, locate
+
+    file, card = locate(spec)
+    encoder, _, report = load_encoder(spec)
+    path = Path(spec)
+    identity = {"kind": "run" if path.is_dir() else "file", "weights_sha256": file_sha256(file), "loaded": str(report)}
+    if card.get("recipe"):
+        identity["recipe"] = card["recipe"] if isinstance(card["recipe"], str) else str(card["recipe"].get("name", ""))
+    return _of_encoder(encoder, path.resolve().name if path.is_dir() else path.stem, identity, device, pool)
+
+
+def _vectors(path: str) -> Embedder:
+    from usfm.store import tables
+
+    columns, attributes = tables.read(path, FEATURES_FORMAT)
+    vectors = np.asarray(columns["vectors"], np.float32)
+    names = [str(name) for name in columns["frame_id"]]
+    identity = {"kind": "vectors", "content": tables.content_digest(columns), "made_by": attributes.get("encoder", {})}
+    index = {name: row for row, name in enumerate(names)}
+    return Embedder(Path(path).stem, vectors.shape[1], identity, (0, 0), 0, None, (index, vectors))
+
+
+def _timm(rest: str, device: str, download: bool, pool: str) -> Embedder:
+    import timm
+    import torch
+
+    name, _, file = rest.partition("@")
+    if not timm.is_model(name.partition(".")[0]):
+        known = [each for each in timm.list_models() if each[:3] == name[:3]]
+        raise RequestError(f"timm:{name}: timm has no such model{did_you_mean(name.partition('.')[0], known)}")
+    identity: dict = {"kind": "timm", "model": name, "pool": pool, "timm": timm.__version__}
+    if file or not download:
+        path = Path(file) if file else _cached(name)
+        if not path.is_file():
+            raise RequestError(f"{path}: no such checkpoint file")
+        model = timm.create_model(name, pretrained=False, num_classes=0)
+        identity |= {"weights_sha256": file_sha256(path), "loaded": _fill(model, path)}
+    else:
+        model = timm.create_model(name, pretrained=True, num_classes=0)
+        identity |= {"tag": str(model.pretrained_cfg.get("tag", ""))}
+    cfg = model.pretrained_cfg
+    chans, *size = cfg["input_size"]
+    mean, std = (torch.tensor(cfg[key]).view(1, -1, 1, 1) for key in ("mean", "std"))
+    prefix = getattr(model, "num_prefix_tokens", 0)
+
+    def pass_(network, x):
+        tokens = network.forward_features((x / 255 - mean.to(x.device)) / std.to(x.device))
+        if tokens.ndim == 3 and pool == "mean":
+            return tokens[:, prefix:].mean(1)
+        return network.forward_head(tokens, pre_logits=True)
+
+    forward = _runner(model, device, pass_)
+    dim = forward(np.zeros((1, chans, *size), np.uint8)).shape[1]
+    return Embedder(name, dim, identity | {"image_size": size}, (size[0], size[1]), chans, forward)
+
+
+def _cached(name: str) -> Path:
+    """Find timm's weights in the local cache of the hub; nothing is fetched."""
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    cfg = timm.get_pretrained_cfg(name)
+    repository = cfg.hf_hub_id if cfg else None
+    for weights in ("model.safetensors", "pytorch_model.bin") if repository else ():
+        found = try_to_load_from_cache(repository if "/" in repository else f"timm/{repository}", weights)
+        if isinstance(found, str):
+            return Path(found)
+    raise RequestError(
+        f"timm:{name}: its weights are not in the local cache; allow --download, or give a file as timm:{name}@FILE"
+    )
+
+
+def _fill(model, path: Path) -> str:
+    """Load a file into a timm model; refuse when under 95 % of its parameters are in it."""
+    from timm.models import load_state_dict
+    from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+
+    try:
+        weights = load_state_dict(str(path), use_ema=False, weights_only=True)
+    except Exception as error:
+        raise RequestError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}): is it whole?") from error
+    if isinstance(model, VisionTransformer):
+        weights = checkpoint_filter_fn(weights, model)
+    own = model.state_dict()
+    fits = {key: value for key, value in weights.items() if key in own and value.shape == own[key].shape}
+    share = sum(own[key].numel() for key in fits) / sum(value.numel() for value in own.values())
+    if share < 0.95:
+        raise RequestError(f"{path}: only {share:.1%} of the model's parameters are in it; is it for another model?")
+    model.load_state_dict(fits, strict=False)
+    return f"{100 * share:.1f} % of the model's parameters matched"

@@ -1,0 +1,89 @@
+"""Small HDF5 tables beside the store: features and predictions, one dataset a column, written whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from usfm.errors import RequestError
+from usfm.provenance import digest
+from usfm.store.schema import LIBVER
+
+VERSION = 1
+
+
+def write(path: str | Path, format_: str, columns: Mapping[str, np.ndarray], attributes: Mapping[str, object]) -> None:
+    """Write a table.
+
+    Args:
+        path: of the file; its folder exists; an existing file is replaced in one step.
+        format_: what the table is, such as "usfm-features"; `read` asks for it.
+        columns: name -> array of n rows; arrays of str are written as UTF-8.
+        attributes: anything JSON can hold, written as attributes of the file.
+    """
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    with h5py.File(temporary, "w", libver=LIBVER) as file:
+        file.attrs["format"], file.attrs["version"] = format_, VERSION
+        for name, value in attributes.items():
+            file.attrs[name] = value if isinstance(value, str | int | float) else json.dumps(value, default=str)
+        for name, values in columns.items():
+            values = np.asarray(values)
+            if values.dtype.kind in "OU":
+                file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
+            else:
+                file.create_dataset(name, data=values)
+    with open(temporary, "rb") as handle:
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+
+
+def read(path: str | Path, format_: str) -> tuple[dict[str, np.ndarray], dict]:
+    """Read a table that `write` made, or anybody with the same layout.
+
+    Returns:
+        Columns (strings as arrays of str objects), and attributes with JSON decoded.
+
+    Raises:
+        RequestError: the file is missing, damaged, or of another kind or a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RequestError(f"{path}: no such file")
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            found, version = file.attrs.get("format", ""), int(file.attrs.get("version", 0))
+            if found != format_:
+                raise RequestError(f"{path}: expected a {format_} file, this is {found or 'another kind of HDF5 file'}")
+            if version > VERSION:
+                raise RequestError(f"{path}: made by a newer usfm (version {version} of {format_}); update usfm")
+            columns = {
+                name: item.asstr()[:] if h5py.check_string_dtype(item.dtype) else item[:]
+                for name, item in file.items()
+                if isinstance(item, h5py.Dataset)
+            }
+            return columns, {name: _decode(value) for name, value in file.attrs.items()}
+    except OSError:
+        raise RequestError(f"{path}: not a readable HDF5 file; was it cut short?") from None
+
+
+def content_digest(columns: Mapping[str, np.ndarray]) -> str:
+    """Digest of a table's content, whatever the order of its columns."""
+    parts = []
+    for name in sorted(columns):
+        values = np.asarray(columns[name])
+        data = "\0".join(map(str, values.ravel())).encode() if values.dtype.kind in "OU" else values.tobytes()
+        parts.append([name, list(values.shape), digest(data)])
+    return digest(parts)
+
+
+def _decode(value: object) -> object:
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value.item() if isinstance(value, np.generic) else value
