@@ -1,10 +1,225 @@
 """Estimate a sector's geometry from a region mask, with a confidence."""
 
-import numpy as np
+import math
 
+import cv2
+import numpy as np
+from scipy.optimize import least_squares
+
+from usfm.imaging import fan
 from usfm.imaging.fan import SectorGeometry
+
+_POINTS = 400
+_NEAR_PX = 2.0
+_PARALLEL_RAD = math.radians(2.5)
 
 
 def fit_fan(mask: np.ndarray) -> tuple[SectorGeometry | None, float]:
-    """Fit a convex, phased, linear or trapezoid sector to a mask."""
-    return None, 0.0
+    """Fit a convex, phased, linear or trapezoid sector to a mask.
+
+    Side lines are found by consensus among the outline's points, the rest follows from them and is refined by robust
+    least squares. Where the picture's border cuts the sector the outline says nothing; an arc that lies wholly outside
+    the picture gets the radius of the last pixel of the mask, so that depth runs from 0 to 1 over the mask.
+
+    Args:
+        mask: bool (H, W), one sector (ragged edges are fine; two views are not).
+
+    Returns:
+        ``(geometry, confidence)`` in the mask's pixels. Confidence 0 to 1 joins the overlap of sector and mask with the
+        share of the sector's visible outline that the mask's outline supports; None and 0 when no sector fits, as for a
+        mask that fills its frame.
+
+    >>> wanted = SectorGeometry("convex", 128, -40, 60, 280, -0.5, 0.5)
+    >>> found, confidence = fit_fan(fan.mask(wanted, (256, 256)))
+    >>> found.shape, abs(found.radius_1_px - 280) < 0.5, confidence > 0.95
+    ('convex', True, True)
+    """
+    outline = outline_points(mask)
+    if len(outline) < 16:
+        return None, 0.0
+    target = envelope(mask)
+    best, best_score = None, 0.0
+    for guess in _guesses(mask, outline):
+        geometry = _refined(guess, outline, mask)
+        if geometry is None:
+            continue
+        score = _score(geometry, target, outline)
+        if geometry.is_round and best is not None and not best.is_round:
+            score -= 0.003
+        if score > best_score:
+            best, best_score = geometry, score
+    return (best, float(best_score)) if best_score > 0 else (None, 0.0)
+
+
+def outline_points(mask: np.ndarray) -> np.ndarray:
+    """Return the outline of a mask's outer contours where it does not run along the picture's border.
+
+    Args:
+        mask: bool (H, W).
+
+    Returns:
+        float64 (n, 2) x, y: points half-way between a pixel inside and its neighbour outside, at most a few hundred.
+    """
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(mask.shape, np.uint8)
+    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
+    rows, cols = np.nonzero(filled[:-1] != filled[1:])
+    across = np.stack([cols, rows + 0.5], 1)
+    rows, cols = np.nonzero(filled[:, :-1] != filled[:, 1:])
+    along = np.stack([cols + 0.5, rows], 1)
+    points = np.concatenate([across, along]).astype(np.float64)
+    if len(points) > _POINTS:
+        centre = points.mean(0)
+        order = np.argsort(np.arctan2(*(points - centre).T), kind="stable")
+        points = points[order[np.linspace(0, len(points) - 1, _POINTS).astype(int)]]
+    return points
+
+
+def envelope(mask: np.ndarray) -> np.ndarray:
+    """Return the convex hull of a mask without what lies above its first pixel in each column.
+
+    It fills shadows and notches that open sideways or downwards, and keeps the concave arc of the probe's face.
+    """
+    points = np.argwhere(mask)[:, ::-1].astype(np.int32)
+    hull = cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), cv2.convexHull(points), 1).astype(bool)
+    return hull & (np.logical_or.accumulate(mask, 0) | ~mask.any(0))
+
+
+def _guesses(mask: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
+    """Return first geometries: the box, and a fan and a trapezoid between the two side lines."""
+    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, bottom, left, right = rows[0] - 0.5, rows[-1] + 0.5, cols[0] - 0.5, cols[-1] + 0.5
+    guesses = [_box(left, right, top, bottom)]
+    middle = np.argwhere(mask).mean(0)[1]
+    sides = [side_line(outline[outline[:, 0] < middle], -1), side_line(outline[outline[:, 0] > middle], 1)]
+    if sides[0] is None or sides[1] is None:
+        return guesses
+    (x0, slope0), (x1, slope1) = sides
+    if slope1 - slope0 < math.tan(_PARALLEL_RAD):
+        return guesses
+    apex_y = (x0 - x1) / (slope1 - slope0)
+    apex_x = x0 + slope0 * apex_y
+    angles = math.atan(slope0), math.atan(slope1)
+    inside = np.argwhere(mask)
+    r = np.hypot(inside[:, 0] - apex_y, inside[:, 1] - apex_x)
+    if apex_y > top + 0.25 * (bottom - top) or r.max() <= 4:
+        return guesses
+    near, far = max(0.0, float(np.quantile(r, 0.001))), float(r.max())
+    for radius in (far, float(np.quantile(r, 0.995))):
+        guesses.append(SectorGeometry("convex", apex_x, apex_y, near if near < radius / 1.5 else 0.0, radius, *angles))
+    if apex_y < top:
+        guesses.append(SectorGeometry("trapezoid", apex_x, apex_y, top - apex_y, bottom - apex_y, *angles))
+    return guesses
+
+
+def side_line(points: np.ndarray, side: int) -> tuple[float, float] | None:
+    """Find the side line of a sector by consensus: the line most points lie on, with few beyond it.
+
+    Args:
+        points: (n, 2) x, y of the outline on that side.
+        side: -1 for the left side (leans left downwards), 1 for the right.
+
+    Returns:
+        ``(x0, slope)`` with ``x = x0 + slope * y``, or None when no 8 points agree.
+    """
+    if len(points) < 8:
+        return None
+    some = points[np.linspace(0, len(points) - 1, min(len(points), 64)).astype(int)]
+    i, j = np.triu_indices(len(some), 1)
+    dy = some[j, 1] - some[i, 1]
+    steep = np.abs(dy) > 6
+    i, j, dy = i[steep], j[steep], dy[steep]
+    if not len(i):
+        return None
+    slope = (some[j, 0] - some[i, 0]) / dy
+    fits = (side * slope > -0.06) & (np.abs(slope) < 3.0)
+    slope, i = slope[fits], i[fits]
+    if not len(i):
+        return None
+    x0 = some[i, 0] - slope * some[i, 1]
+    beyond = side * (points[None, :, 0] - x0[:, None] - slope[:, None] * points[None, :, 1])
+    beyond /= np.hypot(1, slope)[:, None]
+    votes = (np.abs(beyond) < 1.2).sum(1) - 0.5 * (beyond > 3).sum(1)
+    best = int(votes.argmax())
+    on = np.abs(beyond[best]) < 1.5
+    if on.sum() < 8 or np.ptp(points[on, 1]) < 6:
+        return None
+    slope_fit, x0_fit = np.polyfit(points[on, 1], points[on, 0], 1)
+    return float(x0_fit), float(slope_fit)
+
+
+def _refined(guess: SectorGeometry, outline: np.ndarray, mask: np.ndarray) -> SectorGeometry | None:
+    """Refine a geometry on the outline by robust least squares; None where it degenerates."""
+    if guess.shape == "linear":
+        return _refined_box(guess, outline)
+    x, y = outline[:, 0], outline[:, 1]
+    base = np.array([guess.apex_x_px, guess.apex_y_px, guess.radius_0_px, guess.radius_1_px,
+                     guess.angle_0_rad, guess.angle_1_rad])  # fmt: skip
+    step = np.array([1, 1, 1, 1, 0.003, 0.003])
+
+    def distances(values: np.ndarray) -> np.ndarray:
+        dx, dy = x - values[0], y - values[1]
+        r, a = np.hypot(dx, dy), np.arctan2(dx, dy)
+        depth = r if guess.is_round else dy
+        return np.stack([depth - values[2], depth - values[3], r * np.sin(a - values[4]), r * np.sin(a - values[5])])
+
+    first = np.abs(distances(base))
+    which = first.argmin(0)
+    seen = np.array([True, True, *[(np.sort(first[k][which == k])[:8] < 3 * _NEAR_PX).sum() >= 8 for k in range(4)]])
+    free = np.flatnonzero(seen)
+
+    def residuals(moves: np.ndarray) -> np.ndarray:
+        values = base.copy()
+        values[free] += moves * step[free]
+        every = distances(values)
+        return every[np.abs(every).argmin(0), np.arange(len(x))]
+
+    result = least_squares(residuals, np.zeros(len(free)), loss="soft_l1", f_scale=1.0, max_nfev=40)
+    base[free] += result.x * step[free]
+    if not seen[2] or not seen[3]:
+        inside = np.argwhere(mask)
+        dy, dx = inside[:, 0] - base[1], inside[:, 1] - base[0]
+        depth = np.hypot(dx, dy) if guess.is_round else dy
+        base[2] = base[2] if seen[2] else max(0.0, float(depth.min()) - 0.5)
+        base[3] = base[3] if seen[3] else float(depth.max()) + 0.5
+    base[2] = max(base[2], 0.0)
+    shape = guess.shape
+    if shape == "convex" and base[2] < 0.08 * base[3]:
+        shape = "phased"
+    try:
+        return SectorGeometry(shape, *(float(v) for v in base))
+    except ValueError:
+        return None
+
+
+def _box(left: float, right: float, top: float, bottom: float) -> SectorGeometry:
+    """Return the linear sector between four edges."""
+    half = math.atan((right - left) / 2 / (bottom - top))
+    return SectorGeometry("linear", (left + right) / 2, top, 0.0, bottom - top, -half, half)
+
+
+def _refined_box(guess: SectorGeometry, outline: np.ndarray) -> SectorGeometry | None:
+    """Move each edge of a box to the median of the outline points near it, where there are enough."""
+    half = guess.radius_1_px * math.tan(guess.angle_1_rad)
+    edges = [guess.apex_x_px - half, guess.apex_x_px + half, guess.apex_y_px, guess.apex_y_px + guess.radius_1_px]
+    reach = 0.04 * min(edges[1] - edges[0], edges[3] - edges[2]) + _NEAR_PX
+    along = np.repeat(outline.T, 2, axis=0)
+    apart = np.abs(along - np.array(edges)[:, None])
+    for k, closest in enumerate(apart.argmin(0) == np.arange(4)[:, None]):
+        near = along[k][closest & (apart[k] < reach)]
+        if len(near) >= 8:
+            edges[k] = float(np.median(near))
+    return _box(*edges) if edges[1] > edges[0] and edges[3] > edges[2] else None
+
+
+def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray) -> float:
+    """Return the confidence of a geometry: overlap with the envelope, and how much of its outline is seen."""
+    drawn = fan.mask(geometry, target.shape)
+    overlap = (drawn & target).sum() / max(1, (drawn | target).sum())
+    edge = outline_points(drawn)
+    if len(edge) < 16:
+        return 0.0
+    apart = np.abs(edge[:, None, 0] - outline[None, :, 0]) + np.abs(edge[:, None, 1] - outline[None, :, 1])
+    reach = max(3.0, 0.01 * sum(target.shape))
+    seen = float((apart.min(1) < reach).mean())
+    return float(np.clip((overlap - 0.75) / 0.24, 0, 1)) * seen

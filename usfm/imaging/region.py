@@ -1,15 +1,19 @@
 """The acoustic region: where in a frame there is ultrasound, from a clip, a still, or DICOM regions."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
+from usfm.imaging import fan, fan_fit, region_seeds
 from usfm.imaging.fan import SectorGeometry
-from usfm.imaging.gray import to_gray
 
 EVIDENCE = ("dicom", "motion", "still", "manual")
+
+_TRUSTED = 0.45
+_MOVING_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -69,23 +73,62 @@ def find_region(frames: Sequence[np.ndarray], method: str = "auto", dicom_region
 
 def region_from_clip(frames: Sequence[np.ndarray]) -> Region:
     """Find the region from what moves over the frames of a clip."""
-    stack = np.stack([to_gray(frame) for frame in frames]).astype(np.float32)
-    return _blob(stack.std(0) > 3, "motion")
+    stack, scale = region_seeds.shrink(frames)
+    mean, spread = stack.mean(0, dtype=np.float32), stack.astype(np.float32).std(0)
+    if (spread > 1.0).mean() < _MOVING_SHARE:
+        return _search(mean, None, scale, frames[0].shape[:2])
+    return _search(mean, spread, scale, frames[0].shape[:2])
 
 
 def region_from_still(frame: np.ndarray) -> Region:
     """Find the region of one frame from its bright connected texture."""
-    return _blob(cv2.GaussianBlur(to_gray(frame), (5, 5), 0) > 10, "still")
+    stack, scale = region_seeds.shrink([frame])
+    return _search(stack[0].astype(np.float32), None, scale, frame.shape[:2])
 
 
-def _blob(seeds: np.ndarray, evidence: str) -> Region:
-    """Return the filled hull of the largest blob of a map."""
-    closed = cv2.morphologyEx(seeds.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
-    if count < 2:
-        return Region(np.ones(seeds.shape, bool), evidence=evidence)
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    contours, _ = cv2.findContours((labels == largest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros(seeds.shape, np.uint8)
-    cv2.fillPoly(filled, [cv2.convexHull(contours[0])], 1)
-    return Region(filled.astype(bool), confidence=0.3, evidence=evidence)
+def _candidates(image: np.ndarray, spread: np.ndarray | None):
+    """Yield the seed maps worth a try: what differs from the background by ever more, and what moves ever more."""
+    levels = region_seeds.background_levels(image, spread)
+    sets = [[level] for level in levels[:3]]
+    sets += [list(pair) for pair in itertools.combinations(levels[:3], 2)] + ([list(levels)] if len(levels) > 2 else [])
+    for chosen in sets:
+        for threshold in region_seeds.LIT_THRESHOLDS:
+            yield region_seeds.lit_map(image, np.array(chosen), threshold)
+    if spread is not None:
+        for threshold in region_seeds.MOTION_THRESHOLDS:
+            yield spread > threshold
+
+
+def _search(image: np.ndarray, spread: np.ndarray | None, scale: float, shape: tuple[int, int]) -> Region:
+    """Score the candidates and return the best as a region of the full-size frame."""
+    side = max(image.shape)
+    evidence = "still" if spread is None else "motion"
+    activity = np.minimum(spread, 6.0) if spread is not None else region_seeds.texture(image)
+    flat = region_seeds.flat_map(image, 0.5)
+    best, best_score, tried = None, -1.0, []
+    for seeds in _candidates(image, spread):
+        found = region_seeds.blobs(seeds, max(3, side // 80), max(3, side // 36))
+        if not found or found[0].sum() < 0.02 * image.size:
+            continue
+        blob = found[0]
+        if any((blob ^ other).sum() < 0.004 * blob.sum() for other in tried):
+            continue
+        tried.append(blob)
+        geometry, confidence = fan_fit.fit_fan(blob)
+        if geometry is not None and confidence > _TRUSTED:
+            mask = fan.mask(geometry, image.shape)
+        else:
+            mask = fan_fit.envelope(blob)
+            geometry = None
+        captured = float(activity[mask].sum() / max(1e-6, activity.sum()))
+        score = max(confidence, 0.3) * captured * (1 - 0.1 * flat[mask].mean()) + 0.02 * mask.mean()
+        if score > best_score:
+            best, best_score = (mask, geometry, confidence), score
+    if best is None:
+        return Region(np.ones(shape, bool), evidence=evidence)
+    mask, geometry, confidence = best
+    if geometry is None:
+        full = cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
+        return Region(full, confidence=confidence, evidence=evidence)
+    geometry = geometry.moved(1 / scale, 0.5 / scale - 0.5, 0.5 / scale - 0.5)
+    return Region(fan.mask(geometry, shape), geometry.shape, geometry, confidence, evidence)

@@ -1,0 +1,121 @@
+"""Where a picture may be acoustic: maps of what is lit and of what moves, and their clean blobs."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from usfm.imaging.gray import to_gray
+
+WORK_PX = 400
+"""Longest side at which regions are searched; the found shape is scaled back."""
+
+_FLAT_RANGE = 2
+_LEVEL_SHARE = 0.01
+LIT_THRESHOLDS = (0.5, 1.5, 3, 6, 10, 16, 25)
+MOTION_THRESHOLDS = (0.5, 1.0, 2.0, 4.0)
+
+
+def shrink(frames: Sequence[np.ndarray], side: int = WORK_PX) -> tuple[np.ndarray, float]:
+    """Return gray frames no larger than ``side``.
+
+    Args:
+        frames: uint8 frames of one size.
+        side: longest side in pixels.
+
+    Returns:
+        uint8 (T, h, w) and the scale (output pixels per input pixel, 1 or less).
+    """
+    height, width = frames[0].shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    grays = [to_gray(frame) for frame in frames]
+    if scale < 1:
+        grays = [cv2.resize(gray, size, interpolation=cv2.INTER_AREA) for gray in grays]
+    return np.stack(grays), scale
+
+
+def flat_map(image: np.ndarray, spread: float = _FLAT_RANGE) -> np.ndarray:
+    """Return the pixels whose 5x5 surroundings vary by no more than ``spread`` grey levels (bool, like the image)."""
+    window = np.ones((5, 5), np.uint8)
+    image = image.astype(np.float32)
+    return (cv2.dilate(image, window) - cv2.erode(image, window)) <= spread
+
+
+def texture(image: np.ndarray) -> np.ndarray:
+    """Return how much a picture varies around each pixel, capped so that text weighs no more than speckle (float32)."""
+    image = image.astype(np.float32)
+    return np.minimum(cv2.blur(np.abs(image - cv2.GaussianBlur(image, (0, 0), 2)), (7, 7)), 6.0)
+
+
+def background_levels(image: np.ndarray, spread: np.ndarray | None = None) -> np.ndarray:
+    """Return the grey levels of a picture's background: flat areas that reach the picture's border and never move.
+
+    Args:
+        image: float32 (h, w), a still or the mean over a clip.
+        spread: float32 (h, w) standard deviation over the clip, or None.
+
+    Returns:
+        float (k,) grey levels, the commonest on the border first; none when nothing flat touches the border.
+    """
+    flat = flat_map(image)
+    if spread is not None:
+        flat &= spread < 0.5
+    border = np.ones(image.shape, bool)
+    border[2:-2, 2:-2] = False
+    levels, counts = np.unique(image[flat & border].round(), return_counts=True)
+    found: list[float] = []
+    for level in levels[np.argsort(-counts, kind="stable")]:
+        if all(abs(level - other) > _FLAT_RANGE for other in found):
+            close = flat & (np.abs(image - level) <= _FLAT_RANGE / 2)
+            if close.mean() > _LEVEL_SHARE and (close & border).sum() > 0.02 * border.sum():
+                found.append(float(np.median(image[close])))
+    return np.array(found)
+
+
+def lit_map(image: np.ndarray, levels: np.ndarray, threshold: float) -> np.ndarray:
+    """Return the pixels that differ from every background level by more than a threshold (bool, like the image)."""
+    lit = np.ones(image.shape, bool)
+    for level in levels:
+        lit &= np.abs(image - level) > threshold
+    return lit
+
+
+def blobs(seeds: np.ndarray, heal_px: int, thin_px: int) -> list[np.ndarray]:
+    """Return the blobs of a map: gaps healed, thin things (text, rulers, bars) removed, holes filled.
+
+    Args:
+        seeds: bool (h, w).
+        heal_px: gaps up to about this many pixels are closed.
+        thin_px: what is thinner than this many pixels goes.
+
+    Returns:
+        bool (h, w) masks, largest first; none smaller than a fifth of the largest.
+    """
+    pad = 2 * max(heal_px, thin_px)
+    padded = cv2.copyMakeBorder(seeds.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    padded = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc(heal_px))
+    padded = fill_holes(padded)
+    padded = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc(thin_px))
+    clean = np.ascontiguousarray(padded[pad:-pad, pad:-pad])
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=4)
+    areas = stats[1:count, cv2.CC_STAT_AREA]
+    order = np.argsort(-areas, kind="stable")
+    return [labels == 1 + k for k in order if areas[k] * 5 >= areas[order[0]]]
+
+
+def disc(diameter_px: int) -> np.ndarray:
+    """Return a round structuring element."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, diameter_px), max(1, diameter_px)))
+
+
+def fill_holes(mask: np.ndarray) -> np.ndarray:
+    """Return a uint8 mask with everything inside its outer contours set."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)
+
+
+def row_convex(mask: np.ndarray) -> np.ndarray:
+    """Return a mask filled between its first and last pixel of every row, then of every column."""
+    filled = np.logical_or.accumulate(mask, 1) & np.logical_or.accumulate(mask[:, ::-1], 1)[:, ::-1]
+    return np.logical_or.accumulate(filled, 0) & np.logical_or.accumulate(filled[::-1], 0)[::-1]
