@@ -16,7 +16,7 @@ from usfm.errors import RequestError, UsfmError
 # The tutorial shows these lines too (a test compares them): they can be pasted into a shell.
 LINES = (
     "usfm simulate --out clips",
-    "usfm extract clips --out raw.h5 --manifest clips.truth/manifest.csv",
+    "usfm extract clips --out raw.h5 --manifest clips.truth/truth.csv",
     "usfm clean --in raw.h5",
     "usfm dedup --in raw.clean.h5",
     "usfm sector --in raw.clean.dedup.h5 --out sector.h5",
