@@ -1,0 +1,109 @@
+"""The rules of every protocol, and the linear probe against scikit-learn by hand."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from usfm.tasks import TASKS, classify
+
+PROTOCOLS = [(task, name) for task in TASKS for name in TASKS[task].protocols]
+
+
+def _problem(seed=0, patients=24, frames=6, classes=2, signal=1.5, dim=8):
+    rng = np.random.default_rng(seed)
+    kind = np.arange(patients) % classes
+    centre = rng.normal(0, 1, (classes, dim)) * signal
+    features = (
+        centre[kind][:, None] + rng.normal(0, 1, (patients, 1, dim)) + rng.normal(0, 0.3, (patients, frames, dim))
+    )
+    groups = np.repeat(np.arange(patients), frames)
+    return features.reshape(-1, dim).astype(np.float32) + 5, np.repeat(kind, frames), groups
+
+
+@pytest.mark.parametrize("task, protocol", PROTOCOLS)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_every_protocol_gives_probabilities_and_learns(task, protocol, classes):
+    x, y, g = _problem(classes=classes, signal=3)
+    train = g < 16
+    fitted = TASKS[task].protocols[protocol](x[train], y[train], g[train], classes, 0, {})
+    scores = fitted.scores(x[~train])
+    assert scores.shape == ((~train).sum(), classes)
+    assert np.allclose(scores.sum(1), 1)
+    assert (scores >= 0).all()
+    assert (scores.argmax(1) == y[~train]).mean() > 0.8
+    again = TASKS[task].protocols[protocol](x[train], y[train], g[train], classes, 0, {})
+    assert np.array_equal(again.scores(x[~train]), scores)
+
+
+@pytest.mark.parametrize("task, protocol", PROTOCOLS)
+def test_no_protocol_sees_scale_or_offset_of_all_features(task, protocol):
+    x, y, g = _problem()
+    fit = TASKS[task].protocols[protocol]
+    plain = fit(x, y, g, 2, 0, {}).scores(x)
+    moved = fit(10 * x + 3, y, g, 2, 0, {}).scores(10 * x + 3)
+    assert np.allclose(plain, moved, atol=2e-3)
+
+
+@pytest.mark.parametrize("task, protocol", PROTOCOLS)
+def test_a_class_that_training_lacks_scores_zero(task, protocol):
+    x, y, g = _problem()
+    scores = TASKS[task].protocols[protocol](x, y, g, 3, 0, {}).scores(x[:4])
+    assert (scores[:, 2] == 0).all()
+    one = y == 0
+    scores = TASKS[task].protocols[protocol](x[one], y[one], g[one], 3, 0, {}).scores(x[:4])
+    assert np.allclose(scores, [1, 0, 0])
+
+
+def test_the_linear_probe_is_logistic_regression_on_standardised_features():
+    x, y, g = _problem()
+    fitted = classify.linear(x, y, g, 2, 0, {})
+    z = (x - x.mean(0)) / x.std(0)
+    expected = LogisticRegression(C=fitted.chosen["C"], max_iter=500).fit(z, y).predict_proba(z)
+    assert np.allclose(fitted.scores(x), expected, atol=1e-4)
+    assert fitted.chosen["C"] in classify.C_GRID
+    assert len(fitted.chosen["inner_log_loss"]) == len(classify.C_GRID)
+    a = fitted.arrays
+    logit = (x - a["mean"]) / a["std"] @ a["weight"][0] + a["bias"][0]
+    assert np.allclose(1 / (1 + np.exp(-logit)), expected[:, 1], atol=1e-4)
+
+
+def test_the_strength_is_chosen_across_patients_not_frames():
+    """Features that name the patient but say nothing of the class: only the strongest regularisation is right."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 8)
+    x = (np.eye(30)[groups] * 4 + rng.normal(0, 0.05, (240, 30))).astype(np.float32)
+    y = (np.arange(30) % 2)[groups]
+    assert classify.linear(x, y, groups, 2, 0, {}).chosen["C"] == classify.C_GRID[0]
+    by_frame = classify.linear(x, y, np.arange(240), 2, 0, {}).chosen["C"]
+    assert by_frame > 0.01
+
+
+def test_a_class_with_one_patient_leaves_no_inner_folds():
+    x, y, g = _problem(patients=5)
+    y = np.where(g == 0, 1, 0)
+    chosen = classify.linear(x, y, g, 2, 0, {}).chosen
+    assert chosen == {"C": classify.C_DEFAULT, "inner_folds": 0}
+
+
+def test_balanced_weights_find_the_rare_class():
+    rng = np.random.default_rng(0)
+    y = (np.arange(400) % 10 == 0).astype(int)
+    x = (rng.normal(0, 1, (400, 4)) + y[:, None] * 0.6).astype(np.float32)
+    groups = np.arange(400)
+    plain, balanced = (
+        classify.linear(x, y, groups, 2, 0, {"class_weights": w}).scores(x) for w in ("none", "balanced")
+    )
+    assert balanced[y == 1].argmax(1).mean() > plain[y == 1].argmax(1).mean() + 0.2
+
+
+def test_a_constant_feature_does_no_harm():
+    x, y, g = _problem()
+    x[:, 0] = 7
+    assert np.isfinite(classify.linear(x, y, g, 2, 0, {}).scores(x)).all()
+
+
+def test_one_neighbour_is_the_nearest_by_angle_from_the_mean():
+    x, y, g = _problem()
+    scores = classify.knn(x, y, g, 2, 0, {"neighbours": 1}).scores(x)
+    assert np.array_equal(scores.argmax(1), y)
+    assert np.array_equal(np.unique(scores), [0, 1])
