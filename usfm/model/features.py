@@ -1,0 +1,101 @@
+"""Vectors of a store's frames: read ahead while the encoder works, and kept so that they are made once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from usfm.errors import RequestError
+from usfm.model.embedders import FEATURES_FORMAT, Embedder
+from usfm.provenance import digest
+from usfm.store import tables
+from usfm.store.reader import Store
+
+
+def of_rows(
+    store: Store,
+    rows: np.ndarray,
+    embedder: Embedder,
+    *,
+    batch_size: int = 64,
+    advance: Callable[[int], None] = lambda n: None,
+) -> np.ndarray:
+    """Embed some frames of a store.
+
+    Args:
+        store: any store, frames of any size.
+        rows: (n,) int rows of it.
+        embedder: the encoder, or vectors that were made before.
+        batch_size: frames in one pass; the result does not depend on it (to 1e-5).
+        advance: told how many frames were done.
+
+    Returns:
+        (n, dim) float32.
+    """
+    if embedder.forward is None:
+        vectors = embedder.lookup(store.column("frame_id")[rows].tolist())
+        advance(len(rows))
+        return vectors
+    vectors = np.zeros((len(rows), embedder.dim), np.float32)
+    starts = range(0, len(rows), batch_size)
+
+    def read(at: int) -> np.ndarray:
+        return embedder.prepare(store.frames(rows[at : at + batch_size]))
+
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(read, 0) if len(rows) else None
+        for at in starts:
+            batch = coming.result()
+            if at + batch_size < len(rows):
+                coming = ahead.submit(read, at + batch_size)
+            vectors[at : at + batch_size] = embedder.forward(batch)
+            advance(len(batch))
+    return vectors
+
+
+def cached(
+    store: Store,
+    rows: np.ndarray,
+    embedder: Embedder,
+    folder: str | Path,
+    *,
+    batch_size: int = 64,
+    advance: Callable[[int], None] = lambda n: None,
+) -> np.ndarray:
+    """Like `of_rows`, but found in `folder` if the same encoder has seen the same frames before.
+
+    The file is what `usfm embed` writes, named by a digest of the encoder's identity, the store's content and the
+    frames, so that it can never be taken for another one; delete it at any time.
+    """
+    if embedder.forward is None:
+        return of_rows(store, rows, embedder, advance=advance)
+    names = store.column("frame_id")[rows]
+    key = digest([embedder.identity, store.content_id, names.tolist()])
+    path = Path(folder) / f"{embedder.name}-{key[:16]}.h5"
+    if path.exists():
+        try:
+            columns, attributes = tables.read(path, FEATURES_FORMAT)
+            if attributes.get("key") == key and columns["vectors"].shape == (len(rows), embedder.dim):
+                advance(len(rows))
+                return columns["vectors"]
+        except RequestError:  # damaged: make it again
+            path.unlink()
+    vectors = of_rows(store, rows, embedder, batch_size=batch_size, advance=advance)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, store, rows, vectors, embedder, key)
+    return vectors
+
+
+def write(
+    path: str | Path, store: Store, rows: np.ndarray, vectors: np.ndarray, embedder: Embedder, key: str, **more: object
+) -> None:
+    """Write ``features.h5``: frame_id, source, patient, vectors, and the encoder's identity as attributes."""
+    columns = {
+        "frame_id": store.column("frame_id")[rows],
+        "source": store.of_frames("path")[rows],
+        "patient": store.of_frames("patient")[rows],
+        "vectors": vectors,
+    }
+    about = {"key": key, "encoder": {"name": embedder.name, **embedder.identity}, "store": store.content_id, **more}
+    tables.write(path, FEATURES_FORMAT, columns, about)
