@@ -1,10 +1,13 @@
-"""The one phase that finds and keeps the region of every clip layout, for whichever of clean, dedup, sector comes first.
+"""The one phase that finds and keeps the region of every clip layout, for whichever of its users comes first.
+
+clean, dedup and sector all need regions. The first of them finds them, the store keeps them, the others reuse them.
 
 A step puts `phase` before its own phases, cuts its own work by `partition` (the same cut), and hands the k-th result
 file of the region phase to its k-th part, where `Found.read` gives the region of each frame:
 
     parts = partition(store)
-    phases = [phase(store), Phase("clean", plan=lambda done: [... done["regions"][k] ... for k in range(len(parts))], ...)]
+    plan = lambda done: [Part(name, (..., rows, done["regions"][k])) for k, rows in enumerate(parts)]
+    phases = [phase(store), Phase("clean", plan, work)]
 """
 
 import dataclasses
@@ -98,7 +101,8 @@ class Found:
                 height, width = entry["size"]
                 mask = np.unpackbits(arrays[f"mask_{k}"], count=height * width).reshape(height, width).astype(bool)
                 geometry = None if entry["geometry"] is None else SectorGeometry(**entry["geometry"])
-                regions.append(Region(mask, entry["shape"], geometry, entry["confidence"], entry["evidence"], entry["extra"]))  # fmt: skip
+                known = (entry["confidence"], entry["evidence"], entry["extra"])
+                regions.append(Region(mask, entry["shape"], geometry, *known))
             return cls(arrays["rows"], arrays["which"], regions, [entry["key"] for entry in header],
                        arrays["empty"], [entry["reused"] for entry in header])  # fmt: skip
 
@@ -125,17 +129,17 @@ def partition(store: Store, frames_per_part: int = FRAMES_PER_PART) -> list[np.n
     return parts
 
 
-def phase(store: Store, *, method: str = "auto", redo: bool = False) -> Phase:
+def phase(store: Store, *, method: str = "auto") -> Phase:
     """Return the phase "regions": part k covers ``partition(store)[k]`` and gives one `Found` file.
 
     Args:
-        store: the input store; sources that have regions already keep them.
-        method: auto, dicom, temporal, single (see `usfm.imaging.region.find_region`).
-        redo: find regions anew even where the store has them.
+        store: the input store; sources that have regions keep them.
+        method: auto, dicom, temporal, single, abrc (see `usfm.imaging.region.find_region`); any but auto finds regions
+            anew where the store has them already.
     """
     paths = [str(path) for path in store.paths]
     parts = [
-        Part(f"regions-{k:05d}", (paths, rows, method, redo), weight=float(len(rows)))
+        Part(f"regions-{k:05d}", (paths, rows, method), weight=float(len(rows)))
         for k, rows in enumerate(partition(store))
     ]
     return Phase("regions", plan=lambda done: parts, work=find_part)
@@ -143,7 +147,7 @@ def phase(store: Store, *, method: str = "auto", redo: bool = False) -> Phase:
 
 def find_part(payload: tuple) -> bytes:
     """Find the regions of one part (runs in a worker)."""
-    paths, rows, method, redo = payload
+    paths, rows, method = payload
     store = Store.open(paths)
     sources, stored = store.column("source")[rows], store.column("region_row")[rows]
     frame_ids, metadata = store.column("frame_id"), store.source_column("metadata", "{}")
@@ -152,7 +156,7 @@ def find_part(payload: tuple) -> bytes:
     for source in dict.fromkeys(sources.tolist()):
         at = np.flatnonzero(sources == source)
         name = _source_name(str(frame_ids[rows[at[0]]]))
-        if (stored[at] >= 0).all() and not redo:
+        if (stored[at] >= 0).all() and method == "auto":
             for row in dict.fromkeys(stored[at].tolist()):
                 which[at[stored[at] == row]] = len(regions)
                 regions.append(store.region(row))
@@ -180,7 +184,5 @@ def is_flat(frame: np.ndarray) -> bool:
 
 
 def _source_name(frame_id: str) -> str:
-    """Return the part of a frame id that names its source ("ab12:7~1" -> "ab12~1")."""
-    digest, _, rest = frame_id.partition(":")
-    _, twin, copy = rest.partition("~")
-    return digest + twin + copy
+    """Return the part of a frame id that names its source ("ab12~1:7" -> "ab12~1")."""
+    return frame_id.rpartition(":")[0]

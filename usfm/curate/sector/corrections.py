@@ -1,0 +1,77 @@
+"""Regions drawn by hand: read `--corrections` and turn an entry into a region."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from usfm.errors import RequestError
+from usfm.imaging import fan
+from usfm.imaging.fan import SectorGeometry
+from usfm.imaging.region import Region
+
+KINDS = ("box", "polygon", "geometry", "whole")
+
+
+def read(path: str | None) -> dict[str, dict]:
+    """Read a corrections file.
+
+    The file is one JSON object. A key names a source (the first 16 hex digits of its sha256, as in its frame ids, or
+    its path in the store), or one layout of it (the key of its region, such as ``00112233aabbccdd#1``). A value is
+    ``{"box": [x0, y0, x1, y1]}`` (pixel edges), ``{"polygon": [[x, y], ...]}``, ``{"geometry": {...}}`` (the fields of
+    the store's region columns), or ``{"whole": true}``, all in the pixels of the input frames.
+
+    Raises:
+        RequestError: when the file is missing, not JSON, or an entry is none of these.
+    """
+    if path is None:
+        return {}
+    try:
+        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(
+            f"{path}: cannot read the corrections ({error.strerror}); give a readable JSON file."
+        ) from None
+    except ValueError as error:
+        raise RequestError(f"{path}: not JSON ({error}); mend the file.") from None
+    if not isinstance(entries, dict):
+        raise RequestError(f"{path}: corrections are one JSON object {{source: {{box: ...}}}}; mend the file.")
+    for key, entry in entries.items():
+        if not isinstance(entry, dict) or len(entry) != 1 or next(iter(entry)) not in KINDS:
+            raise RequestError(f"{path}: the entry of '{key}' needs exactly one of {', '.join(KINDS)}.")
+        try:
+            region(entry, (8, 8))
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"{path}: the entry of '{key}' cannot be read ({error}).") from None
+    return entries
+
+
+def entry_of(entries: dict[str, dict], key: str, source_path: str) -> tuple[str, dict] | None:
+    """Return the correction of a region: by its key, else by its source's id, else by its source's path."""
+    for name in (key, key.partition("#")[0], source_path):
+        if name in entries:
+            return name, entries[name]
+    return None
+
+
+def region(entry: dict, shape: tuple[int, int]) -> Region:
+    """Draw a correction on frames of a shape (H, W)."""
+    kind, value = next(iter(entry.items()))
+    if kind == "whole":
+        return Region(np.ones(shape, bool), confidence=1.0, evidence="manual")
+    if kind == "geometry":
+        geometry = SectorGeometry(**value)
+        return Region(fan.mask(geometry, shape), geometry.shape, geometry, 1.0, "manual")
+    mask = np.zeros(shape, np.uint8)
+    if kind == "box":
+        left, top, right, bottom = (round(float(edge)) for edge in value)
+        if right <= left or bottom <= top:
+            raise ValueError("a box is left, top, right, bottom")
+        mask[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 1
+    else:
+        points = np.asarray(value, np.float64)
+        if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
+            raise ValueError("a polygon is three or more [x, y]")
+        cv2.fillPoly(mask, [points.round().astype(np.int32)], 1)
+    return Region(mask.astype(bool), confidence=1.0, evidence="manual")

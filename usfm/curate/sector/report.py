@@ -1,0 +1,77 @@
+"""The page that `sector --report` writes: outlines over frames, the doubtful ones first, and the counts."""
+
+from pathlib import Path
+
+import numpy as np
+
+from usfm.curate.sector.config import Config
+from usfm.pictures import html, sheet
+from usfm.store import Store
+
+SHOWN = 96
+
+
+def write(out: Store, source: Store, folder: Path, summary: dict, config: Config) -> Path:
+    """Write the page.
+
+    Args:
+        out: the store that `sector` made.
+        source: its input, whose frames are shown with the regions drawn back on them.
+        folder: where ``index.html`` goes.
+        summary: the step's figures.
+        config: the step's settings.
+
+    Returns:
+        The page's path.
+    """
+    table = out.region_table()
+    row = out.column("region_row")
+    first = {int(region): frame for frame, region in reversed(list(enumerate(row.tolist()))) if region >= 0}
+    order = sorted(first, key=lambda region: (float(table["confidence"][region]), region))
+    where = {str(name): i for i, name in enumerate(source.column("frame_id"))}
+    names = out.of_frames("path")
+    shown = order[: SHOWN // 2] + order[SHOWN // 2 :: max(1, (len(order) - SHOWN // 2) // (SHOWN // 2))][: SHOWN // 2]
+    pictures, captions = [], []
+    for region in shown:
+        frame = first[region]
+        original = source.frame(where[str(out.column("frame_id")[frame])])
+        mask = _mask_on_source(out, region, frame, original.shape[:2])
+        pictures.append(sheet.outline(_blurred(original, mask), mask))
+        captions.append(
+            f"{table['confidence'][region]:.2f} {table['evidence'][region]} {table['shape'][region] or '-'}"
+            f" {Path(str(names[frame])).name[-18:]}"
+        )
+    cut = [out.frame(first[region]) for region in shown]
+    counts = [(key, value) for key, value in summary.items() if isinstance(value, (int, float, str)) and key != "out"]
+    sections = [("Counts", html.table(("figure", "value"), counts))]
+    if pictures:
+        outlines = html.figure(sheet.contact_sheet(pictures, captions), "confidence, evidence, shape")
+        frames = html.figure(sheet.contact_sheet(cut), f"{config.size} x {config.size} px")
+        sections[:0] = [("Regions, the most doubtful first", outlines), ("The frames that come out", frames)]
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    page.write_text(html.page("sector", sections, "Where the ultrasound is."), encoding="utf-8")
+    return page
+
+
+def _blurred(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return a frame with everything outside its region too coarse to read: reports show no text."""
+    import cv2
+
+    block = max(6, max(mask.shape) // 60)
+    small = cv2.resize(
+        frame, (max(1, mask.shape[1] // block), max(1, mask.shape[0] // block)), interpolation=cv2.INTER_AREA
+    )
+    coarse = cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.where(mask if frame.ndim == 2 else mask[..., None], frame, coarse)
+
+
+def _mask_on_source(out: Store, region: int, frame: int, shape: tuple[int, int]) -> np.ndarray:
+    """Return a region of the output drawn back on the input frame it was found on."""
+    import cv2
+
+    scale = float(out.column("scale")[frame])
+    top, left = float(out.column("crop_row_px")[frame]), float(out.column("crop_col_px")[frame])
+    mask = out.region(region).mask.astype(np.uint8)
+    back = np.array([[1 / scale, 0, left + 0.5 / scale - 0.5], [0, 1 / scale, top + 0.5 / scale - 0.5]])
+    return cv2.warpAffine(mask, back, shape[::-1], flags=cv2.INTER_NEAREST).astype(bool)

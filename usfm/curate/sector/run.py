@@ -1,0 +1,162 @@
+"""Find the acoustic region and its geometry, and cut frames of one size."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from usfm import console, jobs
+from usfm.config import Request, content_dict
+from usfm.curate import regions
+from usfm.curate.sector import corrections
+from usfm.curate.sector.config import Config, with_preset
+from usfm.errors import RequestError
+from usfm.imaging import fan_fit
+from usfm.imaging.framing import Framing
+from usfm.imaging.gray import to_gray
+from usfm.imaging.region import Region, coverage
+from usfm.store import PartWriter, Store
+
+TRUSTED_FIT = 0.6
+"""Confidence from which a sector fitted to a region of unknown shape is kept as its geometry."""
+
+
+def run(config: Config, request: Request) -> dict:
+    """Cut every frame of the input stores to its acoustic region, letterboxed to one size.
+
+    Args:
+        config: what to do.
+        request: inputs and output.
+
+    Returns:
+        The summary of cli.md with ``regions``, ``low_confidence`` (frames), ``evidence`` (frames by evidence),
+        ``geometries`` (frames with one), ``few_patches`` (frames without a valid patch) and ``valid_patches_median``.
+
+    Raises:
+        RequestError: for a size that is no multiple of the patch, and whatever is wrong with inputs and output.
+    """
+    config = with_preset(config)
+    if config.size % config.patch:
+        raise RequestError(f"--size {config.size} is no multiple of --patch {config.patch}; change one of them.")
+    drawn = corrections.read(config.corrections)
+    store = Store.open(list(request.inputs))
+    out = jobs.out_path(request, "sector")
+    options = content_dict(config) | {"corrections": drawn}
+    phases = [regions.phase(store, method=config.method), _phase(store, config, drawn)]
+    summary = jobs.run_step(
+        "sector", request, options, phases, inputs=[store], out=out,
+        figures=lambda done: figures(done["sector"], config),
+    )  # fmt: skip
+    _warn(summary)
+    if config.report and not request.dry_run:
+        from usfm.curate.sector import report
+
+        page = report.write(Store.open([str(out)]), store, Path(config.report), summary, config)
+        console.say(f"report: {page}")
+        summary["report"] = str(page)
+    return summary
+
+
+def _phase(store: Store, config: Config, drawn: dict) -> jobs.Phase:
+    """Return the phase that cuts the frames, part by part like the region phase."""
+    paths, cut = [str(path) for path in store.paths], regions.partition(store)
+
+    def plan(done: dict[str, list[Path]]) -> list[jobs.Part]:
+        found = done["regions"]
+        return [
+            jobs.Part(f"sector-{k:05d}", (paths, rows, str(found[k]), config, drawn), weight=float(len(rows)))
+            for k, rows in enumerate(cut)
+        ]
+
+    return jobs.Phase("sector", plan=plan, work=cut_part)
+
+
+def cut_part(payload: tuple) -> bytes:
+    """Cut the frames of one part (runs in a worker)."""
+    paths, rows, found_path, config, drawn = payload
+    store, found = Store.open(paths), regions.Found.read(found_path)
+    part = PartWriter(class_names=store.class_names, contiguous=True, patch=(config.size, config.patch))
+    source_paths = store.of_frames("path")
+    frame_ids = store.column("frame_id")
+    settled: dict[str, tuple] = {}
+    for row in rows:
+        row = int(row)
+        path, frame_id, key = str(source_paths[row]), str(frame_ids[row]), found.key(row)
+        if found.is_empty(row):
+            part.reject(path, frame_id, "sector", "empty frame", "The frame is one flat colour.")
+            continue
+        if key not in settled:
+            settled[key] = _settle(found.region(row), key, path, config, drawn)
+        region, framing, share = settled[key]
+        valid = int((share >= config.tau).sum())
+        side = min(framing.crop_height_px, framing.crop_width_px)
+        if side < config.min_side:
+            part.reject(path, frame_id, "sector", "small region", f"The region's box is only {side} px wide or high.")
+        elif valid < config.min_patches:
+            part.reject(path, frame_id, "sector", "few patches", f"Only {valid} patches lie in the region.")
+        else:
+            pixels = framing.apply(_prepared(store.frame(row), region, config))
+            part.copy(store, row, pixels=pixels, region=region, region_key=key, framing=framing, coverage=share)
+    return part.to_bytes()
+
+
+def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) -> tuple[Region, Framing, np.ndarray]:
+    """Return the region to use for a layout, the framing it asks for, and the coverage of its patches."""
+    correction = corrections.entry_of(drawn, key, path)
+    if correction is not None:
+        region = corrections.region(correction[1], region.mask.shape)
+    if not region.mask.any():
+        region = dataclasses.replace(region, mask=np.ones_like(region.mask), geometry=None, confidence=0.0)
+    if not config.fit_fan:
+        region = dataclasses.replace(region, geometry=None)
+    elif region.geometry is None and region.shape != "dual":
+        geometry, confidence = fan_fit.fit_fan(region.mask)
+        if geometry is not None and confidence >= TRUSTED_FIT:
+            region = dataclasses.replace(region, geometry=geometry, shape=region.shape or geometry.shape)
+    framing = Framing.for_region(region.mask, config.size, config.pad)
+    share = coverage(framing.apply_mask(region.mask), config.patch).ravel()
+    return region, framing, share
+
+
+def _prepared(frame: np.ndarray, region: Region, config: Config) -> np.ndarray:
+    """Return a frame gray or RGB as asked, black outside its region unless that is a guess or is to be kept."""
+    if not config.color:
+        frame = to_gray(frame)
+    elif frame.ndim == 2:
+        frame = np.repeat(frame[..., None], 3, axis=2)
+    if config.outside == "blank" and region.confidence >= regions.LOW_CONFIDENCE:
+        frame = np.where(region.mask if frame.ndim == 2 else region.mask[..., None], frame, 0)
+    return frame
+
+
+def figures(parts: list[Path], config: Config) -> dict:
+    """Count what the finished parts hold."""
+    evidence: dict[str, int] = {}
+    layouts, low, fitted, few, valid = 0, 0, 0, 0, []
+    for path in parts:
+        store = Store.open([str(path)])
+        if not len(store):
+            continue
+        table, row = store.region_table(), store.column("region_row")
+        layouts += store.num_regions
+        low += int((table["confidence"][row] < regions.LOW_CONFIDENCE).sum())
+        fitted += int(np.isfinite(table["apex_x_px"][row]).sum())
+        for name in table["evidence"][row]:
+            evidence[str(name)] = evidence.get(str(name), 0) + 1
+        count = (np.asarray(store.patch_coverage(), np.float32) >= config.tau).sum(1)
+        few += int((count == 0).sum())
+        valid.append(count)
+    median = float(np.median(np.concatenate(valid))) if valid else 0.0
+    return {"regions": layouts, "low_confidence": low, "geometries": fitted, "few_patches": few,
+            "evidence": dict(sorted(evidence.items())), "valid_patches_median": median}  # fmt: skip
+
+
+def _warn(summary: dict) -> None:
+    """Say what the user should look at."""
+    if summary.get("low_confidence"):
+        console.warn(
+            f"{summary['low_confidence']:,} of {summary['frames_out']:,} frames have a guessed region (as a rule the"
+            " whole frame); look at them with --report, mend them with --corrections"
+        )
+    if summary.get("few_patches"):
+        console.warn(f"{summary['few_patches']:,} frames have no valid patch; training will skip their region")
