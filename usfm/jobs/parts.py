@@ -1,0 +1,48 @@
+"""What a step is made of: phases, each cut into parts that give the same result whoever makes them, and when."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of work.
+
+    Attributes:
+        name: stable and unique in its phase, the same in every run; stands in /parts, so it must not identify a patient.
+        payload: picklable argument of the phase's `work`.
+        source: what to name in messages when the part cannot be done.
+        weight: how much of the progress it is, in the phase's unit.
+    """
+
+    name: str
+    payload: Any
+    source: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One round of parts.
+
+    Attributes:
+        name: short, such as "survey" or "frames"; part of file names.
+        plan: earlier phases' result files by phase name -> the parts of this one. Runs in the parent process; must give
+            the same parts for the same inputs and options.
+        work: payload -> bytes. A top-level function; runs in a worker, one thread. May raise UsfmError to end the run.
+        poison: (part, reason) -> the bytes to put in the part's place once it has killed its worker, hung, or failed
+            three times; without it such a part ends the run.
+        unit: of the parts' weight.
+        limit_s: a part that takes longer is stopped, s.
+        hang_s: a part whose worker has used no processor time for so long is stopped, s.
+    """
+
+    name: str
+    plan: Callable[[Mapping[str, Sequence[Path]]], list[Part]]
+    work: Callable[[Any], bytes]
+    poison: Callable[[Part, str], bytes] | None = None
+    unit: str = "frames"
+    limit_s: float = 3600.0
+    hang_s: float = 300.0

@@ -1,0 +1,294 @@
+"""Put parts together into one store: raw chunks are copied, nothing is decompressed, and the result appears whole or not at all."""
+
+import json
+import mmap
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from usfm.errors import WorkError
+from usfm.store import digest, hdf5
+from usfm.store.history import joined
+from usfm.store.plan import Plan, plan_of
+from usfm.store.schema import BLOCKS, FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
+
+
+def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequence = (), step: dict,
+             temporary: Path | None = None) -> dict:  # fmt: skip
+    """Put parts together into a store.
+
+    Args:
+        out: path of the store; it appears by one rename, after everything is on the disk.
+        parts: (name, path of what `PartWriter.to_bytes` made), in canonical order.
+        inputs: stores that the step read; their /dropped, /rejected and history are carried forward.
+        step: this step's entry for the history; `content_id` is added to it.
+        temporary: where to write before the rename (same file system); default beside `out`.
+
+    Returns:
+        frames, sources, content_id, and of this step: dropped, rejected (frames), rejected_sources, reasons (Counter).
+
+    Raises:
+        WorkError: there is no frame, or the disk is full.
+        OSError: anything else that the disk says.
+    """
+    out = Path(out)
+    temporary = temporary or out.with_name(f"{out.name}.unfinished")
+    plan = plan_of(parts)
+    digests = [one.digest for one in plan.parts]
+    step = step | {"content_id": digest.content_id(digests)}
+    tables = {name: _carried(name, inputs, plan) for name in ("dropped", "rejected")}
+    own = _own(plan)
+    if not plan.frames:
+        raise WorkError(_nothing_left(out, own["reasons"]))
+    room = plan.bytes_needed + sum(column.nbytes + 64 * len(column) for t in tables.values() for column in t.values())
+    sink = hdf5.Sink(temporary, reserve=room)
+    try:
+        with h5py.File(sink, "w", libver=LIBVER) as file:
+            file.attrs.update({"format": FORMAT, "version": VERSION, "content_id": step["content_id"]})
+            steps = [json.dumps(one, sort_keys=True) for one in joined([*(s.history for s in inputs), [step]])]
+            file.attrs.create("history", np.array(steps, object), dtype=h5py.string_dtype())
+            _Assembly(file, sink, plan).run()
+            _write_parts(file, plan)
+            for name, columns in tables.items():
+                for row in TABLES[name].values():
+                    _write_whole(file, row, columns[row.name])
+                file[name].attrs["digest"] = digest.table_digest(name, columns)
+        sink.finish()
+        os.replace(temporary, out)
+        sync_folder(out.parent)
+    except OSError as error:
+        raise disk_error(error, out) from error
+    finally:
+        sink.abandon()
+        Path(temporary).unlink(missing_ok=True)
+    return {"frames": plan.frames, "sources": plan.tables["sources"], "content_id": step["content_id"], **own}
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder outlive a power cut."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def disk_error(error: OSError, path: Path) -> Exception:
+    """A full disk, quota or size limit as one sentence; any other error as it is."""
+    import errno
+
+    words = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
+             errno.EFBIG: "the file is larger than this system allows", errno.EROFS: "the disk is read-only",
+             errno.EACCES: "no permission to write there", errno.EIO: "the disk reports an error"}  # fmt: skip
+    if error.errno not in words:
+        return error
+    return WorkError(f"{path}: {words[error.errno]}; mend that and type the same command again: what is finished is kept.")
+
+
+class _Assembly:
+    """Fill the output from the parts, one part at a time."""
+
+    def __init__(self, file: h5py.File, sink: hdf5.Sink, plan: Plan):
+        self.file, self.sink, self.plan = file, sink, plan
+        self.filled: Counter = Counter()  # rows written so far, by dataset
+
+    def run(self) -> None:
+        plan, file = self.plan, self.file
+        for path, (count, dtype) in plan.columns.items():
+            dataset = file.create_dataset(path, (count, *plan.widths.get(path, ())), dtype)
+            hdf5.document(dataset)
+        for path, block in plan.blocks.items():
+            create = hdf5.create_contiguous if block.contiguous else hdf5.create_chunked
+            hdf5.document(create(file, path, block.count, block.shape))
+        self._names()
+        for part in plan.parts:
+            with hdf5.open_store(part.path) as source:
+                self._chunks(part, source)
+                self._tables(part, source)
+                self._labels(part, source)
+
+    def _names(self) -> None:
+        from usfm.store.labels import write_names
+
+        write_names(self.file, self.plan.class_names, self.plan.box_names, self.plan.patch)
+
+    def _append(self, path: str, values: np.ndarray) -> None:
+        first = self.filled[path]
+        if len(values):
+            dataset = self.file[path]
+            values = values.astype(dataset.dtype) if values.dtype.kind == "S" else values
+            dataset[first : first + len(values)] = values
+        self.filled[path] += len(values)
+
+    def _chunks(self, part, source: h5py.File) -> None:
+        """Copy pixels and masks as they lie in the part's file."""
+        with open(part.path, "rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            view = memoryview(whole)
+            for path in part.blocks:
+                dataset, first = source[path], self.filled[path]
+                rows = part.keep.get(path)
+                target = self.file[path]
+                if self.plan.blocks[path].contiguous:
+                    size = dataset.size
+                    at = target.id.get_offset() + first * int(np.prod(dataset.shape[1:]))
+                    start = dataset.id.get_offset()
+                    self.sink.put(at, view[start : start + size])
+                    self.filled[path] += len(dataset)
+                    continue
+                offsets, sizes, _ = hdf5.chunk_index(dataset)
+                kept = range(len(dataset)) if rows is None else rows
+                for place, row in enumerate(kept):
+                    start = int(offsets[row])
+                    hdf5.put_chunk(target, first + place, view[start : start + int(sizes[row])])
+                self.filled[path] += len(kept)
+            view.release()
+
+    def _tables(self, part, source: h5py.File) -> None:
+        first_of = {path: self.filled[path] - len(source[path]) for path in part.blocks if path.startswith("/pixels")}
+        for name in FRAMES:
+            values = source[f"/frames/{name}"][()]
+            if name in ("source", "region_row", "overlay_row"):
+                places = np.append(part.places[{"source": "sources", "region_row": "regions"}.get(name, "overlay")], -1)
+                values = places[values].astype(np.int32)
+            elif name == "pixels_row" and len(values):
+                groups = source["/frames/pixels_group"][()]
+                for path, first in first_of.items():
+                    values[groups == path.rsplit("/", 1)[1].encode()] += first
+            self._append(f"/frames/{name}", values)
+        for table in ("sources", "regions", "overlay"):
+            rows = part.new[table]
+            for path in self.plan.columns:
+                if path.rsplit("/", 1)[0] == f"/{table}":
+                    self._append(path, self._new_rows(part, source, path, rows))
+
+    def _new_rows(self, part, source: h5py.File, path: str, rows: np.ndarray) -> np.ndarray:
+        if path not in source:
+            row = describe(path)
+            return np.full(len(rows), row.missing, object if row.dtype == "text" else self.plan.columns[path][1])
+        values = source[path][()][rows]
+        if path.endswith("/mask_row") and len(rows):  # kept rows of a group follow one another in the output
+            table = path.split("/")[1]
+            groups = source[f"/{table}/mask_group"][()][rows]
+            for group in np.unique(groups):
+                mine = np.flatnonzero(groups == group)
+                block = f"/{table}/mask/{group.decode()}"
+                values[mine] = self.filled[block] - len(mine) + np.arange(len(mine))
+        return values
+
+    def _labels(self, part, source: h5py.File) -> None:
+        plan, count = self.plan, part.frames
+        if "/labels/class" in plan.columns:
+            values = np.full(count, -1, np.int32)
+            if "/labels/class" in source:
+                values = np.append(part.classes, -1)[source["/labels/class"][()]]
+            self._append("/labels/class", values)
+        if "/labels/multi" in plan.columns:
+            values = np.full((count, len(plan.class_names)), 255, np.uint8)
+            if "/labels/multi" in source:
+                values[:, part.classes[: source["/labels/multi"].shape[1]]] = source["/labels/multi"][()]
+            self._append("/labels/multi", values)
+        if "/labels/split" in plan.columns:
+            known = "/labels/split" in source
+            self._append("/labels/split", source["/labels/split"][()] if known else np.zeros(count, "S1"))
+        if "/labels/mask_row" in plan.columns:
+            self._append("/labels/mask_row", self._mask_rows(source, count))
+        if "/labels/boxes/offsets" in plan.columns:
+            self._boxes(part, source, count)
+        if "/patches/coverage" in plan.columns:
+            values = np.full((count, *plan.widths["/patches/coverage"]), np.nan, np.float16)
+            if "/patches/coverage" in source:
+                values = source["/patches/coverage"][()]
+            self._append("/patches/coverage", values)
+
+    def _mask_rows(self, source: h5py.File, count: int) -> np.ndarray:
+        if "/labels/mask_row" not in source:
+            return np.full(count, -1, np.int64)
+        rows = source["/labels/mask_row"][()]
+        sizes = np.char.add(np.char.add(source["/frames/height"][()].astype(str), "x"),
+                            source["/frames/width"][()].astype(str))  # fmt: skip
+        for group in source["/labels/masks"]:
+            path = f"/labels/masks/{group}"
+            rows[(sizes == group) & (rows >= 0)] += self.filled[path] - len(source[path])
+        return rows
+
+    def _boxes(self, part, source: h5py.File, count: int) -> None:
+        if not self.filled["/labels/boxes/offsets"]:
+            self._append("/labels/boxes/offsets", np.zeros(1, np.int64))
+        if "/labels/boxes/offsets" not in source:
+            self._append("/labels/boxes/offsets", np.full(count, self.filled["/labels/boxes/class"], np.int64))
+            self._append("/labels/boxed", np.zeros(count, np.uint8))
+            return
+        offsets = source["/labels/boxes/offsets"][1:] + self.filled["/labels/boxes/class"]
+        self._append("/labels/boxes/offsets", offsets)
+        self._append("/labels/boxed", source["/labels/boxed"][()])
+        self._append("/labels/boxes/xyxy_px", source["/labels/boxes/xyxy_px"][()])
+        self._append("/labels/boxes/class", np.append(part.boxes, -1)[source["/labels/boxes/class"][()]])
+
+
+def _write_parts(file: h5py.File, plan: Plan) -> None:
+    counts = [part.frames for part in plan.parts]
+    values = {"name": [part.name for part in plan.parts], "first_row": np.cumsum([0, *counts])[:-1],
+              "rows": counts, "digest": [part.digest for part in plan.parts]}  # fmt: skip
+    for row in PARTS.values():
+        hdf5.write_column(file, row, row.path, values[row.name], documented=True)
+
+
+def _write_whole(file: h5py.File, row, values: np.ndarray) -> None:
+    if row.dtype == "text":
+        dataset = file.create_dataset(row.path, data=values, dtype=h5py.string_dtype())
+    elif row.dtype == "str":
+        dataset = file.create_dataset(row.path, data=hdf5.fixed_text(values))
+    else:
+        dataset = file.create_dataset(row.path, data=values)
+    hdf5.document(dataset, row)
+
+
+def _carried(table: str, inputs: Sequence, plan: Plan) -> dict[str, np.ndarray]:
+    """Rows of /dropped or /rejected of all inputs, then of the parts; a row that several inputs share appears once."""
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in TABLES[table]}
+    paths = list(dict.fromkeys(path for store in inputs for path in store.paths))
+    for path in [*paths, *(part.path for part in plan.parts if part.has[table])]:
+        with hdf5.open_store(path) as file:
+            for name, row in TABLES[table].items():
+                if row.path in file:
+                    pieces[name].append(file[row.path][()])
+    columns = {}
+    for name, row in TABLES[table].items():
+        empty = np.zeros(0, object if row.dtype == "text" else "S1" if row.dtype == "str" else row.dtype)
+        columns[name] = np.concatenate([empty, *pieces[name]])
+    if len(paths) > 1:
+        seen = dict.fromkeys(zip(*(columns[name].tolist() for name in columns), strict=True))
+        if len(seen) < len(columns[next(iter(columns))]):
+            rows = list(zip(*seen, strict=True)) or [()] * len(columns)
+            columns = {name: np.array(rows[at], values.dtype) for at, (name, values) in enumerate(columns.items())}
+    return columns
+
+
+def _own(plan: Plan) -> dict:
+    """Counts of what this step dropped and rejected."""
+    dropped, rejected, sources, reasons = 0, 0, 0, Counter()
+    for part in plan.parts:
+        if not (part.has["dropped"] or part.has["rejected"]):
+            continue
+        with hdf5.open_store(part.path) as file:
+            dropped += len(file["/dropped/frame_id"]) if part.has["dropped"] else 0
+            if part.has["rejected"]:
+                ids = file["/rejected/frame_id"][()]
+                rejected += int((ids != b"").sum())
+                sources += int((ids == b"").sum())
+                reasons.update(reason.decode() for reason in file["/rejected/reason"][()].tolist())
+    return {"dropped": dropped, "rejected": rejected, "rejected_sources": sources, "reasons": reasons}
+
+
+def _nothing_left(out: Path, reasons: Counter) -> str:
+    if not reasons:
+        return f"{out}: no frame is left, so nothing was written; loosen the options that drop frames."
+    listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(5))
+    return f"{out}: no frame is left, so nothing was written; all were rejected: {listed}."
+
+
+__all__ = ["BLOCKS", "assemble", "disk_error", "sync_folder"]

@@ -1,0 +1,144 @@
+"""Take a frame of an input store over into a part, with all that is known about it."""
+
+import numpy as np
+
+from usfm.store.codec import pixel_digest
+from usfm.store.label_reader import mask_place, raw_boxes
+from usfm.store.schema import group_shape
+
+
+def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, framing, changes: dict) -> int:
+    """Do what `PartWriter.copy` says; the arguments are its own, bundled."""
+    file, row, at = store._place(int(i))
+    known = file.row(row)
+    size = (known["height"], known["width"])
+    if framing is not None and framing.is_identity and size == (framing.out_height_px, framing.out_width_px):
+        framing = None
+    values = {name: known[name] for name in ("frame_id", "index", "time_s", "kind")}
+    values["source"] = part.source(**store.source_row(int(store._source_rows()[at][known["source"]])))
+    values.update(_geometry(known, framing))
+    if changes["kind"] is not None:
+        values["kind"] = changes["kind"]
+    values["region_row"] = _region(part, store, file, known, at, region, framing)
+    values["overlay_row"] = _overlay(part, store, file, known, at, overlay, framing)
+    if pixels is None and framing is not None:
+        pixels = framing.apply(file.pixels(known["pixels_group"], known["pixels_row"]))
+    labels = _labels(part, file, row, framing)
+    if changes["split"] is not None:
+        labels["split"] = changes["split"]
+    labels["coverage"] = changes["coverage"]
+    if changes["coverage"] is None and framing is None and "/patches/coverage" in file.blocks:
+        labels["coverage"] = file.column("/patches/coverage")[row]
+        part.labels.patch = part.labels.patch or file.patch
+    if pixels is not None:
+        return part.frame(pixels, **values, **labels)
+    return _pass_through(part, file, known, values, labels)
+
+
+def _pass_through(part, file, known: dict, values: dict, labels: dict) -> int:
+    """Add a frame whose pixels do not change: its compressed chunk and digest go over as they are."""
+    group = known["pixels_group"]
+    shape = group_shape(group)
+    order = ("frame_id", "source", "index", "time_s", "kind", "region_row", "overlay_row", "row_spacing_mm",
+             "col_spacing_mm", "crop_row_px", "crop_col_px", "scale")  # fmt: skip
+    part.labels.add(len(part), shape, labels["label"], labels["multi"], labels["mask"], labels["boxes"],
+                    labels["split"], labels["coverage"])  # fmt: skip
+    contiguous = file.groups[group] is not None
+    if part.contiguous or contiguous:
+        chunk = file.pixels(group, known["pixels_row"])
+        if not part.contiguous:
+            from usfm.store.codec import compress
+
+            chunk = compress(chunk)
+    else:
+        chunk = file.raw(f"/pixels/{group}", known["pixels_row"])
+    return part._add(shape, chunk, known["digest"] or pixel_digest(chunk), tuple(values[name] for name in order))
+
+
+def _geometry(known: dict, framing) -> dict:
+    crop = known["crop_row_px"], known["crop_col_px"], known["scale"]
+    spacing = known["row_spacing_mm"], known["col_spacing_mm"]
+    if framing is not None:
+        crop = framing.source_crop(*crop)
+        spacing = framing.spacing(spacing[0]), framing.spacing(spacing[1])
+    names = ("crop_row_px", "crop_col_px", "scale", "row_spacing_mm", "col_spacing_mm")
+    return dict(zip(names, (*crop, *spacing), strict=True))
+
+
+def _moved_key(key: str, framing) -> str:
+    """A region that is moved is another region: its key says by what."""
+    if framing is None:
+        return key
+    numbers = (framing.crop_row_px, framing.crop_col_px, framing.crop_height_px, framing.crop_width_px,
+               framing.pad_row_px, framing.pad_col_px, framing.out_height_px, framing.out_width_px)  # fmt: skip
+    return f"{key}@{','.join(f'{number:g}' for number in numbers)}"
+
+
+def _region(part, store, file, known: dict, at: int, given: tuple, framing) -> int:
+    region, key = given
+    if region is None:
+        if known["region_row"] < 0:
+            return -1
+        row = known["region_row"] + int(store._first_region[at])
+        key = store.region_key(row)
+    elif not key:
+        raise ValueError("a new region needs its region_key")
+    moved = _moved_key(key, framing)
+    found = part._regions.find(moved)
+    if found is not None:
+        return found
+    region = store.region(row) if region is None else region
+    if framing is not None:
+        from usfm.imaging.region import Region
+
+        geometry = None if region.geometry is None else framing.apply_geometry(region.geometry)
+        mask = framing.apply_mask(region.mask)
+        region = Region(mask, region.shape, geometry, region.confidence, region.evidence, dict(region.extra))
+    return part.region(region, moved)
+
+
+def _overlay(part, store, file, known: dict, at: int, given: tuple, framing) -> int:
+    mask, key, detail = given
+    if mask is None:
+        if known["overlay_row"] < 0:
+            return -1
+        row = known["overlay_row"] + int(store._first_overlay[at])
+        detail = store.overlay_detail(row)
+        key = detail.pop("key")
+    elif not key:
+        raise ValueError("a new overlay needs its overlay_key")
+    moved = _moved_key(key, framing)
+    found = part._overlays.find(moved)
+    if found is not None:
+        return found
+    mask = store.overlay(row) if mask is None else mask
+    return part.overlay(mask if framing is None else framing.apply_mask(mask), moved, detail)
+
+
+def _labels(part, file, row: int, framing) -> dict:
+    """Labels of a frame of one file, with the part's class numbers, moved by `framing`."""
+    known = {"label": None, "multi": None, "mask": None, "boxes": None, "split": ""}
+    numbers = part.labels.numbers(file.class_names)
+    if "/labels/class" in file.blocks:
+        label = int(file.column("/labels/class")[row])
+        known["label"] = numbers[label] if label >= 0 else None
+    if "/labels/multi" in file.blocks:
+        values = file.column("/labels/multi")[row]
+        if (values != 255).any():
+            known["multi"] = np.full(len(part.class_names), 255, np.uint8)
+            known["multi"][numbers] = values
+    if "/labels/split" in file.blocks:
+        known["split"] = file.column("/labels/split")[row]
+    place = mask_place(file, row)
+    if place is not None:
+        mask = file.decoded(f"/labels/masks/{place[0]}", place[1])
+        known["mask"] = mask if framing is None else framing.apply_labels(mask)
+    boxes = raw_boxes(file, row)
+    for name in file.box_names:
+        if name not in part.labels.box_names:
+            part.labels.box_names.append(name)
+    if boxes is not None:
+        xyxy, classes = boxes
+        places = np.array([*(part.labels.box_names.index(name) for name in file.box_names), -1], np.int32)
+        known["boxes"] = (xyxy if framing is None else framing.apply_boxes(xyxy), places[classes])
+    return known

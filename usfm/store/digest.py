@@ -1,0 +1,103 @@
+"""Digests of decoded content: what makes two parts, or two stores, the same whatever compressed them."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from usfm.store.schema import FRAMES, TABLES
+
+_BY_CONTENT = {"source", "pixels_group", "pixels_row", "region_row", "overlay_row"}
+"""Columns that point elsewhere: the digest takes what they point at, since rows move when parts are put together."""
+
+
+def row_digest(row: Mapping, mask_digest: str = "") -> str:
+    """Digest of one row of /sources, /regions or /overlay and its mask; values that are missing do not count.
+
+    Args:
+        row: column -> value.
+        mask_digest: digest of the unpacked mask's bytes.
+    """
+    plain = {}
+    for name in sorted(row):
+        value = row[name].item() if isinstance(row[name], np.generic) else row[name]
+        if name.startswith("mask_") or name == "digest" or value in ("", "{}", -1) or value != value:
+            continue
+        if isinstance(value, (int, float)):
+            value = float(np.float32(value)) if name == "confidence" else float(value)
+        plain[name] = value
+    return hashlib.sha256(json.dumps([plain, mask_digest]).encode()).hexdigest()[:16]
+
+
+def _feed(hasher, name: str, values) -> None:
+    hasher.update(f"|{name}|{len(values)}|".encode())
+    if isinstance(values, np.ndarray) and values.dtype.kind not in "OS":
+        hasher.update(np.ascontiguousarray(values))
+        return
+    for first in range(0, len(values), 65536):  # in blocks, so that a long table is never in memory as Python strings
+        block = values[first : first + 65536]
+        block = block.tolist() if isinstance(block, np.ndarray) else block
+        hasher.update("".join((v.decode() if isinstance(v, bytes) else v) + "\0" for v in block).encode())
+
+
+def part_digest(columns: Mapping[str, Sequence], pointed: Mapping[str, Sequence[str]], labels: Sequence[str]) -> str:
+    """Digest of a run of frames with all that belongs to them.
+
+    Args:
+        columns: column of /frames -> its values over the run, n long (the digest of the pixels is one of them).
+        pointed: `source`, `region_row`, `overlay_row` -> digest of what each frame points at, "" = nothing, n long.
+        labels: what `label_token` makes of each frame's labels, n long.
+
+    Returns:
+        64 hex digits; it depends on neither compression, nor rows' places, nor the other parts of the store.
+    """
+    hasher = hashlib.sha256()
+    for name, row in FRAMES.items():
+        if name not in _BY_CONTENT:
+            values = columns[name]
+            _feed(hasher, name, values if row.dtype == "str" else np.asarray(values, row.dtype))
+    for name in ("source", "region_row", "overlay_row"):
+        _feed(hasher, name, pointed[name])
+    _feed(hasher, "labels", labels)
+    return hasher.hexdigest()
+
+
+def label_token(name: str, split: str, multi: Mapping[str, int], mask: str, boxes, coverage) -> str:
+    """All labels of one frame as text, "" where it has none.
+
+    Args:
+        name: its class.
+        split: its split.
+        multi: class -> 0 or 1, known ones only.
+        mask: digest of the label mask's bytes.
+        boxes: None, or (xyxy float32 (k, 4), names of the k classes).
+        coverage: None, or float16 (L,).
+    """
+    pieces = [f"c={name}"] if name else []
+    if split:
+        pieces.append(f"s={split}")
+    if multi:
+        pieces.append("m=" + ",".join(f"{k}:{multi[k]}" for k in sorted(multi)))
+    if mask:
+        pieces.append(f"k={mask}")
+    if boxes is not None:
+        pieces.append(f"b={np.asarray(boxes[0], np.float32).tobytes().hex()}:{','.join(boxes[1])}")
+    if coverage is not None:
+        pieces.append(f"p={np.asarray(coverage, np.float16).tobytes().hex()}")
+    return ";".join(pieces)
+
+
+def table_digest(table: str, columns: Mapping[str, Sequence]) -> str:
+    """Digest of /dropped or /rejected as a whole."""
+    hasher = hashlib.sha256()
+    for name, row in TABLES[table].items():
+        values = columns.get(name, [])
+        _feed(hasher, name, values if row.dtype in ("str", "text") else np.asarray(values, row.dtype))
+    return hasher.hexdigest()
+
+
+def content_id(part_digests: Sequence[str]) -> str:
+    """Digest of a store: over the digests of its parts, in order."""
+    return hashlib.sha256("\n".join(part_digests).encode()).hexdigest()
+

@@ -1,0 +1,44 @@
+"""The steps that a store has been through: one JSON object a step."""
+
+from collections.abc import Sequence
+
+
+def joined(histories: Sequence[Sequence[dict]]) -> list[dict]:
+    """Histories of several inputs as one, oldest first; steps that they share appear once."""
+    steps: list[dict] = []
+    for history in histories:
+        steps += [step for step in history if step not in steps]
+    return steps
+
+
+def command_line(step: dict, out: str = "") -> str:
+    """The command that made a step, with the input paths left for the user to fill in.
+
+    Args:
+        step: one entry of the history.
+        out: path that it should write.
+
+    Examples:
+        >>> command_line({"command": "clean", "options": {"text": "none", "static": True, "gray_markers": False}}, "c.h5")
+        'usfm clean --in INPUT --text none --static --no-gray-markers --out c.h5 --overwrite'
+    """
+    command = str(step.get("command", "?"))
+    inputs = max(len(step.get("inputs", [])), 1)
+    words = ["usfm", command] + (["SRC"] if command == "extract" else ["--in", "INPUT"] * inputs)
+    for name, value in step.get("options", {}).items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, (list, tuple)):
+            words += [word for one in value for word in (f"--{flag}", _quoted(one))]
+        elif value is not None and value != "":
+            words += [f"--{flag}", _quoted(value)]
+    if step.get("seed"):
+        words += ["--seed", str(step["seed"])]
+    return " ".join(words + (["--out", _quoted(out), "--overwrite"] if out else []))
+
+
+def _quoted(value: object) -> str:
+    import shlex
+
+    return shlex.quote(str(value))

@@ -1,0 +1,184 @@
+"""What a set of parts adds up to: the sizes of every dataset before the first byte is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from usfm.errors import WorkError
+from usfm.store import digest, hdf5
+from usfm.store.schema import BLOCKS, FRAMES, OVERLAYS, REGIONS, SOURCES
+
+_CHUNK_ENTRY = 160
+"""Bytes of HDF5's index a chunk may take, with room to spare; measured 56 for 2-D frames."""
+_PER_DATASET = 8192
+_ROW_TABLES = {"sources": SOURCES, "regions": REGIONS, "overlay": OVERLAYS}
+_COLUMN_LABELS = [path for path, row in BLOCKS.items() if not path.endswith(">")]
+
+
+@dataclass
+class Block:
+    """A dataset of frames or masks in the output."""
+
+    shape: tuple[int, ...]
+    contiguous: bool
+    count: int = 0
+
+
+@dataclass
+class PartPlan:
+    """One part: its size, and where its rows go in the output."""
+
+    name: str
+    path: Path
+    digest: str
+    frames: int
+    blocks: list[str] = field(default_factory=list)
+    keep: dict[str, np.ndarray] = field(default_factory=dict)
+    places: dict[str, np.ndarray] = field(default_factory=dict)
+    new: dict[str, np.ndarray] = field(default_factory=dict)
+    classes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    has: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """The output: every dataset's size and type."""
+
+    parts: list[PartPlan] = field(default_factory=list)
+    frames: int = 0
+    tables: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_ROW_TABLES, 0))
+    columns: dict[str, tuple[int, object]] = field(default_factory=dict)
+    widths: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    blocks: dict[str, Block] = field(default_factory=dict)
+    class_names: list[str] = field(default_factory=list)
+    box_names: list[str] = field(default_factory=list)
+    patch: tuple[int, int] | None = None
+    bytes_needed: int = 1 << 20
+
+
+def plan_of(parts: Sequence[tuple[str, Path]]) -> Plan:
+    """Read the parts' sizes and keys, and lay out the output.
+
+    Args:
+        parts: (name, path), in canonical order.
+    """
+    plan = Plan()
+    seen: dict[str, dict[str, int]] = {table: {} for table in _ROW_TABLES}
+    widest: dict[str, object] = {}
+    for name, path in parts:
+        with hdf5.open_store(path) as file:
+            part = PartPlan(name, Path(path), str(file.attrs["digest"]), len(file["/frames/frame_id"]))
+            part.has = {table: table in file for table in ("dropped", "rejected")}
+            _rows(plan, part, file, seen)
+            _names(plan, part, file)
+            _blocks(plan, part, file)
+            _columns(plan, part, file, widest)
+        plan.parts.append(part)
+        plan.frames += part.frames
+    _finish(plan, widest)
+    return plan
+
+
+def _rows(plan: Plan, part: PartPlan, file: h5py.File, seen: dict[str, dict[str, int]]) -> None:
+    """Give each source, region and overlay its row in the output; one that another part has brought is not new."""
+    for table in _ROW_TABLES:
+        keys = _keys(file, table)
+        places, new = np.zeros(len(keys), np.int64), []
+        for row, key in enumerate(keys):
+            if key not in seen[table]:
+                seen[table][key] = len(seen[table])
+                new.append(row)
+            places[row] = seen[table][key]
+        part.places[table], part.new[table] = places, np.array(new, np.int64)
+        plan.tables[table] = len(seen[table])
+
+
+def _keys(file: h5py.File, table: str) -> list[str]:
+    if table not in file:
+        return []
+    if table != "sources":
+        return [key.decode() for key in file[f"/{table}/digest"][()].tolist()]
+    columns = {name: hdf5.read_column(file[f"/sources/{name}"]).tolist() for name in file["/sources"]}
+    rows = zip(*columns.values(), strict=True)
+    return [digest.row_digest(dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _names(plan: Plan, part: PartPlan, file: h5py.File) -> None:
+    for path, names, places in (("/labels/class", plan.class_names, "classes"),
+                                ("/labels/boxes/class", plan.box_names, "boxes")):  # fmt: skip
+        own = file[path].attrs.get("names", []) if path in file else []
+        names += [name for name in own if name not in names]
+        setattr(part, places, np.array([names.index(name) for name in own], np.int32))
+    if "/patches/coverage" in file and "size_px" in file["/patches/coverage"].attrs:
+        attrs = file["/patches/coverage"].attrs
+        plan.patch = int(attrs["size_px"]), int(attrs["patch_px"])
+
+
+def _blocks(plan: Plan, part: PartPlan, file: h5py.File) -> None:
+    """Count the rows of pixels and masks; of regions and overlays only those that are new."""
+    for parent in ("/pixels", "/labels/masks", "/regions/mask", "/overlay/mask"):
+        for group in file.get(parent, {}):
+            path = f"{parent}/{group}"
+            dataset = file[path]
+            count = len(dataset)
+            table = parent.split("/")[1]
+            if parent.endswith("/mask"):
+                groups = file[f"/{table}/mask_group"][()][part.new[table]]
+                mine = part.new[table][groups == group.encode()]
+                part.keep[path] = file[f"/{table}/mask_row"][()][mine]
+                count = len(mine)
+                if not count:
+                    continue
+            contiguous = dataset.chunks is None
+            block = plan.blocks.setdefault(path, Block(dataset.shape[1:], contiguous))
+            if block.contiguous != contiguous:
+                raise WorkError(f"{part.path}: some parts are compressed and others not, so they are not of one run.")
+            block.count += count
+            part.blocks.append(path)
+            plan.bytes_needed += dataset.id.get_storage_size() + (0 if contiguous else _CHUNK_ENTRY * count)
+
+
+def _columns(plan: Plan, part: PartPlan, file: h5py.File, widest: dict[str, object]) -> None:
+    """Find the widest type of each column, and add up the lengths of text."""
+    paths = [f"/{table}/{name}" for table in ("frames", *_ROW_TABLES) for name in file.get(table, {}) if name != "mask"]
+    for path in paths + [path for path in _COLUMN_LABELS if path in file]:
+        dataset = file[path]
+        text = h5py.check_string_dtype(dataset.dtype)
+        before = widest.get(path)
+        if text is not None and text.length is not None:
+            if before is None or text.length > h5py.check_string_dtype(before).length:
+                widest[path] = dataset.dtype
+        else:
+            widest[path] = dataset.dtype
+        if dataset.ndim > 1:
+            plan.widths[path] = dataset.shape[1:]
+        if text is not None and text.length is None:
+            plan.bytes_needed += sum(len(value) + 24 for value in dataset[()])
+        if path.startswith("/labels/boxes/"):
+            count = plan.columns.get(path, (0, None))[0]
+            plan.columns[path] = count + len(dataset), dataset.dtype
+
+
+def _finish(plan: Plan, widest: dict[str, object]) -> None:
+    for table, rows in (("frames", FRAMES), *_ROW_TABLES.items()):
+        count = plan.frames if table == "frames" else plan.tables[table]
+        if not count and table != "sources":
+            continue
+        names = [path.rsplit("/", 1)[1] for path in widest if path.rsplit("/", 1)[0] == f"/{table}"]
+        order = [name for name in rows if name in names] + sorted(set(names) - set(rows))
+        for name in order:
+            plan.columns[f"/{table}/{name}"] = count, widest[f"/{table}/{name}"]
+    for path in _COLUMN_LABELS:
+        if path in widest and not path.startswith("/labels/boxes/"):
+            plan.columns[path] = plan.frames, widest[path]
+    if "/labels/multi" in plan.widths:
+        plan.widths["/labels/multi"] = (len(plan.class_names),)
+    if "/labels/boxes/offsets" in plan.columns:
+        plan.columns["/labels/boxes/offsets"] = plan.frames + 1, np.dtype(np.int64)
+    for path, (count, dtype) in plan.columns.items():
+        size = np.prod((count, *plan.widths.get(path, ()))) * np.dtype(dtype).itemsize
+        plan.bytes_needed += int(size) + _PER_DATASET

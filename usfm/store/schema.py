@@ -1,0 +1,227 @@
+"""One table of every dataset in a store: name, type, shape, unit, meaning; and the store's version."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FORMAT = "usfm-store"
+VERSION = 1
+LIBVER = ("earliest", "v110")
+"""HDF5 library bounds of every file that we write: readers from HDF5 1.8 on open it."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of the store.
+
+    Attributes:
+        path: where it lies; `<HxW>` and `<HxW[x3]>` stand for a size group such as `386x386` or `480x640x3`.
+        dtype: NumPy type; `str` is fixed-length UTF-8, `text` variable-length UTF-8.
+        shape: in letters: N frames, S sources, R regions, O overlays, P parts, n rows of one size group.
+        unit: of the values ("" = none).
+        description: what it means.
+        missing: the value of a row that has none.
+    """
+
+    path: str
+    dtype: str
+    shape: str
+    unit: str
+    description: str
+    missing: object = None
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.path.rsplit("/", 1)[1]
+
+
+def _table(prefix: str, letter: str, rows: list[tuple]) -> dict[str, Dataset]:
+    return {row[0]: Dataset(f"{prefix}/{row[0]}", row[1], f"({letter},)", *row[2:]) for row in rows}
+
+
+FRAMES = _table("/frames", "N", [
+    ("frame_id", "str", "", "first 16 hex digits of the source's sha256, ':', frame index; '~k' for the k-th identical source", ""),
+    ("source", "int32", "row", "row of /sources", -1),
+    ("index", "int64", "frame", "number of the frame in its source, from 0", -1),
+    ("time_s", "float64", "s", "presentation time in its source (NaN: none)", np.nan),
+    ("height", "int32", "px", "rows of the frame", 0),
+    ("width", "int32", "px", "columns of the frame", 0),
+    ("pixels_group", "str", "", "which dataset of /pixels holds the frame", ""),
+    ("pixels_row", "int64", "row", "row in that dataset", -1),
+    ("digest", "str", "", "first 16 hex digits of the sha256 of the frame's decoded bytes", ""),
+    ("kind", "str", "", "what the frame shows: b-mode, doppler, m-mode, ...", "b-mode"),
+    ("region_row", "int32", "row", "row of /regions, -1 = none", -1),
+    ("overlay_row", "int32", "row", "row of /overlay, -1 = none", -1),
+    ("row_spacing_mm", "float32", "mm/px", "distance between rows (NaN: unknown)", np.nan),
+    ("col_spacing_mm", "float32", "mm/px", "distance between columns (NaN: unknown)", np.nan),
+    ("crop_row_px", "float32", "px", "top edge of this frame in its source frame: source row = crop_row_px + (row + 0.5) / scale - 0.5", 0.0),
+    ("crop_col_px", "float32", "px", "left edge of this frame in its source frame", 0.0),
+    ("scale", "float32", "", "pixels of this frame per pixel of the source frame", 1.0),
+])  # fmt: skip
+
+SOURCES = _table("/sources", "S", [
+    ("path", "text", "", "path relative to the folder that was given, or a hash of it", ""),
+    ("sha256", "str", "", "of the source file's bytes", ""),
+    ("copy", "int32", "", "k: this is the k-th byte-identical source, from 0", 0),
+    ("kind", "str", "", "video, image, dicom, volume, ...", ""),
+    ("fps", "float64", "frames/s", "frame rate of the source (NaN: none)", np.nan),
+    ("frames", "int64", "frames", "frames in the source, before sampling (-1: unknown)", -1),
+    ("patient", "str", "", "pseudonym of the patient ('' = unknown)", ""),
+    ("exam", "str", "", "pseudonym of the exam ('' = unknown)", ""),
+    ("dataset", "str", "", "name of the collection", ""),
+    ("metadata", "text", "JSON", "tags that do not identify anybody", "{}"),
+])  # fmt: skip
+
+REGIONS = _table("/regions", "R", [
+    ("key", "str", "", "source and layout that it was found on", ""),
+    ("shape", "str", "", "phased, convex, linear, trapezoid, or '' = unknown", ""),
+    ("apex_x_px", "float64", "px", "column of the sector's apex (NaN: no geometry)", np.nan),
+    ("apex_y_px", "float64", "px", "row of the sector's apex", np.nan),
+    ("radius_0_px", "float64", "px", "apex to the near edge", np.nan),
+    ("radius_1_px", "float64", "px", "apex to the far edge", np.nan),
+    ("angle_0_rad", "float64", "rad", "left edge, from straight down, positive to the right", np.nan),
+    ("angle_1_rad", "float64", "rad", "right edge", np.nan),
+    ("confidence", "float32", "0..1", "how far to trust it", np.nan),
+    ("evidence", "str", "", "how it was found: dicom, motion, still, manual", ""),
+    ("extra", "text", "JSON", "more, such as the second sector of a dual view", "{}"),
+    ("digest", "str", "", "first 16 hex digits of the sha256 of this row and its mask", ""),
+    ("mask_group", "str", "px", "which dataset of /regions/mask holds it: rows x columns", ""),
+    ("mask_row", "int64", "row", "row in that dataset", -1),
+])  # fmt: skip
+
+OVERLAYS = _table("/overlay", "O", [
+    ("key", "str", "", "source, layout and frame that it was found on", ""),
+    ("detail", "text", "JSON", "what was found and how it was filled: counts and boxes, never words", "{}"),
+    ("digest", "str", "", "first 16 hex digits of the sha256 of this row and its mask", ""),
+    ("mask_group", "str", "px", "which dataset of /overlay/mask holds it: rows x columns", ""),
+    ("mask_row", "int64", "row", "row in that dataset", -1),
+])  # fmt: skip
+
+DROPPED = _table("/dropped", "D", [
+    ("frame_id", "str", "", "frame that was dropped", ""),
+    ("kept_by", "str", "", "frame that stands for it", ""),
+    ("similarity", "float32", "-1..1", "between the two (NaN: not compared)", np.nan),
+    ("stage", "str", "", "step, and stage within it, that dropped it", ""),
+])  # fmt: skip
+
+REJECTED = _table("/rejected", "J", [
+    ("source", "text", "", "path of the source, as in /sources", ""),
+    ("frame_id", "str", "", "frame, or '' for the whole source", ""),
+    ("stage", "str", "", "step that rejected it", ""),
+    ("reason", "str", "", "short, the same for the same cause", ""),
+    ("detail", "text", "", "one sentence", ""),
+])  # fmt: skip
+
+PARTS = _table("/parts", "P", [
+    ("name", "text", "", "of the part", ""),
+    ("first_row", "int64", "row", "its first frame", 0),
+    ("rows", "int64", "frames", "how many frames", 0),
+    ("digest", "str", "", "sha256 of its decoded content", ""),
+])  # fmt: skip
+
+TABLES = {
+    "frames": FRAMES,
+    "sources": SOURCES,
+    "regions": REGIONS,
+    "overlay": OVERLAYS,
+    "dropped": DROPPED,
+    "rejected": REJECTED,
+    "parts": PARTS,
+}
+
+BLOCKS = {
+    row.path: row
+    for row in [
+        Dataset("/pixels/<HxW[x3]>", "uint8", "(n, H, W[, 3])", "gray level", "frames of one size; one gzip chunk a frame, or contiguous and uncompressed after `sector`"),
+        Dataset("/regions/mask/<HxW>", "uint8", "(n, ceil(H W / 8))", "bit", "acoustic region, numpy.packbits of the mask's rows one after another"),
+        Dataset("/overlay/mask/<HxW>", "uint8", "(n, ceil(H W / 8))", "bit", "burnt-in overlay, packed in the same way"),
+        Dataset("/patches/coverage", "float16", "(N, L)", "0..1", "share of each patch that lies in the acoustic region, row by row; attributes size_px and patch_px"),
+        Dataset("/labels/class", "int32", "(N,)", "class", "class of the frame, attribute names; -1 = none", -1),
+        Dataset("/labels/multi", "uint8", "(N, C)", "0 or 1", "which of the classes apply, attribute names; 255 = none", 255),
+        Dataset("/labels/mask_row", "int64", "(N,)", "row", "row in /labels/masks/<rows x columns of the frame>, -1 = none", -1),
+        Dataset("/labels/masks/<HxW>", "uint8", "(n, H, W)", "class", "label mask; 0 = background"),
+        Dataset("/labels/boxes/offsets", "int64", "(N + 1,)", "row", "the boxes of frame i are rows offsets[i] to offsets[i + 1]"),
+        Dataset("/labels/boxes/xyxy_px", "float32", "(B, 4)", "px", "left, top, right, bottom"),
+        Dataset("/labels/boxes/class", "int32", "(B,)", "class", "class of the box, attribute names"),
+        Dataset("/labels/boxed", "uint8", "(N,)", "0 or 1", "1: the boxes of this frame are known (there may be none)", 0),
+        Dataset("/labels/split", "str", "(N,)", "", "train, val, test or '' = not assigned", ""),
+    ]
+}  # fmt: skip
+
+MANIFEST = Dataset("/sources/<column>", "text", "(S,)", "", "any further column of the manifest, as text", "")
+
+ROOT_ATTRIBUTES = {
+    "format": f"'{FORMAT}'",
+    "version": f"{VERSION}; a reader refuses a newer one",
+    "content_id": "sha256 over the digests of /parts: the same content has the same id, however it was compressed",
+    "history": "one JSON object per step: command, options, versions, content ids of the inputs, counts, seconds",
+}
+
+
+def frame_id(sha256: str, index: int, copy: int = 0) -> str:
+    """Name of a frame that survives every step.
+
+    Args:
+        sha256: of the source file, hex.
+        index: number of the frame in its source.
+        copy: k for the k-th byte-identical source in canonical order.
+
+    Examples:
+        >>> frame_id("00112233445566778899", 12)
+        '0011223344556677:12'
+        >>> frame_id("00112233445566778899", 12, copy=2)
+        '0011223344556677~2:12'
+    """
+    return f"{sha256[:16]}~{copy}:{index}" if copy else f"{sha256[:16]}:{index}"
+
+
+def group_name(shape: tuple[int, ...]) -> str:
+    """Name of the size group of frames of a shape.
+
+    Examples:
+        >>> group_name((480, 640)), group_name((480, 640, 3))
+        ('480x640', '480x640x3')
+    """
+    return "x".join(str(side) for side in shape)
+
+
+def group_shape(name: str) -> tuple[int, ...]:
+    """The shape of a size group's frames, the inverse of `group_name`.
+
+    Examples:
+        >>> group_shape("480x640x3")
+        (480, 640, 3)
+    """
+    return tuple(int(side) for side in name.split("x"))
+
+
+def describe(path: str) -> Dataset:
+    """The schema's row for a dataset of a file, whatever its size group.
+
+    Examples:
+        >>> describe("/pixels/480x640x3").unit
+        'gray level'
+        >>> describe("/sources/hospital").path
+        '/sources/<column>'
+    """
+    head, _, tail = path.rpartition("/")
+    table = TABLES.get(head.strip("/"))
+    if table is not None:
+        return table.get(tail, MANIFEST) if head == "/sources" else table[tail]
+    if path in BLOCKS:
+        return BLOCKS[path]
+    return BLOCKS[f"{head}/<HxW[x3]>" if head == "/pixels" else f"{head}/<HxW>"]
+
+
+def markdown() -> str:
+    """The schema as one Markdown table, for the documentation."""
+    lines = ["| attribute of `/` | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {text} |" for name, text in ROOT_ATTRIBUTES.items()]
+    lines += ["", "| dataset | type | shape | unit | meaning |", "|---|---|---|---|---|"]
+    rows = [row for name in ("frames", "sources") for row in TABLES[name].values()] + [MANIFEST]
+    blocks = list(BLOCKS.values())
+    rows += [blocks[0], *REGIONS.values(), blocks[1], *OVERLAYS.values(), *blocks[2:]]
+    rows += [row for name in ("dropped", "rejected", "parts") for row in TABLES[name].values()]
+    lines += [f"| `{r.path}` | {r.dtype} | {r.shape} | {r.unit} | {r.description} |" for r in rows]
+    return "\n".join(lines) + "\n"

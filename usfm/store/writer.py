@@ -1,0 +1,290 @@
+"""Write one part: frames and all that belongs to them, in memory, compressed as they come."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import h5py
+import numpy as np
+
+from usfm.store import digest, hdf5
+from usfm.store.codec import compress, pack_mask, pixel_digest
+from usfm.store.labels import Labels
+from usfm.store.schema import FORMAT, FRAMES, LIBVER, SOURCES, TABLES, VERSION, describe, group_name, group_shape
+
+_ORDER = tuple(name for name in FRAMES if name not in ("height", "width", "pixels_group", "pixels_row", "digest"))
+
+
+class Masks:
+    """Rows of /regions or /overlay, each with a packed mask and a key; the same key twice is one row."""
+
+    def __init__(self, table: str):
+        self.table = table
+        self.rows: list[dict] = []
+        self.digests: list[str] = []
+        self.chunks: dict[str, list[bytes]] = {}
+        self._by_key: dict[str, int] = {}
+
+    def find(self, key: str) -> int | None:
+        """The row with a key."""
+        return self._by_key.get(key)
+
+    def add(self, key: str, mask: np.ndarray, row: Mapping) -> int:
+        """Add a row, or find the one with its key."""
+        if key in self._by_key:
+            return self._by_key[key]
+        group = group_name(mask.shape[:2])
+        chunks = self.chunks.setdefault(group, [])
+        packed = pack_mask(mask)
+        full = {name: column.missing for name, column in TABLES[self.table].items()}
+        full.update(row, key=key, mask_group=group, mask_row=len(chunks))
+        full["digest"] = digest.row_digest(full, pixel_digest(packed))
+        chunks.append(compress(packed))
+        self.rows.append(full)
+        self.digests.append(full["digest"])
+        self._by_key[key] = len(self.rows) - 1
+        return len(self.rows) - 1
+
+
+class PartWriter:
+    """One part of a step's result, in memory until `to_bytes`.
+
+    Args:
+        class_names: names of the classes that `label` and `multi` count by.
+        box_names: names of the classes that boxes count by.
+        contiguous: keep frames uncompressed (all of one size), as `sector` does for training.
+        patch: (size_px, patch_px) that `coverage` was measured with.
+
+    Examples:
+        >>> part = PartWriter(class_names=("healthy", "covid"))
+        >>> row = part.source(path="a.mp4", sha256="ab" * 32, kind="video", fps=30.0, frames=90, patient="p1")
+        >>> part.frame(np.zeros((4, 6), np.uint8), frame_id="abab:0", source=row, index=0, time_s=0.0, label=1)
+        0
+        >>> len(part)
+        1
+    """
+
+    def __init__(self, *, class_names: Sequence[str] = (), box_names: Sequence[str] = (), contiguous: bool = False,
+                 patch: tuple[int, int] | None = None):  # fmt: skip
+        self.contiguous = contiguous
+        self.labels = Labels(class_names, box_names, patch)
+        self._frames: list[tuple] = []
+        self._sources: list[dict] = []
+        self._by_source: dict[tuple, int] = {}
+        self._regions, self._overlays = Masks("regions"), Masks("overlay")
+        self._pixels: dict[str, list] = {}
+        self._dropped: list[tuple] = []
+        self._rejected: list[tuple] = []
+
+    def __len__(self) -> int:
+        """Frames so far."""
+        return len(self._frames)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes so far."""
+        return self.labels.class_names
+
+    def source(self, *, path: str, sha256: str, kind: str, fps: float = float("nan"), frames: int = -1,
+               patient: str = "", exam: str = "", dataset: str = "", metadata: str | Mapping = "{}", copy: int = 0,
+               **manifest_columns: object) -> int:  # fmt: skip
+        """Add a source, or find it; returns its row in this part.
+
+        Args:
+            path: relative to the folder that was given, or its hash.
+            sha256: of its bytes.
+            kind: video, image, dicom, volume.
+            fps: frame rate, NaN = none.
+            frames: how many it holds, -1 = unknown.
+            patient: pseudonym.
+            exam: pseudonym.
+            dataset: name of the collection.
+            metadata: JSON (or a mapping) of tags that identify nobody.
+            copy: k for the k-th byte-identical source.
+            manifest_columns: any further columns, kept as text.
+        """
+        identity = (sha256, copy, path, patient, exam, dataset)
+        if identity not in self._by_source:
+            if not isinstance(metadata, str):
+                metadata = json.dumps(metadata, sort_keys=True)
+            row = {"path": path, "sha256": sha256, "copy": copy, "kind": kind, "fps": fps, "frames": frames,
+                   "patient": patient, "exam": exam, "dataset": dataset, "metadata": metadata}  # fmt: skip
+            row.update({name: "" if value is None else str(value) for name, value in manifest_columns.items()})
+            self._by_source[identity] = len(self._sources)
+            self._sources.append(row)
+        return self._by_source[identity]
+
+    def region(self, region, key: str) -> int:
+        """Add an acoustic region (`imaging.region.Region`), or find the one with this key; returns its row."""
+        found = self._regions.find(key)
+        return self._regions.add(key, region.mask, _region_row(region)) if found is None else found
+
+    def overlay(self, mask: np.ndarray, key: str, detail: Mapping | None = None) -> int:
+        """Add an overlay mask (H, W) bool, or find the one with this key; returns its row."""
+        row = {"detail": json.dumps(detail or {}, sort_keys=True)}
+        return self._overlays.add(key, np.asarray(mask, bool), row)
+
+    def frame(self, pixels: np.ndarray, *, frame_id: str, source: int, index: int, time_s: float, kind: str = "b-mode",
+              region_row: int = -1, overlay_row: int = -1, row_spacing_mm: float = float("nan"),
+              col_spacing_mm: float = float("nan"), crop_row_px: float = 0.0, crop_col_px: float = 0.0,
+              scale: float = 1.0, label: int | str | None = None, multi: Sequence[int] | None = None,
+              mask: np.ndarray | None = None, boxes: tuple | None = None, split: str = "",
+              coverage: np.ndarray | None = None) -> int:  # fmt: skip
+        """Add a frame.
+
+        Args:
+            pixels: uint8 (H, W) or (H, W, 3).
+            frame_id: from `schema.frame_id`.
+            source: row from `source`.
+            index: number of the frame in its source.
+            time_s: presentation time, NaN = none.
+            kind: what it shows.
+            region_row: row from `region`.
+            overlay_row: row from `overlay`.
+            row_spacing_mm: between rows.
+            col_spacing_mm: between columns.
+            crop_row_px: its top edge in the source frame.
+            crop_col_px: its left edge in the source frame.
+            scale: its pixels per pixel of the source frame.
+            label: class, by number or by name (a new name is added).
+            multi: 0 or 1 for each class name.
+            mask: uint8 (H, W) label mask.
+            boxes: (xyxy_px (k, 4), classes (k,)); k may be 0.
+            split: train, val, test or "".
+            coverage: (L,) share of each patch inside the region.
+
+        Returns:
+            Its row in this part.
+        """
+        pixels = np.ascontiguousarray(pixels)
+        if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+            raise ValueError(f"a frame is uint8 (H, W) or (H, W, 3), not {pixels.dtype} {pixels.shape}")
+        if not pixels.size:
+            raise ValueError(f"a frame of shape {pixels.shape} has no pixels")
+        if not 0 <= source < len(self._sources):
+            raise ValueError(f"source {source} is not one of the {len(self._sources)} of this part")
+        self.labels.add(len(self._frames), pixels.shape, label, multi, mask, boxes, split, coverage)
+        chunk = pixels.copy() if self.contiguous else compress(pixels)
+        values = (frame_id, source, index, time_s, kind, region_row, overlay_row, row_spacing_mm, col_spacing_mm,
+                  crop_row_px, crop_col_px, scale)  # fmt: skip
+        return self._add(pixels.shape, chunk, pixel_digest(pixels), values)
+
+    def _add(self, shape: tuple[int, ...], chunk, pixels_digest: str, values: tuple) -> int:
+        group = group_name(shape)
+        chunks = self._pixels.setdefault(group, [])
+        self._frames.append((*values, shape[0], shape[1], group, len(chunks), pixels_digest))
+        chunks.append(chunk)
+        return len(self._frames) - 1
+
+    def copy(self, store, i: int, *, pixels: np.ndarray | None = None, region=None, region_key: str = "",
+             overlay: np.ndarray | None = None, overlay_key: str = "", detail: Mapping | None = None, framing=None,
+             kind: str | None = None, coverage: np.ndarray | None = None, split: str | None = None) -> int:  # fmt: skip
+        """Add frame `i` of an input store with everything known about it.
+
+        The compressed chunk goes over as it is when neither `pixels` nor `framing` is given.
+
+        Args:
+            store: the input.
+            i: its frame.
+            pixels: new pixels; with `framing`, the pixels after it.
+            region: new region (`imaging.region.Region`), in the pixels of the input frame.
+            region_key: its key, needed with `region`.
+            overlay: new overlay mask (H, W) bool, in the pixels of the input frame.
+            overlay_key: its key, needed with `overlay`.
+            detail: what the overlay is made of.
+            framing: `imaging.framing.Framing` that moves pixels, label mask, boxes, region, overlay and spacing together.
+            kind: new kind.
+            coverage: (L,) share of each patch inside the region, after `framing`.
+            split: new split.
+
+        Returns:
+            Its row in this part.
+        """
+        from usfm.store.carry import copy_frame
+
+        return copy_frame(self, store, i, pixels, (region, region_key), (overlay, overlay_key, detail), framing,
+                          {"kind": kind, "coverage": coverage, "split": split})  # fmt: skip
+
+    def drop(self, frame_id: str, kept_by: str, similarity: float, stage: str) -> None:
+        """Note that a frame was dropped because another stands for it."""
+        self._dropped.append((frame_id, kept_by, similarity, stage))
+
+    def reject(self, source: str, frame_id: str, stage: str, reason: str, detail: str = "") -> None:
+        """Note that a frame, or with frame_id "" a whole source, was rejected."""
+        self._rejected.append((source, frame_id, stage, reason, detail))
+
+    def columns(self) -> dict[str, list]:
+        """Columns of /frames so far."""
+        order = (*_ORDER, "height", "width", "pixels_group", "pixels_row", "digest")
+        return dict(zip(order, map(list, zip(*self._frames, strict=True)), strict=True)) if self._frames else {
+            name: [] for name in order
+        }  # fmt: skip
+
+    def to_bytes(self) -> bytes:
+        """The part as the bytes of an HDF5 file: a store of its own, without history."""
+        with h5py.File("part", "w", driver="core", backing_store=False, libver=LIBVER) as file:
+            file.attrs.update({"format": FORMAT, "version": VERSION, "content_id": ""})
+            columns = self.columns()
+            for name, row in FRAMES.items():
+                hdf5.write_column(file, row, row.path, columns[name], documented=False)
+            names = list(SOURCES) + sorted({n for row in self._sources for n in row} - set(SOURCES))
+            for name in names:
+                row = describe(f"/sources/{name}")
+                values = [source.get(name, row.missing) for source in self._sources]
+                hdf5.write_column(file, row, f"/sources/{name}", values, documented=False)
+            for group, chunks in self._pixels.items():
+                self._put_pixels(file, group, chunks)
+            for masks in (self._regions, self._overlays):
+                if masks.rows:
+                    write_masks(file, masks)
+            self.labels.write(file, len(self._frames))
+            for table, rows in (("dropped", self._dropped), ("rejected", self._rejected)):
+                for at, row in enumerate(TABLES[table].values()):
+                    if rows:
+                        hdf5.write_column(file, row, row.path, [r[at] for r in rows], documented=False)
+            file.attrs["digest"] = self._digest(columns)
+            file.flush()
+            return file.id.get_file_image()
+
+    def _put_pixels(self, file: h5py.File, group: str, chunks: list) -> None:
+        shape = group_shape(group)
+        if self.contiguous:
+            hdf5.create_contiguous(file, f"/pixels/{group}", len(chunks), shape)[...] = np.stack(chunks)
+            return
+        dataset = hdf5.create_chunked(file, f"/pixels/{group}", len(chunks), shape)
+        for row, chunk in enumerate(chunks):
+            hdf5.put_chunk(dataset, row, chunk)
+
+    def _digest(self, columns: dict[str, list]) -> str:
+        sources = [digest.row_digest(row) for row in self._sources]
+        pointed = {
+            name: [table[row] if row >= 0 else "" for row in columns[name]]
+            for name, table in (
+                ("source", sources),
+                ("region_row", self._regions.digests),
+                ("overlay_row", self._overlays.digests),
+            )
+        }
+        return digest.part_digest(columns, pointed, self.labels.tokens(len(self._frames)))
+
+
+def write_masks(file: h5py.File, masks: Masks) -> None:
+    """Write the rows and packed masks of /regions or /overlay."""
+    for name, row in TABLES[masks.table].items():
+        hdf5.write_column(file, row, row.path, [r[name] for r in masks.rows], documented=False)
+    for group, chunks in masks.chunks.items():
+        height, width = group_shape(group)
+        dataset = hdf5.create_chunked(file, f"/{masks.table}/mask/{group}", len(chunks), (-(-height * width // 8),))
+        for at, chunk in enumerate(chunks):
+            hdf5.put_chunk(dataset, at, chunk)
+
+
+def _region_row(region) -> dict:
+    geometry = region.geometry
+    extra = dict(region.extra)
+    row = {"shape": region.shape, "confidence": region.confidence, "evidence": region.evidence}
+    if geometry is not None:
+        for name in ("apex_x_px", "apex_y_px", "radius_0_px", "radius_1_px", "angle_0_rad", "angle_1_rad"):
+            row[name] = float(getattr(geometry, name))
+        if geometry.shape != region.shape:
+            extra["geometry_shape"] = geometry.shape
+    return row | {"extra": json.dumps(extra, sort_keys=True)}
