@@ -43,7 +43,7 @@ def fit_fan(mask: np.ndarray) -> tuple[SectorGeometry | None, float]:
         geometry = _refined(guess, outline, mask)
         if geometry is None:
             continue
-        score = _score(geometry, target, outline)
+        score = _score(geometry, target, outline) * _symmetry(geometry)
         if geometry.is_round and best is not None and not best.is_round:
             score -= 0.003
         if score > best_score:
@@ -86,30 +86,59 @@ def envelope(mask: np.ndarray) -> np.ndarray:
 
 
 def _guesses(mask: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
-    """Return first geometries: the box, and a fan and a trapezoid between the two side lines."""
-    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, bottom, left, right = rows[0] - 0.5, rows[-1] + 0.5, cols[0] - 0.5, cols[-1] + 0.5
+    """Return first geometries: the box; a fan and a trapezoid between the side lines; each side mirrored."""
+    inside = np.argwhere(mask).astype(np.float64)
+    (top, left), (bottom, right) = inside.min(0) - 0.5, inside.max(0) + 0.5
     guesses = [_box(left, right, top, bottom)]
-    middle = np.argwhere(mask).mean(0)[1]
+    middle = inside.mean(0)[1]
     sides = [side_line(outline[outline[:, 0] < middle], -1), side_line(outline[outline[:, 0] > middle], 1)]
-    if sides[0] is None or sides[1] is None:
+    for side, line in enumerate(sides):
+        apex_y = None if line is None else _apex_on(line, outline, bottom)
+        if apex_y is not None and apex_y < top + 0.25 * (bottom - top):
+            angle = math.atan(line[1])
+            angles = (angle, -angle) if side == 0 else (-angle, angle)
+            guesses += _fans(inside, line[0] + line[1] * apex_y, apex_y, angles)
+    if sides[0] is None or sides[1] is None or sides[1][1] - sides[0][1] < math.tan(_PARALLEL_RAD):
         return guesses
     (x0, slope0), (x1, slope1) = sides
-    if slope1 - slope0 < math.tan(_PARALLEL_RAD):
-        return guesses
     apex_y = (x0 - x1) / (slope1 - slope0)
     apex_x = x0 + slope0 * apex_y
     angles = math.atan(slope0), math.atan(slope1)
-    inside = np.argwhere(mask)
-    r = np.hypot(inside[:, 0] - apex_y, inside[:, 1] - apex_x)
-    if apex_y > top + 0.25 * (bottom - top) or r.max() <= 4:
+    if apex_y > top + 0.25 * (bottom - top):
         return guesses
-    near, far = max(0.0, float(np.quantile(r, 0.001))), float(r.max())
-    for radius in (far, float(np.quantile(r, 0.995))):
-        guesses.append(SectorGeometry("convex", apex_x, apex_y, near if near < radius / 1.5 else 0.0, radius, *angles))
+    guesses += _fans(inside, apex_x, apex_y, angles)
     if apex_y < top:
         guesses.append(SectorGeometry("trapezoid", apex_x, apex_y, top - apex_y, bottom - apex_y, *angles))
     return guesses
+
+
+def _fans(inside: np.ndarray, apex_x: float, apex_y: float, angles: tuple[float, float]) -> list[SectorGeometry]:
+    """Return fans around an apex that reach the farthest pixels, and nearly the farthest."""
+    r = np.hypot(inside[:, 0] - apex_y, inside[:, 1] - apex_x)
+    near, far = float(np.quantile(r, 0.001)), float(r.max())
+    if far <= 4 or angles[1] - angles[0] < 2 * _PARALLEL_RAD:
+        return []
+    return [
+        SectorGeometry("convex", apex_x, apex_y, near if near < radius / 1.5 else 0.0, radius, *angles)
+        for radius in (far, float(np.quantile(r, 0.995)))
+    ]
+
+
+def _apex_on(line: tuple[float, float], outline: np.ndarray, bottom: float) -> float | None:
+    """Find the row of the apex on one side line from which the outline's lower edge is an arc, None without one."""
+    x0, slope = line
+    if abs(slope) < math.tan(_PARALLEL_RAD):
+        return None
+    low = outline[outline[:, 1] > bottom - 0.25 * (bottom - outline[:, 1].min())]
+    low = low[np.abs(low[:, 0] - x0 - slope * low[:, 1]) > 2 * _NEAR_PX]
+    columns = np.unique(low[:, 0].round())
+    low = np.array([[c, low[low[:, 0].round() == c, 1].max()] for c in columns])
+    if len(low) < 12:
+        return None
+    rows = bottom - np.geomspace(0.3, 4.0, 120) * (bottom - outline[:, 1].min() + np.ptp(low[:, 0]))
+    r = np.hypot(low[None, :, 0] - x0 - slope * rows[:, None], low[None, :, 1] - rows[:, None])
+    votes = (np.abs(r - np.quantile(r, 0.6, axis=1, keepdims=True)) < _NEAR_PX).mean(1)
+    return float(rows[votes.argmax()]) if votes.max() > 0.5 else None
 
 
 def side_line(points: np.ndarray, side: int) -> tuple[float, float] | None:
@@ -174,7 +203,7 @@ def _refined(guess: SectorGeometry, outline: np.ndarray, mask: np.ndarray) -> Se
         every = distances(values)
         return every[np.abs(every).argmin(0), np.arange(len(x))]
 
-    result = least_squares(residuals, np.zeros(len(free)), loss="soft_l1", f_scale=1.0, max_nfev=40)
+    result = least_squares(residuals, np.zeros(len(free)), loss="cauchy", f_scale=1.0, max_nfev=40)
     base[free] += result.x * step[free]
     if not seen[2] or not seen[3]:
         inside = np.argwhere(mask)
@@ -210,6 +239,12 @@ def _refined_box(guess: SectorGeometry, outline: np.ndarray) -> SectorGeometry |
         if len(near) >= 8:
             edges[k] = float(np.median(near))
     return _box(*edges) if edges[1] > edges[0] and edges[3] > edges[2] else None
+
+
+def _symmetry(geometry: SectorGeometry) -> float:
+    """Return 1 for a sector that hangs straight down, less for a tilted one: scanners draw symmetric sectors."""
+    tilt = abs(geometry.angle_0_rad + geometry.angle_1_rad) / (geometry.angle_1_rad - geometry.angle_0_rad)
+    return 1 - min(0.5, 2 * max(0.0, tilt - 0.06))
 
 
 def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray) -> float:

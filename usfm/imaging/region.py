@@ -76,54 +76,65 @@ def region_from_clip(frames: Sequence[np.ndarray]) -> Region:
     stack, scale = region_seeds.shrink(frames)
     mean, spread = stack.mean(0, dtype=np.float32), stack.astype(np.float32).std(0)
     if (spread > 1.0).mean() < _MOVING_SHARE:
-        return _search(mean, None, scale, frames[0].shape[:2])
-    return _search(mean, spread, scale, frames[0].shape[:2])
+        return _search(mean, None, stack, scale, frames[0].shape[:2])
+    return _search(mean, spread, stack, scale, frames[0].shape[:2])
 
 
 def region_from_still(frame: np.ndarray) -> Region:
     """Find the region of one frame from its bright connected texture."""
     stack, scale = region_seeds.shrink([frame])
-    return _search(stack[0].astype(np.float32), None, scale, frame.shape[:2])
+    return _search(stack[0].astype(np.float32), None, stack, scale, frame.shape[:2])
 
 
-def _candidates(image: np.ndarray, spread: np.ndarray | None):
+def _candidates(image: np.ndarray, spread: np.ndarray | None, stack: np.ndarray, levels: np.ndarray):
     """Yield the seed maps worth a try: what differs from the background by ever more, and what moves ever more."""
-    levels = region_seeds.background_levels(image, spread)
     sets = [[level] for level in levels[:3]]
     sets += [list(pair) for pair in itertools.combinations(levels[:3], 2)] + ([list(levels)] if len(levels) > 2 else [])
     for chosen in sets:
+        far = region_seeds.distance(image, chosen)
         for threshold in region_seeds.LIT_THRESHOLDS:
-            yield region_seeds.lit_map(image, np.array(chosen), threshold)
+            yield far > threshold
+        if spread is not None:
+            peak = np.max([region_seeds.distance(frame, chosen) for frame in stack], axis=0)
+            for threshold in region_seeds.PEAK_THRESHOLDS:
+                yield peak > threshold
     if spread is not None:
         for threshold in region_seeds.MOTION_THRESHOLDS:
             yield spread > threshold
+    if not sets:
+        yield np.ones(image.shape, bool)
 
 
-def _search(image: np.ndarray, spread: np.ndarray | None, scale: float, shape: tuple[int, int]) -> Region:
+def _search(
+    image: np.ndarray, spread: np.ndarray | None, stack: np.ndarray, scale: float, shape: tuple[int, int]
+) -> Region:
     """Score the candidates and return the best as a region of the full-size frame."""
     side = max(image.shape)
     evidence = "still" if spread is None else "motion"
     activity = np.minimum(spread, 6.0) if spread is not None else region_seeds.texture(image)
-    flat = region_seeds.flat_map(image, 0.5)
+    levels = region_seeds.background_levels(image, spread)
+    panel = region_seeds.panels(image, spread, levels)
     best, best_score, tried = None, -1.0, []
-    for seeds in _candidates(image, spread):
+    for seeds in _candidates(image, spread, stack, levels):
         found = region_seeds.blobs(seeds, max(3, side // 80), max(3, side // 36))
         if not found or found[0].sum() < 0.02 * image.size:
             continue
-        blob = found[0]
-        if any((blob ^ other).sum() < 0.004 * blob.sum() for other in tried):
-            continue
-        tried.append(blob)
-        geometry, confidence = fan_fit.fit_fan(blob)
-        if geometry is not None and confidence > _TRUSTED:
-            mask = fan.mask(geometry, image.shape)
-        else:
-            mask = fan_fit.envelope(blob)
-            geometry = None
-        captured = float(activity[mask].sum() / max(1e-6, activity.sum()))
-        score = max(confidence, 0.3) * captured * (1 - 0.1 * flat[mask].mean()) + 0.02 * mask.mean()
-        if score > best_score:
-            best, best_score = (mask, geometry, confidence), score
+        for blob in [found[0]] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
+            if any((blob ^ other).sum() < 0.004 * blob.sum() for other in tried):
+                continue
+            tried.append(blob)
+            geometry, confidence = fan_fit.fit_fan(blob)
+            if geometry is not None and confidence > _TRUSTED:
+                mask = fan.mask(geometry, image.shape)
+            else:
+                mask, geometry = fan_fit.envelope(blob), None
+            captured = float(activity[mask].sum() / max(1e-6, activity.sum()))
+            plain = 0.55 * (blob.sum() / max(1, mask.sum())) ** 4
+            score = max(confidence, plain) * captured * (1 - 0.8 * panel[mask].mean()) + 0.02 * mask.mean()
+            if DEBUG is not None:
+                DEBUG.append((score, confidence, captured, panel[mask].mean(), plain, geometry, blob))
+            if score > best_score:
+                best, best_score = (mask, geometry, confidence), score
     if best is None:
         return Region(np.ones(shape, bool), evidence=evidence)
     mask, geometry, confidence = best
@@ -132,3 +143,6 @@ def _search(image: np.ndarray, spread: np.ndarray | None, scale: float, shape: t
         return Region(full, confidence=confidence, evidence=evidence)
     geometry = geometry.moved(1 / scale, 0.5 / scale - 0.5, 0.5 / scale - 0.5)
     return Region(fan.mask(geometry, shape), geometry.shape, geometry, confidence, evidence)
+
+
+DEBUG = None

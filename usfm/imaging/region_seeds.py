@@ -13,6 +13,7 @@ WORK_PX = 400
 _FLAT_RANGE = 2
 _LEVEL_SHARE = 0.01
 LIT_THRESHOLDS = (0.5, 1.5, 3, 6, 10, 16, 25)
+PEAK_THRESHOLDS = (1.5, 4, 10, 20)
 MOTION_THRESHOLDS = (0.5, 1.0, 2.0, 4.0)
 
 
@@ -73,12 +74,31 @@ def background_levels(image: np.ndarray, spread: np.ndarray | None = None) -> np
     return np.array(found)
 
 
-def lit_map(image: np.ndarray, levels: np.ndarray, threshold: float) -> np.ndarray:
-    """Return the pixels that differ from every background level by more than a threshold (bool, like the image)."""
-    lit = np.ones(image.shape, bool)
-    for level in levels:
-        lit &= np.abs(image - level) > threshold
-    return lit
+def distance(image: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Return how far each pixel is from the nearest of some grey levels (float32, like the image)."""
+    image = image.astype(np.float32)
+    return np.min([np.abs(image - np.float32(level)) for level in levels], axis=0)
+
+
+def panels(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray) -> np.ndarray:
+    """Return the pixels of flat user interface: large flat areas of one level that reach the border or are bright.
+
+    Args:
+        image: float32 (h, w), a still or the mean over a clip.
+        spread: float32 (h, w) standard deviation over the clip, or None.
+        levels: background levels as `background_levels` gives them.
+
+    Returns:
+        bool (h, w).
+    """
+    flat = flat_map(image, 1.0)
+    if spread is not None:
+        flat &= spread < 0.5
+    values, counts = np.unique(image[flat].round(), return_counts=True)
+    floor = float(levels.min()) if len(levels) else 0.0
+    bright = [v for v, count in zip(values, counts, strict=True) if count > 0.02 * image.size and v > floor + 8]
+    every = [*levels, *bright]
+    return flat & (distance(image, every) <= 1) if every else np.zeros(image.shape, bool)
 
 
 def blobs(seeds: np.ndarray, heal_px: int, thin_px: int) -> list[np.ndarray]:
