@@ -1,0 +1,116 @@
+import json
+import tomllib
+
+import numpy as np
+import pytest
+
+from usfm.config import Request, resolve
+from usfm.errors import RequestError
+from usfm.finetune.config import Config
+from usfm.finetune.run import run
+from usfm.tasks import predictions
+
+NANO = "random:vit_nano_patch16_64"
+
+
+def _request(store, out, **more):
+    return Request(inputs=tuple(store.paths), out=str(out), workers=1, device="cpu", **more)
+
+
+@pytest.mark.parametrize("protocol", ["linear", "knn"])
+def test_a_run_directory_holds_everything(make_store, cohort, tmp_path, protocol, capsys):
+    store = make_store(cohort)
+    out = tmp_path / "runs" / "probe"
+    summary = run(Config("classify", NANO, protocol=protocol, folds=3), _request(store, out))
+    assert summary["accuracy"] > 0.95
+    assert summary["frames_in"] == summary["frames_out"] + summary["dropped"] + summary["rejected"] == len(store)
+    assert (summary["command"], summary["sources"], summary["patients"], summary["leaks"]) == ("finetune", 24, 12, 0)
+    assert {p.name for p in out.iterdir()} - {"probe.npz"} == {
+        "card.json", "recipe.toml", "metrics.jsonl", "predictions.h5", "figures",
+    }  # fmt: skip
+    assert {p.name for p in (out / "figures").iterdir()} == {"confusion.png", "roc.png"}
+    held = predictions.read(out)
+    assert sorted(held.frame_id) == sorted(store.column("frame_id"))
+    assert np.allclose(held.scores.sum(1), 1, atol=1e-5)
+    assert set(held.fold) == {"0", "1", "2"}
+    for patient in set(held.patient):
+        assert len(set(held.fold[held.patient == patient])) == 1
+    card = json.loads((out / "card.json").read_text())
+    assert card["encoder"]["kind"] == "random"
+    assert card["inputs"]["store"] == store.content_id
+    assert str(tmp_path) not in json.dumps(card)
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["fold"] for line in lines] == ["0", "1", "2"]
+    table = tomllib.loads((out / "recipe.toml").read_text())["finetune"]
+    assert resolve(Config, "finetune", out / "recipe.toml", {}) == Config("classify", NANO, protocol=protocol, folds=3)
+    assert table["protocol"] == protocol
+    assert "intervals by patient" in capsys.readouterr().err
+
+
+def test_the_same_run_is_up_to_date_another_needs_overwrite(make_store, cohort, tmp_path, capsys):
+    store, out = make_store(cohort), tmp_path / "run"
+    first = run(Config("classify", NANO), _request(store, out))
+    before = (out / "card.json").stat().st_mtime_ns
+    again = run(Config("classify", NANO, batch_size=3), _request(store, out))
+    assert (out / "card.json").stat().st_mtime_ns == before
+    assert again["accuracy"] == first["accuracy"]
+    assert "up to date" in capsys.readouterr().err
+    with pytest.raises(RequestError, match="--overwrite"):
+        run(Config("classify", NANO, protocol="knn"), _request(store, out))
+    run(Config("classify", NANO, protocol="knn"), _request(store, out, overwrite=True))
+    assert json.loads((out / "card.json").read_text())["protocol"] == "knn"
+    assert not [p for p in tmp_path.iterdir() if p.suffix in (".new", ".old")]
+
+
+def test_the_same_seed_gives_the_same_predictions_and_features_are_made_once(make_store, cohort, tmp_path, monkeypatch):
+    from usfm.model import features
+
+    store, calls = make_store(cohort), []
+    of_rows = features.of_rows
+    monkeypatch.setattr(features, "of_rows", lambda *a, **k: calls.append(1) or of_rows(*a, **k))
+    for name in ("a", "b"):
+        run(Config("classify", NANO), _request(store, tmp_path / name))
+    a, b = (predictions.read(tmp_path / name) for name in ("a", "b"))
+    assert np.array_equal(a.scores, b.scores)
+    assert len(calls) == 1
+
+
+def test_vectors_made_by_hand_can_be_probed(make_store, cohort, tmp_path):
+    from usfm.store import tables
+
+    store = make_store(cohort)
+    vectors = np.array([[frame.mean(), frame.std()] for frame in store.frames(range(len(store)))], np.float32)
+    tables.write(tmp_path / "f.h5", "usfm-features", {"frame_id": store.column("frame_id"), "vectors": vectors}, {})
+    assert run(Config("classify", f"vectors:{tmp_path / 'f.h5'}"), _request(store, tmp_path / "run"))["accuracy"] == 1
+
+
+def test_a_dry_run_touches_nothing(make_store, cohort, tmp_path):
+    store = make_store(cohort)
+    before = sorted(tmp_path.rglob("*"))
+    summary = run(Config("classify", NANO), _request(store, tmp_path / "run", dry_run=True))
+    assert summary["dry_run"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "config, says",
+    [
+        (Config("classify"), "give an encoder"),
+        (Config("classify", "none/here"), "no such run directory"),
+        (Config("segment", NANO), "is no task"),
+        (Config("classify", NANO, protocol="full"), "is no protocol"),
+        (Config("classify", NANO, protocol="knn", class_weights="balanced"), "no meaning"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence_and_writes_nothing(make_store, cohort, tmp_path, config, says):
+    store = make_store(cohort)
+    with pytest.raises(RequestError, match=says):
+        run(config, _request(store, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_split_with_val_only_is_measured_on_val(make_store, cohort, tmp_path, capsys):
+    store = make_store([(p, k, "train" if n < 16 else "val") for n, (p, k, _) in enumerate(cohort)])
+    summary = run(Config("classify", NANO), _request(store, tmp_path / "run"))
+    assert summary["accuracy"] > 0.9
+    assert "val frames are held out" in capsys.readouterr().err

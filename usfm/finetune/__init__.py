@@ -1,0 +1,1 @@
+"""Fit a downstream task on top of an encoder."""

@@ -1,0 +1,168 @@
+"""Who is trained on and who is held out: read from the store, checked, and said before anything is computed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from usfm import console
+from usfm.errors import RequestError
+from usfm.seeding import stream
+from usfm.store.reader import Store
+from usfm.tasks.folds import Fold, Groups, fraction_of, group_frames, groups_per_class, stratified
+
+DEFAULT_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit works on.
+
+    Attributes:
+        rows: (n,) labelled rows of the store; everything below counts over these.
+        target: (n,) int class, in 0..C-1 over `class_names`.
+        class_names: the C classes that occur.
+        groups: patients (or clips) that stay on one side.
+        folds: positions in `rows` to train on and to hold out.
+        unlabelled: frames of the store without a class.
+        leaks: held-out frames that are identical to a training frame.
+    """
+
+    rows: np.ndarray
+    target: np.ndarray
+    class_names: tuple[str, ...]
+    groups: Groups
+    folds: list[Fold]
+    unlabelled: int
+    leaks: int
+
+
+def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
+    """Decide the folds of a store with class labels.
+
+    The store's own split is used when it has one and `folds` is not given; else folds that keep patients whole. Frames
+    of unknown patients are kept together by clip. Patients that hold identical files or frames count as one.
+
+    Args:
+        store: with /labels/class.
+        folds: number of folds, None to choose.
+        fraction: share of the training groups to learn from.
+        seed: of the folds and of the fraction.
+
+    Raises:
+        RequestError: fewer than two classes or patients, a split that shares patients, or more folds than patients.
+    """
+    store.require(classes=True)
+    label = store.labels_class()
+    rows = np.flatnonzero(label >= 0)
+    present, target = np.unique(label[rows], return_inverse=True)
+    names = tuple(store.class_names[c] for c in present)
+    if len(names) < 2:
+        raise RequestError(
+            f"{store.paths[0]}: all {len(rows)} labelled frames are '{names[0]}'; two classes are needed"
+        )
+    groups = _groups(store, rows)
+    if len(groups.names) < 2:
+        raise RequestError(
+            f"{store.paths[0]}: all labelled frames are of one patient ({groups.names[0]}); nobody can be held out"
+        )
+    split = np.asarray(store.split(), object)[rows]
+    has_split = bool((split == "train").any() and ((split == "test") | (split == "val")).any())
+    if has_split and folds is not None:
+        console.warn(f"--folds {folds}: the store's own split is not used")
+    if has_split and folds is None:
+        chosen = [_own_split(store, split, groups)]
+    else:
+        chosen = _cross_validation(store, target, names, groups, folds, seed)
+    if fraction < 1:
+        chosen = [_fewer(fold, target, groups.code, fraction, seed) for fold in chosen]
+    for fold in chosen:
+        shared = np.intersect1d(groups.code[fold.train], groups.code[fold.held])
+        assert not len(shared), f"fold {fold.name} has {len(shared)} patients on both sides"
+    leaks = _identical(store, rows, chosen) if has_split and folds is None else 0
+    return Plan(rows, target, names, groups, chosen, len(store) - len(rows), leaks)
+
+
+def patients_of(plan: Plan, where: np.ndarray) -> int:
+    """Count the groups among some of the plan's frames."""
+    return len(np.unique(plan.groups.code[where]))
+
+
+def _groups(store: Store, rows: np.ndarray) -> Groups:
+    source = store.column("source")[rows]
+    clip = np.array([f"{path}#{row}" for path, row in zip(store.of_frames("path")[rows], source, strict=True)], object)
+    files = np.array([name.split(":")[0].split("~")[0] for name in store.column("frame_id")[rows]], object)
+    patient = store.of_frames("patient")[rows]
+    groups = group_frames(patient, clip, [files, _content(store, rows, patient)])
+    if groups.without_patient:
+        console.warn(
+            f"{groups.without_patient} of {len(rows)} frames have no patient: their clip is kept on one side instead, "
+            "but two clips of one patient may be on both; give patients to 'usfm extract' with --manifest or --group"
+        )
+    for members in groups.joined:
+        console.warn(f"patients {', '.join(members)} hold identical frames and are kept on one side, as if one patient")
+    return groups
+
+
+def _content(store: Store, rows: np.ndarray, patient: np.ndarray) -> np.ndarray:
+    """Digest of each frame that also occurs under another patient; "" otherwise, and for frames without content."""
+    found = np.asarray(store.column("digest"), object)[rows].copy()
+    _, place, counts = np.unique(found.astype(str), return_inverse=True, return_counts=True)
+    found[counts[place] < 2] = ""
+    for digest in {d for d in found if d}:
+        same = np.flatnonzero(found == digest)
+        if len(set(patient[same])) < 2 or np.ptp(store.frame(int(rows[same[0]]))) < 16:
+            found[same] = ""
+    return found
+
+
+def _own_split(store: Store, split: np.ndarray, groups: Groups) -> Fold:
+    train, held = np.flatnonzero(split == "train"), np.flatnonzero((split == "test") | (split == "val"))
+    if not (split == "test").any():
+        console.warn("the store's split has no test frames: its val frames are held out instead")
+    both = np.intersect1d(groups.code[train], groups.code[held])
+    if len(both):
+        raise RequestError(
+            f"{store.paths[0]}: {len(both)} patients are on both sides of its split (first: {groups.names[both[0]]}); "
+            "give --folds 5 for folds by patient instead"
+        )
+    unassigned = int((split == "").sum())
+    if unassigned:
+        console.warn(f"{unassigned} labelled frames are in no part of the store's split and are left out")
+    return Fold("split", train, held, split[held])
+
+
+def _cross_validation(
+    store: Store, target: np.ndarray, names: tuple[str, ...], groups: Groups, folds: int | None, seed: int
+) -> list[Fold]:
+    patients = groups_per_class(target, groups.code, len(names))
+    if folds is not None and folds > len(groups.names):
+        raise RequestError(f"--folds {folds}: {store.paths[0]} has only {len(groups.names)} patients with labels")
+    if patients.max() < 2:
+        raise RequestError(
+            f"{store.paths[0]}: every class has one patient only, so a class cannot be learned and held out at once"
+        )
+    for name, count in zip(names, patients, strict=True):
+        if count == 1:
+            console.warn(f"class '{name}' has one patient only: it is never in training when it is held out")
+    several = patients[patients > 1]
+    k = folds or int(min(DEFAULT_FOLDS, several.min()))
+    rare = [f"{name} ({count})" for name, count in zip(names, patients, strict=True) if 1 < count < k]
+    if rare:
+        console.warn(f"fewer patients than {k} folds, so some folds hold none of: {', '.join(rare)}")
+    fold = stratified(target, groups.code, k, stream(seed, "folds"))
+    return [
+        Fold(str(f), np.flatnonzero(fold != f), held := np.flatnonzero(fold == f), np.full(len(held), "test", object))
+        for f in range(k)
+        if (fold == f).any()
+    ]
+
+
+def _fewer(fold: Fold, target: np.ndarray, code: np.ndarray, fraction: float, seed: int) -> Fold:
+    rng = stream(seed, "fraction", fold.name)
+    keep = fraction_of(target[fold.train], code[fold.train], fraction, rng)
+    return Fold(fold.name, fold.train[keep], fold.held, fold.split)
+
+
+def _identical(store: Store, rows: np.ndarray, folds: list[Fold]) -> int:
+    digest = np.asarray(store.column("digest"), object)[rows]
+    return sum(int(np.isin(digest[f.held].astype(str), digest[f.train].astype(str)).sum()) for f in folds)

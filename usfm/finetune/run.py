@@ -1,0 +1,249 @@
+"""Fit a downstream task on top of an encoder."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from usfm import console
+from usfm.config import Request, as_dict, content_dict, to_toml
+from usfm.errors import RequestError
+from usfm.finetune import plan as planning
+from usfm.finetune.config import Config
+from usfm.jobs.outputs import key_in, up_to_date, whole_directory
+from usfm.model import embedders, features
+from usfm.pictures import curves, matrix
+from usfm.provenance import digest, software
+from usfm.store.reader import Store
+from usfm.tasks import TASKS, metrics, predictions
+from usfm.tasks.contract import Fitted
+from usfm.tasks.folds import Fold
+from usfm.tasks.predictions import Predictions
+
+
+def run(config: Config, request: Request) -> dict:
+    """Embed the labelled frames once, fit the protocol fold by fold, and write a run directory.
+
+    Args:
+        config: what to fit.
+        request: `inputs` is a store with class labels, `out` the run directory.
+
+    Returns:
+        The summary that ``--json`` prints.
+
+    Raises:
+        RequestError: the request is wrong; nothing has been written then.
+    """
+    started = time.monotonic()
+    _check(config, request)
+    out = Path(str(request.out))
+    store = Store.open(request.inputs)
+    plan = planning.make(store, config.folds, config.fraction, request.seed)
+    _say_plan(plan, config)
+    if request.dry_run:
+        console.say(f"would embed {len(plan.rows):,} frames with {config.encoder} and write {out}")
+        return {**_summary(plan, store, out, 0.0), "dry_run": True}
+    embedder = embedders.load(
+        config.encoder, device=request.device, download=config.download, seed=request.seed, pool=config.pool
+    )
+    inputs = {"store": store.content_id, "encoder": embedder.identity}
+    key = digest(["finetune", content_dict(config), request.seed, inputs])
+    if up_to_date(out, key, request.overwrite, key_in("card.json")):
+        card = json.loads((out / "card.json").read_text(encoding="utf-8"))
+        return {**_summary(plan, store, out, card["seconds"]), **card["frame_metrics"], "up_to_date": True}
+    with console.progress(f"embedding with {embedder.name}", len(plan.rows)) as bar:
+        vectors = features.cached(
+            store, plan.rows, embedder, out.parent / ".features", batch_size=config.batch_size, advance=bar.advance
+        )
+    seconds_embed = time.monotonic() - started
+    parts, lines, arrays = [], [], {}
+    with console.progress(f"fitting {config.protocol}", len(plan.folds), unit="folds") as bar:
+        for fold in plan.folds:
+            part, line, fitted = _fit(config, request.seed, plan, fold, vectors, store)
+            parts.append(part)
+            lines.append(line)
+            arrays |= {f"{fold.name}.{name}": array for name, array in fitted.arrays.items()}
+            bar.advance(1)
+    whole = _joined(parts)
+    measured = _frame_metrics(whole)
+    seconds = time.monotonic() - started
+    card = {
+        "kind": "finetune",
+        "key": key,
+        "task": config.task,
+        "protocol": config.protocol,
+        "encoder": {"name": embedder.name, "dim": embedder.dim, **embedder.identity},
+        "inputs": {"store": store.content_id},
+        "class_names": list(plan.class_names),
+        "counts": _counts(plan),
+        "folds": lines,
+        "frame_metrics": measured,
+        "settings": content_dict(config),
+        "seed": request.seed,
+        "seconds": round(seconds, 2),
+        "seconds_embedding": round(seconds_embed, 2),
+        "software": software(),
+    }
+    with whole_directory(out) as new:
+        about = {"task": config.task, "protocol": config.protocol, "encoder": card["encoder"], "seed": request.seed}
+        predictions.write(new / predictions.FILE, whole, about)
+        (new / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        (new / "recipe.toml").write_text(to_toml({"finetune": as_dict(config)}), encoding="utf-8")
+        if arrays:
+            np.savez(new / "probe.npz", **arrays)
+        _figures(new / "figures", whole)
+        (new / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    _say_result(whole, measured, config, embedder.name)
+    return {**_summary(plan, store, out, seconds), **measured}
+
+
+def _check(config: Config, request: Request) -> None:
+    if not request.inputs:
+        raise RequestError("no store was given; name one with --in")
+    if not request.out:
+        raise RequestError("give the run directory to write with --out")
+    if config.task not in TASKS:
+        raise RequestError(f"'{config.task}' is no task; there are: {', '.join(TASKS)}")
+    if config.protocol not in TASKS[config.task].protocols:
+        known = ", ".join(TASKS[config.task].protocols)
+        raise RequestError(f"'{config.protocol}' is no protocol of {config.task}; there are: {known}")
+    if not config.encoder:
+        embedders.load("")
+    if config.protocol == "knn" and config.class_weights != "none":
+        raise RequestError("--class-weights has no meaning with --protocol knn; leave it out")
+
+
+def _fit(
+    config: Config, seed: int, plan: planning.Plan, fold: Fold, vectors: np.ndarray, store: Store
+) -> tuple[Predictions, dict, Fitted]:
+    started = time.monotonic()
+    target, code, classes = plan.target, plan.groups.code, len(plan.class_names)
+    probe = TASKS[config.task].protocols[config.protocol]
+    options = {"class_weights": config.class_weights, "neighbours": config.neighbours}
+    fitted = probe(vectors[fold.train], target[fold.train], code[fold.train], classes, seed, options)
+    scores = fitted.scores(vectors[fold.held]).astype(np.float32)
+    lacking = sorted(set(range(classes)) - set(target[fold.train].tolist()))
+    if lacking:
+        names = ", ".join(plan.class_names[c] for c in lacking)
+        console.warn(f"fold {fold.name} is trained without any frame of: {names}")
+    if fitted.chosen.get("not_converged") or fitted.chosen.get("inner_not_converged"):
+        console.warn("the logistic regression did not always converge in 500 steps; see metrics.jsonl")
+    rows = plan.rows[fold.held]
+    part = Predictions(
+        frame_id=store.column("frame_id")[rows],
+        source=store.of_frames("path")[rows],
+        patient=store.of_frames("patient")[rows],
+        group=np.array(plan.groups.names, object)[code[fold.held]],
+        split=np.asarray(fold.split, object),
+        fold=np.full(len(rows), fold.name, object),
+        target=target[fold.held].astype(np.int32),
+        scores=scores,
+        majority=np.full(len(rows), np.bincount(target[fold.train], minlength=classes).argmax(), np.int32),
+        class_names=plan.class_names,
+    )
+    line = {
+        "fold": fold.name,
+        "train_frames": len(fold.train),
+        "train_patients": planning.patients_of(plan, fold.train),
+        "held_frames": len(fold.held),
+        "held_patients": planning.patients_of(plan, fold.held),
+        **_frame_metrics(part),
+        **fitted.chosen,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    return part, line, fitted
+
+
+def _joined(parts: list[Predictions]) -> Predictions:
+    columns = [name for name in vars(parts[0]) if name != "class_names"]
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    return Predictions(**whole, class_names=parts[0].class_names)
+
+
+def _frame_metrics(held: Predictions) -> dict:
+    """Measures over frames, test frames where there are any; NaN becomes None, for JSON."""
+    held = held.take(held.split == "test") if (held.split == "test").any() else held
+    classes = len(held.class_names)
+    counts = metrics.confusion(held.target, held.scores.argmax(1), classes)
+    values = {
+        "accuracy": metrics.accuracy(counts),
+        "majority_accuracy": np.mean(held.majority == held.target),
+        "balanced_accuracy": metrics.balanced_accuracy(counts),
+        "macro_f1": metrics.macro_f1(counts),
+        "auroc": metrics.macro_auroc(held.target, held.scores),
+    }
+    return {name: round(float(v), 6) if np.isfinite(v) else None for name, v in values.items()}
+
+
+def _used(plan: planning.Plan) -> np.ndarray:
+    return np.unique(np.concatenate([np.union1d(fold.train, fold.held) for fold in plan.folds]))
+
+
+def _counts(plan: planning.Plan) -> dict:
+    used = _used(plan)
+    return {
+        "frames": len(used),
+        "patients": planning.patients_of(plan, used),
+        "frames_per_class": dict(zip(plan.class_names, np.bincount(plan.target[used]).tolist(), strict=False)),
+        "frames_without_class": plan.unlabelled,
+        "frames_without_patient": plan.groups.without_patient,
+        "patients_joined": [list(members) for members in plan.groups.joined],
+        "identical_frames_across_the_split": plan.leaks,
+    }
+
+
+def _summary(plan: planning.Plan, store: Store, out: Path, seconds: float) -> dict:
+    counts = _counts(plan)
+    used = plan.rows[_used(plan)]
+    return {
+        "command": "finetune",
+        "out": str(out),
+        "frames_in": len(store),
+        "frames_out": len(used),
+        "dropped": len(store) - len(used),
+        "rejected": 0,
+        "sources": len(np.unique(store.column("source")[used])),
+        "seconds": round(seconds, 2),
+        "frames_per_s": round(len(used) / seconds, 1) if seconds else None,
+        "patients": counts["patients"],
+        "folds": len(plan.folds),
+        "leaks": plan.leaks,
+    }
+
+
+def _say_plan(plan: planning.Plan, config: Config) -> None:
+    rows = []
+    for c, name in enumerate(plan.class_names):
+        of = plan.target == c
+        rows.append([name, int(of.sum()), planning.patients_of(plan, np.flatnonzero(of))])
+    how = "the store's own split" if plan.folds[0].name == "split" else f"{len(plan.folds)} folds by patient"
+    console.table(f"{config.task}, {config.protocol}, {how}", ["class", "frames", "patients"], rows)
+    if plan.unlabelled:
+        console.say(f"{plan.unlabelled:,} frames have no class and are left out")
+    if plan.leaks:
+        console.warn(f"{plan.leaks} held-out frames are identical to a training frame of another patient")
+
+
+def _say_result(whole: Predictions, measured: dict, config: Config, name: str) -> None:
+    folds = Counter(whole.fold.tolist())
+    rows = [[key.replace("_", " "), "-" if value is None else f"{value:.3f}"] for key, value in measured.items()]
+    console.table(
+        f"{name}, {config.protocol}: {len(whole):,} held-out frames of {len(folds)} folds", ["", "frames"], rows
+    )
+    console.say("frames of one patient are not independent: 'usfm eval' gives intervals by patient")
+
+
+def _figures(folder: Path, whole: Predictions) -> None:
+    names = list(whole.class_names)
+    counts = metrics.confusion(whole.target, whole.scores.argmax(1), len(names))
+    matrix.confusion(folder / "confusion.png", counts, names, title="held-out frames")
+    lines = {}
+    for c in [1] if len(names) == 2 else range(len(names)):
+        x, y = metrics.roc(whole.target == c, whole.scores[:, c])
+        if len(x):
+            lines[f"{names[c]} ({metrics.auroc(whole.target == c, whole.scores[:, c]):.2f})"] = (x, y)
+    curves.curves(
+        folder / "roc.png", lines, "false positive rate", "true positive rate", diagonal=True, size_in=(4.4, 4.2)
+    )
