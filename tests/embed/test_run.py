@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from usfm.config import Request
+from usfm.embed.config import Config
+from usfm.embed.run import run
+from usfm.errors import RequestError
+from usfm.model import embedders
+from usfm.store import tables
+from usfm.store.assemble import assemble
+from usfm.store.reader import Store
+from usfm.store.writer import PartWriter
+
+NANO = "random:vit_nano_patch16_64"
+
+
+@pytest.fixture
+def store(tmp_path):
+    rng, part = np.random.default_rng(0), PartWriter()
+    for k in range(3):
+        source = part.source(path=f"c{k}.mp4", sha256=f"{k}" * 64, kind="video", patient=f"p{k}")
+        for f in range(4):
+            shape = (30 + 10 * k, 40, 3) if k == 2 else (30 + 10 * k, 40)
+            pixels = rng.integers(0, 255, shape).astype(np.uint8)
+            part.frame(pixels, frame_id=f"{k}:{f}", source=source, index=f, time_s=f / 3)
+    (tmp_path / "part").write_bytes(part.to_bytes())
+    assemble(tmp_path / "s.h5", [("part", tmp_path / "part")], step={"command": "test"})
+    (tmp_path / "part").unlink()
+    return Store.open(tmp_path / "s.h5")
+
+
+def _request(store, out, **more):
+    return Request(inputs=tuple(store.paths), out=str(out), workers=1, device="cpu", **more)
+
+
+def test_vectors_are_those_of_the_encoder_for_any_batch_size(store, tmp_path):
+    expected = embedders.load(NANO, device="cpu").embed(store.frames(range(12)))
+    for size in (1, 5, 64):
+        summary = run(Config(NANO, batch_size=size), _request(store, tmp_path / f"f{size}.h5"))
+        columns, attributes = tables.read(tmp_path / f"f{size}.h5", embedders.FEATURES_FORMAT)
+        assert np.abs(columns["vectors"] - expected).max() < 1e-5
+    assert (summary["frames_out"], summary["sources"], summary["dim"]) == (12, 3, 64)
+    assert list(columns["frame_id"]) == list(store.column("frame_id"))
+    assert list(columns["patient"][::4]) == ["p0", "p1", "p2"]
+    assert list(columns["source"][::4]) == ["c0.mp4", "c1.mp4", "c2.mp4"]
+    assert attributes["encoder"]["kind"] == "random"
+    assert attributes["store"] == store.content_id
+
+
+def test_vectors_read_back_through_their_own_spec(store, tmp_path):
+    run(Config(NANO), _request(store, tmp_path / "f.h5"))
+    back = embedders.load(f"vectors:{tmp_path / 'f.h5'}").lookup(store.column("frame_id")[[7, 0]].tolist())
+    assert np.array_equal(back, tables.read(tmp_path / "f.h5", embedders.FEATURES_FORMAT)[0]["vectors"][[7, 0]])
+
+
+def test_the_same_is_up_to_date_another_needs_overwrite(store, tmp_path, capsys):
+    out = tmp_path / "f.h5"
+    run(Config(NANO), _request(store, out))
+    run(Config(NANO, batch_size=2), _request(store, out))
+    assert "up to date" in capsys.readouterr().err
+    with pytest.raises(RequestError, match="--overwrite"):
+        run(Config(NANO, pool="cls"), _request(store, out))
+    run(Config(NANO, pool="cls"), _request(store, out, overwrite=True))
+
+
+def test_other_peoples_files_are_never_replaced(store, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RequestError, match="not made by this command"):
+        run(Config(NANO), _request(store, tmp_path / "notes.txt", overwrite=True))
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_dry_run_and_wrong_requests_touch_nothing(store, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    assert run(Config(NANO), _request(store, tmp_path / "x" / "f.h5", dry_run=True))["dry_run"]
+    for config, out, says in (
+        (Config(""), tmp_path / "f.h5", "give an encoder"),
+        (Config(NANO), tmp_path, "is a folder"),
+        (Config("none"), tmp_path / "f.h5", "no such run"),
+    ):
+        with pytest.raises(RequestError, match=says):
+            run(config, _request(store, out))
+    assert sorted(tmp_path.rglob("*")) == before

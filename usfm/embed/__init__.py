@@ -1,0 +1,1 @@
+"""Turn the frames of a store into vectors."""
