@@ -34,7 +34,11 @@ class Config:
     ] = None
     group: Annotated[
         str | None,
-        Knob("patient and exam out of the path, by named groups: '(?P<patient>pat\\d+)'", panel="Labels", metavar="REGEX"),
+        Knob(
+            "patient and exam out of the path, by named groups: '(?P<patient>pat\\d+)'",
+            panel="Labels",
+            metavar="REGEX",
+        ),
     ] = None
     dataset: Annotated[str, Knob("name of the dataset, kept with every source", panel="Labels", metavar="NAME")] = ""
     color: Annotated[

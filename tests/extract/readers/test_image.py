@@ -1,0 +1,111 @@
+"""Stills: every bit depth and mode ends as the same eight bits that a viewer shows."""
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from usfm.errors import MediaError
+from usfm.extract.readers.contract import Notes
+from usfm.extract.readers.image import ImageReader
+from usfm.extract.sampling import Sampling
+
+READER = ImageReader()
+RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def read(path, sampling=Sampling(None)):
+    notes = Notes()
+    return [frame.pixels for frame in READER.read(str(path), sampling, notes)], notes
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.tiff", "a.webp"])
+def test_lossless_gray_comes_back(make_still, name):
+    options = {"lossless": True} if name.endswith("webp") else {}
+    (pixels,), notes = read(make_still(name, RAMP, **options))
+    assert np.array_equal(pixels if pixels.ndim == 2 else pixels[:, :, 0], RAMP)
+    assert notes.metadata == {}
+
+
+def test_a_jpeg_is_close(make_still):
+    smooth = np.add.outer(np.arange(32), np.arange(32)).astype(np.uint8) * 3
+    (pixels,), _ = read(make_still("a.jpg", smooth, quality=95))
+    assert np.abs(pixels.astype(int) - smooth).max() <= 6
+
+
+@pytest.mark.parametrize("top, bits", [(200, 8), (4095, 12), (3000, 12), (65535, 16)])
+def test_deep_gray_is_scaled_by_the_depth_it_uses(make_still, top, bits):
+    deep = np.linspace(0, top, 256).astype(np.uint16).reshape(16, 16)
+    for name in ("deep.png", "deep.tif"):
+        (pixels,), notes = read(make_still(name, deep))
+        full = {8: 255, 12: 4095, 16: 65535}[bits]
+        assert np.array_equal(pixels, np.rint(deep * (255 / full)).astype(np.uint8))
+        assert notes.metadata == ({} if bits == 8 else {"bits": bits})
+
+
+def test_floating_point_in_one_or_255_and_nothing_else(make_still):
+    unit = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    assert np.array_equal(read(make_still("f.tif", unit))[0][0], RAMP)
+    assert np.array_equal(read(make_still("g.tif", unit * 255))[0][0], RAMP)
+    for wrong in (unit * 300, unit - 0.5, np.full((4, 4), np.nan, np.float32)):
+        with pytest.raises(MediaError, match="unknown intensity scale"):
+            read(make_still("w.tif", wrong))
+
+
+def test_palette_alpha_bits_and_cmyk(tmp_path):
+    colours = np.zeros((16, 16, 3), np.uint8)
+    colours[:, 8:] = (250, 20, 20)
+    image = Image.fromarray(colours)
+    image.quantize(4).save(tmp_path / "p.png")
+    assert np.array_equal(read(tmp_path / "p.png")[0][0], colours)
+    alpha = np.dstack([np.full((16, 16, 3), 200, np.uint8), np.repeat([[0, 255] * 8], 16, 0).astype(np.uint8)])
+    Image.fromarray(alpha).save(tmp_path / "a.png")
+    assert np.array_equal(read(tmp_path / "a.png")[0][0][0, :, 0], [0, 200] * 8)
+    Image.fromarray(RAMP > 99).save(tmp_path / "b.png")
+    assert np.array_equal(read(tmp_path / "b.png")[0][0], np.where(RAMP > 99, 255, 0))
+    image.convert("CMYK").save(tmp_path / "c.jpg", quality=98)
+    assert read(tmp_path / "c.jpg")[0][0].shape == (16, 16, 3)
+
+
+def test_the_orientation_tag_is_applied(tmp_path):
+    image = Image.fromarray(RAMP[:8])
+    for tag, shown in ((3, RAMP[:8][::-1, ::-1]), (6, np.rot90(RAMP[:8], -1))):
+        exif = image.getexif()
+        exif[0x0112] = tag
+        image.save(tmp_path / "o.png", exif=exif)
+        assert np.array_equal(read(tmp_path / "o.png")[0][0], shown)
+        image.save(tmp_path / "o.tif", exif=exif)
+        if tag == 3:
+            assert np.array_equal(read(tmp_path / "o.tif")[0][0], shown)
+        else:
+            with pytest.raises(MediaError, match="turned TIFF"):
+                read(tmp_path / "o.tif")
+
+
+def test_pages_of_a_tiff_are_frames(tmp_path):
+    pages = [Image.fromarray(np.full((8, 8), value, np.uint8)) for value in range(5)]
+    pages[0].save(tmp_path / "s.tif", save_all=True, append_images=pages[1:])
+    pixels, notes = read(tmp_path / "s.tif")
+    assert [int(page[0, 0]) for page in pixels] == [0, 1, 2, 3, 4]
+    assert notes.frames == 5
+    assert [int(page[0, 0]) for page in read(tmp_path / "s.tif", Sampling(None, every=2, limit=2))[0]] == [0, 2]
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(make_still, monkeypatch):
+    from usfm.extract.readers import image
+
+    monkeypatch.setattr(image, "LARGEST_PX", 100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(MediaError, match="too large"):
+            READER.probe(str(make_still("big.png", RAMP)), stamps_above=1)
+
+
+def test_a_cut_picture_is_rejected_not_half_shown(make_still):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    for name in ("a.png", "a.jpg", "a.bmp", "a.tif"):
+        path = make_still(name, noise)
+        path.write_bytes(path.read_bytes()[:-900])
+        with pytest.raises(MediaError):
+            read(path)

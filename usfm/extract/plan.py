@@ -1,0 +1,131 @@
+"""Sources into parts of about the same size: many small ones together, a long one in ranges; always the same way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from usfm.extract.identity import Pseudonyms
+from usfm.extract.labels import Facts
+from usfm.extract.readers.contract import Probe, Range
+from usfm.extract.sampling import Sampling, choose
+from usfm.extract.scan import Scan
+from usfm.extract.sources import Source
+
+PART_BYTES = 64 << 20
+"""Decoded bytes, as RGB, of the frames of one part: what a worker holds is a small multiple of it."""
+PART_SOURCES = 512
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One source, or one range of a long one, as a worker gets it.
+
+    Attributes:
+        source: The file.
+        stored: Its path as the store shows it.
+        facts: What is known about it, with pseudonyms.
+        scan: What the first look found.
+        copy: k for the k-th source of the same bytes.
+        within: Range to read; None for all of it.
+        due: About how many frames it gives.
+    """
+
+    source: Source
+    stored: str
+    facts: Facts
+    scan: Scan
+    copy: int = 0
+    within: Range | None = None
+    due: int = 0
+
+    @property
+    def frame_bytes(self) -> int:
+        """Decoded bytes of one frame, as RGB."""
+        return 3 * self.scan.probe.height * self.scan.probe.width if self.scan.probe else 0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is asked to do: one part."""
+
+    pieces: tuple[Piece, ...]
+    sampling: Sampling
+    color: bool | None
+    class_names: tuple[str, ...]
+
+
+def pieces(
+    sources: Sequence[Source],
+    scans: Sequence[Scan],
+    facts: dict[str, Facts],
+    sampling: Sampling,
+    names: Pseudonyms | None,
+    *,
+    hide_paths: bool,
+) -> list[Piece]:
+    """Join what is known about each source and cut long ones into ranges, in canonical order (path, then digest)."""
+    seen: dict[str, int] = {}
+    cut: list[Piece] = []
+    for source, scan in sorted(zip(sources, scans, strict=True), key=lambda pair: _place(*pair)):
+        copy = seen.get(scan.sha256, 0) if scan.sha256 else 0
+        seen[scan.sha256] = copy + 1
+        known = facts[source.relative]
+        piece = Piece(
+            source=source,
+            stored=names.path(source.relative) if hide_paths and names else source.relative,
+            facts=known.hidden(names) if names else known,
+            scan=scan,
+            copy=copy,
+            due=sampling.about(scan.probe.frames, scan.probe.seconds) if scan.probe else 0,
+        )
+        cut += _ranges(piece, sampling)
+    return cut
+
+
+def parts(all_pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
+    """Group pieces, in their order, into parts."""
+    groups: list[list[Piece]] = []
+    held = 0
+    for piece in all_pieces:
+        size = piece.due * piece.frame_bytes
+        if not groups or held + size > PART_BYTES or len(groups[-1]) >= PART_SOURCES:
+            groups.append([])
+            held = 0
+        groups[-1].append(piece)
+        held += size
+    return [tuple(group) for group in groups]
+
+
+def _place(source: Source, scan: Scan) -> tuple:
+    return (source.relative.split("/"), scan.sha256)
+
+
+def _ranges(piece: Piece, sampling: Sampling) -> list[Piece]:
+    probe = piece.scan.probe
+    if probe is None or not probe.stamps or piece.due * piece.frame_bytes <= PART_BYTES:
+        return [piece]
+    due = _due(probe, sampling)
+    step = max(PART_BYTES // piece.frame_bytes, 1)
+    cut = []
+    for start in range(0, len(due), step):
+        indices = tuple(due[start : start + step])
+        within = Range(
+            indices=indices,
+            stamps=tuple(probe.stamps[index] for index in indices),
+            first_stamp=probe.stamps[0],
+            frames=probe.frames,
+            by_index=probe.by_index,
+            last=start + step >= len(due),
+        )
+        slim = Scan(piece.scan.sha256, _without_stamps(probe))
+        cut.append(Piece(piece.source, piece.stored, piece.facts, slim, piece.copy, within, len(indices)))
+    return cut
+
+
+def _due(probe: Probe, sampling: Sampling) -> list[int]:
+    frames = ((stamp, probe.lasts, None) for stamp in probe.stamps)
+    return [index for index, _, _ in choose(frames, sampling, Fraction(*probe.tick_s))]
+
+
+def _without_stamps(probe: Probe) -> Probe:
+    return Probe(probe.height, probe.width, probe.frames, probe.seconds, probe.fps)

@@ -1,0 +1,121 @@
+"""One part: open its sources, take the frames that are due, and say what could not be had."""
+
+import os
+
+import numpy as np
+
+from usfm.errors import MediaError
+from usfm.extract.plan import Order, Piece
+from usfm.extract.readers import READERS
+from usfm.extract.readers.contract import Frame, Notes
+from usfm.imaging.gray import is_gray, to_gray
+from usfm.store.schema import frame_id
+from usfm.store.writer import PartWriter
+
+STAGE = "extract"
+COLOUR_CHROMA = 40.0
+"""Chroma (largest minus smallest channel) that counts as colour: codec noise and the tint that some screens give all
+their grays stay under 25 on 44 lung clips and 120 linear stills; drawn markers and Doppler pass 48."""
+COLOUR_PIXELS = 16
+"""So many coloured pixels make a frame a coloured one: fewer than any caliper or caption, more than noise."""
+
+
+def take(order: Order) -> bytes:
+    """Read the sources of one part; the result is a part of a store.
+
+    A source that cannot be read, in whole or from some time on, becomes a row of ``/rejected``; it never raises.
+    """
+    part = PartWriter(class_names=order.class_names)
+    for piece in order.pieces:
+        _take_piece(part, piece, order)
+    return part.to_bytes()
+
+
+def shade(pixels: np.ndarray, color: bool | None) -> np.ndarray:
+    """Return a frame as the store keeps it: gray when asked for or, with None, when it holds no colour.
+
+    Args:
+        pixels: uint8 (H, W) or RGB (H, W, 3).
+        color: True to keep three channels where there are three, False for gray, None to look.
+    """
+    if pixels.ndim == 2 or color is True:
+        return pixels
+    share = COLOUR_PIXELS / (pixels.shape[0] * pixels.shape[1])
+    return to_gray(pixels) if color is False or is_gray(pixels, COLOUR_CHROMA, share) else pixels
+
+
+def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
+    scan = piece.scan
+    if scan.fault:
+        refuse(part, piece, scan.fault, scan.detail)
+        return
+    notes, frames, broke = Notes(), [], None
+    try:
+        _unchanged(piece)
+        reader = READERS[piece.source.kind]
+        for frame in reader.read(piece.source.path, order.sampling, notes, piece.within):
+            frames.append(_shaded(frame, order.color))
+    except MediaError as error:
+        broke = error
+    except OSError as error:
+        broke = MediaError("not readable", f"it cannot be read ({(error.strerror or 'error').lower()}).")
+    except MemoryError:
+        raise
+    except Exception as error:  # one odd file never ends a run; our own mistakes show in the reason
+        broke = MediaError("reader failed", f"the reader stopped with {type(error).__name__}.")
+    row = _source_row(part, piece, notes) if any(frame.pixels is not None for frame in frames) else -1
+    label = order.class_names.index(piece.facts.label) if piece.facts.label else None
+    for frame in frames:
+        name = frame_id(scan.sha256, frame.index, piece.copy)
+        if frame.pixels is None:
+            part.reject(piece.stored, name, STAGE, frame.fault, f"the frame at {frame.time_s:.2f} s was lost.")
+        else:
+            part.frame(
+                frame.pixels,
+                frame_id=name,
+                source=row,
+                index=frame.index,
+                time_s=frame.time_s,
+                label=label,
+                split=piece.facts.split,
+            )
+    if broke is not None:
+        part.reject(piece.stored, "", STAGE, broke.reason, broke.detail)
+    elif not frames:
+        part.reject(piece.stored, "", STAGE, "no frames", "nothing came out of it.")
+
+
+def refuse(part: PartWriter, piece: Piece, reason: str, detail: str) -> None:
+    """Note that a piece gives nothing: each frame of a range, or the source as a whole."""
+    if piece.within is not None:
+        for index in piece.within.indices:
+            part.reject(piece.stored, frame_id(piece.scan.sha256, index, piece.copy), STAGE, reason, detail)
+    else:
+        part.reject(piece.stored, "", STAGE, reason, detail)
+
+
+def _shaded(frame: Frame, color: bool | None) -> Frame:
+    return frame if frame.pixels is None else Frame(frame.index, frame.time_s, shade(frame.pixels, color))
+
+
+def _unchanged(piece: Piece) -> None:
+    status = os.stat(piece.source.path)
+    if (status.st_size, status.st_mtime_ns) != (piece.source.size, piece.source.mtime_ns):
+        raise MediaError("changed during the run", "the file is not the one that the run began with.")
+
+
+def _source_row(part: PartWriter, piece: Piece, notes: Notes) -> int:
+    facts, scan = piece.facts, piece.scan
+    return part.source(
+        path=piece.stored,
+        sha256=scan.sha256,
+        kind=piece.source.kind,
+        fps=scan.probe.fps if scan.probe else float("nan"),
+        frames=notes.frames,
+        patient=facts.patient,
+        exam=facts.exam,
+        dataset=facts.dataset,
+        metadata=notes.metadata,
+        copy=piece.copy,
+        **facts.columns,
+    )
