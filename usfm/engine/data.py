@@ -1,0 +1,193 @@
+"""From a store to batches on the device: uint8 from the memory map, prefetched by a thread, or resident."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from usfm.engine.stream import Plan, Stream
+from usfm.seeding import stream as random_stream
+from usfm.store.reader import Store
+
+AHEAD = 3  # batches that wait, ready
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One rank's part of a step's batch, on the device.
+
+    Attributes:
+        plan: the whole step's plan, on the host.
+        part: which of its samples are here.
+        frames: (b, C, H, W) uint8.
+        crops: (b, 7) float32.
+        regions: (b,) int64, rows of the region tables; -1 for none.
+    """
+
+    plan: Plan
+    part: slice
+    frames: torch.Tensor
+    crops: torch.Tensor
+    regions: torch.Tensor
+
+    def head(self, n: int) -> "Batch":
+        """Its first n samples."""
+        part = slice(self.part.start, self.part.start + n)
+        return replace(self, part=part, frames=self.frames[:n], crops=self.crops[:n], regions=self.regions[:n])
+
+
+class Pixels:
+    """Frames of a fixed-size store by row, from where they wait: the memory map, the RAM, or the GPU.
+
+    Args:
+        store: a store with one frame size.
+        device: where batches are wanted.
+        cache: gpu, ram, none, or auto (the GPU when the frames take under 40 % of its free memory, else the map).
+    """
+
+    def __init__(self, store: Store, device: torch.device, cache: str = "auto"):
+        self.store, self.device = store, device
+        size = len(store) * int(np.prod(store.fixed_shape))
+        if cache == "auto":
+            cache = "gpu" if device.type == "cuda" and size < 0.4 * torch.cuda.mem_get_info(device)[0] else "none"
+        if cache == "gpu" and device.type == "cpu":
+            cache = "ram"
+        self.cache = cache
+        self._frames: torch.Tensor | None = None
+        if cache in ("gpu", "ram"):
+            target = device if cache == "gpu" else torch.device("cpu")
+            self._frames = torch.empty((len(store), *store.fixed_shape), dtype=torch.uint8, device=target)
+            for start in range(0, len(store), 1024):
+                rows = np.arange(start, min(start + 1024, len(store)))
+                self._frames[start : start + len(rows)] = torch.from_numpy(store.pixels(rows)).to(target)
+
+    def read(self, rows: np.ndarray) -> torch.Tensor:
+        """Frames of some rows, (n, C, H, W) uint8, on the device or on their way to it."""
+        if self._frames is not None and self.cache == "gpu":
+            frames = self._frames[self.send(rows)]
+        elif self._frames is not None:
+            frames = self.send(self._frames[torch.from_numpy(rows)])
+        else:
+            frames = self.send(self.store.pixels(rows))
+        return frames.unsqueeze(1) if frames.ndim == 3 else frames.permute(0, 3, 1, 2)
+
+    def send(self, values: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Copy to the device without waiting for it."""
+        tensor = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(values, np.ndarray) else values
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
+
+
+class Feed:
+    """Batches of a stream from one step on, made ahead by a thread, with a meter of how long they were waited for.
+
+    What is in a batch depends on the stream and the step only: not on this thread, nor on how many ranks share it.
+
+    Args:
+        stream: decides what is in each batch.
+        pixels: reads the frames.
+        region_rows: (N,) region of each row of the store, or None.
+        rank: this process; it gets the rank-th of `world` equal parts.
+        world: processes.
+        accumulate: parts that each rank's share is cut into.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        pixels: Pixels,
+        region_rows: np.ndarray | None = None,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        accumulate: int = 1,
+    ):
+        self.stream, self.pixels, self.region_rows = stream, pixels, region_rows
+        self.rank, self.world, self.accumulate = rank, world, accumulate
+        self.waited_s = 0.0
+
+    def make(self, step: int) -> list[Batch]:
+        """The parts of one step for this rank."""
+        plan = self.stream.plan(step)
+        share = len(plan.rows) // (self.world * self.accumulate)
+        parts = []
+        for k in range(self.accumulate):
+            start = (self.rank * self.accumulate + k) * share
+            part = slice(start, start + share)
+            rows = plan.rows[part]
+            regions = np.full(len(rows), -1) if self.region_rows is None else self.region_rows[rows]
+            crops, place = plan.crops.take(part).stacked(), self.pixels.send(regions.astype(np.int64))
+            parts.append(Batch(plan, part, self.pixels.read(rows), self.pixels.send(crops), place))
+        return parts
+
+    def batches(self, first: int, end: int) -> Iterator[list[Batch]]:
+        """The parts of steps first .. end - 1, in order."""
+        ready: queue.Queue = queue.Queue(AHEAD)
+        stop = threading.Event()
+
+        def put(item: object) -> None:
+            while not stop.is_set():
+                try:
+                    return ready.put(item, timeout=0.2)
+                except queue.Full:
+                    continue
+
+        def work() -> None:
+            try:
+                for step in range(first, end):
+                    if stop.is_set():
+                        return
+                    put(self.make(step))
+            except BaseException as error:
+                put(error)
+
+        thread = threading.Thread(target=work, name="usfm-feed", daemon=True)
+        thread.start()
+        try:
+            for _ in range(first, end):
+                started = time.perf_counter()
+                item = ready.get()
+                self.waited_s += time.perf_counter() - started
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stop.set()
+            thread.join()
+
+
+def hold_out(
+    store: Store, share: float, seed: int, usable: Callable[[np.ndarray], np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split a store's rows into training rows and held-out rows, by whole sources, and by patient where one is known.
+
+    Args:
+        store: any store.
+        share: share of the sources to hold out; at least one is, unless the store has a single group.
+        seed: of the choice.
+        usable: keeps some rows (an array of rows to an array of rows); default all.
+
+    Returns:
+        (training rows, held-out rows), both sorted.
+    """
+    rows = np.arange(len(store)) if usable is None else usable(np.arange(len(store)))
+    source = store.column("source")[rows]
+    patient = np.array([str(value) for value in store.of_frames("patient")], object)[rows]
+    group = np.where(patient == "", np.char.add("source ", source.astype(str)), patient.astype(str))
+    groups = np.unique(group)
+    if len(groups) < 2 or share <= 0:
+        return rows, rows[:0]
+    wanted = max(1, round(share * len(np.unique(source))))
+    chosen, count = [], 0
+    for name in random_stream(seed, "held out").permutation(groups):
+        if count >= wanted or len(chosen) == len(groups) - 1:
+            break
+        chosen.append(name)
+        count += len(np.unique(source[group == name]))
+    out = np.isin(group, chosen)
+    return rows[~out], rows[out]

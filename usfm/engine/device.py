@@ -1,0 +1,104 @@
+"""Where a training runs: the device, the arithmetic, and the ranks that torchrun started."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from usfm.errors import RequestError
+
+TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
+    """The device a user asked for.
+
+    Args:
+        name: auto, cpu, cuda, cuda:1 or mps.
+        local_rank: which of a machine's processes this is; picks the GPU for auto and cuda.
+
+    Raises:
+        RequestError: it is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(f"cuda:{local_rank}" if name == "cuda" else name)
+    except RuntimeError:
+        raise RequestError(f"--device {name}: write auto, cpu, cuda, cuda:1 or mps") from None
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= count):
+        raise RequestError(f"--device {name}: this machine shows {count} CUDA devices to PyTorch; use --device cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise RequestError("--device mps: PyTorch finds no Apple GPU here; use --device cpu")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise RequestError(f"--device {name}: write auto, cpu, cuda, cuda:1 or mps")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """fp32, bf16 or fp16; auto is bf16 on a GPU that has it, fp32 elsewhere."""
+    if name != "auto":
+        return name
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+    """The context to run a forward pass in."""
+    return torch.autocast(device.type, TYPES[precision]) if precision in TYPES else nullcontext()
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that `torchrun` started; (0, 1, 0) without it."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is set on any rank; every rank must call this."""
+        if self.world == 1:
+            return flag
+        value = torch.tensor([float(flag)], device=device if device.type == "cuda" else "cpu")
+        dist.all_reduce(value, dist.ReduceOp.MAX)
+        return bool(value.item())
+
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        """The mean of a tensor over the ranks."""
+        if self.world == 1:
+            return value
+        value = value.clone()
+        dist.all_reduce(value)
+        return value / self.world
+
+    def wait(self) -> None:
+        """Until every rank is here."""
+        if self.world > 1:
+            dist.barrier()
+
+
+def start_ranks() -> Ranks:
+    """Join the process group that torchrun's environment describes, if there is one."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1 or "RANK" not in os.environ:
+        return Ranks()
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if not dist.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(local)
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return Ranks(int(os.environ["RANK"]), world, local)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on a GPU or here."""
+    text = str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in text

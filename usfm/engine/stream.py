@@ -1,0 +1,143 @@
+"""Which frames make which batch: a pure function of the seed and the step, so that a run resumes exactly."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from usfm.engine.counter import uniforms
+from usfm.engine.crops import DRAWS, AreaTables, Crops, random_crops
+from usfm.errors import RequestError
+from usfm.seeding import stream as random_stream
+from usfm.seeding import torch_seed
+
+WINDOW = 32  # batches that are sorted by their number of valid patches together
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One step's batch, before any pixel is read.
+
+    Attributes:
+        step: which step, from 0.
+        rows: (B,) rows of the store.
+        epochs: (B,) how often each had been seen before.
+        crops: B crops.
+        candidates: tokens an image may draw from in this batch (K); the whole grid without a region.
+        valid: (B,) patches inside the region, after augmentation.
+    """
+
+    step: int
+    rows: np.ndarray
+    epochs: np.ndarray
+    crops: Crops
+    candidates: int
+    valid: np.ndarray
+
+
+class Stream:
+    """The endless sequence of batches over some rows of a store.
+
+    Each epoch is a fresh permutation; epochs follow one another without a gap, so no frame is dropped and none comes
+    twice in an epoch, whatever the batch size. With regions, a window of batches is sorted by valid patches, so that
+    each batch has one K and no image is left out for having too few.
+
+    Args:
+        rows: rows of the store to train on.
+        batch: images a step, over all devices.
+        frame: (height, width) of the stored frames, px.
+        grid: (rows, columns) of patches.
+        seed: the run's seed.
+        crop: keywords for `random_crops`.
+        areas: tables of the regions, or None for no region constraint.
+        region_rows: (N,) region of each row of the store.
+        tau: coverage from which a patch is valid.
+    """
+
+    def __init__(
+        self,
+        rows: np.ndarray,
+        batch: int,
+        frame: tuple[int, int],
+        grid: tuple[int, int],
+        seed: int,
+        *,
+        crop: dict | None = None,
+        areas: AreaTables | None = None,
+        region_rows: np.ndarray | None = None,
+        tau: float = 0.1,
+    ):
+        if batch > len(rows):
+            raise RequestError(
+                f"a batch of {batch} is larger than the {len(rows)} frames to train on: "
+                f"use --batch-size {len(rows)} or less"
+            )
+        self.rows, self.batch, self.frame, self.grid, self.seed = np.asarray(rows), batch, frame, grid, seed
+        self.crop, self.areas, self.region_rows, self.tau = crop or {}, areas, region_rows, tau
+        self._key = torch_seed(seed, "crops")
+        self._orders: dict[int, np.ndarray] = {}
+        self._window: tuple[int, list[Plan]] = (-1, [])
+
+    @property
+    def quantum(self) -> int:
+        """Steps in which K is rounded: 16 of 196 tokens, and as coarse on other grids."""
+        return max(1, round(self.grid[0] * self.grid[1] * 16 / 196))
+
+    def plan(self, step: int) -> Plan:
+        """The batch of a step."""
+        window = step // WINDOW
+        if self._window[0] != window:
+            self._window = (window, self._plan_window(window))
+        return self._window[1][step % WINDOW]
+
+    def steps_per_epoch(self) -> float:
+        """How many steps one pass takes; not a whole number in general."""
+        return len(self.rows) / self.batch
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if epoch not in self._orders:
+            self._orders = {k: v for k, v in self._orders.items() if k >= epoch - 2}
+            self._orders[epoch] = random_stream(self.seed, "order", epoch).permutation(len(self.rows))
+        return self._orders[epoch]
+
+    def _plan_window(self, window: int) -> list[Plan]:
+        first = window * WINDOW
+        index = np.arange(first * self.batch, (first + WINDOW) * self.batch)
+        epochs, places = index // len(self.rows), index % len(self.rows)
+        rows = np.empty(len(index), np.int64)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            rows[here] = self.rows[self._order(int(epoch))[places[here]]]
+        crops = random_crops(uniforms(self._key, rows, epochs, DRAWS), self.frame, **self.crop)
+        total = self.grid[0] * self.grid[1]
+        valid, order = np.full(len(rows), total), np.arange(len(rows))
+        if self.areas is not None and self.region_rows is not None:
+            valid = self._valid(rows, crops)
+            sort = np.argsort(valid, kind="stable").reshape(WINDOW, self.batch)
+            order = sort[random_stream(self.seed, "window", window).permutation(WINDOW)].ravel()
+        plans = []
+        for k in range(WINDOW):
+            pick = order[k * self.batch : (k + 1) * self.batch]
+            plans.append(
+                Plan(first + k, rows[pick], epochs[pick], crops.take(pick), self.candidates(valid[pick]), valid[pick])
+            )
+        return plans
+
+    def _valid(self, rows: np.ndarray, crops: Crops) -> np.ndarray:
+        counts = np.empty(len(rows), np.int64)
+        for start in range(0, len(rows), 512):  # small blocks: the corners of 512 crops fit the cache
+            part = slice(start, start + 512)
+            coverage = self.areas.coverage(self.region_rows[rows[part]], crops.take(part), self.grid)
+            counts[part] = (coverage >= self.tau).sum((1, 2))
+        return counts
+
+    def candidates(self, valid: np.ndarray) -> int:
+        """K of a batch: the lower edge of the bucket that holds the 20th percentile of its valid patches.
+
+        At least four buckets' worth and at most the grid. Source: PolarMAE's code takes the 20th percentile over
+        twenty crops of one image; here it is over the batch, whose images are alike because the window is sorted.
+        """
+        total = self.grid[0] * self.grid[1]
+        if self.areas is None:
+            return total
+        bucket = int(np.percentile(valid, 20)) // self.quantum
+        return min(total, max(bucket, 4) * self.quantum)

@@ -1,0 +1,216 @@
+"""Recipes: what a method is, as one TOML file each; the file's name is the recipe's name."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated
+
+from usfm.config import Knob, did_you_mean, override, resolve
+from usfm.errors import RequestError
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a reader needs to know before running it."""
+
+    what: Annotated[str, Knob("what the method does")] = ""
+    cost: Annotated[str, Knob("what a run costs, and on what")] = ""
+    expect: Annotated[str, Knob("what comes out; not yet measured is honest")] = ""
+    source: Annotated[str, Knob("paper and code")] = ""
+    differs: Annotated[str, Knob("where we differ from the source, and why")] = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """The encoder."""
+
+    name: Annotated[str, Knob("encoder, by its timm name")] = "vit_base_patch16_224"
+    image_size: Annotated[int, Knob("side of the training crop; 0 = the number in the name", unit="px", low=0)] = 0
+    in_chans: Annotated[int, Knob("1 (gray) or 3 (gray three times, or colour)", low=1, high=3)] = 1
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random crop, flips and rotation of image, region and geometry together."""
+
+    crop_low: Annotated[float, Knob("smallest share of the frame's area that a crop takes", low=0.01, high=1)] = 0.2
+    crop_high: Annotated[float, Knob("largest share", low=0.01, high=1)] = 1.0
+    hflip: Annotated[float, Knob("probability of a left-right flip", low=0, high=1)] = 0.5
+    vflip: Annotated[float, Knob("probability of a top-bottom flip", low=0, high=1)] = 0.0
+    rotate_deg: Annotated[float, Knob("largest rotation to either side", unit="deg", low=0, high=180)] = 0.0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which tokens the encoder sees and which the decoder reconstructs."""
+
+    prior: Annotated[str, Knob("priors to draw by, joined by +: random, texture, polar, gaussian")] = "random"
+    geometric_weight: Annotated[
+        float, Knob("lambda of eq. 14: weight of polar or gaussian beside texture", low=0, high=1)
+    ] = 0.3
+    region: Annotated[bool, Knob("draw inside the acoustic region only")] = False
+    visible: Annotated[float, Knob("visible tokens, as a share of the candidates", low=0.01, high=0.99)] = 0.25
+    targets: Annotated[float, Knob("reconstructed tokens, as a share of the candidates", low=0.01, high=1)] = 0.75
+    max_targets: Annotated[int, Knob("most targets an image; 0 = no limit", low=0)] = 0
+    tau: Annotated[float, Knob("coverage from which a patch counts as inside", low=0, high=1)] = 0.1
+    texture: Annotated[
+        str,
+        Knob("texture score", choices=("gradient", "hog", "std", "laplacian", "uniform")),
+    ] = "gradient"
+    temperature: Annotated[float, Knob("of the texture softmax; negative prefers smooth patches")] = 1.0
+    geometry: Annotated[
+        str, Knob("polar coordinates from the grid of patches or the beams", choices=("grid", "beam"))
+    ] = "grid"
+    depth_mean: Annotated[float, Knob("mu of eq. 8: preferred depth", low=0, high=1)] = 0.45
+    depth_width: Annotated[float, Knob("sigma of eq. 8", low=0.01)] = 0.2
+    angle_power: Annotated[float, Knob("k of eq. 9", low=0.1)] = 3.0
+    apex_band: Annotated[
+        float, Knob("share of rows that fix the centre line; 1 = all of the component", low=0.01, high=1)
+    ] = 1.0
+    gaussian_width: Annotated[float, Knob("sigma of the gaussian prior, as a share of the grid", low=0.01)] = 0.25
+    expansion: Annotated[
+        str, Knob("how the second half of the visible tokens is found", choices=("none", "progressive"))
+    ] = "none"
+    stages: Annotated[str, Knob("ends of near, near-far, far, far-random, as shares of the run")] = "0.467,0.5,0.967,1"
+    candidates: Annotated[str, Knob("drawn anew each epoch, or fixed for an image", choices=("fresh", "fixed"))] = (
+        "fresh"
+    )
+    short: Annotated[
+        str,
+        Knob(
+            "when the region has too few patches: others from outside, or its own again", choices=("outside", "repeat")
+        ),
+    ] = "outside"
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How the targets are predicted."""
+
+    kind: Annotated[
+        str, Knob("self-attention over all tokens, or cross-attention of the targets", choices=("self", "cross"))
+    ] = "self"
+    width: Annotated[int, Knob("width", low=4)] = 512
+    depth: Annotated[int, Knob("blocks", low=1)] = 8
+    heads: Annotated[int, Knob("attention heads", low=1)] = 16
+    positions: Annotated[
+        str, Knob("position of a visible token for the cross decoder", choices=("grid", "order", "none"))
+    ] = "grid"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted."""
+
+    kind: Annotated[
+        str, Knob("pixels as they are, or with each patch normalised", choices=("pixels", "normalised"))
+    ] = "normalised"
+
+
+@dataclass(frozen=True)
+class Optim:
+    """AdamW on a warm-up and a half cosine."""
+
+    base_lr: Annotated[float, Knob("learning rate per 256 images of batch", low=0)] = 1.5e-4
+    lr: Annotated[float, Knob("peak learning rate; 0 = base_lr * batch / 256", low=0)] = 0.0
+    min_lr: Annotated[float, Knob("learning rate at the end", low=0)] = 0.0
+    weight_decay: Annotated[float, Knob("decay, not on one-dimensional parameters", low=0)] = 0.05
+    beta1: Annotated[float, Knob("first moment", low=0, high=1)] = 0.9
+    beta2: Annotated[float, Knob("second moment", low=0, high=1)] = 0.95
+    warmup: Annotated[float, Knob("warm-up, as a share of the run", low=0, high=1)] = 0.05
+    clip: Annotated[float, Knob("largest gradient norm; 0 = no clipping", low=0)] = 0.0
+    ema: Annotated[float, Knob("decay of the averaged weights; 0 = none", low=0, high=1)] = 0.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long, and what is kept."""
+
+    epochs: Annotated[float, Knob("passes over the store", low=0)] = 800
+    steps: Annotated[int, Knob("steps; 0 = by epochs", low=0)] = 0
+    batch_size: Annotated[int, Knob("images a step, over all devices", low=1)] = 4096
+    checks: Annotated[int, Knob("times in a run that the held-out loss is taken and pictures are made", low=1)] = 20
+    saves: Annotated[int, Knob("times in a run that a checkpoint is written", low=1)] = 20
+    keep: Annotated[int, Knob("older checkpoints to keep besides last and best", low=0)] = 0
+    held_out: Annotated[float, Knob("share of sources held out for the reconstruction loss", low=0, high=0.5)] = 0.02
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One method, with every constant."""
+
+    about: About = field(default_factory=About)
+    model: Model = field(default_factory=Model)
+    augment: Augment = field(default_factory=Augment)
+    selection: Selection = field(default_factory=Selection)
+    decoder: Decoder = field(default_factory=Decoder)
+    target: Target = field(default_factory=Target)
+    optim: Optim = field(default_factory=Optim)
+    run: Run = field(default_factory=Run)
+
+    def as_dict(self) -> dict:
+        """Nested plain values: what `recipe.toml` of a run holds."""
+        return asdict(self)
+
+
+def names() -> list[str]:
+    """The recipes that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def from_tables(tables: dict, where: str) -> Recipe:
+    """Check nested tables against the schema: unknown section or key, type, choice and range.
+
+    Raises:
+        RequestError: with the nearest known name.
+    """
+    kinds = {item.name: item.type for item in fields(Recipe)}
+    parts = {}
+    for section, table in tables.items():
+        if section not in kinds or not isinstance(table, dict):
+            raise RequestError(f"{where}: a recipe has no section '{section}'{did_you_mean(section, kinds)}")
+        known = [item.name for item in fields(kinds[section])]
+        for key in table:
+            if key not in known:
+                raise RequestError(f"{where}: unknown setting '{key}' in [{section}]{did_you_mean(key, known)}")
+        parts[section] = resolve(kinds[section], f"pretrain, recipe [{section}]", None, table)
+    return Recipe(**parts)
+
+
+def load(name: str, assignments: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe by name or file, and change some of its fields.
+
+    Args:
+        name: "polarmae", or the path of a .toml file (such as another run's recipe.toml).
+        assignments: "section.key=value", or "key=value" where only one section has the key.
+
+    Raises:
+        RequestError: no such recipe, section or key; a value of the wrong type or out of range.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        if name.endswith(".toml"):
+            raise RequestError(f"{name}: no such recipe file")
+        raise RequestError(f"no recipe is called '{name}'{did_you_mean(name, names())}; there are {', '.join(names())}")
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path}: not a TOML file ({error})") from None
+    full = from_tables(tables, str(path)).as_dict()
+    return from_tables(override(full, [_qualified(each, full) for each in assignments]), "--set")
+
+
+def _qualified(assignment: str, tables: dict) -> str:
+    key, equals, value = assignment.partition("=")
+    if "." in key or not equals:
+        return assignment
+    owners = [section for section, table in tables.items() if key.strip() in table]
+    if len(owners) > 1:
+        choices = " or ".join(f"{owner}.{key.strip()}" for owner in owners)
+        raise RequestError(f"--set {assignment}: several sections have '{key.strip()}'; write {choices}")
+    if not owners:
+        known = [name for table in tables.values() for name in table]
+        raise RequestError(f"--set {assignment}: no recipe field is called '{key.strip()}'{did_you_mean(key, known)}")
+    return f"{owners[0]}.{key.strip()}={value}"

@@ -1,0 +1,10 @@
+"""Which tokens are visible and which are reconstructed: priors to draw by, and how they are drawn."""
+
+from usfm.pretrain.selection.contract import Prior
+from usfm.pretrain.selection.gaussian import gaussian
+from usfm.pretrain.selection.polar import polar
+from usfm.pretrain.selection.random import random
+from usfm.pretrain.selection.texture import texture
+
+SELECTIONS: dict[str, Prior] = {"random": random, "texture": texture, "polar": polar, "gaussian": gaussian}
+GEOMETRIC = ("polar", "gaussian")

@@ -1,0 +1,12 @@
+"""Every patch inside the region is as likely as any other."""
+
+import torch
+
+from usfm.pretrain.recipe import Selection
+from usfm.pretrain.selection.contract import View, normalise
+
+
+def random(view: View, settings: Selection) -> torch.Tensor:
+    """Uniform over the inside: MAE's masking when the inside is the whole grid. Source: He et al. 2022."""
+    inside = view.inside(settings.tau)
+    return normalise(inside.float(), inside)

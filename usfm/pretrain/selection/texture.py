@@ -1,0 +1,68 @@
+"""Patches with more texture are likelier."""
+
+import torch
+import torch.nn.functional as F
+
+from usfm.pretrain.recipe import Selection
+from usfm.pretrain.selection.contract import View
+
+_SOBEL = ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0))
+
+
+def _gradients(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    kernel = images.new_tensor(_SOBEL) / 8  # / 8: the slope per pixel
+    kernels = torch.stack([kernel, kernel.T]).unsqueeze(1)
+    both = F.conv2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), kernels)
+    return both[:, :1], both[:, 1:]
+
+
+def _gradient(images: torch.Tensor, patch: tuple[int, int]) -> torch.Tensor:
+    x, y = _gradients(images)
+    return F.avg_pool2d((x * x + y * y + 1e-12).sqrt(), patch)
+
+
+def _hog(images: torch.Tensor, patch: tuple[int, int]) -> torch.Tensor:
+    """Length of the un-normalised histogram of oriented gradients (9 unsigned bins) of each patch."""
+    x, y = _gradients(images)
+    size = (x * x + y * y + 1e-12).sqrt()
+    bins = (torch.atan2(x, y) / torch.pi * 9).floor().remainder(9)
+    cells = [F.avg_pool2d(size * (bins == k), patch) for k in range(9)]
+    return torch.cat(cells, 1).square().sum(1, keepdim=True).sqrt()
+
+
+def _std(images: torch.Tensor, patch: tuple[int, int]) -> torch.Tensor:
+    mean = F.avg_pool2d(images, patch)
+    return (F.avg_pool2d(images * images, patch) - mean * mean).clamp(min=0).sqrt()
+
+
+def _laplacian(images: torch.Tensor, patch: tuple[int, int]) -> torch.Tensor:
+    kernel = images.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]).view(1, 1, 3, 3)
+    return F.avg_pool2d(F.conv2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), kernel).abs(), patch)
+
+
+SCORES = {"gradient": _gradient, "hog": _hog, "std": _std, "laplacian": _laplacian}
+
+
+def texture_scores(view: View, kind: str) -> torch.Tensor:
+    """Texture of each patch times its coverage: (B, L) float; gray levels (per pixel, for a gradient)."""
+    patch = (view.images.shape[2] // view.grid[0], view.images.shape[3] // view.grid[1])
+    return SCORES[kind](view.images, patch).flatten(1) * view.coverage
+
+
+def texture(view: View, settings: Selection) -> torch.Tensor:
+    """Softmax of the texture score, standardised over the inside of each image and clipped to +-3.
+
+    Source: PolarMAE eq. 13. There the score is a HOG response that the public code averages after standardising,
+    which makes it zero for every patch; here it is the mean gradient magnitude (or HOG length, standard deviation,
+    |Laplacian|), and `texture = "uniform"` gives the published behaviour. Standardising makes the sharpness of the
+    softmax the same for bright and dim images.
+    """
+    inside = view.inside(settings.tau)
+    if settings.texture == "uniform":
+        return torch.ones_like(view.coverage) / view.coverage.shape[1]
+    scores = texture_scores(view, settings.texture)
+    count = inside.sum(1, keepdim=True)
+    mean = (scores * inside).sum(1, keepdim=True) / count
+    deviation = (((scores - mean) ** 2 * inside).sum(1, keepdim=True) / count).sqrt()
+    standard = ((scores - mean) / (deviation + 1e-6)).clamp(-3, 3)
+    return (standard / settings.temperature).masked_fill(~inside, -torch.inf).softmax(1)
