@@ -118,18 +118,20 @@ def choose(
         >>> [(index, float(t)) for index, t, _ in choose(stream, Sampling(Fraction(3)), Fraction(1, 1000))]
         [(0, 0.0), (8, 0.32), (16, 0.64)]
     """
-    taken, start = 0, 0
+    taken, start, index = 0, 0, -1
     held: tuple[int, int, T] | None = None
+    # Instants k * step and frame times in one unit of which both are whole numbers, so that nothing is rounded.
+    step = 1 / (sampling.fps * tick_s) if sampling.fps is not None else Fraction(1)
+    slack = min(Fraction(1, 2), ROUNDING_S / tick_s)
+    whole = math.lcm(step.denominator, slack.denominator)
+    step_units, slack_units = int(step * whole), int(slack * whole)
 
-    def due(index: int, begin: int, end: int) -> bool:
+    def due(number: int, begin: int, end: int) -> bool:
         if sampling.fps is None:
-            return index % sampling.every == 0
-        # An instant k * step lies in [begin - slack, end - slack), all in ticks since the first frame.
-        step = 1 / (sampling.fps * tick_s)
-        slack = min(Fraction(1, 2), ROUNDING_S / tick_s)
-        return math.ceil((begin - slack) / step) * step < end - slack
+            return number % sampling.every == 0
+        first_instant = -((slack_units - begin * whole) // step_units)  # rounded up
+        return first_instant * step_units < end * whole - slack_units
 
-    index = -1
     for time, lasts, thing in frames:
         if held is not None:
             index += 1

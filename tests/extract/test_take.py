@@ -1,0 +1,161 @@
+"""One part: frames that are due come out, everything else is a row that says why."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from usfm.extract import isolate, plan
+from usfm.extract.labels import Facts
+from usfm.extract.sampling import Sampling
+from usfm.extract.scan import Batch, loads, scan
+from usfm.extract.sources import find
+from usfm.extract.take import shade, take
+from usfm.store.reader import Store
+
+
+@pytest.fixture
+def part_of(tmp_path):
+    """Extract a folder as one part, without the machinery around it, and open the result."""
+
+    def run(folder, *, color=None, facts=None, sampling=Sampling()):
+        sources = find([str(folder)]).sources
+        scans = loads(scan(Batch(sources, 1 << 30)))
+        facts = facts or {source.relative: Facts() for source in sources}
+        cut = plan.pieces(sources, scans, facts, sampling, None, hide_paths=False)
+        classes = tuple(sorted({one.label for one in facts.values()} - {""}))
+        order = plan.Order(tuple(cut), sampling, color, classes)
+        (tmp_path / "part.h5").write_bytes(take(order))
+        return Store.open(str(tmp_path / "part.h5")), order
+
+    return run
+
+
+def rejected(store):
+    table = store.rejected()
+    return dict(zip(table["source"], table["reason"], strict=True))
+
+
+def test_everything_is_kept_or_rejected_with_a_reason(tmp_path, make_video, make_still, part_of, read_number):
+    make_video("in/b.mp4", frames=25)
+    make_still("in/a.png", np.zeros((8, 8), np.uint8))
+    (tmp_path / "in/c.mp4").write_text("no video at all")
+    (tmp_path / "in/d.mov").touch()
+    whole = make_video("in/e.mp4", frames=25).read_bytes()
+    (tmp_path / "in/e.mp4").write_bytes(whole[: len(whole) // 2])
+    store, _ = part_of(tmp_path / "in")
+    assert list(store.source_column("path")) == ["a.png", "b.mp4"]
+    assert rejected(store) == {"c.mp4": "not media", "d.mov": "empty file", "e.mp4": "truncated or damaged"}
+    assert [read_number(store.frame(row)) for row in range(1, 4)] == [0, 8, 16]
+    assert np.allclose(store.column("time_s")[1:], [0, 0.32, 0.64])
+    assert np.isnan(store.column("time_s")[0])
+    assert list(store.source_column("frames")) == [1, 25]
+    assert store.fixed_shape is None
+
+
+def test_identical_sources_stay_apart_under_their_own_labels(tmp_path, make_still, part_of):
+    pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    for name in ("x/1.png", "y/1.png", "z/1.png"):
+        make_still(f"in/{name}", pixels)
+    facts = {"x/1.png": Facts(label="a", split="train"), "y/1.png": Facts(label="b"), "z/1.png": Facts(patient="p")}
+    store, _ = part_of(tmp_path / "in", facts=facts)
+    names = list(store.column("frame_id"))
+    assert [name.split(":")[0][16:] for name in names] == ["", "~1", "~2"]
+    assert len({name[:16] for name in names}) == 1
+    assert store.class_names == ["a", "b"]
+    assert list(store.labels_class()) == [0, 1, -1]
+    assert list(store.split()) == ["train", "", ""]
+    assert list(store.source_column("patient")) == ["", "", "p"]
+
+
+def test_a_file_that_changes_under_us_is_not_taken(tmp_path, make_still, part_of):
+    path = make_still("in/a.png", np.zeros((8, 8), np.uint8))
+    store, order = part_of(tmp_path / "in")
+    os.utime(path, ns=(0, 0))
+    (tmp_path / "again.h5").write_bytes(take(order))
+    assert len(store) == 1
+    assert rejected(Store.open(str(tmp_path / "again.h5"))) == {"a.png": "changed during the run"}
+
+
+def test_colour_is_kept_where_there_is_some(tmp_path, make_video, part_of):
+    make_video("in/gray.mp4", frames=5)
+    make_video("in/red.mp4", frames=5, color=(230, 20, 20))
+    store, _ = part_of(tmp_path / "in")
+    assert [store.frame(row).ndim for row in range(len(store))] == [2, 3]
+    assert [f.ndim for f in part_of(tmp_path / "in", color=True)[0].frames([0, 1])] == [3, 3]
+    assert [f.ndim for f in part_of(tmp_path / "in", color=False)[0].frames([0, 1])] == [2, 2]
+
+
+def test_a_small_marker_is_colour_and_a_tint_is_not():
+    frame = np.repeat(np.random.default_rng(0).integers(0, 220, (300, 400, 1), dtype=np.uint8), 3, axis=2)
+    assert shade(frame, None).ndim == 2
+    tinted = frame + np.array([20, 10, 0], np.uint8)
+    assert shade(tinted, None).ndim == 2
+    marked = frame.copy()
+    marked[10:15, 20:25] = (0, 230, 230)
+    assert shade(marked, None).ndim == 3
+    assert shade(marked, False).ndim == 2
+    assert shade(frame[:, :, 0], True).ndim == 2
+
+
+def test_a_reader_that_fails_in_an_odd_way_costs_one_source(tmp_path, make_still, part_of, monkeypatch):
+    from usfm.extract.readers import READERS
+
+    make_still("in/a.png", np.zeros((8, 8), np.uint8))
+    make_still("in/b.png", np.zeros((9, 9), np.uint8))
+    read = type(READERS["image"]).read
+
+    def odd(self, path, *rest):
+        if path.endswith("a.png"):
+            raise ZeroDivisionError
+        return read(self, path, *rest)
+
+    monkeypatch.setattr(type(READERS["image"]), "read", odd)
+    store, _ = part_of(tmp_path / "in")
+    assert len(store) == 1
+    assert rejected(store) == {"a.png": "reader failed"}
+
+
+def _die(order):
+    """Stand-in for ``take``: one file kills the process that opens it."""
+    if any(piece.source.relative == "b.png" and not piece.scan.fault for piece in order.pieces):
+        os._exit(9)
+    return take(order)
+
+
+def test_a_source_that_kills_its_worker_is_found_among_its_neighbours(tmp_path, make_still, part_of, monkeypatch):
+    for name in "abc":
+        make_still(f"in/{name}.png", np.full((8, 8), ord(name), np.uint8))
+    _, order = part_of(tmp_path / "in")
+
+    def alone(work, payload):
+        process = os.fork()
+        if process == 0:
+            _die(payload)
+            os._exit(0)
+        return None if os.waitpid(process, 0)[1] else take(payload)
+
+    monkeypatch.setattr(isolate, "alone", alone)
+    (tmp_path / "again.h5").write_bytes(isolate.take_one_by_one(order, "killed its worker"))
+    store = Store.open(str(tmp_path / "again.h5"))
+    assert list(store.source_column("path")) == ["a.png", "c.png"]
+    assert rejected(store) == {"b.png": "reader crashed"}
+
+
+def test_a_range_that_kills_rejects_each_of_its_frames(tmp_path, make_video, monkeypatch):
+    path = make_video("a.mp4", frames=100)
+    monkeypatch.setattr(plan, "PART_BYTES", 64 * 64 * 3 * 5)
+    source = find([str(path)]).sources[0]
+    scans = loads(scan(Batch((source,), plan.PART_BYTES)))
+    cut = plan.pieces([source], scans, {source.relative: Facts()}, Sampling(), None, hide_paths=False)
+    spoilt = replace(cut[1], scan=replace(cut[1].scan, fault="reader crashed"))
+    (tmp_path / "part.h5").write_bytes(take(plan.Order((cut[0], spoilt, cut[2]), Sampling(), None, ())))
+    store = Store.open(str(tmp_path / "part.h5"))
+    assert len(store) == 7
+    assert [int(name.rpartition(":")[2]) for name in store.rejected()["frame_id"]] == list(cut[1].within.indices)
+
+
+def test_work_alone_gives_its_bytes_or_none():
+    assert isolate.alone(bytes, 3, time_limit_s=60) == bytes(3)
+    assert isolate.alone(os._exit, 3, time_limit_s=60) is None
