@@ -1,13 +1,24 @@
 """Run a step: skip what is finished, do the rest on workers, assemble, say what came of it."""
 
+import glob
+import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from usfm import console, provenance
 from usfm.config import Request
-from usfm.errors import RequestError
+from usfm.errors import Interrupted, RequestError, WorkError
+from usfm.jobs.execute import Execution
+from usfm.jobs.folder import PartsFolder
+from usfm.jobs.interrupts import Interrupts
 from usfm.jobs.parts import Part, Phase
+from usfm.store.assemble import assemble
+from usfm.store.reader import Store
 
 __all__ = ["Part", "Phase", "out_path", "run_step"]
+
+Done = Mapping[str, Sequence[Path]]
 
 
 def out_path(request: Request, command: str) -> Path:
@@ -22,25 +33,242 @@ def out_path(request: Request, command: str) -> Path:
     """
     if request.out:
         return Path(request.out)
-    if not request.inputs:
+    paths = []
+    for one in request.inputs:
+        paths += sorted(glob.glob(one)) if glob.has_magic(one) and not Path(one).exists() else [one]
+    if not paths:
         raise RequestError(f"usfm {command}: no input; name one with --in.")
-    from usfm.store.reader import Store
-
-    many = len(request.inputs) > 1 or len(Store.open(request.inputs[0]).paths) > 1 if _magic(request) else False
-    if many or len(request.inputs) > 1:
-        raise RequestError(f"usfm {command}: {len(request.inputs)} inputs, so say with --out where the result goes.")
-    source = Path(request.inputs[0])
+    if len(paths) > 1 or glob.has_magic(request.inputs[0]):
+        raise RequestError(f"usfm {command}: several inputs, so say with --out where the result goes.")
+    source = Path(paths[0])
     return source.with_name(f"{source.stem}.{command}.h5")
 
 
-def _magic(request: Request) -> bool:
-    import glob
+def run_step(command: str, request: Request, options: dict, phases: Sequence[Phase], *, inputs: Sequence[Store] = (),
+             raw_inputs: Sequence[Mapping] = (), out: Path,
+             figures: Callable[[Done], dict] | None = None) -> dict:  # fmt: skip
+    """Run a step of one or more phases and write its store.
 
-    return any(glob.has_magic(path) and not Path(path).exists() for path in request.inputs)
+    The results of the last phase are what `PartWriter.to_bytes` made; those of earlier phases any bytes. Each part's
+    result is on the disk in `<out>.parts` before the run counts it as done, so that a kill at any moment costs at most the
+    parts in flight, and the same command goes on from there.
+
+    Memory: workers x (what `work` needs, at most about three times its part's result) + the parent's O(1) columns of one
+    part and a few numbers per part and source.
+
+    Args:
+        command: as the user typed it.
+        request: common options; workers, cluster, overwrite, dry_run, seed.
+        options: `config.content_dict` of the step's settings.
+        phases: in order; the last one makes the store.
+        inputs: stores that are read.
+        raw_inputs: for sources that are no stores: mappings with path (as it may be stored), size and mtime.
+        out: path of the result.
+        figures: phase results -> more numbers for the summary; may set `frames_in`.
+
+    Returns:
+        The summary: command, out, frames_in, frames_out, dropped, rejected (frames), rejected_sources, sources, seconds,
+        frames_per_s, and the figures. With `up_to_date` where there was nothing to do; with `dry_run` and `plan` (phase,
+        parts, weight, unit) in a dry run.
+
+    Raises:
+        RequestError: the output exists, is one of the inputs, or its folder is another run's.
+        WorkError: the disk is full, no frame is left, parts fail whatever they are.
+        Interrupted: Ctrl-C.
+    """
+    started = time.monotonic()
+    out = Path(out)
+    key = _key(command, request, options, inputs, raw_inputs)
+    if any(out.exists() and Path(path).exists() and out.samefile(path) for store in inputs for path in store.paths):
+        raise RequestError(f"{out}: is also an input; a step never changes its input, so choose another --out.")
+    existing = _existing(out, key, request.overwrite)
+    if existing is not None:
+        _clear_leftovers(out, key)
+        return existing
+    if request.dry_run:
+        return _dry_run(command, out, phases, inputs)
+    folder = PartsFolder(out)
+    resumed = folder.enter(key, request.overwrite)
+    interrupts = Interrupts()
+    again = f"what is finished is kept in {folder.path}; type the same command to go on"
+    interrupts.message = f"stopping when the parts in flight are done ({again}); press Ctrl-C again to stop at once."
+    try:
+        with interrupts:
+            done = _run_phases(phases, folder, request, interrupts, resumed)
+            summary = _finish(folder, key, phases, done, inputs, figures, interrupts, started)
+            folder.remove()
+    except (KeyboardInterrupt, Interrupted):
+        raise Interrupted(f"{out}: interrupted; {again}.") from None
+    finally:
+        folder.leave()
+    return summary
 
 
-def run_step(command: str, request: Request, options: dict, phases: Sequence[Phase], *, inputs: Sequence = (),
-             raw_inputs: Sequence[dict] = (), out: Path,
-             figures: Callable[[Mapping[str, Sequence[Path]]], dict] | None = None) -> dict:  # fmt: skip
-    """Run a step (work in progress: signature fixed)."""
-    raise NotImplementedError
+def _key(command: str, request: Request, options: dict, inputs: Sequence[Store], raw_inputs: Sequence[Mapping]) -> dict:
+    raw = {str(one["path"]): [one.get("size"), one.get("mtime")] for one in raw_inputs}
+    key = {"command": command, "options": options, "seed": request.seed, "inputs": [s.content_id for s in inputs],
+           "raw": raw, "usfm": provenance.software(())["usfm"]}  # fmt: skip
+    return json.loads(json.dumps(key, sort_keys=True, default=str))
+
+
+def _same_request(step: Mapping, key: Mapping) -> bool:
+    names = ("command", "options", "seed", "inputs")
+    return all(step.get(name) == key[name] for name in names) and step.get("raw", "") == _raw_digest(key)
+
+
+def _raw_digest(key: Mapping) -> str:
+    return provenance.digest(key["raw"]) if key["raw"] else ""
+
+
+def _existing(out: Path, key: Mapping, overwrite: bool) -> dict | None:
+    """The summary of an output that this very request has made already; None where there is none, or it is to be replaced.
+
+    Raises:
+        RequestError: something else has the output's name.
+    """
+    if not out.exists() or overwrite:
+        if out.is_dir():
+            raise RequestError(f"{out}: is a folder; choose another --out.")
+        return None
+    try:
+        store = Store.open(out)
+    except RequestError:
+        raise RequestError(f"{out}: exists, and is not a complete store; replace it with --overwrite.") from None
+    step = store.history[-1] if store.history else {}
+    if not _same_request(step, key):
+        raise RequestError(f"{out}: exists, made otherwise; replace it with --overwrite, or choose another --out.")
+    console.say(f"{out}: up to date")
+    counts = step.get("counts", {})
+    return {"command": key["command"], "out": str(out), **counts, "seconds": 0.0, "frames_per_s": None,
+            **step.get("figures", {}), "up_to_date": True}  # fmt: skip
+
+
+def _clear_leftovers(out: Path, key: dict) -> None:
+    """Take away the folder of a run that was ended after its last rename and before it could tidy up."""
+    folder = PartsFolder(out)
+    if not folder.path.is_dir():
+        return
+    try:
+        folder.enter(key, overwrite=False)
+    except RequestError:
+        return
+    folder.remove()
+
+
+def _dry_run(command: str, out: Path, phases: Sequence[Phase], inputs: Sequence[Store]) -> dict:
+    first = phases[0]
+    parts = first.plan({})
+    weight = sum(part.weight for part in parts)
+    plan = [{"phase": first.name, "parts": len(parts), "weight": weight, "unit": first.unit}]
+    plan += [{"phase": phase.name, "parts": None, "weight": None, "unit": phase.unit} for phase in phases[1:]]
+    frames = sum(len(store) for store in inputs) or None
+    console.say(f"would write {out}")
+    for store in inputs:
+        console.say(f"would read {', '.join(store.paths)}: {len(store)} frames of {store.num_sources} sources")
+    for row in plan:
+        many = "as many parts as the phase before gives" if row["parts"] is None else f"{row['parts']} parts"
+        size = "" if row["weight"] is None else f", {row['weight']:g} {row['unit']}"
+        console.say(f"phase {row['phase']}: {many}{size}")
+    return {"command": command, "out": str(out), "dry_run": True, "plan": plan, "frames_in": frames, "frames_out": None,
+            "dropped": None, "rejected": None, "sources": None, "seconds": 0.0, "frames_per_s": None}  # fmt: skip
+
+
+def _run_phases(phases: Sequence[Phase], folder: PartsFolder, request: Request, interrupts: Interrupts,
+                resumed: bool) -> dict[str, list[tuple[str, Path]]]:  # fmt: skip
+    """Run all phases; returns (part's name, result) of each."""
+    done: dict[str, list[tuple[str, Path]]] = {}
+    executor = _Executors(request)
+    try:
+        for phase in phases:
+            parts = phase.plan({name: [path for _, path in results] for name, results in done.items()})
+            names = {part.name for part in parts}
+            if len(names) < len(parts):
+                raise ValueError(f"two parts of phase {phase.name} have the same name")
+            found = folder.finished(phase.name, parts)
+            if resumed and parts:
+                console.say(f"{phase.name}: {len(found)} of {len(parts)} parts are there from the run before")
+            total = sum(part.weight for part in parts)
+            with console.progress(phase.name, total, phase.unit) as progress:
+                for number in found:
+                    progress.advance(parts[number].weight)
+                if len(found) < len(parts):
+                    pool = executor.start(phase)
+                    execution = Execution(phase, parts, folder.path, pool, executor.ahead, found, interrupts, progress.advance)
+                    found = dict(enumerate(execution.run()))
+            done[phase.name] = [(part.name, found[number]) for number, part in enumerate(parts)]
+            if interrupts.asked:
+                raise Interrupted("")
+    except BaseException:
+        executor.stop(at_once=True)
+        raise
+    executor.stop(at_once=False)
+    return done
+
+
+class _Executors:
+    """The executor that --workers and --cluster ask for, started when a part needs it."""
+
+    def __init__(self, request: Request):
+        self.request = request
+        self._pool = None
+        self.ahead = request.workers + 2
+
+    def start(self, phase: Phase):
+        if self._pool is None:
+            if self.request.cluster:
+                from usfm.jobs.cluster import connect
+
+                self._pool = connect(self.request.cluster, self.request.workers)
+                self.ahead = 2 * self._pool.workers + 2
+            else:
+                from usfm.jobs.pool import WorkerPool
+
+                self._pool = WorkerPool(self.request.workers)
+        self._pool.limit_s, self._pool.hang_s = phase.limit_s, phase.hang_s
+        return self._pool
+
+    def stop(self, at_once: bool) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=not at_once, cancel_futures=at_once)
+            self._pool = None
+
+
+def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Mapping, inputs: Sequence[Store],
+            figures: Callable[[Done], dict] | None, interrupts: Interrupts, started: float) -> dict:  # fmt: skip
+    """Count, assemble, check that no frame is lost, and sum up."""
+    paths = {name: [path for _, path in results] for name, results in done.items()}
+    own = figures(paths) if figures is not None else {}
+    frames_in = own.pop("frames_in", sum(len(store) for store in inputs) if inputs else None)
+    step = {"command": key["command"], "options": key["options"], "seed": key["seed"], "inputs": key["inputs"],
+            "raw": _raw_digest(key), "software": provenance.software(), "figures": _plain(own)}  # fmt: skip
+
+    def complete(counts: dict) -> dict:
+        if frames_in is not None and frames_in != counts["frames"] + counts["dropped"] + counts["rejected"]:
+            raise WorkError(
+                f"{folder.out}: {frames_in} frames came in, but {counts['frames']} went out, {counts['dropped']} were "
+                f"dropped and {counts['rejected']} rejected; this is a fault of usfm, so nothing was written."
+            )
+        here = {"frames_in": frames_in if frames_in is not None else counts["frames"] + counts["dropped"] + counts["rejected"],
+                "frames_out": counts["frames"], "dropped": counts["dropped"], "rejected": counts["rejected"],
+                "rejected_sources": counts["rejected_sources"], "sources": counts["sources"]}  # fmt: skip
+        return step | {"counts": here, "seconds": round(time.monotonic() - started, 3)}
+
+    with console.progress("assemble", None, "parts") as progress:
+
+        def between() -> None:
+            progress.advance(1)
+            if interrupts.asked:
+                raise Interrupted("")
+
+        counts = assemble(folder.out, done[phases[-1].name], inputs=inputs, step=complete,
+                          temporary=folder.temporary, between=between)  # fmt: skip
+    seconds = time.monotonic() - started
+    here = counts["step"]["counts"]
+    return {"command": key["command"], "out": str(folder.out), **here, "seconds": round(seconds, 3),
+            "frames_per_s": round(here["frames_in"] / seconds, 1) if seconds else None, **own}  # fmt: skip
+
+
+def _plain(figures: Mapping) -> dict:
+    """Figures as JSON takes them, without text that could be a path: the history holds no paths."""
+    plain = json.loads(json.dumps(dict(figures), default=lambda v: v.item() if hasattr(v, "item") else str(v)))
+    return {name: value for name, value in plain.items() if not (isinstance(value, str) and "/" in value)}

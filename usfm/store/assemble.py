@@ -4,7 +4,7 @@ import json
 import mmap
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
@@ -14,22 +14,24 @@ from usfm.errors import WorkError
 from usfm.store import digest, hdf5
 from usfm.store.history import joined
 from usfm.store.plan import Plan, plan_of
-from usfm.store.schema import BLOCKS, FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
+from usfm.store.schema import FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
 
 
-def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequence = (), step: dict,
-             temporary: Path | None = None) -> dict:  # fmt: skip
+def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequence = (),
+             step: dict | Callable[[dict], dict], temporary: Path | None = None,
+             between: Callable[[], None] | None = None) -> dict:  # fmt: skip
     """Put parts together into a store.
 
     Args:
         out: path of the store; it appears by one rename, after everything is on the disk.
         parts: (name, path of what `PartWriter.to_bytes` made), in canonical order.
         inputs: stores that the step read; their /dropped, /rejected and history are carried forward.
-        step: this step's entry for the history; `content_id` is added to it.
+        step: this step's entry for the history, or a function that makes it of the counts; `content_id` is added to it.
         temporary: where to write before the rename (same file system); default beside `out`.
+        between: called before each part; may raise to stop.
 
     Returns:
-        frames, sources, content_id, and of this step: dropped, rejected (frames), rejected_sources, reasons (Counter).
+        frames, sources, content_id, step, and of this step: dropped, rejected (frames), rejected_sources, reasons (Counter).
 
     Raises:
         WorkError: there is no frame, or the disk is full.
@@ -38,12 +40,13 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
     out = Path(out)
     temporary = temporary or out.with_name(f"{out.name}.unfinished")
     plan = plan_of(parts)
-    digests = [one.digest for one in plan.parts]
-    step = step | {"content_id": digest.content_id(digests)}
     tables = {name: _carried(name, inputs, plan) for name in ("dropped", "rejected")}
     own = _own(plan)
     if not plan.frames:
         raise WorkError(_nothing_left(out, own["reasons"]))
+    counts = {"frames": plan.frames, "sources": plan.tables["sources"], **own}
+    step = dict(step(counts) if callable(step) else step)
+    step["content_id"] = digest.content_id([one.digest for one in plan.parts])
     room = plan.bytes_needed + sum(column.nbytes + 64 * len(column) for t in tables.values() for column in t.values())
     sink = hdf5.Sink(temporary, reserve=room)
     try:
@@ -51,7 +54,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
             file.attrs.update({"format": FORMAT, "version": VERSION, "content_id": step["content_id"]})
             steps = [json.dumps(one, sort_keys=True) for one in joined([*(s.history for s in inputs), [step]])]
             file.attrs.create("history", np.array(steps, object), dtype=h5py.string_dtype())
-            _Assembly(file, sink, plan).run()
+            _Assembly(file, sink, plan).run(between or (lambda: None))
             _write_parts(file, plan)
             for name, columns in tables.items():
                 for row in TABLES[name].values():
@@ -65,7 +68,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
     finally:
         sink.abandon()
         Path(temporary).unlink(missing_ok=True)
-    return {"frames": plan.frames, "sources": plan.tables["sources"], "content_id": step["content_id"], **own}
+    return {**counts, "content_id": step["content_id"], "step": step}
 
 
 def sync_folder(folder: Path) -> None:
@@ -96,7 +99,7 @@ class _Assembly:
         self.file, self.sink, self.plan = file, sink, plan
         self.filled: Counter = Counter()  # rows written so far, by dataset
 
-    def run(self) -> None:
+    def run(self, between: Callable[[], None]) -> None:
         plan, file = self.plan, self.file
         for path, (count, dtype) in plan.columns.items():
             dataset = file.create_dataset(path, (count, *plan.widths.get(path, ())), dtype)
@@ -106,6 +109,7 @@ class _Assembly:
             hdf5.document(create(file, path, block.count, block.shape))
         self._names()
         for part in plan.parts:
+            between()
             with hdf5.open_store(part.path) as source:
                 self._chunks(part, source)
                 self._tables(part, source)
@@ -290,5 +294,3 @@ def _nothing_left(out: Path, reasons: Counter) -> str:
     listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(5))
     return f"{out}: no frame is left, so nothing was written; all were rejected: {listed}."
 
-
-__all__ = ["BLOCKS", "assemble", "disk_error", "sync_folder"]

@@ -1,0 +1,201 @@
+"""The `<out>.parts` folder of a run: its key, its lock, and the results of finished parts."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from usfm import console
+from usfm.errors import RequestError
+from usfm.jobs.parts import Part
+from usfm.store.assemble import sync_folder
+
+KEY, LOCK = "run.json", "lock"
+
+
+class PartsFolder:
+    """A run's folder beside its output.
+
+    Args:
+        out: the output; the folder is `<out>.parts`.
+    """
+
+    def __init__(self, out: Path):
+        self.out = out
+        self.path = out.with_name(f"{out.name}.parts")
+        self._lock_fd = -1
+
+    def enter(self, key: Mapping, overwrite: bool) -> bool:
+        """Make or take over the folder, and lock it.
+
+        Args:
+            key: what the run is made of: command, options, seed, inputs, version.
+            overwrite: start afresh where another run left its parts; the same run's are resumed all the same.
+
+        Returns:
+            Whether an interrupted run is resumed.
+
+        Raises:
+            RequestError: held by another run, made by another command, or no permission.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+        except PermissionError:
+            raise RequestError(f"{self.path.parent}: no permission to write there; choose another --out.") from None
+        except (FileExistsError, NotADirectoryError):
+            raise RequestError(f"{self.path}: is in the way and not a folder; move it or choose another --out.") from None
+        found = self._read_key()
+        if found is not None and found != key:
+            if not overwrite:
+                self.leave()
+                raise RequestError(
+                    f"{self.path}: holds parts of another run ({difference(found, key)}); finish that run with its own "
+                    "command, or start afresh with --overwrite."
+                )
+            self._empty()
+            found = None
+        for left in self.path.glob("*.unfinished*"):
+            left.unlink(missing_ok=True)
+        if found is None:
+            self._empty()
+            write_json(self.path / KEY, key)
+        return found is not None
+
+    def _take_lock(self) -> None:
+        path = self.path / LOCK
+        while True:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(fd, 200, 0).decode(errors="replace").strip() or "another process"
+                os.close(fd)
+                raise RequestError(
+                    f"{self.path}: held by another run ({holder}); wait until it is done, or choose another --out."
+                ) from None
+            except OSError:
+                console.warn(f"{self.path}: this file system has no locks, so do not start the same command twice.")
+            try:
+                same = os.stat(path).st_ino == os.fstat(fd).st_ino
+            except FileNotFoundError:  # a run that ended took its folder away just now
+                same = False
+                self.path.mkdir(parents=True, exist_ok=True)
+            if same:
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+                self._lock_fd = fd
+                return
+            os.close(fd)
+
+    def _read_key(self) -> dict | None:
+        try:
+            return json.loads((self.path / KEY).read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    def _empty(self) -> None:
+        for left in self.path.iterdir():
+            if left.name == LOCK:
+                continue
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+
+    def leave(self) -> None:
+        """Give the lock back; the folder stays."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def remove(self) -> None:
+        """Take the folder away: the output is whole."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.leave()
+
+    def finished(self, phase: str, parts: Sequence[Part]) -> dict[int, Path]:
+        """Results that are there already, by the part's number; one whose bytes do not fit its name is thrown away."""
+        stems = {stem(phase, number, part): number for number, part in enumerate(parts)}
+        found = {}
+        for path in self.path.glob("*.part"):
+            number = stems.get(path.name.rsplit(".", 2)[0])
+            if number is not None:
+                found[number] = path
+        with ThreadPoolExecutor(4) as pool:
+            good = dict(zip(found, pool.map(_is_whole, found.values()), strict=True))
+        for number, whole in good.items():
+            if not whole:
+                console.warn(f"{found[number]}: damaged; its part is done again.")
+                found.pop(number).unlink(missing_ok=True)
+        return found
+
+    @property
+    def temporary(self) -> Path:
+        """Where the output is put together before its rename."""
+        return self.path / f"{self.out.name}.unfinished"
+
+
+def stem(phase: str, number: int, part: Part) -> str:
+    """File name of a part's result, without its digest and ending.
+
+    Examples:
+        >>> stem("frames", 3, Part("clip 3", None))
+        'frames-000003-e6c9e41bc5'
+    """
+    return f"{phase}-{number:06d}-{hashlib.sha256(part.name.encode()).hexdigest()[:10]}"
+
+
+def _is_whole(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16] == path.name.rsplit(".", 2)[1]
+
+
+def write_json(path: Path, thing: Mapping) -> None:
+    """Write a JSON file whole or not at all."""
+    temporary = path.with_name(f"{path.name}.unfinished")
+    with open(temporary, "w") as file:
+        json.dump(thing, file, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def difference(found: Mapping, wanted: Mapping) -> str:
+    """Name what differs between two keys.
+
+    Examples:
+        >>> old = {"command": "clean", "options": {"text": "none"}, "inputs": ["ab"], "raw": {}}
+        >>> difference(old, old | {"options": {"text": "auto"}})
+        "text was 'none' and is now 'auto'"
+    """
+    words = []
+    for name, label in (("command", "command"), ("seed", "seed"), ("usfm", "usfm version"), ("inputs", "inputs")):
+        if found.get(name) != wanted.get(name):
+            was, now = found.get(name), wanted.get(name)
+            words.append("the inputs have changed" if name == "inputs" else f"{label} was {was!r} and is now {now!r}")
+    if found.get("command") == wanted.get("command"):
+        old, new = found.get("options", {}), wanted.get("options", {})
+        words += [
+            f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
+            for name in sorted({*old, *new})
+            if old.get(name) != new.get(name)
+        ]
+    words += _raw_difference(found.get("raw", {}), wanted.get("raw", {}))
+    return "; ".join(words[:4]) + ("; and more" if len(words) > 4 else "")
+
+
+def _raw_difference(old: Mapping, new: Mapping) -> list[str]:
+    words = []
+    for what, names in (
+        ("is gone", sorted(set(old) - set(new))),
+        ("is new", sorted(set(new) - set(old))),
+        ("has changed", sorted(name for name in set(old) & set(new) if old[name] != new[name])),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            words.append(f"input {names[0]}{more} {what}")
+    return words

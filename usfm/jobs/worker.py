@@ -1,0 +1,116 @@
+"""What runs in a worker process: one part after another, each result on the disk before the parent hears of it."""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from usfm.errors import UsfmError
+
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
+}
+"""Environment of every worker, set before it imports anything: as many processes as cores, one thread each."""
+
+
+def one_thread() -> None:
+    """Hold the libraries that are loaded to one thread each, where the environment came too late (a Dask worker)."""
+    os.environ.update(ONE_THREAD)
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(1)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+def do_part(work: Callable[[Any], bytes], payload: Any, folder: str, stem: str) -> str:
+    """Do one part and put its result on the disk; returns the result's file name.
+
+    Raises:
+        WorkError: the disk is full or fails; what `work` raises comes as it is.
+    """
+    one_thread()
+    return write_result(work(payload), Path(folder), stem)
+
+
+def write_result(data: bytes, folder: Path, stem: str) -> str:
+    """Write a result whole or not at all: temporary file, sync, rename; its digest is in its name."""
+    import hashlib
+
+    from usfm.store.assemble import disk_error, sync_folder
+
+    name = f"{stem}.{hashlib.sha256(data).hexdigest()[:16]}.part"
+    temporary = folder / f"{stem}.unfinished-{os.getpid()}"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            view = memoryview(data)
+            while len(view):
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, folder / name)
+        sync_folder(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(error, folder) from error
+    return name
+
+
+def serve(connection, lifeline) -> None:
+    """Take tasks from a pipe until it closes. The process ends at once when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _first_to_go()
+    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+    while True:
+        try:
+            task = connection.recv_bytes()
+        except (EOFError, OSError):
+            return
+        try:
+            function, args, kwargs = pickle.loads(task)
+            answer, good = function(*args, **kwargs), True
+        except BaseException as error:  # everything goes back to the parent, SystemExit too
+            answer, good = _portable(error), isinstance(error, UsfmError)
+            connection.send((False, answer))
+            if not good:
+                return  # a fresh process for the next part: nobody knows what state this one is in
+            continue
+        connection.send((True, answer))
+
+
+def _watch(lifeline) -> None:
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _first_to_go() -> None:
+    """Let the kernel, when memory runs out, end a worker and not the parent."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")
+    except OSError:
+        pass
+
+
+def _portable(error: BaseException) -> tuple[bytes | None, str, str]:
+    """An exception that can be sent: pickled if it can be, its name and message, its traceback."""
+    try:
+        data = pickle.dumps(error)
+        pickle.loads(data)
+    except Exception:
+        data = None
+    return data, f"{type(error).__name__}: {error}", traceback.format_exc()
