@@ -21,8 +21,8 @@ import numpy as np
 from usfm.imaging.fan import SectorGeometry
 from usfm.imaging.layout import layouts
 from usfm.imaging.region import Region, find_region
-from usfm.jobs import Part, Phase
-from usfm.store import Store
+from usfm.jobs.run import Part, Phase
+from usfm.store.reader import Store
 
 FRAMES_PER_PART = 512
 """Frames after which a part of the region phase is closed (whole sources only)."""
