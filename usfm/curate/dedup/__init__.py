@@ -1,0 +1,1 @@
+"""Keep one frame of each group of near-duplicates."""

@@ -1,0 +1,69 @@
+"""What a person needs to judge a threshold: pairs at each similarity, and frames whose labels or patients disagree."""
+
+import numpy as np
+
+from usfm.curate.dedup.select import Frames
+from usfm.imaging.neighbours import cosine_pairs
+from usfm.screening.leaks import Pairs, unlike_pairs
+from usfm.store.reader import Store
+
+EDGES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 1.001)
+"""Bins of similarity that pairs are shown for."""
+
+PAIRS_PER_BIN = 4
+GROUPS_LOOKED_AT = 300
+FRAMES_PER_GROUP = 150
+
+MOST_COMPARED = 60_000
+"""Frames above which the search for disagreements over the whole store is left out (it grows with their square)."""
+
+
+def example_pairs(frames: Frames, seed: np.random.Generator) -> list[tuple[int, int, float]]:
+    """Pick some pairs of each bin of similarity, from as many groups as possible.
+
+    Args:
+        frames: The frames.
+        seed: Chooses groups and pairs.
+
+    Returns:
+        (i, j, cosine), by rising similarity.
+    """
+    chosen: dict[int, list[tuple[int, int, float]]] = {b: [] for b in range(len(EDGES) - 1)}
+    members = [rows for rows in frames.members() if len(rows) > 1]
+    for number in seed.permutation(len(members))[:GROUPS_LOOKED_AT]:
+        rows = members[number]
+        if len(rows) > FRAMES_PER_GROUP:
+            rows = np.sort(seed.choice(rows, FRAMES_PER_GROUP, replace=False))
+        i, j, similarity = cosine_pairs(frames.features[rows].astype(np.float32), EDGES[0])
+        bins = np.digitize(similarity, EDGES) - 1
+        for b in np.unique(bins):
+            if b >= len(EDGES) - 1 or len(chosen[b]) >= PAIRS_PER_BIN:
+                continue
+            at = int(seed.choice(np.flatnonzero(bins == b)))
+            chosen[b].append((int(rows[i[at]]), int(rows[j[at]]), float(similarity[at])))
+    return sorted((pair for pairs in chosen.values() for pair in pairs), key=lambda pair: pair[2])
+
+
+def disagreements(store: Store, features: np.ndarray, threshold: float) -> dict[str, Pairs]:
+    """Near-duplicates anywhere in the store that carry different labels, or belong to different patients.
+
+    Args:
+        store: The input.
+        features: (N, D) rows of length 1.
+        threshold: Cosine, -1 to 1.
+
+    Returns:
+        "label" and "patient" -> pairs in rows of the store; a kind that cannot be judged is absent.
+    """
+    labels = np.asarray(store.labels_class())
+    tags = {"label": (labels, labels >= 0)}
+    patients = store.of_frames("patient")
+    tags["patient"] = (patients, patients != "")
+    found = {}
+    for name, (tag, known) in tags.items():
+        rows = np.flatnonzero(known)
+        if len(set(tag[rows].tolist())) < 2 or len(rows) > MOST_COMPARED:
+            continue
+        pairs = unlike_pairs(features[rows].astype(np.float32), tag[rows], threshold)
+        found[name] = Pairs(rows[pairs.i], rows[pairs.j], pairs.similarity, pairs.total)
+    return found

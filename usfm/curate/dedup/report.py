@@ -1,0 +1,114 @@
+"""The page of dedup: how many frames each threshold keeps, pairs to judge it by, and labels at odds."""
+
+from pathlib import Path
+
+import numpy as np
+
+from usfm.curate.dedup.config import Config
+from usfm.curate.dedup.verdict import Verdict
+from usfm.pictures import html
+from usfm.pictures.curves import curves
+from usfm.pictures.sheet import contact_sheet, fit
+from usfm.store.reader import Store
+
+CELL_PX = 150
+MOST_SHOWN = 24
+
+
+def write(config: Config, store: Store, visual: Verdict, final: Verdict) -> Path:
+    """Write the page.
+
+    Args:
+        config: Settings; `report` names the folder.
+        store: The input, for pictures.
+        visual: Verdict of the visual stage, with its examples.
+        final: Verdict of the last stage.
+
+    Returns:
+        Path of the page.
+    """
+    figures = final.figures
+    sections = [
+        ("Result", html.facts(result(config, final))),
+        ("How many frames stay", curve(figures)),
+        ("Pairs at each similarity", html.paragraph(
+            "Pairs of frames that are compared (same scope), from unlike to alike. The threshold should lie where "
+            "pairs begin to show the same picture.") + pairs(store, visual.figures["pairs"])),
+        ("Dropped frames and their keepers", dropped(store, final)),
+        *odds(store, figures.get("disagreements", {})),
+    ]  # fmt: skip
+    page = Path(config.report or ".") / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(html.page("dedup", sections, "One frame of each group of near-duplicates stays."), encoding="utf-8")
+    return page
+
+
+def result(config: Config, final: Verdict) -> dict[str, object]:
+    """Counts and settings for the first table."""
+    rejected = int((final.stage == "rejected").sum())
+    facts: dict[str, object] = {
+        "frames in": len(final.stage),
+        "frames kept": int(final.kept.sum()),
+        **{f"dropped: {name}": count for name, count in final.figures["dropped_by_stage"].items()},
+        "rejected": rejected,
+        "scope": config.scope,
+        "keep": config.keep,
+        "visual threshold (cosine)": final.figures["visual_threshold"],
+    }
+    if "semantic_threshold" in final.figures:
+        facts["semantic threshold (cosine)"] = final.figures["semantic_threshold"]
+    facts["near-duplicate pairs with different labels"] = final.figures["label_conflicts"]
+    facts["near-duplicate pairs of different patients"] = final.figures["patient_twins"]
+    return facts
+
+
+def curve(figures: dict) -> str:
+    """The retention curves of the stages, as a picture and as a table."""
+    series, rows = {}, []
+    for name, key in (("visual", "retention"), ("semantic (of the survivors)", "semantic_retention")):
+        if key in figures:
+            points = sorted((float(threshold), share) for threshold, share in figures[key].items())
+            series[name] = ([t for t, _ in points], [100 * share for _, share in points])
+            rows += [[name, t, 100 * share] for t, share in points]
+    picture = curves(None, series, "threshold (cosine)", "frames kept (%)", markers=True, ylim=(0, 100))
+    return html.figure(picture) + html.details("figures", html.table(["stage", "threshold", "kept (%)"], rows))
+
+
+def pairs(store: Store, chosen: list, captions: list[str] | None = None) -> str:
+    """Pictures of pairs of frames side by side, each with its similarity."""
+    if not chosen:
+        return html.paragraph("There are none.")
+    cells, names = [], []
+    for k, (i, j, similarity) in enumerate(chosen):
+        left, right = (fit(store.frame(int(row)), CELL_PX, CELL_PX) for row in (i, j))
+        cells.append(np.hstack([left, right]))
+        names.append(f"{similarity:.3f}" + (f" {captions[k]}" if captions else ""))
+    return html.figure(contact_sheet(cells, names, columns=3, cell_px=2 * CELL_PX))
+
+
+def dropped(store: Store, final: Verdict) -> str:
+    """Some dropped frames beside the frames that stand for them: the least similar first."""
+    row_of = {frame_id: row for row, frame_id in enumerate(store.column("frame_id"))}
+    rows = np.flatnonzero((final.stage != "") & (final.stage != "rejected"))
+    rows = rows[np.argsort(final.similarity[rows], kind="stable")][:MOST_SHOWN]
+    chosen = [(row_of[final.keeper[row]], row, final.similarity[row]) for row in rows if final.keeper[row] in row_of]
+    return html.paragraph("Keeper left, dropped right; the least similar of all drops.") + pairs(store, chosen)
+
+
+def odds(store: Store, disagreements: dict) -> list[tuple[str, str]]:
+    """Sections on near-duplicates whose labels or patients differ."""
+    sections = []
+    labels, names = store.labels_class(), store.class_names
+    patients, paths, frame_ids = store.of_frames("patient"), store.of_frames("path"), store.column("frame_id")
+    tag = {"label": lambda row: names[labels[row]], "patient": lambda row: patients[row]}
+    for kind, found in disagreements.items():
+        if not found:
+            continue
+        rows = [
+            [round(cosine, 4), tag[kind](i), tag[kind](j), paths[i], paths[j], frame_ids[i], frame_ids[j]]
+            for i, j, cosine in found
+        ]
+        columns = ["cosine", f"{kind} A", f"{kind} B", "source A", "source B", "frame A", "frame B"]
+        body = pairs(store, found[:MOST_SHOWN]) + html.details("all of them (200 at most)", html.table(columns, rows))
+        sections.append((f"Same picture, different {kind}", body))
+    return sections

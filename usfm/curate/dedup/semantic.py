@@ -1,0 +1,96 @@
+"""The semantic stage of dedup: embeddings of the frames that the visual stage kept, compared over the whole store."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from usfm.config import Request
+from usfm.curate import regions
+from usfm.curate.dedup.config import Config
+from usfm.curate.dedup.groups import canonical_order, labelled
+from usfm.curate.dedup.select import Frames, retention, thin, threshold_for
+from usfm.curate.dedup.verdict import Verdict
+from usfm.jobs.run import Part, Phase
+from usfm.seeding import stream
+from usfm.store.reader import Store
+
+BATCH = 64
+
+
+def load(config: Config, request: Request):
+    """The encoder that the settings name, as an `Embedder`."""
+    from usfm.model.embedders import load as load_embedder
+
+    return load_embedder(config.embedder, device=request.device, download=config.download, seed=request.seed)
+
+
+def phases(config: Config, request: Request, store: Store) -> list[Phase]:
+    """The two phases of the stage, after the phase "visual": embed the survivors, select among them.
+
+    Args:
+        config: Settings.
+        request: For the device and the seed.
+        store: The input.
+    """
+    paths, cut = [str(path) for path in store.paths], regions.partition(store)
+
+    def embed(done: dict[str, list[Path]]) -> list[Part]:
+        verdict = str(done["visual"][0])
+        return [
+            Part(f"embed-{k:05d}", (paths, rows, verdict, config, request), weight=float(len(rows)))
+            for k, rows in enumerate(cut)
+        ]
+
+    def select(done: dict[str, list[Path]]) -> list[Part]:
+        files = [str(path) for path in done["embed"]]
+        return [Part("semantic", (paths, str(done["visual"][0]), files, config, request.seed), weight=1.0)]
+
+    return [Phase("embed", plan=embed, work=embed_part), Phase("semantic", plan=select, work=select_part)]
+
+
+def embed_part(payload: tuple) -> bytes:
+    """Embed the frames of one part that are still kept (runs in a worker)."""
+    paths, rows, verdict_path, config, request = payload
+    store = Store.open(paths)
+    rows = np.asarray(rows)[Verdict.read(verdict_path).kept[rows]]
+    embedder = load(config, request)
+    vectors = np.zeros((len(rows), embedder.dim), np.float32)
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        if embedder.vectors is not None:
+            vectors[start : start + BATCH] = embedder.lookup(store.column("frame_id")[batch])
+        else:
+            vectors[start : start + BATCH] = embedder.embed(store.frames(batch))
+    buffer = io.BytesIO()
+    np.savez(buffer, rows=rows, vectors=vectors)
+    return buffer.getvalue()
+
+
+def select_part(payload: tuple) -> bytes:
+    """Decide the semantic stage for the whole store (one part, runs in a worker)."""
+    paths, verdict_path, files, config, seed = payload
+    store, verdict = Store.open(paths), Verdict.read(verdict_path)
+    parts = [np.load(path) for path in files]
+    rows = np.concatenate([part["rows"] for part in parts])
+    vectors = np.concatenate([part["vectors"] for part in parts])
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    keep = "first" if config.keep == "sharpest" else config.keep
+    frames = Frames(
+        features=vectors, group=np.zeros(len(rows), np.int64), order=canonical_order(store)[rows], keep=keep,
+        labelled=labelled(store)[rows] if keep == "labelled" else None,
+    )  # fmt: skip
+    threshold = config.semantic_threshold
+    if config.target_keep is not None:
+        threshold = threshold_for(frames, config.target_keep * len(store) / max(1, len(rows)))
+    kept_by, similarity = thin(frames, threshold)
+    gone = np.flatnonzero(kept_by != np.arange(len(rows)))
+    verdict.drop(rows[gone], store.column("frame_id")[rows[kept_by[gone]]], similarity[gone], "semantic")
+    stages = dict(verdict.figures["dropped_by_stage"])
+    if len(gone):
+        stages["semantic"] = len(gone)
+    curve = {f"{t:g}": round(share, 4) for t, share in retention(frames, stream(seed, "semantic")).items()}
+    verdict.figures |= {
+        "semantic_threshold": threshold, "semantic_retention": curve, "dropped_by_stage": stages,
+    }  # fmt: skip
+    return verdict.to_bytes()
