@@ -4,7 +4,6 @@ import math
 
 import cv2
 import numpy as np
-from scipy.optimize import least_squares
 
 from usfm.imaging import fan
 from usfm.imaging.fan import SectorGeometry
@@ -14,7 +13,7 @@ _NEAR_PX = 2.0
 _PARALLEL_RAD = math.radians(2.5)
 
 
-def fit_fan(mask: np.ndarray) -> tuple[SectorGeometry | None, float]:
+def fit_fan(mask: np.ndarray, spill: float = 1.0) -> tuple[SectorGeometry | None, float]:
     """Fit a convex, phased, linear or trapezoid sector to a mask.
 
     Side lines are found by consensus among the outline's points, the rest follows from them and is refined by robust
@@ -23,6 +22,8 @@ def fit_fan(mask: np.ndarray) -> tuple[SectorGeometry | None, float]:
 
     Args:
         mask: bool (H, W), one sector (ragged edges are fine; two views are not).
+        spill: what a pixel of the mask outside the sector counts against one missing inside, 0 to 1: 1 makes overlap
+            the usual intersection over union; less lets things that hang on the sector be cut off.
 
     Returns:
         ``(geometry, confidence)`` in the mask's pixels. Confidence 0 to 1 joins the overlap of sector and mask with the
@@ -39,11 +40,12 @@ def fit_fan(mask: np.ndarray) -> tuple[SectorGeometry | None, float]:
         return None, 0.0
     target = envelope(mask)
     best, best_score = None, 0.0
-    for guess in _guesses(mask, outline):
-        geometry = _refined(guess, outline, mask)
+    inside = np.argwhere(mask).astype(np.float64)
+    for guess in _guesses(inside, outline):
+        geometry = _refined(guess, outline, inside)
         if geometry is None:
             continue
-        score = _score(geometry, target, outline) * _symmetry(geometry)
+        score = _score(geometry, target, outline, spill) * _symmetry(geometry)
         if geometry.is_round and best is not None and not best.is_round:
             score -= 0.003
         if score > best_score:
@@ -80,14 +82,15 @@ def envelope(mask: np.ndarray) -> np.ndarray:
 
     It fills shadows and notches that open sideways or downwards, and keeps the concave arc of the probe's face.
     """
-    points = np.argwhere(mask)[:, ::-1].astype(np.int32)
+    rows = np.flatnonzero(mask.any(1))
+    first, last = mask[rows].argmax(1), mask.shape[1] - 1 - mask[rows][:, ::-1].argmax(1)
+    points = np.stack([np.concatenate([first, last]), np.concatenate([rows, rows])], 1).astype(np.int32)
     hull = cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), cv2.convexHull(points), 1).astype(bool)
     return hull & (np.logical_or.accumulate(mask, 0) | ~mask.any(0))
 
 
-def _guesses(mask: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
+def _guesses(inside: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
     """Return first geometries: the box; a fan and a trapezoid between the side lines; each side mirrored."""
-    inside = np.argwhere(mask).astype(np.float64)
     (top, left), (bottom, right) = inside.min(0) - 0.5, inside.max(0) + 0.5
     guesses = [_box(left, right, top, bottom)]
     middle = inside.mean(0)[1]
@@ -97,7 +100,7 @@ def _guesses(mask: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
         if apex_y is not None and apex_y < top + 0.25 * (bottom - top):
             angle = math.atan(line[1])
             angles = (angle, -angle) if side == 0 else (-angle, angle)
-            guesses += _fans(inside, line[0] + line[1] * apex_y, apex_y, angles)
+            guesses += _fans(inside, outline, line[0] + line[1] * apex_y, apex_y, angles)
     if sides[0] is None or sides[1] is None or sides[1][1] - sides[0][1] < math.tan(_PARALLEL_RAD):
         return guesses
     (x0, slope0), (x1, slope1) = sides
@@ -106,21 +109,30 @@ def _guesses(mask: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
     angles = math.atan(slope0), math.atan(slope1)
     if apex_y > top + 0.25 * (bottom - top):
         return guesses
-    guesses += _fans(inside, apex_x, apex_y, angles)
+    guesses += _fans(inside, outline, apex_x, apex_y, angles)
     if apex_y < top:
         guesses.append(SectorGeometry("trapezoid", apex_x, apex_y, top - apex_y, bottom - apex_y, *angles))
     return guesses
 
 
-def _fans(inside: np.ndarray, apex_x: float, apex_y: float, angles: tuple[float, float]) -> list[SectorGeometry]:
-    """Return fans around an apex that reach the farthest pixels, and nearly the farthest."""
+def _fans(
+    inside: np.ndarray, outline: np.ndarray, apex_x: float, apex_y: float, angles: tuple[float, float]
+) -> list[SectorGeometry]:
+    """Return fans around an apex that end at the farthest pixels, and where most of the outline lies on an arc."""
     r = np.hypot(inside[:, 0] - apex_y, inside[:, 1] - apex_x)
     near, far = float(np.quantile(r, 0.001)), float(r.max())
     if far <= 4 or angles[1] - angles[0] < 2 * _PARALLEL_RAD:
         return []
+    dx, dy = outline[:, 0] - apex_x, outline[:, 1] - apex_y
+    r, a = np.hypot(dx, dy), np.arctan2(dx, dy)
+    low = (a > angles[0]) & (a < angles[1]) & (r > near + 0.4 * (far - near))
+    low &= np.minimum(r * np.sin(a - angles[0]), r * np.sin(angles[1] - a)) > 2 * _NEAR_PX
+    votes = np.bincount((r[low] / 2).astype(int), minlength=2)
+    votes = votes[:-1] + votes[1:]
+    ends = [far] + ([2.0 * (int(votes.argmax()) + 1)] if votes.size and votes.max() >= 12 else [])
     return [
         SectorGeometry("convex", apex_x, apex_y, near if near < radius / 1.5 else 0.0, radius, *angles)
-        for radius in (far, float(np.quantile(r, 0.995)))
+        for radius in ends
     ]
 
 
@@ -177,48 +189,67 @@ def side_line(points: np.ndarray, side: int) -> tuple[float, float] | None:
     return float(x0_fit), float(slope_fit)
 
 
-def _refined(guess: SectorGeometry, outline: np.ndarray, mask: np.ndarray) -> SectorGeometry | None:
-    """Refine a geometry on the outline by robust least squares; None where it degenerates."""
+def _refined(guess: SectorGeometry, outline: np.ndarray, inside: np.ndarray) -> SectorGeometry | None:
+    """Refine a geometry on the outline by robust least squares (Cauchy weights); None where it degenerates."""
     if guess.shape == "linear":
         return _refined_box(guess, outline)
-    x, y = outline[:, 0], outline[:, 1]
-    base = np.array([guess.apex_x_px, guess.apex_y_px, guess.radius_0_px, guess.radius_1_px,
-                     guess.angle_0_rad, guess.angle_1_rad])  # fmt: skip
-    step = np.array([1, 1, 1, 1, 0.003, 0.003])
-
-    def distances(values: np.ndarray) -> np.ndarray:
-        dx, dy = x - values[0], y - values[1]
-        r, a = np.hypot(dx, dy), np.arctan2(dx, dy)
-        depth = r if guess.is_round else dy
-        return np.stack([depth - values[2], depth - values[3], r * np.sin(a - values[4]), r * np.sin(a - values[5])])
-
-    first = np.abs(distances(base))
-    which = first.argmin(0)
-    seen = np.array([True, True, *[(np.sort(first[k][which == k])[:8] < 3 * _NEAR_PX).sum() >= 8 for k in range(4)]])
-    free = np.flatnonzero(seen)
-
-    def residuals(moves: np.ndarray) -> np.ndarray:
-        values = base.copy()
-        values[free] += moves * step[free]
-        every = distances(values)
-        return every[np.abs(every).argmin(0), np.arange(len(x))]
-
-    result = least_squares(residuals, np.zeros(len(free)), loss="cauchy", f_scale=1.0, max_nfev=40)
-    base[free] += result.x * step[free]
-    if not seen[2] or not seen[3]:
-        inside = np.argwhere(mask)
-        dy, dx = inside[:, 0] - base[1], inside[:, 1] - base[0]
-        depth = np.hypot(dx, dy) if guess.is_round else dy
-        base[2] = base[2] if seen[2] else max(0.0, float(depth.min()) - 0.5)
-        base[3] = base[3] if seen[3] else float(depth.max()) + 0.5
-    base[2] = max(base[2], 0.0)
-    shape = guess.shape
-    if shape == "convex" and base[2] < 0.08 * base[3]:
-        shape = "phased"
+    values = np.array([guess.apex_x_px, guess.apex_y_px, guess.radius_0_px, guess.radius_1_px,
+                       guess.angle_0_rad, guess.angle_1_rad])  # fmt: skip
+    apart = np.abs(_distances(values, outline, guess.is_round))
+    which = apart.argmin(0)
+    seen = [(np.sort(apart[k][which == k])[:8] < 3 * _NEAR_PX).sum() >= 8 for k in range(4)]
+    free = np.array([True, True, *seen])
+    for _ in range(12):
+        distance, slopes = _linear_model(values, outline, guess.is_round)
+        weight = 1 / (1 + distance**2)
+        slopes = slopes[:, free]
+        normal = (slopes * weight[:, None]).T @ slopes
+        move = np.linalg.solve(normal + 1e-6 * np.diag(np.diag(normal) + 1e-9), -(slopes * weight[:, None]).T @ distance)
+        values[free] += move
+        if not np.isfinite(values).all() or np.abs(move).max() < 1e-3:
+            break
+    if not np.isfinite(values).all():
+        return None
+    depth = inside[:, 0] - values[1]
+    depth = np.hypot(depth, inside[:, 1] - values[0]) if guess.is_round else depth
+    if not seen[0]:
+        values[2] = max(0.0, float(depth.min()) - 0.5)
+    if not seen[1]:
+        values[3] = float(depth.max()) + 0.5
+    values[2] = max(values[2], 0.0)
+    shape = "phased" if guess.shape == "convex" and values[2] < 0.08 * values[3] else guess.shape
     try:
-        return SectorGeometry(shape, *(float(v) for v in base))
+        return SectorGeometry(shape, *(float(v) for v in values))
     except ValueError:
         return None
+
+
+def _distances(values: np.ndarray, outline: np.ndarray, is_round: bool) -> np.ndarray:
+    """Return (4, n) signed distances in pixels of outline points to near arc, far arc, left side, right side."""
+    dx, dy = outline[:, 0] - values[0], outline[:, 1] - values[1]
+    depth = np.hypot(dx, dy) if is_round else dy
+    sides = [dx * math.cos(angle) - dy * math.sin(angle) for angle in values[4:]]
+    return np.stack([depth - values[2], depth - values[3], *sides])
+
+
+def _linear_model(values: np.ndarray, outline: np.ndarray, is_round: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return each point's distance to its nearest edge (n,), and its slopes in the six parameters (n, 6)."""
+    every = _distances(values, outline, is_round)
+    which = np.abs(every).argmin(0)
+    dx, dy = outline[:, 0] - values[0], outline[:, 1] - values[1]
+    slopes = np.zeros((len(outline), 6))
+    arc = which < 2
+    if is_round:
+        r = np.maximum(np.hypot(dx, dy), 1e-6)
+        slopes[arc, 0], slopes[arc, 1] = -dx[arc] / r[arc], -dy[arc] / r[arc]
+    else:
+        slopes[arc, 1] = -1
+    slopes[arc, 2 + which[arc]] = -1
+    for k, angle in ((2, values[4]), (3, values[5])):
+        side = which == k
+        slopes[side, 0], slopes[side, 1] = -math.cos(angle), math.sin(angle)
+        slopes[side, 2 + k] = -dx[side] * math.sin(angle) - dy[side] * math.cos(angle)
+    return every[which, np.arange(len(outline))], slopes
 
 
 def _box(left: float, right: float, top: float, bottom: float) -> SectorGeometry:
@@ -247,10 +278,10 @@ def _symmetry(geometry: SectorGeometry) -> float:
     return 1 - min(0.5, 2 * max(0.0, tilt - 0.06))
 
 
-def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray) -> float:
+def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray, spill: float) -> float:
     """Return the confidence of a geometry: overlap with the envelope, and how much of its outline is seen."""
     drawn = fan.mask(geometry, target.shape)
-    overlap = (drawn & target).sum() / max(1, (drawn | target).sum())
+    overlap = (drawn & target).sum() / max(1, drawn.sum() + spill * (target & ~drawn).sum())
     edge = outline_points(drawn)
     if len(edge) < 16:
         return 0.0

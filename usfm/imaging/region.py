@@ -1,6 +1,5 @@
 """The acoustic region: where in a frame there is ultrasound, from a clip, a still, or DICOM regions."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -86,10 +85,11 @@ def region_from_still(frame: np.ndarray) -> Region:
     return _search(stack[0].astype(np.float32), None, stack, scale, frame.shape[:2])
 
 
-def _candidates(image: np.ndarray, spread: np.ndarray | None, stack: np.ndarray, levels: np.ndarray):
+def _candidates(image: np.ndarray, spread: np.ndarray | None, stack: np.ndarray, levels: np.ndarray, flat: list):
     """Yield the seed maps worth a try: what differs from the background by ever more, and what moves ever more."""
-    sets = [[level] for level in levels[:3]]
-    sets += [list(pair) for pair in itertools.combinations(levels[:3], 2)] + ([list(levels)] if len(levels) > 2 else [])
+    sets = [[level] for level in levels[:2]] + ([list(levels)] if len(levels) > 1 else [])
+    if flat and not any(sorted(flat) == sorted(chosen) for chosen in sets):
+        sets.append(flat)
     for chosen in sets:
         far = region_seeds.distance(image, chosen)
         for threshold in region_seeds.LIT_THRESHOLDS:
@@ -112,27 +112,37 @@ def _search(
     side = max(image.shape)
     evidence = "still" if spread is None else "motion"
     activity = np.minimum(spread, 6.0) if spread is not None else region_seeds.texture(image)
+    if spread is None and len(region_seeds.background_levels(image)):
+        thick = region_seeds.distance(image, region_seeds.background_levels(image)) > 3
+        activity = activity * cv2.morphologyEx(
+            cv2.morphologyEx(thick.astype(np.uint8), cv2.MORPH_CLOSE, region_seeds.disc(max(3, side // 80))),
+            cv2.MORPH_OPEN, region_seeds.disc(max(3, side // 24)))
     levels = region_seeds.background_levels(image, spread)
-    panel = region_seeds.panels(image, spread, levels)
+    flat_levels = region_seeds.panel_levels(image, spread, levels)
+    panel = region_seeds.flat_map(image, 1.0) & (region_seeds.distance(image, flat_levels) <= 0.75)
     best, best_score, tried = None, -1.0, []
-    for seeds in _candidates(image, spread, stack, levels):
-        found = region_seeds.blobs(seeds, max(3, side // 80), max(3, side // 36))
-        if not found or found[0].sum() < 0.02 * image.size:
-            continue
-        for blob in [found[0]] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
-            if any((blob ^ other).sum() < 0.004 * blob.sum() for other in tried):
+    for seeds in _candidates(image, spread, stack, levels, flat_levels):
+        some = []
+        for thin in (side // 36, side // 14):
+            found = region_seeds.blobs(seeds, max(3, side // 80), max(3, thin))
+            some += found[:1] + ([np.logical_or.reduce(found)] if len(found) > 1 else [])
+        for blob in some:
+            if blob.sum() < 0.02 * image.size:
+                continue
+            if any((blob ^ other).sum() < 0.01 * blob.sum() for other in tried):
                 continue
             tried.append(blob)
-            geometry, confidence = fan_fit.fit_fan(blob)
+            geometry, confidence = fan_fit.fit_fan(blob, spill=0.3)
             if geometry is not None and confidence > _TRUSTED:
                 mask = fan.mask(geometry, image.shape)
             else:
                 mask, geometry = fan_fit.envelope(blob), None
             captured = float(activity[mask].sum() / max(1e-6, activity.sum()))
-            plain = 0.55 * (blob.sum() / max(1, mask.sum())) ** 4
-            score = max(confidence, plain) * captured * (1 - 0.8 * panel[mask].mean()) + 0.02 * mask.mean()
+            interface = float((panel & seeds & blob).sum() / blob.sum())
+            plain = 0.6 * (blob.sum() / max(1, mask.sum())) ** 4
+            score = max(confidence, plain) * captured**2 * (1 - interface) ** 1.5 + 0.02 * mask.mean()
             if DEBUG is not None:
-                DEBUG.append((score, confidence, captured, panel[mask].mean(), plain, geometry, blob))
+                DEBUG.append((score, confidence, captured, interface, plain, geometry, blob))
             if score > best_score:
                 best, best_score = (mask, geometry, confidence), score
     if best is None:

@@ -12,9 +12,9 @@ WORK_PX = 400
 
 _FLAT_RANGE = 2
 _LEVEL_SHARE = 0.01
-LIT_THRESHOLDS = (0.5, 1.5, 3, 6, 10, 16, 25)
-PEAK_THRESHOLDS = (1.5, 4, 10, 20)
-MOTION_THRESHOLDS = (0.5, 1.0, 2.0, 4.0)
+LIT_THRESHOLDS = (0.5, 2, 5, 12, 25)
+PEAK_THRESHOLDS = (1.5, 5, 15)
+MOTION_THRESHOLDS = (0.5, 1.5, 4.0)
 
 
 def shrink(frames: Sequence[np.ndarray], side: int = WORK_PX) -> tuple[np.ndarray, float]:
@@ -77,28 +77,26 @@ def background_levels(image: np.ndarray, spread: np.ndarray | None = None) -> np
 def distance(image: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Return how far each pixel is from the nearest of some grey levels (float32, like the image)."""
     image = image.astype(np.float32)
+    if not len(levels):
+        return np.full(image.shape, np.inf, np.float32)
     return np.min([np.abs(image - np.float32(level)) for level in levels], axis=0)
 
 
-def panels(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray) -> np.ndarray:
-    """Return the pixels of flat user interface: large flat areas of one level that reach the border or are bright.
+def panel_levels(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray) -> list[float]:
+    """Return the grey levels of flat user interface: the darkest background, and bright levels with a large flat area.
 
     Args:
         image: float32 (h, w), a still or the mean over a clip.
         spread: float32 (h, w) standard deviation over the clip, or None.
         levels: background levels as `background_levels` gives them.
-
-    Returns:
-        bool (h, w).
     """
     flat = flat_map(image, 1.0)
     if spread is not None:
         flat &= spread < 0.5
     values, counts = np.unique(image[flat].round(), return_counts=True)
-    floor = float(levels.min()) if len(levels) else 0.0
-    bright = [v for v, count in zip(values, counts, strict=True) if count > 0.02 * image.size and v > floor + 8]
-    every = [*levels, *bright]
-    return flat & (distance(image, every) <= 1) if every else np.zeros(image.shape, bool)
+    values, counts = values[counts > 0.005 * image.size], counts[counts > 0.005 * image.size]
+    bright = [float(v) for v, n in zip(values, counts, strict=True) if n > 0.02 * image.size and v > np.percentile(image, 1) + 8]
+    return sorted({*bright, *([float(levels.min())] if len(levels) else [])})
 
 
 def blobs(seeds: np.ndarray, heal_px: int, thin_px: int) -> list[np.ndarray]:
