@@ -31,12 +31,12 @@ def accuracy(matrix: np.ndarray) -> np.ndarray:
 
 def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
     """Mean recall over the classes that have cases: (..., C, C) counts -> (...), 0..1; chance is 1 / C."""
-    return _mean_defined(recall(matrix))
+    return mean_defined(recall(matrix))
 
 
 def macro_f1(matrix: np.ndarray) -> np.ndarray:
     """Mean F1 over the classes that occur, as truth or as prediction: (..., C, C) counts -> (...), 0..1."""
-    return _mean_defined(f1(matrix))
+    return mean_defined(f1(matrix))
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def macro_auroc(target: np.ndarray, scores: np.ndarray, weights: np.ndarray | No
     if scores.shape[1] == 2:
         return auroc(target == 1, scores[:, 1], weights)
     each = [auroc(target == c, scores[:, c], weights) for c in range(scores.shape[1])]
-    return _mean_defined(np.stack(each, axis=-1))
+    return mean_defined(np.stack(each, axis=-1))
 
 
 def roc(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,6 +183,7 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
 
 
-def _mean_defined(values: np.ndarray) -> np.ndarray:
+def mean_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is finite: (..., K) -> (...); NaN where nothing is."""
     defined = np.isfinite(values)
     return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))

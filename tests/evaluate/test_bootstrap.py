@@ -1,0 +1,66 @@
+"""The fast resampling against the slow one that copies cases, and intervals against what is known of them."""
+
+import numpy as np
+import pytest
+
+from usfm.evaluate import bootstrap, units
+from usfm.seeding import stream
+from usfm.tasks import metrics
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("aggregate", ["frame", "patient"])
+def test_counting_patients_equals_copying_their_cases(make_run, classes, aggregate):
+    cases = units.of(make_run(classes=classes, skill=0.7), aggregate)
+    draws = bootstrap.draw(cases.group, 25, stream(0, "t"))
+    fast = bootstrap.measure(cases, cases.predicted, cases.scores, draws)
+    for b, counts in enumerate(draws.counts):
+        rows = np.concatenate(
+            [np.tile(np.flatnonzero(cases.group == name), n) for name, n in zip(draws.names, counts, strict=True)]
+        ).astype(int)
+        target, predicted, scores = cases.target[rows], cases.predicted[rows], cases.scores[rows]
+        matrix = metrics.confusion(target, predicted, classes)
+        for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+            assert fast[name][b] == pytest.approx(float(getattr(metrics, name)(matrix)))
+        assert fast["auroc"][b] == pytest.approx(float(metrics.macro_auroc(target, scores)))
+        assert np.allclose(fast["recall"][b], metrics.recall(matrix), equal_nan=True)
+
+
+def test_no_draw_means_the_cases_as_they_are_and_blocks_change_nothing(make_run, monkeypatch):
+    cases = units.of(make_run(), "frame")
+    once = bootstrap.Draws(np.unique(cases.group.astype(str)), np.ones((3, 20), int))
+    point = bootstrap.measure(cases, cases.predicted, cases.scores, None)
+    same = bootstrap.measure(cases, cases.predicted, cases.scores, once)
+    for name in bootstrap.MEASURES:
+        assert np.allclose(same[name], point[name])
+    draws = bootstrap.draw(cases.group, 40, stream(1, "t"))
+    whole = bootstrap.measure(cases, cases.predicted, cases.scores, draws)
+    monkeypatch.setattr(bootstrap, "_BLOCK", 1000)
+    blocks = bootstrap.measure(cases, cases.predicted, cases.scores, draws)
+    assert np.array_equal(whole["auroc"], blocks["auroc"])
+    none = bootstrap.draw(cases.group, 0, stream(1, "t"))
+    assert bootstrap.measure(cases, cases.predicted, cases.scores, none)["accuracy"].shape == (0,)
+
+
+def test_patients_not_frames_make_the_interval_wide(make_run):
+    """Many frames of few patients: drawing frames would promise far too much."""
+    cases = units.of(make_run(patients=20, frames=40, skill=0.5, noise=0.1), "frame")
+    by_patient = bootstrap.draw(cases.group, 400, stream(0, "t"))
+    wide = bootstrap.measure(cases, cases.predicted, cases.scores, by_patient)["accuracy"]
+    p = float(bootstrap.measure(cases, cases.predicted, cases.scores, None)["accuracy"])
+    assert wide.std() > 3 * np.sqrt(p * (1 - p) / len(cases))
+    assert wide.std() == pytest.approx(np.sqrt(p * (1 - p) / 20), rel=0.5)
+
+
+def test_the_interval_is_of_the_percentiles_and_leaves_out_what_is_undefined():
+    values = np.append(np.linspace(0, 1, 1001), np.full(50, np.nan))
+    assert bootstrap.interval(values, 0.95) == pytest.approx((0.025, 0.975))
+    assert np.isnan(bootstrap.interval(np.zeros(0), 0.95)).all()
+
+
+def test_p_is_two_sided_and_never_zero():
+    assert bootstrap.p_value(np.ones(999)) == pytest.approx(0.002)
+    assert bootstrap.p_value(-np.ones(999)) == pytest.approx(0.002)
+    assert bootstrap.p_value(np.zeros(999)) == 1
+    assert bootstrap.p_value(np.linspace(-1, 1, 999)) > 0.9
+    assert np.isnan(bootstrap.p_value(np.full(3, np.nan)))

@@ -1,0 +1,119 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from usfm.config import Request
+from usfm.errors import RequestError
+from usfm.evaluate import figures
+from usfm.evaluate.config import Config
+from usfm.evaluate.run import run
+from usfm.store.assemble import assemble
+from usfm.store.reader import Store
+from usfm.store.writer import PartWriter
+from usfm.tasks import predictions
+
+
+@pytest.fixture
+def runs(make_run, tmp_path):
+    paths = []
+    for name, skill in (("probe", 3), ("random", 0)):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        predictions.write(tmp_path / "runs" / name / predictions.FILE, make_run(skill=skill))
+        card = {"task": "classify", "protocol": "linear", "encoder": {"name": name, "kind": "run"}}
+        (tmp_path / "runs" / name / "card.json").write_text(json.dumps(card))
+        paths.append(str(tmp_path / "runs" / name))
+    return tuple(paths)
+
+
+@pytest.fixture
+def store(make_run, tmp_path):
+    held, part = make_run(), PartWriter()
+    for k, name in enumerate(held.frame_id):
+        source = part.source(path=str(held.source[k]), sha256=f"{k // 5:064x}", kind="video")
+        part.frame(np.full((12, 16), k, np.uint8), frame_id=str(name), source=source, index=k % 5, time_s=0.0)
+    (tmp_path / "part").write_bytes(part.to_bytes())
+    assemble(tmp_path / "s.h5", [("part", tmp_path / "part")], step={"command": "test"})
+    return tmp_path / "s.h5"
+
+
+def test_a_report_holds_everything_in_every_format(runs, store, tmp_path, capsys):
+    out = tmp_path / "report"
+    config = Config(store=(str(store),), bootstrap=200, compare=True, format="html,json,csv,md,latex")
+    summary = run(config, Request(inputs=runs, out=str(out)))
+    assert summary["frames_in"] == summary["frames_out"] + summary["dropped"] + summary["rejected"]
+    assert [(r["name"], r["beats_majority"]) for r in summary["runs"]] == [("probe", True), ("random", False)]
+    assert {p.suffix for p in out.iterdir()} == {"", ".html", ".json", ".csv", ".md", ".tex"}
+    text = (out / "report.html").read_text()
+    assert text.count("data:image/png;base64,") == 4 + 2 * 4
+    assert "http" not in text.replace("https://", "")
+    assert str(tmp_path) not in text + (out / "report.json").read_text()
+    report = json.loads((out / "report.json").read_text())
+    assert len(report["comparisons"]) == 4
+    rows = list(csv.DictReader(io.StringIO((out / "report.csv").read_text())))
+    assert len(rows) == 2 * (4 + 2 * 5)
+    accuracy = next(row for row in rows if row["run"] == "probe" and row["measure"] == "accuracy")
+    assert float(accuracy["value"]) == report["runs"][0]["metrics"]["accuracy"]["value"]
+    assert "| probe | 200 | 20 |" in (out / "report.md").read_text()
+    assert "beats majority" in capsys.readouterr().err
+    assert {p.name for p in (out / "figures").iterdir()} >= {"accuracy.png", "probe.roc.png", "probe.surest.png"}
+
+
+def test_the_same_seed_gives_the_same_report_and_the_same_request_is_up_to_date(runs, tmp_path, capsys):
+    for name in ("a", "b"):
+        run(Config(bootstrap=50), Request(inputs=runs, out=str(tmp_path / name)))
+    a, b = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("a", "b"))
+    assert a["runs"] == b["runs"]
+    again = run(Config(bootstrap=50), Request(inputs=runs, out=str(tmp_path / "a")))
+    assert again["up_to_date"]
+    assert again["runs"][0]["beats_majority"]
+    assert "up to date" in capsys.readouterr().err
+    with pytest.raises(RequestError, match="--overwrite"):
+        run(Config(bootstrap=51), Request(inputs=runs, out=str(tmp_path / "a")))
+
+
+def test_runs_of_one_name_are_told_apart(make_run, tmp_path):
+    paths = []
+    for parent in ("a", "b"):
+        (tmp_path / parent / "probe").mkdir(parents=True)
+        predictions.write(tmp_path / parent / "probe" / predictions.FILE, make_run())
+        paths.append(str(tmp_path / parent / "probe"))
+    summary = run(Config(bootstrap=20), Request(inputs=tuple(paths), out=str(tmp_path / "report")))
+    assert [r["name"] for r in summary["runs"]] == ["a/probe", "b/probe"]
+
+
+def test_a_dry_run_and_wrong_requests_touch_nothing(runs, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    out = str(tmp_path / "report")
+    assert run(Config(), Request(inputs=runs, out=out, dry_run=True))["dry_run"]
+    for config, inputs, says in (
+        (Config(), (), "at least one run"),
+        (Config(), (str(tmp_path / "none"),), "no such run"),
+        (Config(), (str(tmp_path / "runs"),), "'usfm finetune'"),
+        (Config(), (runs[0], runs[0]), "given twice"),
+        (Config(format="pdf"), runs, "there are html"),
+        (Config(compare=True), runs[:1], "two runs or more"),
+        (Config(store=("none.h5",)), runs, "none.h5"),
+    ):
+        with pytest.raises(RequestError, match=says):
+            run(config, Request(inputs=inputs, out=out))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_few_patients_are_said(make_run, tmp_path, capsys):
+    (tmp_path / "r").mkdir()
+    predictions.write(tmp_path / "r" / predictions.FILE, make_run(patients=6))
+    run(Config(bootstrap=50), Request(inputs=(str(tmp_path / "r"),), out=str(tmp_path / "report")))
+    err = capsys.readouterr().err
+    assert "6 patients only" in err
+
+
+def test_the_surest_frames_are_one_a_clip(make_run, store):
+    held = make_run(skill=1)
+    image, known = figures.surest(held, Store.open(store), 4)
+    assert known == 200
+    assert image.ndim == 3
+    half = held.take(np.arange(3))
+    assert figures.surest(half, Store.open(store), 4)[1] == 3

@@ -1,0 +1,1 @@
+"""Measure runs with intervals and write the report."""

@@ -1,0 +1,228 @@
+"""Measure runs with intervals and write the report."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from usfm import console
+from usfm.config import Request, content_dict, did_you_mean
+from usfm.errors import RequestError
+from usfm.evaluate import bootstrap, compare, figures, page, summary, tables
+from usfm.evaluate.config import FORMATS, Config
+from usfm.evaluate.units import Units, of
+from usfm.jobs.outputs import key_in, up_to_date, whole_directory
+from usfm.pictures import html
+from usfm.provenance import digest, file_sha256, software
+from usfm.seeding import stream
+from usfm.store.reader import Store
+from usfm.tasks import predictions
+from usfm.tasks.predictions import Predictions
+
+FEW_PATIENTS = 20
+
+
+def run(config: Config, request: Request) -> dict:
+    """Measure runs and write a report directory.
+
+    Args:
+        config: what counts as one case, how intervals are made, what is written.
+        request: `inputs` are run directories, `out` the report directory.
+
+    Returns:
+        The summary that ``--json`` prints.
+
+    Raises:
+        RequestError: the request is wrong; nothing has been written then.
+    """
+    started = time.monotonic()
+    formats = _check(config, request)
+    held = _read(request.inputs)
+    store = Store.open(config.store) if config.store else None
+    out = Path(str(request.out))
+    if request.dry_run:
+        for name, each in held.items():
+            console.say(f"{name}: {len(each):,} frames, {len(set(each.group.tolist())):,} patients")
+        console.say(f"would write {out}")
+        return {**_summary(out, held, [], 0.0), "dry_run": True}
+    inputs = [file_sha256(_file(path)) for path in request.inputs]
+    key = digest(["eval", content_dict(config), request.seed, list(held), inputs, store.content_id if store else ""])
+    if up_to_date(out, key, request.overwrite, key_in("report.json")):
+        report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+        return {**_summary(out, held, report["runs"], 0.0), "up_to_date": True}
+    report, units = _measure(config, request, held)
+    report |= {"key": key, "seconds": round(time.monotonic() - started, 2)}
+    _write(out, report, formats, config, units, held, store)
+    _say(report)
+    return _summary(out, held, report["runs"], time.monotonic() - started)
+
+
+def _check(config: Config, request: Request) -> list[str]:
+    if not request.inputs:
+        raise RequestError("give at least one run directory that 'usfm finetune' made")
+    if not request.out:
+        raise RequestError("give the report directory to write with --out")
+    formats = [name.strip() for name in config.format.split(",") if name.strip()]
+    for name in formats:
+        if name not in FORMATS:
+            raise RequestError(f"--format {name}: there are {', '.join(FORMATS)}{did_you_mean(name, FORMATS)}")
+    if config.compare and len(request.inputs) < 2:
+        raise RequestError("--compare needs two runs or more")
+    if config.compare and not config.bootstrap:
+        raise RequestError("--compare draws patients anew; it needs --bootstrap above 0")
+    return formats
+
+
+def _file(path: str) -> Path:
+    return Path(path) / predictions.FILE if Path(path).is_dir() else Path(path)
+
+
+def _read(paths: tuple[str, ...]) -> dict[str, Predictions]:
+    """Read the runs, each under the shortest end of its path that no other has."""
+    parts = [Path(path).resolve().parts for path in paths]
+    if len(set(parts)) < len(parts):
+        raise RequestError("the same run is given twice")
+    held = {}
+    for path, mine in zip(paths, parts, strict=True):
+        depth = next(d for d in range(1, len(mine) + 1) if sum(other[-d:] == mine[-d:] for other in parts) == 1)
+        whole = predictions.read(path)
+        name = "/".join(mine[-depth:])
+        if not len(whole):
+            raise RequestError(f"{path}: its predictions hold no frame")
+        if (whole.split == "test").any():
+            whole = whole.take(whole.split == "test")
+        else:
+            console.warn(f"{name} has no test frames; measured on its val frames")
+        held[name] = whole
+    return held
+
+
+def _about(path: str) -> dict:
+    card = Path(path) / "card.json"
+    if not card.is_file():
+        return {}
+    whole = json.loads(card.read_text(encoding="utf-8"))
+    return {name: whole.get(name) for name in ("task", "protocol", "encoder", "inputs", "settings", "seed", "counts")}
+
+
+def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> tuple[dict, dict[str, Units]]:
+    runs, units = [], {}
+    with console.progress("measuring", len(held), unit="runs") as bar:
+        for (name, frames), path in zip(held.items(), request.inputs, strict=True):
+            units[name] = of(frames, config.aggregate)
+            draws = bootstrap.draw(units[name].group, config.bootstrap, stream(request.seed, "bootstrap"))
+            measured = summary.summarise(units[name], draws, config.confidence)
+            runs.append({"name": name, "about": _about(path), **measured})
+            bar.advance(1)
+    comparisons = []
+    if config.compare:
+        rng = stream(request.seed, "compare")
+        comparisons = compare.compare(held, config.aggregate, config.bootstrap, config.confidence, rng)
+    report = {
+        "command": "eval",
+        "aggregate": config.aggregate,
+        "bootstrap": config.bootstrap,
+        "confidence": config.confidence,
+        "seed": request.seed,
+        "notes": _notes(config, held, runs),
+        "runs": runs,
+        "comparisons": comparisons,
+        "software": software(),
+    }
+    return report, units
+
+
+def _notes(config: Config, held: dict[str, Predictions], runs: list[dict]) -> list[str]:
+    notes = []
+    for run in runs:
+        if run["n"]["patients"] < FEW_PATIENTS:
+            notes.append(
+                f"{run['name']}: {run['n']['patients']} patients only; intervals from so few are rough, and too narrow"
+            )
+        undefined = max(e["undefined"] for e in run["metrics"].values())
+        if undefined:
+            notes.append(
+                f"{run['name']}: a class was missing in {undefined} of {config.bootstrap} resamples; they are left out"
+            )
+        without = int((held[run["name"]].patient == "").sum())
+        if without:
+            notes.append(f"{run['name']}: {without} frames have no patient; their clip is drawn instead")
+    if len({frozenset(each.frame_id.tolist()) for each in held.values()}) > 1:
+        notes.append("the runs were measured on different frames; use --compare, which takes the frames they share")
+    return notes
+
+
+def _write(
+    out: Path,
+    report: dict,
+    formats: list[str],
+    config: Config,
+    units: dict[str, Units],
+    held: dict[str, Predictions],
+    store: Store | None,
+) -> None:
+    pictures = {"": figures.intervals(report["runs"])}
+    sheets = {}
+    for run in report["runs"]:
+        name = run["name"]
+        pictures[name] = figures.of_run(run, units[name])
+        if store is not None and config.pictures:
+            image, known = figures.surest(held[name], store, config.pictures)
+            if known < len(held[name]):
+                console.warn(f"{name}: the store given with --in lacks {len(held[name]) - known} of its frames")
+            if known:
+                sheets[name] = html.to_png(image)
+    with whole_directory(out) as new:
+        for name, group in pictures.items():
+            for kind, data in group.items():
+                file = new / "figures" / (f"{name.replace('/', '-')}.{kind}.png" if name else f"{kind}.png")
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(data)
+        for name, data in sheets.items():
+            (new / "figures" / f"{name.replace('/', '-')}.surest.png").write_bytes(data)
+        text = {"csv": tables.to_csv, "md": tables.to_markdown, "latex": tables.to_latex}
+        for name in formats:
+            if name in text:
+                suffix = "tex" if name == "latex" else name
+                (new / f"report.{suffix}").write_text(text[name](report), encoding="utf-8")
+        if "html" in formats:
+            (new / "report.html").write_text(page.page(report, pictures, sheets), encoding="utf-8")
+        (new / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def _say(report: dict) -> None:
+    console.table("held-out cases", tables.columns(), tables.rows(report["runs"]))
+    console.say(tables.caption(report))
+    if report["comparisons"]:
+        console.table("pairs of runs", *tables.pairs(report))
+    for note in report["notes"]:
+        console.warn(note)
+
+
+def _summary(out: Path, held: dict[str, Predictions], runs: list[dict], seconds: float) -> dict:
+    frames = Counter({name: len(each) for name, each in held.items()})
+    return {
+        "command": "eval",
+        "out": str(out),
+        "report": str(out / "report.html"),
+        "frames_in": frames.total(),
+        "frames_out": frames.total(),
+        "dropped": 0,
+        "rejected": 0,
+        "sources": len(np.unique(np.concatenate([each.source.astype(str) for each in held.values()]))),
+        "seconds": round(seconds, 2),
+        "frames_per_s": None,
+        "runs": [
+            {
+                "name": run["name"],
+                **{name: {k: run["metrics"][name][k] for k in ("value", "low", "high")} for name in bootstrap.MEASURES},
+                "majority_accuracy": run["metrics"]["accuracy"]["majority"]["value"],
+                "beats_majority": run["beats_majority"],
+                "patients": run["n"]["patients"],
+                "cases": run["n"]["cases"],
+            }
+            for run in runs
+        ],
+    }

@@ -1,0 +1,118 @@
+"""The table of runs as CSV, Markdown and LaTeX."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from usfm.evaluate.bootstrap import MEASURES
+
+TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "auroc": "AUROC"}
+
+
+def words(estimate: dict, digits: int = 3) -> str:
+    """An estimate with its interval as text.
+
+    >>> words({"value": 0.8123, "low": 0.7, "high": None})
+    '0.812'
+    >>> words({"value": 0.8123, "low": 0.7001, "high": 0.9})
+    '0.812 [0.700, 0.900]'
+    """
+    if estimate["value"] is None:
+        return "-"
+    text = f"{estimate['value']:.{digits}f}"
+    if estimate["low"] is None or estimate["high"] is None:
+        return text
+    return f"{text} [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
+
+
+def columns() -> list[str]:
+    """Heads of `rows`."""
+    return ["run", "cases", "patients", *TITLES.values(), "majority accuracy", "beats majority"]
+
+
+def rows(runs: Sequence[dict]) -> list[list[str]]:
+    """One line a run, with intervals as text."""
+    lines = []
+    for run in runs:
+        measured = run["metrics"]
+        majority = measured["accuracy"]["majority"]["value"]
+        lines.append(
+            [
+                run["name"],
+                str(run["n"]["cases"]),
+                str(run["n"]["patients"]),
+                *(words(measured[name]) for name in MEASURES),
+                "-" if majority is None else f"{majority:.3f}",
+                "yes" if run["beats_majority"] else "no",
+            ]
+        )
+    return lines
+
+
+def to_csv(report: dict) -> str:
+    """Long form, for other programs: one line a run, class and measure ("" = over all classes)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["run", "aggregate", "class", "measure", "value", "low", "high", "cases", "patients", "majority",
+                     "difference", "difference_low", "difference_high"])  # fmt: skip
+    for run in report["runs"]:
+        head = [run["name"], report["aggregate"]]
+        for name in MEASURES:
+            e = run["metrics"][name]
+            m = e["majority"]
+            writer.writerow([*head, "", name, e["value"], e["low"], e["high"], run["n"]["cases"], run["n"]["patients"],
+                             m["value"], m["difference"], m["low"], m["high"]])  # fmt: skip
+        for row in run["per_class"]:
+            for name in ("precision", "recall", "specificity", "f1", "class_auroc"):
+                e = row[name]
+                writer.writerow([*head, row["class"], name, e["value"], e["low"], e["high"], row["cases"],
+                                 row["patients"], "", "", "", ""])  # fmt: skip
+    return out.getvalue()
+
+
+def to_markdown(report: dict) -> str:
+    """The table of runs, and of pairs when they were compared."""
+    text = _markdown(columns(), rows(report["runs"])) + "\n" + caption(report) + "\n"
+    if report["comparisons"]:
+        text += "\n" + _markdown(*pairs(report))
+    return text
+
+
+def to_latex(report: dict) -> str:
+    """The table of runs for a paper (needs no package)."""
+    lines = rows(report["runs"])
+    body = "\n".join(" & ".join(_latex(cell) for cell in line) + r" \\" for line in lines)
+    head = " & ".join(_latex(name) for name in columns()) + r" \\"
+    spec = "l" + "r" * (len(columns()) - 1)
+    begin, end = f"\\begin{{tabular}}{{{spec}}}\n\\hline\n{head}\n\\hline", "\\hline\n\\end{tabular}"
+    return f"% {caption(report)}\n{begin}\n{body}\n{end}\n"
+
+
+def pairs(report: dict) -> tuple[list[str], list[list[str]]]:
+    """Heads and lines of the comparison of runs."""
+    lines = []
+    for row in report["comparisons"]:
+        value = {"value": row["difference"], "low": row["low"], "high": row["high"]}
+        p = ["-" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "p_holm")]
+        lines.append([row["first"], row["second"], TITLES[row["measure"]], words(value), *p, str(row["patients"])])
+    return ["first", "second", "measure", "first - second", "p", "p (Holm)", "patients"], lines
+
+
+def caption(report: dict) -> str:
+    """How the numbers were made, in one sentence."""
+    text = f"One case is one {report['aggregate']}"
+    if report["bootstrap"]:
+        share, count = f"{report['confidence']:.0%}", f"{report['bootstrap']:,}"
+        text += f"; in brackets {share} percentile intervals from {count} resamples of patients"
+    return text + "."
+
+
+def _markdown(heads: list[str], lines: list[list[str]]) -> str:
+    table = [heads, ["---"] + ["---:"] * (len(heads) - 1), *lines]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in table)
+
+
+def _latex(text: str) -> str:
+    for sign in "&%$#_{}":
+        text = text.replace(sign, "\\" + sign)
+    return text
