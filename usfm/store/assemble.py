@@ -145,10 +145,8 @@ class _Assembly:
                     continue
                 offsets, sizes, _ = hdf5.chunk_index(dataset)
                 kept = range(len(dataset)) if rows is None else rows
-                for place, row in enumerate(kept):
-                    start = int(offsets[row])
-                    hdf5.put_chunk(target, first + place, view[start : start + int(sizes[row])])
-                self.filled[path] += len(kept)
+                starts, ends = offsets.tolist(), (offsets + sizes).tolist()
+                self.filled[path] += hdf5.put_chunks(target, first, (view[starts[row] : ends[row]] for row in kept))
             view.release()
 
     def _tables(self, part, source: h5py.File) -> None:

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
@@ -133,9 +134,14 @@ def chunk_index(dataset: h5py.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return table[0], table[1], table[2]
 
 
-def put_chunk(dataset: h5py.Dataset, row: int, data: bytes) -> None:
-    """Write a finished gzip chunk as row `row`."""
-    dataset.id.write_direct_chunk((row,) + (0,) * (dataset.ndim - 1), data, 0)
+def put_chunks(dataset: h5py.Dataset, first: int, chunks: Iterable) -> int:
+    """Write finished gzip chunks as rows `first`, `first + 1`, ...; returns how many."""
+    write, tail = dataset.id.write_direct_chunk, (0,) * (dataset.ndim - 1)
+    row = first
+    for chunk in chunks:
+        write((row, *tail), chunk, 0)
+        row += 1
+    return row - first
 
 
 class Sink(io.RawIOBase):
@@ -184,7 +190,11 @@ class Sink(io.RawIOBase):
 
     def put(self, at: int, data) -> None:
         """Write all of `data` at an offset, or remember why not."""
-        self._try(lambda: _write_all(self._fd, data, at))
+        if self.error is None:
+            try:
+                _write_all(self._fd, data, at)
+            except OSError as error:
+                self.error = error
         self._end = max(self._end, at + len(data))
 
     def readinto(self, buffer) -> int:
@@ -228,7 +238,6 @@ def _reserve(fd: int, size: int) -> None:
 
 
 def _write_all(fd: int, data, at: int) -> None:
-    view = memoryview(data).cast("B")
-    while len(view):
-        done = os.pwrite(fd, view, at)
-        view, at = view[done:], at + done
+    done = os.pwrite(fd, data, at)
+    while done < len(data):
+        done += os.pwrite(fd, memoryview(data)[done:], at + done)

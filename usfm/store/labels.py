@@ -128,8 +128,7 @@ class Labels:
         write_names(file, self.class_names, self.box_names, self.patch)
         for group, chunks in self._mask_chunks.items():
             dataset = hdf5.create_chunked(file, f"/labels/masks/{group}", len(chunks), group_shape(group))
-            for at, chunk in enumerate(chunks):
-                hdf5.put_chunk(dataset, at, chunk)
+            hdf5.put_chunks(dataset, 0, chunks)
 
 
 def multi_known(names: Sequence[str], values: np.ndarray) -> dict[str, int]:

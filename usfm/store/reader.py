@@ -183,8 +183,7 @@ class Store(LabelReader, RegionReader):
     def frame(self, i: int) -> np.ndarray:
         """Pixels of frame `i`: uint8 (H, W) or (H, W, 3)."""
         file, row, _ = self._place(int(i))
-        known = file.row(row)
-        return file.pixels(known["pixels_group"], known["pixels_row"])
+        return file.pixels(*file.place(row))
 
     def frames(self, rows: Sequence[int], threads: int = 0) -> list[np.ndarray]:
         """Pixels of many frames, decompressed by `threads` threads (0 = in this one)."""

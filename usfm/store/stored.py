@@ -12,7 +12,7 @@ from usfm.store import hdf5
 from usfm.store.codec import decompress, unpack_mask
 from usfm.store.schema import FRAMES, SOURCES, TABLES, group_shape
 
-BLOCK = 4096
+BLOCK = 1024
 """Rows of /frames that are read at once for `StoredFile.row`."""
 
 _CACHE: OrderedDict[tuple, "StoredFile"] = OrderedDict()
@@ -54,6 +54,7 @@ class StoredFile:
         self._blocks: OrderedDict[int, dict[str, list]] = OrderedDict()
         self._chunks: dict[str, tuple] = {}
         self._maps: dict[str, np.memmap] = {}
+        self._places: tuple[list[str], np.ndarray, np.ndarray] | None = None
         with hdf5.open_store(path) as file:
             self.content_id = str(file.attrs.get("content_id", ""))
             self.digest = str(file.attrs.get("digest", ""))
@@ -99,6 +100,15 @@ class StoredFile:
         count = {"frames": self.count, "sources": self.num_sources}.get(table, 0)
         return np.full(count, row.missing, object if row.dtype in ("str", "text") else row.dtype)
 
+    def place(self, i: int) -> tuple[str, int]:
+        """Size group and row in it of frame `i`."""
+        if self._places is None:
+            with hdf5.open_store(self.path) as file:
+                names, codes = np.unique(file["/frames/pixels_group"][()], return_inverse=True)
+                self._places = [n.decode() for n in names], codes.astype(np.int16), file["/frames/pixels_row"][()]
+        names, codes, rows = self._places
+        return names[codes[i]], int(rows[i])
+
     def row(self, i: int) -> dict:
         """Everything in /frames about frame `i`, as Python values; neighbours are read with it."""
         block = i // BLOCK
@@ -106,7 +116,7 @@ class StoredFile:
             rows = slice(block * BLOCK, (block + 1) * BLOCK)
             with hdf5.open_store(self.path) as file:
                 self._blocks[block] = {name: _plain(file[f"/frames/{name}"][rows]) for name in FRAMES}
-            while len(self._blocks) > 4:
+            while len(self._blocks) > 16:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(block)
         columns, at = self._blocks[block], i % BLOCK

@@ -251,8 +251,7 @@ class PartWriter:
             hdf5.create_contiguous(file, f"/pixels/{group}", len(chunks), shape)[...] = np.stack(chunks)
             return
         dataset = hdf5.create_chunked(file, f"/pixels/{group}", len(chunks), shape)
-        for row, chunk in enumerate(chunks):
-            hdf5.put_chunk(dataset, row, chunk)
+        hdf5.put_chunks(dataset, 0, chunks)
 
     def _digest(self, columns: dict[str, list]) -> str:
         sources = [digest.row_digest(row) for row in self._sources]
@@ -274,8 +273,7 @@ def write_masks(file: h5py.File, masks: Masks) -> None:
     for group, chunks in masks.chunks.items():
         height, width = group_shape(group)
         dataset = hdf5.create_chunked(file, f"/{masks.table}/mask/{group}", len(chunks), (-(-height * width // 8),))
-        for at, chunk in enumerate(chunks):
-            hdf5.put_chunk(dataset, at, chunk)
+        hdf5.put_chunks(dataset, 0, chunks)
 
 
 def _region_row(region) -> dict:
