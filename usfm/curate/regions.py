@@ -142,7 +142,7 @@ def phase(store: Store, *, method: str = "auto") -> Phase:
         Part(f"regions-{k:05d}", (paths, rows, method), weight=float(len(rows)))
         for k, rows in enumerate(partition(store))
     ]
-    return Phase("regions", plan=lambda done: parts, work=find_part)
+    return Phase("regions", plan=lambda done: parts, work=find_part, poison=whole_frames)
 
 
 def find_part(payload: tuple) -> bytes:
@@ -175,6 +175,25 @@ def find_part(payload: tuple) -> bytes:
             keys.append(f"{name}#{k}")
             reused.append(False)
     return Found(rows, which, regions, keys, empty, reused).to_bytes()
+
+
+def whole_frames(part: Part, reason: str) -> bytes:
+    """Stand in for a part whose search killed its worker: every frame is its own region, with confidence 0."""
+    paths, rows, _ = part.payload
+    store = Store.open(paths)
+    sizes = np.stack([store.column("height")[rows], store.column("width")[rows]], 1)
+    sources, frame_ids = store.column("source")[rows], store.column("frame_id")
+    which, regions, keys = np.zeros(len(rows), np.int32), [], []
+    seen: dict[tuple, int] = {}
+    for i, row in enumerate(rows):
+        height, width = (int(side) for side in sizes[i])
+        group = (int(sources[i]), height, width)
+        if group not in seen:
+            seen[group] = len(regions)
+            regions.append(Region(np.ones((height, width), bool), extra={"failed": reason}))
+            keys.append(f"{_source_name(str(frame_ids[row]))}#failed{height}x{width}")
+        which[i] = seen[group]
+    return Found(rows, which, regions, keys, np.zeros(len(rows), bool), [False] * len(regions)).to_bytes()
 
 
 def is_flat(frame: np.ndarray) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from usfm.curate.sector.config import Config
 from usfm.pictures import html, sheet
-from usfm.store import Store
+from usfm.store.reader import Store
 
 SHOWN = 96
 

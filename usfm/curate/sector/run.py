@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from usfm import console, jobs
+from usfm import console, provenance
 from usfm.config import Request, content_dict
 from usfm.curate import regions
 from usfm.curate.sector import corrections
@@ -15,7 +15,10 @@ from usfm.imaging import fan_fit
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
 from usfm.imaging.region import Region, coverage
-from usfm.store import PartWriter, Store
+from usfm.jobs.parts import Part, Phase
+from usfm.jobs.run import out_path, run_step
+from usfm.store.reader import Store
+from usfm.store.writer import PartWriter
 
 TRUSTED_FIT = 0.6
 """Confidence from which a sector fitted to a region of unknown shape is kept as its geometry."""
@@ -40,10 +43,10 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError(f"--size {config.size} is no multiple of --patch {config.patch}; change one of them.")
     drawn = corrections.read(config.corrections)
     store = Store.open(list(request.inputs))
-    out = jobs.out_path(request, "sector")
-    options = content_dict(config) | {"corrections": drawn}
+    out = out_path(request, "sector")
+    options = content_dict(config) | {"corrections": provenance.digest(drawn) if drawn else None}
     phases = [regions.phase(store, method=config.method), _phase(store, config, drawn)]
-    summary = jobs.run_step(
+    summary = run_step(
         "sector", request, options, phases, inputs=[store], out=out,
         figures=lambda done: figures(done["sector"], config),
     )  # fmt: skip
@@ -57,18 +60,18 @@ def run(config: Config, request: Request) -> dict:
     return summary
 
 
-def _phase(store: Store, config: Config, drawn: dict) -> jobs.Phase:
+def _phase(store: Store, config: Config, drawn: dict) -> Phase:
     """Return the phase that cuts the frames, part by part like the region phase."""
     paths, cut = [str(path) for path in store.paths], regions.partition(store)
 
-    def plan(done: dict[str, list[Path]]) -> list[jobs.Part]:
+    def plan(done: dict[str, list[Path]]) -> list[Part]:
         found = done["regions"]
         return [
-            jobs.Part(f"sector-{k:05d}", (paths, rows, str(found[k]), config, drawn), weight=float(len(rows)))
+            Part(f"sector-{k:05d}", (paths, rows, str(found[k]), config, drawn), weight=float(len(rows)))
             for k, rows in enumerate(cut)
         ]
 
-    return jobs.Phase("sector", plan=plan, work=cut_part)
+    return Phase("sector", plan=plan, work=cut_part, poison=reject_part)
 
 
 def cut_part(payload: tuple) -> bytes:
@@ -87,7 +90,8 @@ def cut_part(payload: tuple) -> bytes:
             continue
         if key not in settled:
             settled[key] = _settle(found.region(row), key, path, config, drawn)
-        region, framing, share = settled[key]
+        region, framing, moved = settled[key]
+        share = coverage(moved, config.patch).ravel()
         valid = int((share >= config.tau).sum())
         side = min(framing.crop_height_px, framing.crop_width_px)
         if side < config.min_side:
@@ -95,13 +99,23 @@ def cut_part(payload: tuple) -> bytes:
         elif valid < config.min_patches:
             part.reject(path, frame_id, "sector", "few patches", f"Only {valid} patches lie in the region.")
         else:
-            pixels = framing.apply(_prepared(store.frame(row), region, config))
+            pixels = _cut(store.frame(row), framing, moved, config, region.confidence >= regions.LOW_CONFIDENCE)
             part.copy(store, row, pixels=pixels, region=region, region_key=key, framing=framing, coverage=share)
     return part.to_bytes()
 
 
+def reject_part(part: Part, reason: str) -> bytes:
+    """Stand in for a part that killed its worker: all its frames are rejected."""
+    paths, rows, _, config, _ = part.payload
+    store, rejected = Store.open(paths), PartWriter(contiguous=True, patch=(config.size, config.patch))
+    source_paths, frame_ids = store.of_frames("path"), store.column("frame_id")
+    for row in rows:
+        rejected.reject(str(source_paths[row]), str(frame_ids[row]), "sector", "part failed", reason)
+    return rejected.to_bytes()
+
+
 def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) -> tuple[Region, Framing, np.ndarray]:
-    """Return the region to use for a layout, the framing it asks for, and the coverage of its patches."""
+    """Return the region to use for a layout, the framing it asks for, and its mask after that."""
     correction = corrections.entry_of(drawn, key, path)
     if correction is not None:
         region = corrections.region(correction[1], region.mask.shape)
@@ -114,19 +128,19 @@ def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) ->
         if geometry is not None and confidence >= TRUSTED_FIT:
             region = dataclasses.replace(region, geometry=geometry, shape=region.shape or geometry.shape)
     framing = Framing.for_region(region.mask, config.size, config.pad)
-    share = coverage(framing.apply_mask(region.mask), config.patch).ravel()
-    return region, framing, share
+    return region, framing, framing.apply_mask(region.mask)
 
 
-def _prepared(frame: np.ndarray, region: Region, config: Config) -> np.ndarray:
-    """Return a frame gray or RGB as asked, black outside its region unless that is a guess or is to be kept."""
+def _cut(frame: np.ndarray, framing: Framing, mask: np.ndarray, config: Config, trusted: bool) -> np.ndarray:
+    """Return a frame's output pixels, gray or RGB, black outside the region (unless it is a guess or to be kept)."""
     if not config.color:
         frame = to_gray(frame)
     elif frame.ndim == 2:
         frame = np.repeat(frame[..., None], 3, axis=2)
-    if config.outside == "blank" and region.confidence >= regions.LOW_CONFIDENCE:
-        frame = np.where(region.mask if frame.ndim == 2 else region.mask[..., None], frame, 0)
-    return frame
+    pixels = framing.apply(frame)
+    if config.outside == "blank" and trusted:
+        pixels = np.where(mask if pixels.ndim == 2 else mask[..., None], pixels, 0)
+    return pixels
 
 
 def figures(parts: list[Path], config: Config) -> dict:
