@@ -146,5 +146,5 @@ def _finish(command: Command, summary: dict, *, strict: bool) -> None:
     console.result(summary) if command.out == "path" or summary.get("json") else console.result(
         {**summary, "out": None}
     )
-    if strict and (summary.get("rejected") or summary.get("sources_rejected") or summary.get("leaks")):
+    if strict and (summary.get("rejected") or summary.get("rejected_sources") or summary.get("leaks")):
         raise GateError("the work is done, but --strict was asked for and inputs were rejected or leaks found.")
