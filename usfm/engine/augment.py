@@ -1,5 +1,6 @@
 """Crops, flips and rotations of a whole batch on the device: image, region and positions together."""
 
+import json
 import math
 
 import torch
@@ -157,7 +158,9 @@ KINDS = {"phased": 0.0, "convex": 0.0, "linear": 1.0, "trapezoid": 2.0}
 def geometry_rows(table: dict) -> torch.Tensor:
     """The store's region table as (R, 7) float32 for `beam_coordinates`; NaN where a region has no fit."""
     names = ("apex_x_px", "apex_y_px", "radius_0_px", "radius_1_px", "angle_0_rad", "angle_1_rad")
-    kinds = [KINDS.get(str(shape), math.nan) for shape in table["shape"]]
+    extras = [json.loads(text or "{}") for text in table["extra"]] if "extra" in table else [{}] * len(table["shape"])
+    shapes = [extra.get("geometry_shape", str(shape)) for extra, shape in zip(extras, table["shape"], strict=True)]
+    kinds = [KINDS.get(shape, math.nan) for shape in shapes]
     columns = [torch.tensor(kinds, dtype=torch.float32), *(torch.as_tensor(table[name]).float() for name in names)]
     rows = torch.stack(columns, dim=1)
     return torch.where(rows.isnan().any(1, keepdim=True), torch.full_like(rows, math.nan), rows)

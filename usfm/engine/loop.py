@@ -28,16 +28,18 @@ from usfm.model import checkpoint
 class Job(Protocol):
     """What is trained. `model.encoder` is the encoder that checkpoints carry.
 
-    `loss(net, batch, step)` is called with `net` = the model, or its distributed wrapper; returns the scalar loss and
-    more scalars to log, all on the device. `check(model, step)` returns figures (among them `score`, lower is better)
-    and makes pictures; it runs on the first rank only.
+    `loss` gets the model or its distributed wrapper as `net`; `check` runs on the first rank only.
     """
 
     model: nn.Module
 
-    def loss(self, net: nn.Module, batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]: ...
+    def loss(self, net: nn.Module, batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The scalar loss of one part of a batch, and more scalars to log, on the device."""
+        ...
 
-    def check(self, model: nn.Module, step: int) -> dict[str, float]: ...
+    def check(self, model: nn.Module, step: int) -> dict[str, float]:
+        """Figures of a moment, among them `score` (lower is better)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -276,9 +278,11 @@ def fit(
                     raise _stopped(NotFinite(parts[0], loop.step - 1), loop)
             bar.advance(1, f"loss {loss:.4f}")
             asked = signals.asked if ranks.world == 1 else loop.step % 8 == 0 and ranks.any(signals.asked, device)
-            if training.due(training.checks, loop.step) and not asked:
+            if training.due(training.checks, loop.step):
                 _check(loop, clock)
             if training.due(training.saves, loop.step) or asked:
+                if loop.pending and not math.isfinite(torch.stack(loop.pending).sum().item()):
+                    raise _stopped(NotFinite(parts[0], loop.step - 1), loop)
                 with clock("save"):
                     loop.save("last")
                     loop.keep()

@@ -98,7 +98,7 @@ class RunDirectory:
             write_json(self.path / CARD, self.card)
 
     def _take_lock(self) -> None:
-        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115, held while the run lives
+        self._lock = open(self.path / ".lock", "w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -118,7 +118,7 @@ class RunDirectory:
             temporary = file.with_name(file.name + ".tmp")
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
             os.replace(temporary, file)
-        self._metrics = open(file, "a", encoding="utf-8")  # noqa: SIM115
+        self._metrics = open(file, "a", encoding="utf-8")
         for name in loggers:
             self._boards.append(_board(name, self.path))
 

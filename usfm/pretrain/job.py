@@ -1,0 +1,160 @@
+"""Pretraining as the loop sees it: a loss for a batch, and held-out figures that any two moments can be compared by."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from usfm.engine.counter import uniforms
+from usfm.engine.crops import whole
+from usfm.engine.data import Batch, Pixels
+from usfm.engine.stream import Stream
+from usfm.pretrain.mae import MaskedAutoencoder, Output
+from usfm.pretrain.recipe import Recipe
+from usfm.pretrain.selection.draw import NOISES, Counts
+from usfm.pretrain.selection.polar import grid_coordinates
+from usfm.pretrain.views import Regions, Views
+from usfm.seeding import torch_seed
+
+CHECK_BATCH, CHECK_FRAMES, DEPTH_BINS = 32, 512, 5
+
+
+class PretrainJob:
+    """A recipe on a store.
+
+    Args:
+        recipe: resolved.
+        model: on its device.
+        stream: of the training rows.
+        pixels: reads frames.
+        regions: the store's, or None.
+        held_out: rows of the store for the held-out loss; may be empty.
+        steps: of the whole run.
+        seed: of all draws.
+        figures: folder for pictures, or None for none.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: MaskedAutoencoder,
+        stream: Stream,
+        pixels: Pixels,
+        regions: Regions | None,
+        *,
+        held_out: np.ndarray,
+        steps: int,
+        seed: int,
+        figures: Path | None = None,
+        probe=None,
+    ):
+        self.recipe, self.model, self.stream, self.pixels, self.regions = recipe, model, stream, pixels, regions
+        shape = model.encoder.shape
+        self.views = Views(recipe, shape.grid, shape.image_size, regions)
+        self.tokens = shape.grid[0] * shape.grid[1]
+        self.held_out, self.steps, self.seed, self.figures, self.probe = (
+            held_out[:CHECK_FRAMES],
+            steps,
+            seed,
+            figures,
+            probe,
+        )
+
+    # ------------------------------------------------------------ training
+
+    def loss(self, net: nn.Module, batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss of one part of a batch; all draws depend on the seed and the step, whatever the part."""
+        with torch.autocast(batch.frames.device.type, enabled=False):
+            images, view = self.views.make(batch.frames, batch.crops, batch.regions)
+        counts = Counts.of(batch.plan.candidates, self.recipe.selection)
+        uniform = self._uniform(len(batch.plan.rows), "select", step)[:, batch.part]
+        if self.recipe.selection.candidates == "fixed":
+            key = torch_seed(self.seed, "candidates")
+            rows = batch.plan.rows[batch.part]
+            fixed = uniforms(key, rows, np.zeros_like(rows), self.tokens).astype(np.float32)
+            uniform[0] = self.pixels.send(fixed)
+        output = net(images, view, counts, uniform, step / self.steps)
+        return output.loss, {}
+
+    def describe(self, batch: Batch) -> dict:
+        """What the log says about a batch, known without asking the device."""
+        counts = Counts.of(batch.plan.candidates, self.recipe.selection)
+        return {
+            "epoch": round((batch.plan.step + 1) / self.stream.steps_per_epoch(), 4),
+            "candidates": counts.candidates,
+            "visible": counts.visible,
+            "targets": counts.targets,
+        }
+
+    def _uniform(self, n: int, *names: str | int) -> torch.Tensor:
+        generator = torch.Generator(self.pixels.device).manual_seed(torch_seed(self.seed, *names))
+        return torch.rand(NOISES, n, self.tokens, generator=generator, device=self.pixels.device)
+
+    # ------------------------------------------------------------ watching
+
+    def look(self, model: MaskedAutoencoder, rows: np.ndarray) -> tuple[Output, torch.Tensor, object]:
+        """Run whole frames through the model with fixed masks; also gives the images and their view."""
+        crops = whole(len(rows), self.stream.frame)
+        candidates, place = self.tokens, np.full(len(rows), -1)
+        if self.regions is not None:
+            place = self.regions.rows[rows]
+            coverage = self.regions.areas.coverage(place, crops, self.stream.grid)
+            candidates = self.stream.candidates((coverage >= self.recipe.selection.tau).sum((1, 2)))
+        send = self.pixels.send
+        with torch.autocast(self.pixels.device.type, enabled=False):
+            images, view = self.views.make(self.pixels.read(rows), send(crops.stacked()), send(place))
+        counts = Counts.of(candidates, self.recipe.selection)
+        counts = Counts(counts.candidates, counts.visible, 0, counts.targets)  # growth would follow the weights
+        noise = self._uniform(len(rows), "held out", int(rows[0]))
+        return model(images, view, counts, noise, 0.0), images, view
+
+    def check(self, model: MaskedAutoencoder, step: int) -> dict:
+        """The held-out reconstruction loss (`score`), by depth too, how many dimensions are in use, and pictures."""
+        from usfm.pretrain.sheets import draw_sheet
+        from usfm.pretrain.watch import rank_me
+
+        rows = self._sorted_held_out()
+        figures: dict = {}
+        if len(rows):
+            total, by_depth, features = 0.0, torch.zeros(2, DEPTH_BINS), []
+            for start in range(0, len(rows), CHECK_BATCH):
+                part = rows[start : start + CHECK_BATCH]
+                output, images, view = self.look(model, part)
+                total += output.loss.item() * len(part)
+                by_depth += depth_profile(output, view, self.recipe.selection.tau)
+                features.append(model.encoder.features(model.encoder.normalise(images)).float().cpu())
+            loss = total / len(rows)
+            profile = (by_depth[0] / by_depth[1]).tolist()
+            figures = {
+                "score": loss,
+                "held_out_loss": loss,
+                "held_out_loss_by_depth": [round(value, 5) for value in profile],
+                "rank_me": rank_me(torch.cat(features)),
+            }
+        if self.probe is not None:
+            figures.update(self.probe(model.encoder))
+        if self.figures is not None:
+            shown = rows if len(rows) else self.stream.rows
+            pick = np.unique(np.linspace(0, len(shown) - 1, min(8, len(shown))).astype(int))
+            draw_sheet(self, model, shown[pick], self.figures / f"reconstruction-{step:07d}.png")
+        return figures
+
+    def _sorted_held_out(self) -> np.ndarray:
+        """Held-out rows by valid patches, so that frames checked together have a K in common."""
+        if self.regions is None or not len(self.held_out):
+            return self.held_out
+        crops = whole(len(self.held_out), self.stream.frame)
+        coverage = self.regions.areas.coverage(self.regions.rows[self.held_out], crops, self.stream.grid)
+        return self.held_out[np.argsort((coverage >= self.recipe.selection.tau).sum((1, 2)), kind="stable")]
+
+
+def depth_profile(output: Output, view, tau: float) -> torch.Tensor:
+    """Sum of target errors and their number by fifth of the region's depth: (2, DEPTH_BINS)."""
+    depth, _, counted = grid_coordinates(view, tau, 1.0)
+    at = (depth.gather(1, output.ids_target) * DEPTH_BINS).long().clamp(max=DEPTH_BINS - 1)
+    known = counted.gather(1, output.ids_target).float()
+    sums = torch.zeros(2, DEPTH_BINS, device=at.device)
+    sums[0].scatter_add_(0, at.flatten(), (output.errors * known).flatten())
+    sums[1].scatter_add_(0, at.flatten(), known.flatten())
+    return sums.cpu()

@@ -1,0 +1,265 @@
+"""Pretrain an encoder on a sector store by masked image modelling: put the parts together, and let the loop run."""
+
+import math
+import time
+from dataclasses import replace
+
+import torch
+
+from usfm import console, provenance
+from usfm.config import Request
+from usfm.engine.data import Feed, Pixels, hold_out
+from usfm.engine.device import Ranks, choose_device, choose_precision, start_ranks
+from usfm.engine.loop import Training, fit
+from usfm.engine.record import RunDirectory
+from usfm.engine.stream import Stream
+from usfm.errors import RequestError
+from usfm.model import checkpoint
+from usfm.model.weights import load_into, read_weights, shape_of
+from usfm.pretrain import recipe as recipes
+from usfm.pretrain.config import Config
+from usfm.pretrain.job import PretrainJob
+from usfm.pretrain.mae import MaskedAutoencoder
+from usfm.pretrain.recipe import Recipe
+from usfm.pretrain.views import Regions
+from usfm.seeding import torch_seed
+from usfm.store.reader import Store
+
+
+def resolve_recipe(config: Config) -> Recipe:
+    """The recipe with everything that the command line changes."""
+    recipe = recipes.load(config.recipe, config.set)
+    if config.model is not None:
+        recipe = replace(recipe, model=replace(recipe.model, name=config.model, image_size=0))
+    if config.epochs is not None:
+        recipe = replace(recipe, run=replace(recipe.run, epochs=config.epochs, steps=0))
+    if config.batch_size is not None:
+        recipe = replace(recipe, run=replace(recipe.run, batch_size=config.batch_size))
+    if config.lr is not None:
+        recipe = replace(recipe, optim=replace(recipe.optim, lr=config.lr))
+    return recipe
+
+
+def count_steps(recipe: Recipe, frames: int) -> int:
+    """Steps of the run: as many as its epochs take, unless the recipe says how many."""
+    steps = recipe.run.steps or math.ceil(recipe.run.epochs * frames / recipe.run.batch_size)
+    if steps < 1:
+        raise RequestError("the run has no steps: give --epochs, or --set steps=")
+    return steps
+
+
+def training_of(recipe: Recipe, steps: int, precision: str, accumulate: int) -> Training:
+    """The loop's settings, from the recipe."""
+    o, r = recipe.optim, recipe.run
+    return Training(
+        steps=steps,
+        lr=o.lr or o.base_lr * r.batch_size / 256,
+        min_lr=o.min_lr,
+        warmup=o.warmup,
+        weight_decay=o.weight_decay,
+        betas=(o.beta1, o.beta2),
+        clip=o.clip,
+        ema=o.ema,
+        precision=precision,
+        checks=r.checks,
+        saves=r.saves,
+        keep=r.keep,
+        accumulate=accumulate,
+    )
+
+
+def build_model(recipe: Recipe, seed: int, init: str | None = None) -> MaskedAutoencoder:
+    """The model with its starting weights: random by the seed, or from `init`."""
+    torch.manual_seed(torch_seed(seed, "weights"))
+    model = MaskedAutoencoder(recipe)
+    if init is not None:
+        file, _ = checkpoint.locate(init)
+        weights, metadata = read_weights(file)
+        report = load_into(model.encoder, weights, file, shape_of(weights, metadata).grid)
+        console.say(f"start from {init}: {report}")
+    return model
+
+
+def run(config: Config, request: Request) -> dict:
+    """Pretrain.
+
+    Returns:
+        The summary: frames, steps, seconds, images_per_s, data_wait, loss, best.
+
+    Raises:
+        RequestError, WorkError, Interrupted: see `engine.loop.fit` and `engine.record.RunDirectory.open`.
+    """
+    started = time.perf_counter()
+    recipe = resolve_recipe(config)
+    store = Store.open(request.inputs)
+    store.require(fixed=True, regions=recipe.selection.region or recipe.selection.geometry == "beam")
+    if request.out is None:
+        raise RequestError("say where the run goes: --out runs/NAME")
+    ranks = start_ranks()
+    device = choose_device(request.device, ranks.local)
+    precision = choose_precision(config.precision, device)
+    held_share = recipe.run.held_out
+    rows, held_out = hold_out(store, held_share, request.seed)
+    steps = count_steps(recipe, len(rows))
+    if recipe.run.batch_size % (ranks.world * config.accumulate):
+        raise RequestError(
+            f"a batch of {recipe.run.batch_size} does not divide into {ranks.world} processes x "
+            f"{config.accumulate} parts"
+        )
+    model = build_model(recipe, request.seed, config.init)
+    summary = {
+        "command": "pretrain",
+        "out": str(request.out),
+        "frames_in": len(store),
+        "frames_out": len(store),
+        "dropped": 0,
+        "rejected": 0,
+        "sources": store.num_sources,
+        "frames_trained": len(rows),
+        "frames_held_out": len(held_out),
+        "steps": steps,
+    }
+    regions = Regions(store, device) if recipe.selection.region else None
+    stream = make_stream(recipe, store, rows, model.encoder.shape.grid, request.seed, regions)
+    training = training_of(recipe, steps, precision, config.accumulate)
+    if request.dry_run:
+        from usfm.pretrain.estimate import estimate
+
+        plan = estimate(recipe, model, stream, training, device)
+        console.table("pretrain would train", ("what", "value"), list(plan.items()))
+        return {**summary, "out": None, "dry_run": True, "seconds": 0.0, "frames_per_s": None, **plan}
+
+    directory = RunDirectory(request.out, run_settings(recipe, config, request, store, precision), writes=ranks.first)
+    status = _open(directory, config, request, recipe, model, store, ranks)
+    if status == "done":
+        console.say(f"{request.out} is up to date")
+        return {
+            **summary,
+            "seconds": 0.0,
+            "frames_per_s": None,
+            "images_per_s": None,
+            **directory.card.get("result", {}),
+        }
+    _say_plan(recipe, stream, regions, len(rows), len(held_out), steps, device, precision, ranks)
+    model.to(device)
+    if config.compile if config.compile is not None else device.type == "cuda":
+        compile_blocks(model)
+    pixels = Pixels(store, device, config.cache)
+    feed = Feed(
+        stream,
+        pixels,
+        None if regions is None else regions.rows,
+        rank=ranks.rank,
+        world=ranks.world,
+        accumulate=config.accumulate,
+    )
+    figures = directory.path / "figures" if ranks.first else None
+    job = PretrainJob(
+        recipe, model, stream, pixels, regions, held_out=held_out, steps=steps, seed=request.seed, figures=figures
+    )
+    result = fit(
+        job,
+        feed,
+        training,
+        directory,
+        ranks=ranks,
+        device=device,
+        resume=status == "resume",
+        loggers=config.log,
+        profile=config.profile,
+        describe=job.describe,
+    )
+    if ranks.first:
+        _finish(directory, result, started)
+    directory.close()
+    if "profile" in result:
+        console.table("milliseconds a step", ("part", "ms"), list(result["profile"].items()))
+    seconds = time.perf_counter() - started
+    return {**summary, **result, "seconds": round(seconds, 2), "frames_per_s": result["images_per_s"]}
+
+
+def make_stream(recipe: Recipe, store: Store, rows, grid, seed: int, regions: Regions | None) -> Stream:
+    """The stream of batches that a recipe asks for."""
+    a = recipe.augment
+    crop = {"area": (a.crop_low, a.crop_high), "hflip": a.hflip, "vflip": a.vflip, "rotate_deg": a.rotate_deg}
+    return Stream(
+        rows,
+        recipe.run.batch_size,
+        tuple(store.fixed_shape[:2]),
+        grid,
+        seed,
+        crop=crop,
+        areas=None if regions is None else regions.areas,
+        region_rows=None if regions is None else regions.rows,
+        tau=recipe.selection.tau,
+    )
+
+
+def run_settings(recipe: Recipe, config: Config, request: Request, store: Store, precision: str) -> dict:
+    """Everything that changes the result, for telling whether two runs are the same."""
+    tables = {name: table for name, table in recipe.as_dict().items() if name != "about"}
+    init = None if config.init is None else provenance.file_sha256(checkpoint.locate(config.init)[0])
+    return {"recipe": tables, "seed": request.seed, "precision": precision, "init": init, "inputs": store.content_id}
+
+
+def compile_blocks(model: MaskedAutoencoder) -> None:
+    """Compile the transformer blocks one by one: a few seconds, and one program for blocks of the same shape."""
+    import torch._dynamo
+
+    limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"
+    setattr(torch._dynamo.config, limit, 64)  # one a bucket of candidates, for encoder and decoder
+    for block in [*model.encoder.blocks, *model.decoder.decoder_blocks]:
+        block.compile(dynamic=False)
+
+
+def _open(
+    directory: RunDirectory, config: Config, request: Request, recipe: Recipe, model, store: Store, ranks: Ranks
+) -> str:
+    """Enter the run's folder; the first rank makes it before the others look."""
+    card = {
+        "command": "pretrain",
+        "recipe": config.recipe,
+        "about": recipe.as_dict()["about"],
+        "encoder": model.encoder.shape.as_dict(),
+        "normalisation": {"mean": model.encoder.mean.flatten().tolist(), "std": model.encoder.std.flatten().tolist()},
+        "pool": "mean",
+        "frames": len(store),
+        "software": provenance.software(),
+    }
+    if ranks.first:
+        status = directory.open(overwrite=request.overwrite, recipe=recipe.as_dict(), card=card)
+        ranks.wait()
+        return status
+    ranks.wait()
+    status = directory.open(overwrite=False, recipe={}, card={})
+    return status
+
+
+def _say_plan(recipe, stream, regions, trained, held_out, steps, device, precision, ranks) -> None:
+    if not ranks.first:
+        return
+    console.say(
+        f"{trained:,} frames to train on, {held_out:,} held out, {steps:,} steps of {recipe.run.batch_size} "
+        f"({steps / stream.steps_per_epoch():.1f} epochs), {recipe.model.name} in {precision} on {device}"
+        + (f", {ranks.world} processes" if ranks.world > 1 else "")
+    )
+    if not held_out:
+        console.warn("one source or patient only, so nothing is held out and there will be no best/ beside last/")
+    if recipe.selection.geometry == "beam" and regions is not None and regions.without_fit:
+        console.warn(f"{regions.without_fit:,} frames have no fitted geometry and use the grid instead of the beams")
+
+
+def _finish(directory: RunDirectory, result: dict, started: float) -> None:
+    from usfm.pictures.curves import curves
+
+    rows = directory.metrics()
+    train = [row for row in rows if "loss" in row]
+    held = [row for row in rows if "held_out_loss" in row]
+    series = {"training": ([r["step"] for r in train], [r["loss"] for r in train])}
+    if held:
+        series["held out"] = ([r["step"] for r in held], [r["held_out_loss"] for r in held])
+    curves(directory.path / "figures" / "loss.png", series, "step", "reconstruction loss")
+    seconds = round(time.perf_counter() - started, 2)
+    directory.update(
+        {"status": "complete", "result": {k: v for k, v in result.items() if k != "profile"}, "seconds": seconds}
+    )

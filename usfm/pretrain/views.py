@@ -1,0 +1,99 @@
+"""A batch of stored frames as the model and the priors see it: augmented pixels, coverage, beam coordinates."""
+
+import numpy as np
+import torch
+
+from usfm.engine.augment import beam_coordinates, cut_coverage, cut_images, geometry_rows, source_points
+from usfm.engine.crops import AreaTables
+from usfm.errors import RequestError
+from usfm.pretrain.recipe import Recipe
+from usfm.pretrain.selection.contract import View
+from usfm.store.reader import Store
+
+
+class Regions:
+    """The regions of a store, resident: a mask per different layout, never one per frame.
+
+    Attributes:
+        rows: (N,) which mask each frame of the store has.
+        masks: (R, H, W) uint8 0/1, on the device.
+        geometry: (R, 7) float32, on the device; NaN where a layout has no fit.
+        areas: summed-area tables, on the host.
+        without_fit: frames whose layout has no fitted geometry.
+    """
+
+    def __init__(self, store: Store, device: torch.device):
+        frame_rows = store.column("region_row")
+        used, inverse = np.unique(frame_rows, return_inverse=True)
+        masks = store.region_masks(used)
+        if masks.shape[1:] != tuple(store.fixed_shape[:2]):
+            raise RequestError(f"{store.paths[0]}: regions and frames differ in size; run `usfm sector` on it again")
+        if not masks.any():
+            raise RequestError(
+                f"{store.paths[0]}: every region is empty; look at `usfm info --sheet`, then run sector again"
+            )
+        geometry = geometry_rows(store.region_table())[used]
+        whole = np.concatenate([masks.reshape(len(used), -1).view(np.uint8), geometry.numpy().view(np.uint8)], axis=1)
+        first, same = _different(whole)
+        self.rows = same[inverse].astype(np.int64)
+        self.areas = AreaTables.of(masks[first])
+        self.masks = torch.from_numpy(masks[first].astype(np.uint8)).to(device)
+        self.geometry = geometry[first].to(device)
+        self.without_fit = int(geometry[inverse].isnan().any(1).sum())
+
+
+def _different(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first of each different row, and which of those each row equals."""
+    index: dict[bytes, int] = {}
+    same = np.array([index.setdefault(row.tobytes(), len(index)) for row in rows])
+    return np.unique(same, return_index=True)[1], same
+
+
+class Views:
+    """Makes (images, View) from frames and crops, on the device.
+
+    Args:
+        recipe: says the image size, the channels, and whether samples are rotated.
+        grid: (rows, columns) of patches.
+        size: (rows, columns) of a sample, px.
+        regions: the store's, or None for no region constraint.
+    """
+
+    def __init__(self, recipe: Recipe, grid: tuple[int, int], size: tuple[int, int], regions: Regions | None):
+        self.grid, self.size, self.regions = grid, size, regions
+        self.gray = recipe.model.in_chans == 1
+        self.rotated = recipe.augment.rotate_deg > 0
+        self.beam = recipe.selection.geometry == "beam"
+
+    @torch.no_grad()
+    def make(self, frames: torch.Tensor, crops: torch.Tensor, regions: torch.Tensor) -> tuple[torch.Tensor, View]:
+        """Augment a batch.
+
+        Args:
+            frames: (B, C, H, W) uint8.
+            crops: (B, 7).
+            regions: (B,) rows of the region masks.
+
+        Returns:
+            (B, 1 or C, h, w) float images, 0 to 255, and the same as the priors see it.
+        """
+        if frames.shape[1] == 3:
+            weights = torch.tensor([0.299, 0.587, 0.114], device=frames.device).view(1, 3, 1, 1)
+            luminance = (frames.float() * weights).sum(1, keepdim=True)
+        else:
+            luminance = frames
+        pixels = luminance if self.gray else frames
+        images = cut_images(pixels, crops, self.size, rotated=self.rotated)
+        if self.gray or frames.shape[1] == 1:
+            gray = images
+        else:
+            gray = cut_images(luminance, crops, self.size, rotated=self.rotated)
+        if self.regions is None:
+            coverage = torch.ones(len(frames), self.grid[0] * self.grid[1], device=frames.device)
+            return images, View(gray, coverage, self.grid)
+        coverage = cut_coverage(self.regions.masks[regions], crops, self.grid, rotated=self.rotated)
+        if not self.beam:
+            return images, View(gray, coverage, self.grid)
+        rows, columns = source_points(crops, *self.grid)
+        depth, angle = beam_coordinates(self.regions.geometry[regions], rows.flatten(1), columns.flatten(1))
+        return images, View(gray, coverage, self.grid, depth, angle)
