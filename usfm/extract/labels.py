@@ -164,12 +164,12 @@ def pattern_of(group: str) -> re.Pattern:
     try:
         pattern = re.compile(group)
     except re.error as error:
-        raise RequestError(f"usfm extract: --group {group!r} is not a regular expression ({error}).") from None
+        raise RequestError(f"extract: --group {group!r} is not a regular expression ({error}).") from None
     unknown = sorted(set(pattern.groupindex) - {"patient", "exam"})
     if unknown or not pattern.groupindex:
         what = f"names '{unknown[0]}'" if unknown else "names no group"
         near = did_you_mean(unknown[0], ("patient", "exam")) if unknown else ""
-        raise RequestError(f"usfm extract: --group {group!r} {what}; write (?P<patient>...) or (?P<exam>...){near}")
+        raise RequestError(f"extract: --group {group!r} {what}; write (?P<patient>...) or (?P<exam>...){near}")
     return pattern
 
 

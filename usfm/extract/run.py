@@ -18,6 +18,7 @@ from usfm.extract.sources import Found, find
 from usfm.extract.take import take
 from usfm.jobs.run import Part, Phase, run_step
 from usfm.provenance import file_sha256
+from usfm.store.reader import Store
 
 PRESETS = {"usf-mae": {"fps": "3"}}  # its public code takes videos at 3 frames/s and says no more about extraction
 
@@ -27,8 +28,8 @@ def run(config: Config, request: Request) -> dict:
 
     Returns:
         The summary that ``--json`` prints: the common figures, and ``skipped`` (files passed over), ``kinds``
-        (sources by kind), ``sources_rejected``, ``reasons`` (rejected sources by reason), ``identical``
-        (sources whose bytes another one has) and ``label_conflicts`` (identical sources under different labels).
+        (sources by kind), ``reasons`` (sources rejected in whole or part, by reason), ``identical`` (sources whose
+        bytes another one has) and ``label_conflicts`` (identical sources under different labels).
 
     Raises:
         RequestError: For inputs that are missing or empty, and options that do not fit.
@@ -37,7 +38,7 @@ def run(config: Config, request: Request) -> dict:
     config = _with_preset(config)
     sampling = parse(config.fps, config.every, config.max_frames)
     if request.out is None:
-        raise RequestError("usfm extract: say where the store goes with --out FILE.h5.")
+        raise RequestError("extract: say where the store goes with --out FILE.h5.")
     found = find(request.inputs)
     manifest = read_manifest(config.manifest) if config.manifest else None
     facts = gather(
@@ -88,7 +89,7 @@ def run(config: Config, request: Request) -> dict:
         "key": names.key_id if names else None,
         "anonymous_paths": hide_paths,
     }
-    return run_step(
+    summary = run_step(
         "extract",
         request,
         options,
@@ -97,21 +98,22 @@ def run(config: Config, request: Request) -> dict:
             Phase("take", plan_take, take, poison=_poison_take),
         ],
         raw_inputs=[
-            {"path": source.relative, "size": source.size, "mtime_ns": source.mtime_ns} for source in found.sources
+            {"path": source.relative, "size": source.size, "mtime": source.mtime_ns} for source in found.sources
         ],
         out=Path(request.out),
         figures=figures,
     )
+    return summary | {"reasons": _tell_rejected(summary)}
 
 
 def _with_preset(config: Config) -> Config:
     if config.preset is None:
         return config
     if config.preset == "polarmae":
-        raise RequestError("usfm extract: --preset polarmae has nothing for extract; use it on dedup and sector.")
+        raise RequestError("extract: --preset polarmae has nothing for extract; use it on dedup and sector.")
     if config.preset not in PRESETS:
         near = did_you_mean(config.preset, PRESETS)
-        raise RequestError(f"usfm extract: there is no preset '{config.preset}', only {', '.join(PRESETS)}{near}")
+        raise RequestError(f"extract: there is no preset '{config.preset}', only {', '.join(PRESETS)}{near}")
     settings = PRESETS[config.preset]
     for name, value in settings.items():
         if getattr(config, name) not in (value, getattr(Config(), name)):
@@ -131,6 +133,20 @@ def _poison_take(part: Part, reason: str) -> bytes:
 def _shown(sources) -> str:
     more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
     return sources[0].relative + more
+
+
+def _tell_rejected(summary: dict) -> dict[str, int]:
+    if not summary["sources_rejected"]:
+        return {}
+    table = Store.open(summary["out"]).rejected()
+    rows = zip(table["source"], table["frame_id"], table["reason"], table["detail"], strict=True)
+    broken = [(source, reason, detail) for source, frame, reason, detail in rows if not frame]
+    reasons = dict(Counter(reason for _, reason, _ in broken).most_common())
+    listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
+    console.warn(f"{len(broken)} sources were rejected, in whole or from some time on: {listed}; -v names them.")
+    for source, reason, detail in broken:
+        console.detail(f"{source}: {reason}; {detail}")
+    return reasons
 
 
 def _identical(found: Found, scans: list[Scan], facts: dict[str, Facts]) -> dict:

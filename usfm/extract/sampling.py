@@ -55,10 +55,10 @@ def parse(fps: str, every: int | None, limit: int | None) -> Sampling:
         except (ValueError, ZeroDivisionError):
             rate = Fraction(0)
         if rate <= 0:
-            raise RequestError(f"usfm extract: --fps is {fps!r}; give a number of frames per second above 0, or all.")
+            raise RequestError(f"extract: --fps is {fps!r}; give a number of frames per second above 0, or all.")
     if every is not None:
         if text not in ("3", "all"):
-            raise RequestError("usfm extract: --fps and --every exclude each other; give one of them.")
+            raise RequestError("extract: --fps and --every exclude each other; give one of them.")
         return Sampling(None, every, limit)
     return Sampling(rate, 1, limit)
 

@@ -107,7 +107,7 @@ def suffix_of(path: str) -> str:
 
 def _expanded(inputs: Sequence[str]) -> list[str]:
     if not inputs:
-        raise RequestError("usfm extract: no input; give a folder, files or a glob.")
+        raise RequestError("extract: no input; give a folder, files or a glob.")
     found = []
     for one in inputs:
         matches = [one] if os.path.lexists(one) else sorted(glob.glob(one, recursive=True))

@@ -186,7 +186,8 @@ class _Faults:
             raise MediaError(reason, self.detail or "the container opens, but no frame comes out of it.")
         if self.packets:
             where = last_s if self.first_s is None else self.first_s
-            text = f"{self.packets} packets could not be decoded, the first at {where:.2f} s; the rest was kept."
+            packets = "1 packet" if self.packets == 1 else f"{self.packets} packets"
+            text = f"{packets} could not be decoded, the first at {where:.2f} s; the rest was kept."
             raise MediaError("damaged", text)
 
 
