@@ -47,6 +47,9 @@ class Command:
     out: Literal["path", "text"] = "path"
 
 
+_ARGUMENT_HELP: dict[str, str] = {}
+
+
 class Paneled(typer.core.TyperCommand):
     """Help whose options stand under the headings of their knobs.
 
@@ -58,7 +61,8 @@ class Paneled(typer.core.TyperCommand):
         panels: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Argument):  # typer's own record escapes for rich
-                panels.setdefault("Arguments", []).append((parameter.make_metavar(ctx), getattr(parameter, "help", "")))
+                text = _ARGUMENT_HELP.get(str(parameter.name), "")  # click 8.5 loses the one that typer 0.20 gives it
+                panels.setdefault("Arguments", []).append((parameter.make_metavar(ctx), text))
             elif (record := parameter.get_help_record(ctx)) is not None:
                 panels.setdefault(getattr(parameter, "rich_help_panel", None) or "Running", []).append(record)
         for heading in sorted(panels, key=lambda each: (each == "Running", each != "Arguments")):
@@ -82,6 +86,7 @@ def _help(setting: settings_of.Setting) -> str:
 
 def _parameter(setting: settings_of.Setting, argument: str | None, flag: str = "") -> inspect.Parameter:
     if argument is not None:
+        _ARGUMENT_HELP[setting.name] = _help(setting)
         kind: Any = list[setting.kind] if setting.many else setting.kind  # type: ignore[name-defined]
         extra: Any = typer.Argument(metavar=argument, help=_help(setting), show_default=False)
         default = inspect.Parameter.empty if not setting.optional and setting.default in ("", (), None) else None
