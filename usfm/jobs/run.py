@@ -67,7 +67,7 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         figures: phase results -> more numbers for the summary; may set `frames_in`.
 
     Returns:
-        The summary: command, out, frames_in, frames_out, dropped, rejected (frames), rejected_sources, sources, seconds,
+        The summary: command, out, frames_in, frames_out, dropped, rejected (frames), sources_rejected, sources, seconds,
         frames_per_s, and the figures. With `up_to_date` where there was nothing to do; with `dry_run` and `plan` (phase,
         parts, weight, unit) in a dry run.
 
@@ -250,7 +250,7 @@ def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Ma
             )
         here = {"frames_in": frames_in if frames_in is not None else counts["frames"] + counts["dropped"] + counts["rejected"],
                 "frames_out": counts["frames"], "dropped": counts["dropped"], "rejected": counts["rejected"],
-                "rejected_sources": counts["rejected_sources"], "sources": counts["sources"]}  # fmt: skip
+                "sources_rejected": counts["sources_rejected"], "sources": counts["sources"]}  # fmt: skip
         return step | {"counts": here, "seconds": round(time.monotonic() - started, 3)}
 
     with console.progress("assemble", None, "parts") as progress:

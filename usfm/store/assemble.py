@@ -31,7 +31,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
         between: called before each part; may raise to stop.
 
     Returns:
-        frames, sources, content_id, step, and of this step: dropped, rejected (frames), rejected_sources, reasons (Counter).
+        frames, sources, content_id, step, and of this step: dropped, rejected (frames), sources_rejected, reasons (Counter).
 
     Raises:
         WorkError: there is no frame, or the disk is full.
@@ -283,7 +283,7 @@ def _own(plan: Plan) -> dict:
                 rejected += int((ids != b"").sum())
                 sources += int((ids == b"").sum())
                 reasons.update(reason.decode() for reason in file["/rejected/reason"][()].tolist())
-    return {"dropped": dropped, "rejected": rejected, "rejected_sources": sources, "reasons": reasons}
+    return {"dropped": dropped, "rejected": rejected, "sources_rejected": sources, "reasons": reasons}
 
 
 def _nothing_left(out: Path, reasons: Counter) -> str:

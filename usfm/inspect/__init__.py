@@ -1,0 +1,1 @@
+"""Room: look at stores and runs."""

@@ -1,0 +1,19 @@
+"""Settings of info."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from usfm.config import Knob
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to show."""
+
+    sheet: Annotated[
+        str | None, Knob("write a contact sheet of some frames there, their region outlined", metavar="PNG", content=False)
+    ] = None
+    sheet_frames: Annotated[int, Knob("frames on the sheet", low=1, high=400, content=False)] = 40
+    verify: Annotated[
+        bool, Knob("read everything: digests, row counts, references between tables", content=False, flag="--verify")
+    ] = False

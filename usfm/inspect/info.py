@@ -1,0 +1,124 @@
+"""Say what is in a store or a run and where it came from."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from usfm import console
+from usfm.config import Request
+from usfm.errors import GateError, RequestError
+from usfm.inspect import describe
+from usfm.inspect.config import Config
+from usfm.store.reader import Store
+from usfm.store.verify import Verdict, verify
+
+_LISTED = 10
+
+
+def run(config: Config, request: Request) -> dict:
+    """Describe stores and runs on stdout; with `sheet` draw frames, with `verify` check that nothing has changed.
+
+    Args:
+        config: What to show.
+        request: Paths of stores or run directories.
+
+    Returns:
+        The summary, with `stores` and `runs`, one dict each, and with --verify `whole` and `verdicts`.
+
+    Raises:
+        RequestError: A path is neither a store nor a run.
+        GateError: --verify found damage.
+    """
+    started = time.monotonic()
+    if not request.inputs:
+        raise RequestError("usfm info: name a store or a run directory.")
+    paths = [path for one in request.inputs for path in _expanded(one)]
+    runs = [path for path in paths if Path(path).is_dir()]
+    stores = [path for path in paths if not Path(path).is_dir()]
+    summary: dict = {"command": "info", "out": None, "frames_in": None, "frames_out": None, "dropped": None,
+                     "rejected": None, "sources": None, "stores": [], "runs": []}  # fmt: skip
+    for path in runs:
+        summary["runs"].append(_describe_run(path))
+    for path in stores:
+        found = describe.counts(Store.open(path))
+        summary["stores"].append({"path": path, **found})
+        console.text(describe.text(found, path))
+    if len(stores) == 1:
+        found = summary["stores"][0]
+        summary |= {"sources": found["sources"], "frames_out": found["frames"]}
+    if config.sheet is not None:
+        draw_sheet(Store.open(stores).require(), config.sheet, config.sheet_frames)
+        summary["sheet"] = config.sheet
+        console.say(f"contact sheet: {config.sheet}")
+    if config.verify:
+        summary |= _verify(stores, request.workers)
+    return summary | {"seconds": round(time.monotonic() - started, 3), "frames_per_s": None}
+
+
+def _expanded(path: str) -> list[str]:
+    return [path] if Path(path).is_dir() else Store.open(path).paths
+
+
+def _describe_run(path: str) -> dict:
+    """Show the card of a run directory."""
+    card = Path(path) / "card.json"
+    try:
+        found = json.loads(card.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RequestError(f"{path}: a folder without card.json, so no run; give a store or a run directory.") from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{card}: cannot be read ({error}); make the run again.") from None
+    lines = [f"  {name:<14} {json.dumps(value)[:100]}" for name, value in found.items()]
+    console.text("\n".join([path, *lines]))
+    return {"path": path, **found}
+
+
+def draw_sheet(store: Store, path: str, most: int) -> None:
+    """Draw frames spread evenly over the store, with the outline of their region and a caption.
+
+    Args:
+        store: Frames.
+        path: Picture to write.
+        most: How many frames.
+    """
+    from usfm.pictures.sheet import contact_sheet, outline
+
+    rows = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(int))
+    region, labels = store.column("region_row"), store.labels_class()
+    ids, names = store.column("frame_id"), store.class_names
+    images, captions = [], []
+    for row, frame in zip(rows, store.frames(rows, threads=4), strict=True):
+        images.append(frame if region[row] < 0 else outline(frame, store.region(region[row]).mask))
+        captions.append(ids[row] + (f"\n{names[labels[row]]}" if labels[row] >= 0 else ""))
+    try:
+        contact_sheet(images, captions, path=path)
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path}: the sheet cannot be written there ({error}).") from None
+
+
+def _verify(paths: list[str], threads: int) -> dict:
+    verdicts = [verify(path, threads) for path in paths]
+    for verdict in verdicts:
+        console.text(_verdict_text(verdict))
+    damaged = [verdict for verdict in verdicts if not verdict.whole]
+    if damaged:
+        raise GateError(
+            f"{damaged[0].path}: damaged; copy it from a backup, or make it again with: {damaged[0].remedy or 'its command'}"
+        )
+    return {"whole": True, "verdicts": [{"path": v.path, "parts_good": len(v.good)} for v in verdicts]}
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    if verdict.whole:
+        return f"{verdict.path}: whole; all {len(verdict.good)} parts are what was written."
+    lines = [f"{verdict.path}: damaged; {len(verdict.good)} of {len(verdict.good) + len(verdict.bad)} parts are good."]
+    lines += [f"  {problem}" for problem in verdict.problems[:_LISTED]]
+    lines += [f"  part {name}: {why}" for name, why in list(verdict.bad.items())[:_LISTED]]
+    lines += [f"  and {len(verdict.bad) - _LISTED} more parts"] if len(verdict.bad) > _LISTED else []
+    if verdict.good and verdict.bad:
+        lines.append(f"  good parts: {', '.join(verdict.good[:_LISTED])}{', ...' if len(verdict.good) > _LISTED else ''}")
+    if verdict.remedy:
+        lines.append(f"  to make it again: {verdict.remedy}")
+    return "\n".join(lines)
