@@ -204,7 +204,9 @@ def _refined(guess: SectorGeometry, outline: np.ndarray, inside: np.ndarray) -> 
         weight = 1 / (1 + distance**2)
         slopes = slopes[:, free]
         normal = (slopes * weight[:, None]).T @ slopes
-        move = np.linalg.solve(normal + 1e-6 * np.diag(np.diag(normal) + 1e-9), -(slopes * weight[:, None]).T @ distance)
+        move = np.linalg.solve(
+            normal + 1e-6 * np.diag(np.diag(normal) + 1e-9), -(slopes * weight[:, None]).T @ distance
+        )
         values[free] += move
         if not np.isfinite(values).all() or np.abs(move).max() < 1e-3:
             break

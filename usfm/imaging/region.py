@@ -1,17 +1,17 @@
 """The acoustic region: where in a frame there is ultrasound, from a clip, a still, or DICOM regions."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
-from usfm.imaging import fan, fan_fit, region_seeds
+from usfm.imaging import region_search, region_seeds
+from usfm.imaging.abrc import abrc_mask
 from usfm.imaging.fan import SectorGeometry
 
 EVIDENCE = ("dicom", "motion", "still", "manual")
 
-_TRUSTED = 0.45
 _MOVING_SHARE = 0.02
 
 
@@ -62,97 +62,81 @@ def find_region(frames: Sequence[np.ndarray], method: str = "auto", dicom_region
 
     Args:
         frames: uint8 frames of one size, in time order; one frame is a still.
-        method: auto (dicom when there is some, motion when enough moves, else still), dicom, temporal, single.
-        dicom_regions: what the DICOM file says (x0, y0, x1, y1, spatial_format, data_type per region), or None.
+        method: auto (dicom when there is some, else as temporal), dicom (whole frame without), temporal (motion when
+            enough moves, else as single), single (the middle frame alone), abrc (the published rule, middle frame).
+        dicom_regions: what the DICOM file says: dicts with x0, y0, x1, y1 (pixels, ends included) and, where known,
+            spatial_format (1 = 2-D) and data_type (1 = tissue, 2 = colour flow).
+
+    Returns:
+        The region; the whole frame with confidence 0 where nothing is found.
     """
+    if method == "abrc":
+        mask = abrc_mask(frames[len(frames) // 2])
+        return Region(mask, confidence=0.5) if mask.any() else Region(np.ones_like(mask))
+    if method in ("auto", "dicom"):
+        boxes = _boxes(dicom_regions or [], frames[0].shape[:2])
+        if boxes:
+            return _from_boxes(frames, boxes)
+        if method == "dicom":
+            return Region(np.ones(frames[0].shape[:2], bool), evidence="dicom")
     if method != "single" and len(frames) > 1:
         return region_from_clip(frames)
     return region_from_still(frames[len(frames) // 2])
 
 
 def region_from_clip(frames: Sequence[np.ndarray]) -> Region:
-    """Find the region from what moves over the frames of a clip."""
+    """Find the region from what moves over the frames of a clip, or, when next to nothing moves, from their mean.
+
+    Args:
+        frames: two or more uint8 frames of one size and one layout.
+    """
     stack, scale = region_seeds.shrink(frames)
-    mean, spread = stack.mean(0, dtype=np.float32), stack.astype(np.float32).std(0)
-    if (spread > 1.0).mean() < _MOVING_SHARE:
-        return _search(mean, None, stack, scale, frames[0].shape[:2])
-    return _search(mean, spread, stack, scale, frames[0].shape[:2])
+    spread = stack.astype(np.float32).std(0)
+    moves = (spread > 1.0).mean() >= _MOVING_SHARE
+    found = region_search.search(stack, spread if moves else None)
+    return _region(found, scale, frames[0].shape[:2], "motion" if moves else "still")
 
 
 def region_from_still(frame: np.ndarray) -> Region:
-    """Find the region of one frame from its bright connected texture."""
+    """Find the region of one uint8 frame from what differs from the background and has the shape of a sector."""
     stack, scale = region_seeds.shrink([frame])
-    return _search(stack[0].astype(np.float32), None, stack, scale, frame.shape[:2])
+    return _region(region_search.search(stack, None), scale, frame.shape[:2], "still")
 
 
-def _candidates(image: np.ndarray, spread: np.ndarray | None, stack: np.ndarray, levels: np.ndarray, flat: list):
-    """Yield the seed maps worth a try: what differs from the background by ever more, and what moves ever more."""
-    sets = [[level] for level in levels[:2]] + ([list(levels)] if len(levels) > 1 else [])
-    if flat and not any(sorted(flat) == sorted(chosen) for chosen in sets):
-        sets.append(flat)
-    for chosen in sets:
-        far = region_seeds.distance(image, chosen)
-        for threshold in region_seeds.LIT_THRESHOLDS:
-            yield far > threshold
-        if spread is not None:
-            peak = np.max([region_seeds.distance(frame, chosen) for frame in stack], axis=0)
-            for threshold in region_seeds.PEAK_THRESHOLDS:
-                yield peak > threshold
-    if spread is not None:
-        for threshold in region_seeds.MOTION_THRESHOLDS:
-            yield spread > threshold
-    if not sets:
-        yield np.ones(image.shape, bool)
+def _region(found: region_search.Shaped, scale: float, shape: tuple[int, int], evidence: str) -> Region:
+    """Return what the search found at working size as a region of the full-size frame."""
+    found = region_search.enlarged(found, scale, shape)
+    extra = {"views": [dataclasses.asdict(view) for view in found.views]} if len(found.views) > 1 else {}
+    geometry = found.views[0] if len(found.views) == 1 else None
+    return Region(found.mask, found.shape, geometry, found.confidence, evidence, extra)
 
 
-def _search(
-    image: np.ndarray, spread: np.ndarray | None, stack: np.ndarray, scale: float, shape: tuple[int, int]
-) -> Region:
-    """Score the candidates and return the best as a region of the full-size frame."""
-    side = max(image.shape)
-    evidence = "still" if spread is None else "motion"
-    activity = np.minimum(spread, 6.0) if spread is not None else region_seeds.texture(image)
-    if spread is None and len(region_seeds.background_levels(image)):
-        thick = region_seeds.distance(image, region_seeds.background_levels(image)) > 3
-        activity = activity * cv2.morphologyEx(
-            cv2.morphologyEx(thick.astype(np.uint8), cv2.MORPH_CLOSE, region_seeds.disc(max(3, side // 80))),
-            cv2.MORPH_OPEN, region_seeds.disc(max(3, side // 24)))
-    levels = region_seeds.background_levels(image, spread)
-    flat_levels = region_seeds.panel_levels(image, spread, levels)
-    panel = region_seeds.flat_map(image, 1.0) & (region_seeds.distance(image, flat_levels) <= 0.75)
-    best, best_score, tried = None, -1.0, []
-    for seeds in _candidates(image, spread, stack, levels, flat_levels):
-        some = []
-        for thin in (side // 36, side // 14):
-            found = region_seeds.blobs(seeds, max(3, side // 80), max(3, thin))
-            some += found[:1] + ([np.logical_or.reduce(found)] if len(found) > 1 else [])
-        for blob in some:
-            if blob.sum() < 0.02 * image.size:
-                continue
-            if any((blob ^ other).sum() < 0.01 * blob.sum() for other in tried):
-                continue
-            tried.append(blob)
-            geometry, confidence = fan_fit.fit_fan(blob, spill=0.3)
-            if geometry is not None and confidence > _TRUSTED:
-                mask = fan.mask(geometry, image.shape)
-            else:
-                mask, geometry = fan_fit.envelope(blob), None
-            captured = float(activity[mask].sum() / max(1e-6, activity.sum()))
-            interface = float((panel & seeds & blob).sum() / blob.sum())
-            plain = 0.6 * (blob.sum() / max(1, mask.sum())) ** 4
-            score = max(confidence, plain) * captured**2 * (1 - interface) ** 1.5 + 0.02 * mask.mean()
-            if DEBUG is not None:
-                DEBUG.append((score, confidence, captured, interface, plain, geometry, blob))
-            if score > best_score:
-                best, best_score = (mask, geometry, confidence), score
-    if best is None:
-        return Region(np.ones(shape, bool), evidence=evidence)
-    mask, geometry, confidence = best
-    if geometry is None:
-        full = cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
-        return Region(full, confidence=confidence, evidence=evidence)
-    geometry = geometry.moved(1 / scale, 0.5 / scale - 0.5, 0.5 / scale - 0.5)
-    return Region(fan.mask(geometry, shape), geometry.shape, geometry, confidence, evidence)
+def _boxes(regions: list[dict], shape: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Return the 2-D image regions of a DICOM file as (left, top, right, bottom), clipped; none that make no sense."""
+    boxes = []
+    for entry in regions:
+        if int(entry.get("spatial_format", 1) or 1) != 1 or int(entry.get("data_type", 1) or 1) not in (1, 2):
+            continue
+        left, top = max(0, int(entry["x0"])), max(0, int(entry["y0"]))
+        right, bottom = min(shape[1], int(entry["x1"]) + 1), min(shape[0], int(entry["y1"]) + 1)
+        inside = max(0, right - left) * max(0, bottom - top)
+        whole = (int(entry["x1"]) + 1 - int(entry["x0"])) * (int(entry["y1"]) + 1 - int(entry["y0"]))
+        if inside >= 0.02 * shape[0] * shape[1] and inside >= 0.9 * whole and (left, top, right, bottom) not in boxes:
+            boxes.append((left, top, right, bottom))
+    return boxes
 
 
-DEBUG = None
+def _from_boxes(frames: Sequence[np.ndarray], boxes: list[tuple[int, int, int, int]]) -> Region:
+    """Find the region inside each DICOM box; a box in which nothing certain is found is taken whole."""
+    mask, parts = np.zeros(frames[0].shape[:2], bool), []
+    for left, top, right, bottom in boxes:
+        inner = find_region([frame[top:bottom, left:right] for frame in frames], "temporal")
+        whole = inner.confidence < region_search.TRUSTED
+        mask[top:bottom, left:right] |= True if whole else inner.mask
+        geometry = None if whole or inner.geometry is None else inner.geometry.moved(1.0, top, left)
+        parts.append((inner.shape if geometry else "", geometry, 0.6 if whole else max(0.6, inner.confidence)))
+    confidence = min(part[2] for part in parts)
+    if len(parts) == 1:
+        return Region(mask, parts[0][0], parts[0][1], confidence, "dicom")
+    views = [dataclasses.asdict(geometry) for _, geometry, _ in parts if geometry is not None]
+    return Region(mask, "dual", None, confidence, "dicom", {"views": views} if views else {})

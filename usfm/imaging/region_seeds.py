@@ -49,6 +49,28 @@ def texture(image: np.ndarray) -> np.ndarray:
     return np.minimum(cv2.blur(np.abs(image - cv2.GaussianBlur(image, (0, 0), 2)), (7, 7)), 6.0)
 
 
+def activity(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray) -> np.ndarray:
+    """Return where a region should be: motion for a clip, texture in bodies thicker than text for a still.
+
+    Args:
+        image: float32 (h, w), a still or the mean over a clip.
+        spread: float32 (h, w) standard deviation over the clip, or None.
+        levels: background levels as `background_levels` gives them.
+
+    Returns:
+        float32 (h, w), 0 to 6.
+    """
+    if spread is not None:
+        return np.minimum(spread, 6.0)
+    found = texture(image)
+    if not len(levels):
+        return found
+    side = max(image.shape)
+    thick = (distance(image, levels) > 3).astype(np.uint8)
+    thick = cv2.morphologyEx(thick, cv2.MORPH_CLOSE, disc(max(3, side // 80)))
+    return found * cv2.morphologyEx(thick, cv2.MORPH_OPEN, disc(max(3, side // 24)))
+
+
 def background_levels(image: np.ndarray, spread: np.ndarray | None = None) -> np.ndarray:
     """Return the grey levels of a picture's background: flat areas that reach the picture's border and never move.
 
@@ -95,7 +117,11 @@ def panel_levels(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarra
         flat &= spread < 0.5
     values, counts = np.unique(image[flat].round(), return_counts=True)
     values, counts = values[counts > 0.005 * image.size], counts[counts > 0.005 * image.size]
-    bright = [float(v) for v, n in zip(values, counts, strict=True) if n > 0.02 * image.size and v > np.percentile(image, 1) + 8]
+    bright = [
+        float(v)
+        for v, n in zip(values, counts, strict=True)
+        if n > 0.02 * image.size and v > np.percentile(image, 1) + 8
+    ]
     return sorted({*bright, *([float(levels.min())] if len(levels) else [])})
 
 

@@ -1,0 +1,148 @@
+"""Search a picture for its acoustic region: try seed maps, give each blob its best shape, keep the best of all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from usfm.imaging import fan, fan_fit, region_seeds
+from usfm.imaging.fan import SectorGeometry
+
+TRUSTED = 0.45
+"""Confidence from which a fitted sector replaces the blob it was fitted to."""
+
+_SPILL = 0.3
+_SMALLEST = 0.02
+_SAME = 0.01
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """A region as the search sees it, in working pixels.
+
+    Attributes:
+        mask: bool (h, w).
+        shape: name of the sector's shape, "dual", or "".
+        views: one geometry for a sector, two for a dual view, none for an unknown shape.
+        confidence: 0 to 1.
+    """
+
+    mask: np.ndarray
+    shape: str
+    views: tuple[SectorGeometry, ...]
+    confidence: float
+
+
+def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
+    """Return the best region of a still or a clip.
+
+    Args:
+        stack: uint8 (T, h, w) gray frames at working size.
+        spread: float32 (h, w) standard deviation over the frames, None to look at their mean only.
+    """
+    image = stack.mean(0, dtype=np.float32)
+    levels = region_seeds.background_levels(image, spread)
+    interface = region_seeds.panel_levels(image, spread, levels)
+    panel = region_seeds.flat_map(image, 1.0) & (region_seeds.distance(image, interface) <= 0.75)
+    activity = region_seeds.activity(image, spread, levels)
+    total = max(1e-6, float(activity.sum()))
+    side = max(image.shape)
+    tried: list[np.ndarray] = []
+    best, best_score = Shaped(np.ones(image.shape, bool), "", (), 0.0 if len(levels) else 0.5), 0.0
+    for seeds in _seed_maps(stack, image, spread, levels, interface):
+        for thin_px in (side // 36, side // 14):
+            found = region_seeds.blobs(seeds, max(3, side // 80), max(3, thin_px))
+            for blob in found[:1] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
+                area = blob.sum()
+                if area < _SMALLEST * blob.size or any((blob ^ other).sum() < _SAME * area for other in tried):
+                    continue
+                tried.append(blob)
+                shaped = shape_of(blob)
+                captured = float(activity[shaped.mask].sum()) / total
+                flat = float((panel & seeds & blob).sum() / area)
+                score = shaped.confidence * captured**2 * (1 - flat) ** 1.5 + 0.02 * shaped.mask.mean()
+                if score > best_score:
+                    best, best_score = shaped, score
+    return best
+
+
+def shape_of(blob: np.ndarray) -> Shaped:
+    """Return the best shape for a blob: a sector, two sectors side by side, or its own envelope."""
+    geometry, confidence = fan_fit.fit_fan(blob, _SPILL)
+    envelope = fan_fit.envelope(blob)
+    plain = 0.6 * float(blob.sum() / envelope.sum()) ** 4
+    best = Shaped(envelope, "", (), plain)
+    if geometry is not None and confidence > max(plain, TRUSTED):
+        best = Shaped(fan.mask(geometry, blob.shape), geometry.shape, (geometry,), confidence)
+    if confidence < 0.8:
+        two = _dual(blob)
+        if two is not None and two.confidence > best.confidence:
+            best = two
+    return best
+
+
+def _dual(blob: np.ndarray) -> Shaped | None:
+    """Fit two sectors side by side where the blob has a gap or a notch in the middle of its upper edge."""
+    split = _split_column(blob)
+    if split is None:
+        return None
+    mask, views, confidence = np.zeros(blob.shape, bool), [], 1.0
+    for columns in (slice(None, split), slice(split, None)):
+        half = np.zeros(blob.shape, bool)
+        half[:, columns] = blob[:, columns]
+        if half.sum() < 0.25 * blob.sum():
+            return None
+        # The cut is a border of the picture for each half: seen alone, without an outline there.
+        geometry, fit = fan_fit.fit_fan(half[:, columns], _SPILL)
+        if geometry is None or fit < TRUSTED:
+            return None
+        geometry = geometry.moved(1.0, 0.0, float(columns.start or 0))
+        mask[:, columns] = fan.mask(geometry, blob.shape)[:, columns]
+        views.append(geometry)
+        confidence = min(confidence, fit)
+    return Shaped(mask, "dual", tuple(views), 0.95 * confidence)
+
+
+def _split_column(blob: np.ndarray) -> int | None:
+    """Return the column between two views: the middle of a gap, else the deepest notch of the upper edge, else None."""
+    cols = np.flatnonzero(blob.any(0))
+    left, width = cols[0], cols[-1] + 1 - cols[0]
+    middle = np.arange(left + int(0.3 * width), left + int(0.7 * width))
+    if not len(middle):
+        return None
+    gap = middle[~blob[:, middle].any(0)]
+    if len(gap):
+        return int(gap[len(gap) // 2])
+    tops = np.where(blob.any(0), blob.argmax(0), blob.shape[0])
+    notch = int(middle[tops[middle].argmax()])
+    height = np.ptp(np.flatnonzero(blob.any(1))) + 1
+    depth = tops[notch] - max(tops[left:notch].min(), tops[notch + 1 : left + width].min())
+    return notch if depth > 0.06 * height else None
+
+
+def _seed_maps(
+    stack: np.ndarray, image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray, interface: list[float]
+) -> Iterator[np.ndarray]:
+    """Yield the maps worth a try: what differs from the background by ever more, and what moves ever more."""
+    sets = [[float(level)] for level in levels[:2]] + ([[float(v) for v in levels]] if len(levels) > 1 else [])
+    if interface and not any(sorted(interface) == sorted(chosen) for chosen in sets):
+        sets.append(interface)
+    for chosen in sets:
+        far = region_seeds.distance(image, chosen)
+        yield from (far > threshold for threshold in region_seeds.LIT_THRESHOLDS)
+        if spread is not None:
+            peak = np.max([region_seeds.distance(frame, chosen) for frame in stack], axis=0)
+            yield from (peak > threshold for threshold in region_seeds.PEAK_THRESHOLDS)
+    if spread is not None:
+        yield from (spread > threshold for threshold in region_seeds.MOTION_THRESHOLDS)
+
+
+def enlarged(shaped: Shaped, scale: float, shape: tuple[int, int]) -> Shaped:
+    """Return a shape found at working size (``scale`` working pixels per pixel) for the full-size frame (H, W)."""
+    offset = 0.5 / scale - 0.5
+    views = tuple(view.moved(1 / scale, offset, offset) for view in shaped.views)
+    if len(views) == 1:
+        return Shaped(fan.mask(views[0], shape), shaped.shape, views, shaped.confidence)
+    grown = cv2.resize(shaped.mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
+    return Shaped(grown, shaped.shape, views, shaped.confidence)
