@@ -11,7 +11,8 @@ class Config:
     """What to show."""
 
     sheet: Annotated[
-        str | None, Knob("write a contact sheet of some frames there, their region outlined", metavar="PNG", content=False)
+        str | None,
+        Knob("write a contact sheet of some frames there, their region outlined", metavar="PNG", content=False),
     ] = None
     sheet_frames: Annotated[int, Knob("frames on the sheet", low=1, high=400, content=False)] = 40
     verify: Annotated[

@@ -29,7 +29,8 @@ def counts(store: Store) -> dict:
         "labels": {
             "classes": {
                 s or "(no split)": {
-                    names[c] or "(none)": int(((split == s) & (labels == c)).sum()) for c in _present(labels[split == s])
+                    names[c] or "(none)": int(((split == s) & (labels == c)).sum())
+                    for c in _present(labels[split == s])
                 }
                 for s in sorted(set(split.tolist()))
             },
@@ -105,7 +106,8 @@ def _label_block(labels: dict) -> list[str]:
     if names == ["(none)"] and list(classes) == ["(no split)"]:
         return []
     rows = [
-        [split, *(one.get(name, 0) for name in names[:_LINES]), labels["patients"][split]] for split, one in classes.items()
+        [split, *(one.get(name, 0) for name in names[:_LINES]), labels["patients"][split]]
+        for split, one in classes.items()
     ]
     return [format_table("", ["split", *names[:_LINES], "patients"], rows)]
 

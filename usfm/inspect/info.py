@@ -105,7 +105,8 @@ def _verify(paths: list[str], threads: int) -> dict:
     damaged = [verdict for verdict in verdicts if not verdict.whole]
     if damaged:
         raise GateError(
-            f"{damaged[0].path}: damaged; copy it from a backup, or make it again with: {damaged[0].remedy or 'its command'}"
+            f"{damaged[0].path}: damaged; copy it from a backup, or make it again with: "
+            f"{damaged[0].remedy or 'the command that made it'}"
         )
     return {"whole": True, "verdicts": [{"path": v.path, "parts_good": len(v.good)} for v in verdicts]}
 
@@ -118,7 +119,9 @@ def _verdict_text(verdict: Verdict) -> str:
     lines += [f"  part {name}: {why}" for name, why in list(verdict.bad.items())[:_LISTED]]
     lines += [f"  and {len(verdict.bad) - _LISTED} more parts"] if len(verdict.bad) > _LISTED else []
     if verdict.good and verdict.bad:
-        lines.append(f"  good parts: {', '.join(verdict.good[:_LISTED])}{', ...' if len(verdict.good) > _LISTED else ''}")
+        lines.append(
+            f"  good parts: {', '.join(verdict.good[:_LISTED])}{', ...' if len(verdict.good) > _LISTED else ''}"
+        )
     if verdict.remedy:
         lines.append(f"  to make it again: {verdict.remedy}")
     return "\n".join(lines)

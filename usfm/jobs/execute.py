@@ -1,4 +1,4 @@
-"""Run the parts of one phase on an executor: in any order, each once, the troublesome ones alone and at most three times."""
+"""Run the parts of one phase on an executor: in any order, each once, the troublesome ones again and alone."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ class Execution:
         self.poisoned.append(number)
         if not self._succeeded and len(self.poisoned) >= TRIES:
             raise WorkError(
-                f"the {self.phase.name} phase fails whatever the part ({reason_of(error)}); look at the error with --debug."
+                f"the {self.phase.name} phase fails whatever the part ({reason_of(error)}); see it with --debug."
             ) from error
         console.warn(f"{part.source or part.name}: rejected, {reason_of(error)}, {TRIES} times.")
         result = self.phase.poison(part, reason_of(error))

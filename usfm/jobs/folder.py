@@ -49,7 +49,9 @@ class PartsFolder:
         except PermissionError:
             raise RequestError(f"{self.path.parent}: no permission to write there; choose another --out.") from None
         except (FileExistsError, NotADirectoryError):
-            raise RequestError(f"{self.path}: is in the way and not a folder; move it or choose another --out.") from None
+            raise RequestError(
+                f"{self.path}: is in the way and not a folder; move it or choose another --out."
+            ) from None
         found = self._read_key()
         if found is not None and found != key:
             if not overwrite:

@@ -11,7 +11,7 @@ class Part:
     """One piece of work.
 
     Attributes:
-        name: stable and unique in its phase, the same in every run; stands in /parts, so it must not identify a patient.
+        name: unique in its phase, the same in every run; stands in /parts, so it must not identify a patient.
         payload: picklable argument of the phase's `work`.
         source: what to name in messages when the part cannot be done.
         weight: how much of the progress it is, in the phase's unit.

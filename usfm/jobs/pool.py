@@ -120,7 +120,11 @@ class WorkerPool(Executor):
                 if self._closing and not self._queue and not any(w.future for w in self._workers):
                     break
                 self._assign()
-                sources = [self._woken, *(w.connection for w in self._workers), *(w.process.sentinel for w in self._workers)]
+                sources = [
+                    self._woken,
+                    *(w.connection for w in self._workers),
+                    *(w.process.sentinel for w in self._workers),
+                ]
             ready = wait(sources, TICK_S)
             with self._lock:
                 while self._woken.poll():

@@ -49,12 +49,12 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
              figures: Callable[[Done], dict] | None = None) -> dict:  # fmt: skip
     """Run a step of one or more phases and write its store.
 
-    The results of the last phase are what `PartWriter.to_bytes` made; those of earlier phases any bytes. Each part's
-    result is on the disk in `<out>.parts` before the run counts it as done, so that a kill at any moment costs at most the
-    parts in flight, and the same command goes on from there.
+    The results of the last phase are what `PartWriter.to_bytes` made; those of earlier phases any bytes. Each
+    part's result is on the disk in `<out>.parts` before the run counts it as done, so that a kill at any moment costs at
+    most the parts in flight, and the same command goes on from there.
 
-    Memory: workers x (what `work` needs, at most about three times its part's result) + the parent's O(1) columns of one
-    part and a few numbers per part and source.
+    Memory: workers x (what `work` needs; the part's result is in it up to three times) + in the parent one part's
+    columns and some numbers for each part, source, region and dropped frame.
 
     Args:
         command: as the user typed it.
@@ -67,9 +67,9 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         figures: phase results -> more numbers for the summary; may set `frames_in`.
 
     Returns:
-        The summary: command, out, frames_in, frames_out, dropped, rejected (frames), sources_rejected, sources, seconds,
-        frames_per_s, and the figures. With `up_to_date` where there was nothing to do; with `dry_run` and `plan` (phase,
-        parts, weight, unit) in a dry run.
+        The summary: command, out, frames_in, frames_out, dropped, rejected (frames), sources_rejected, sources,
+        seconds, frames_per_s, and the figures. With `up_to_date` where there was nothing to do; with `dry_run` and
+        `plan` (phase, parts, weight, unit) in a dry run.
 
     Raises:
         RequestError: the output exists, is one of the inputs, or its folder is another run's.
@@ -121,7 +121,7 @@ def _raw_digest(key: Mapping) -> str:
 
 
 def _existing(out: Path, key: Mapping, overwrite: bool) -> dict | None:
-    """The summary of an output that this very request has made already; None where there is none, or it is to be replaced.
+    """The summary of an output that this very request has made already; None where there is none or it is replaced.
 
     Raises:
         RequestError: something else has the output's name.
@@ -193,7 +193,9 @@ def _run_phases(phases: Sequence[Phase], folder: PartsFolder, request: Request, 
                     progress.advance(parts[number].weight)
                 if len(found) < len(parts):
                     pool = executor.start(phase)
-                    execution = Execution(phase, parts, folder.path, pool, executor.ahead, found, interrupts, progress.advance)
+                    execution = Execution(
+                        phase, parts, folder.path, pool, executor.ahead, found, interrupts, progress.advance
+                    )
                     found = dict(enumerate(execution.run()))
             done[phase.name] = [(part.name, found[number]) for number, part in enumerate(parts)]
             if interrupts.asked:
@@ -248,7 +250,8 @@ def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Ma
                 f"{folder.out}: {frames_in} frames came in, but {counts['frames']} went out, {counts['dropped']} were "
                 f"dropped and {counts['rejected']} rejected; this is a fault of usfm, so nothing was written."
             )
-        here = {"frames_in": frames_in if frames_in is not None else counts["frames"] + counts["dropped"] + counts["rejected"],
+        accounted = counts["frames"] + counts["dropped"] + counts["rejected"]
+        here = {"frames_in": accounted if frames_in is None else frames_in,
                 "frames_out": counts["frames"], "dropped": counts["dropped"], "rejected": counts["rejected"],
                 "sources_rejected": counts["sources_rejected"], "sources": counts["sources"]}  # fmt: skip
         return step | {"counts": here, "seconds": round(time.monotonic() - started, 3)}

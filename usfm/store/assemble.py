@@ -1,4 +1,4 @@
-"""Put parts together into one store: raw chunks are copied, nothing is decompressed, and the result appears whole or not at all."""
+"""Put parts together into one store: raw chunks are copied, and the result appears whole or not at all."""
 
 import json
 import mmap
@@ -31,7 +31,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
         between: called before each part; may raise to stop.
 
     Returns:
-        frames, sources, content_id, step, and of this step: dropped, rejected (frames), sources_rejected, reasons (Counter).
+        frames, sources, content_id, step; of this step: dropped, rejected (frames), sources_rejected, reasons (Counter).
 
     Raises:
         WorkError: there is no frame, or the disk is full.
@@ -89,7 +89,9 @@ def disk_error(error: OSError, path: Path) -> Exception:
              errno.EACCES: "no permission to write there", errno.EIO: "the disk reports an error"}  # fmt: skip
     if error.errno not in words:
         return error
-    return WorkError(f"{path}: {words[error.errno]}; mend that and type the same command again: what is finished is kept.")
+    return WorkError(
+        f"{path}: {words[error.errno]}; mend that and type the same command again: what is finished is kept."
+    )
 
 
 class _Assembly:
@@ -291,4 +293,3 @@ def _nothing_left(out: Path, reasons: Counter) -> str:
         return f"{out}: no frame is left, so nothing was written; loosen the options that drop frames."
     listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(5))
     return f"{out}: no frame is left, so nothing was written; all were rejected: {listed}."
-

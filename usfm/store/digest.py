@@ -100,4 +100,3 @@ def table_digest(table: str, columns: Mapping[str, Sequence]) -> str:
 def content_id(part_digests: Sequence[str]) -> str:
     """Digest of a store: over the digests of its parts, in order."""
     return hashlib.sha256("\n".join(part_digests).encode()).hexdigest()
-

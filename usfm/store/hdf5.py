@@ -1,4 +1,4 @@
-"""Where h5py is called: open with a clear sentence, write columns and blocks, index chunks, a file that survives a full disk."""
+"""Where h5py is called: open, write columns and blocks, index chunks, and a file that survives a full disk."""
 
 import errno
 import io
@@ -11,7 +11,7 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.store.codec import LEVEL
-from usfm.store.schema import FORMAT, LIBVER, VERSION, Dataset, describe
+from usfm.store.schema import FORMAT, VERSION, Dataset, describe
 
 _TEXT = h5py.string_dtype()
 
@@ -107,7 +107,7 @@ def create_chunked(file: h5py.File, path: str, count: int, shape: tuple[int, ...
 
 
 def create_contiguous(file: h5py.File, path: str, count: int, shape: tuple[int, ...]) -> h5py.Dataset:
-    """Make an uncompressed uint8 dataset (count, *shape): allocated now, filled with nothing, at one offset of the file."""
+    """Make an uncompressed uint8 dataset (count, *shape): allocated now, filled with nothing, in one piece."""
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_layout(h5py.h5d.CONTIGUOUS)
     plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -147,8 +147,8 @@ def put_chunks(dataset: h5py.Dataset, first: int, chunks: Iterable) -> int:
 class Sink(io.RawIOBase):
     """A file for h5py to write into that remembers a failed write instead of letting HDF5 see it.
 
-    HDF5 does not get over a write that fails: the library crashes at exit. This file swallows everything after the first
-    failure, so that h5py closes in peace, and `finish` raises what went wrong.
+    HDF5 does not get over a write that fails: the library crashes at exit. This file swallows everything after the
+    first failure, so that h5py closes in peace, and `finish` raises what went wrong.
 
     Args:
         path: of the file, made anew.

@@ -19,8 +19,8 @@ def command_line(step: dict, out: str = "") -> str:
         out: path that it should write.
 
     Examples:
-        >>> command_line({"command": "clean", "options": {"text": "none", "static": True, "gray_markers": False}}, "c.h5")
-        'usfm clean --in INPUT --text none --static --no-gray-markers --out c.h5 --overwrite'
+        >>> command_line({"command": "clean", "options": {"text": "none", "gray_markers": False}}, "c.h5")
+        'usfm clean --in INPUT --text none --no-gray-markers --out c.h5 --overwrite'
     """
     command = str(step.get("command", "?"))
     inputs = max(len(step.get("inputs", [])), 1)

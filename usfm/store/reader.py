@@ -104,7 +104,7 @@ class Store(LabelReader, RegionReader):
         return steps
 
     def column(self, name: str) -> np.ndarray:
-        """A column of /frames, (N,); strings as an object array of str. The array is shared: copy before changing it."""
+        """A column of /frames, (N,); strings as an object array of str. It is shared, so it cannot be written to."""
         if name not in FRAMES:
             raise KeyError(f"{name} is not a column of /frames; there are {', '.join(FRAMES)}")
         if name not in self._columns:
@@ -228,15 +228,15 @@ class Store(LabelReader, RegionReader):
 
     def pixels(self, rows: Sequence[int]) -> np.ndarray:
         """Frames of a fixed-size store as one array, uint8 (n, H, W[, 3]), from the memory maps."""
-        rows = np.asarray(rows, np.int64).reshape(-1)
+        wanted = np.asarray(rows, np.int64).reshape(-1)
         maps = self.pixel_map()
         if len(maps) == 1:
-            return np.asarray(maps[0][1][rows])
-        out = np.empty((len(rows), *self._fixed()), np.uint8)
-        which = np.searchsorted([first for first, _ in maps], rows, side="right") - 1
+            return np.asarray(maps[0][1][wanted])
+        out = np.empty((len(wanted), *self._fixed()), np.uint8)
+        which = np.searchsorted([first for first, _ in maps], wanted, side="right") - 1
         for at, (first, mapped) in enumerate(maps):
             mine = np.flatnonzero(which == at)
-            out[mine] = mapped[rows[mine] - first]
+            out[mine] = mapped[wanted[mine] - first]
         return out
 
     def _table(self, name: str) -> dict[str, np.ndarray]:
@@ -265,7 +265,9 @@ class Store(LabelReader, RegionReader):
         if fixed:
             self._fixed()
         if regions and not self.has_regions:
-            raise RequestError(f"{name}: the acoustic region of its frames is not known; run `usfm sector` on it first.")
+            raise RequestError(
+                f"{name}: the acoustic region of its frames is not known; run `usfm sector` on it first."
+            )
         if classes and not (self.class_names and (self.labels_class() >= 0).any()):
             raise RequestError(
                 f"{name}: has no class labels; give them to `usfm extract` with --labels folder or --manifest."

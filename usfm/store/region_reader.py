@@ -62,8 +62,7 @@ class RegionReader:
 
     def region_masks(self, rows: Sequence[int]) -> np.ndarray:
         """Masks of regions of one size: bool (n, H, W)."""
-        rows = np.asarray(rows, np.int64).reshape(-1)
-        unique, inverse = np.unique(rows, return_inverse=True)
+        unique, inverse = np.unique(np.asarray(rows, np.int64).reshape(-1), return_inverse=True)
         masks = []
         for row in unique:
             file, at = self._row_of(self._first_region, int(row))

@@ -40,85 +40,125 @@ def _table(prefix: str, letter: str, rows: list[tuple]) -> dict[str, Dataset]:
     return {row[0]: Dataset(f"{prefix}/{row[0]}", row[1], f"({letter},)", *row[2:]) for row in rows}
 
 
-FRAMES = _table("/frames", "N", [
-    ("frame_id", "str", "", "first 16 hex digits of the source's sha256, ':', frame index; '~k' for the k-th identical source", ""),
-    ("source", "int32", "row", "row of /sources", -1),
-    ("index", "int64", "frame", "number of the frame in its source, from 0", -1),
-    ("time_s", "float64", "s", "presentation time in its source (NaN: none)", np.nan),
-    ("height", "int32", "px", "rows of the frame", 0),
-    ("width", "int32", "px", "columns of the frame", 0),
-    ("pixels_group", "str", "", "which dataset of /pixels holds the frame", ""),
-    ("pixels_row", "int64", "row", "row in that dataset", -1),
-    ("digest", "str", "", "first 16 hex digits of the sha256 of the frame's decoded bytes", ""),
-    ("kind", "str", "", "what the frame shows: b-mode, doppler, m-mode, ...", "b-mode"),
-    ("region_row", "int32", "row", "row of /regions, -1 = none", -1),
-    ("overlay_row", "int32", "row", "row of /overlay, -1 = none", -1),
-    ("row_spacing_mm", "float32", "mm/px", "distance between rows (NaN: unknown)", np.nan),
-    ("col_spacing_mm", "float32", "mm/px", "distance between columns (NaN: unknown)", np.nan),
-    ("crop_row_px", "float32", "px", "top edge of this frame in its source frame: source row = crop_row_px + (row + 0.5) / scale - 0.5", 0.0),
-    ("crop_col_px", "float32", "px", "left edge of this frame in its source frame", 0.0),
-    ("scale", "float32", "", "pixels of this frame per pixel of the source frame", 1.0),
-])  # fmt: skip
+FRAMES = _table(
+    "/frames",
+    "N",
+    [
+        (
+            "frame_id",
+            "str",
+            "",
+            "first 16 hex digits of the source's sha256, ':', frame index; '~k' for the k-th identical source",
+            "",
+        ),
+        ("source", "int32", "row", "row of /sources", -1),
+        ("index", "int64", "frame", "number of the frame in its source, from 0", -1),
+        ("time_s", "float64", "s", "presentation time in its source (NaN: none)", np.nan),
+        ("height", "int32", "px", "rows of the frame", 0),
+        ("width", "int32", "px", "columns of the frame", 0),
+        ("pixels_group", "str", "", "which dataset of /pixels holds the frame", ""),
+        ("pixels_row", "int64", "row", "row in that dataset", -1),
+        ("digest", "str", "", "first 16 hex digits of the sha256 of the frame's decoded bytes", ""),
+        ("kind", "str", "", "what the frame shows: b-mode, doppler, m-mode, ...", "b-mode"),
+        ("region_row", "int32", "row", "row of /regions, -1 = none", -1),
+        ("overlay_row", "int32", "row", "row of /overlay, -1 = none", -1),
+        ("row_spacing_mm", "float32", "mm/px", "distance between rows (NaN: unknown)", np.nan),
+        ("col_spacing_mm", "float32", "mm/px", "distance between columns (NaN: unknown)", np.nan),
+        (
+            "crop_row_px",
+            "float32",
+            "px",
+            "top edge of this frame in its source frame: source row = crop_row_px + (row + 0.5) / scale - 0.5",
+            0.0,
+        ),
+        ("crop_col_px", "float32", "px", "left edge of this frame in its source frame", 0.0),
+        ("scale", "float32", "", "pixels of this frame per pixel of the source frame", 1.0),
+    ],
+)
 
-SOURCES = _table("/sources", "S", [
-    ("path", "text", "", "path relative to the folder that was given, or a hash of it", ""),
-    ("sha256", "str", "", "of the source file's bytes", ""),
-    ("copy", "int32", "", "k: this is the k-th byte-identical source, from 0", 0),
-    ("kind", "str", "", "video, image, dicom, volume, ...", ""),
-    ("fps", "float64", "frames/s", "frame rate of the source (NaN: none)", np.nan),
-    ("frames", "int64", "frames", "frames in the source, before sampling (-1: unknown)", -1),
-    ("patient", "str", "", "pseudonym of the patient ('' = unknown)", ""),
-    ("exam", "str", "", "pseudonym of the exam ('' = unknown)", ""),
-    ("dataset", "str", "", "name of the collection", ""),
-    ("metadata", "text", "JSON", "tags that do not identify anybody", "{}"),
-])  # fmt: skip
+SOURCES = _table(
+    "/sources",
+    "S",
+    [
+        ("path", "text", "", "path relative to the folder that was given, or a hash of it", ""),
+        ("sha256", "str", "", "of the source file's bytes", ""),
+        ("copy", "int32", "", "k: this is the k-th byte-identical source, from 0", 0),
+        ("kind", "str", "", "video, image, dicom, volume, ...", ""),
+        ("fps", "float64", "frames/s", "frame rate of the source (NaN: none)", np.nan),
+        ("frames", "int64", "frames", "frames in the source, before sampling (-1: unknown)", -1),
+        ("patient", "str", "", "pseudonym of the patient ('' = unknown)", ""),
+        ("exam", "str", "", "pseudonym of the exam ('' = unknown)", ""),
+        ("dataset", "str", "", "name of the collection", ""),
+        ("metadata", "text", "JSON", "tags that do not identify anybody", "{}"),
+    ],
+)
 
-REGIONS = _table("/regions", "R", [
-    ("key", "str", "", "source and layout that it was found on", ""),
-    ("shape", "str", "", "phased, convex, linear, trapezoid, or '' = unknown", ""),
-    ("apex_x_px", "float64", "px", "column of the sector's apex (NaN: no geometry)", np.nan),
-    ("apex_y_px", "float64", "px", "row of the sector's apex", np.nan),
-    ("radius_0_px", "float64", "px", "apex to the near edge", np.nan),
-    ("radius_1_px", "float64", "px", "apex to the far edge", np.nan),
-    ("angle_0_rad", "float64", "rad", "left edge, from straight down, positive to the right", np.nan),
-    ("angle_1_rad", "float64", "rad", "right edge", np.nan),
-    ("confidence", "float32", "0..1", "how far to trust it", np.nan),
-    ("evidence", "str", "", "how it was found: dicom, motion, still, manual", ""),
-    ("extra", "text", "JSON", "more, such as the second sector of a dual view", "{}"),
-    ("digest", "str", "", "first 16 hex digits of the sha256 of this row and its mask", ""),
-    ("mask_group", "str", "px", "which dataset of /regions/mask holds it: rows x columns", ""),
-    ("mask_row", "int64", "row", "row in that dataset", -1),
-])  # fmt: skip
+REGIONS = _table(
+    "/regions",
+    "R",
+    [
+        ("key", "str", "", "source and layout that it was found on", ""),
+        ("shape", "str", "", "phased, convex, linear, trapezoid, or '' = unknown", ""),
+        ("apex_x_px", "float64", "px", "column of the sector's apex (NaN: no geometry)", np.nan),
+        ("apex_y_px", "float64", "px", "row of the sector's apex", np.nan),
+        ("radius_0_px", "float64", "px", "apex to the near edge", np.nan),
+        ("radius_1_px", "float64", "px", "apex to the far edge", np.nan),
+        ("angle_0_rad", "float64", "rad", "left edge, from straight down, positive to the right", np.nan),
+        ("angle_1_rad", "float64", "rad", "right edge", np.nan),
+        ("confidence", "float32", "0..1", "how far to trust it", np.nan),
+        ("evidence", "str", "", "how it was found: dicom, motion, still, manual", ""),
+        ("extra", "text", "JSON", "more, such as the second sector of a dual view", "{}"),
+        ("digest", "str", "", "first 16 hex digits of the sha256 of this row and its mask", ""),
+        ("mask_group", "str", "px", "which dataset of /regions/mask holds it: rows x columns", ""),
+        ("mask_row", "int64", "row", "row in that dataset", -1),
+    ],
+)
 
-OVERLAYS = _table("/overlay", "O", [
-    ("key", "str", "", "source, layout and frame that it was found on", ""),
-    ("detail", "text", "JSON", "what was found and how it was filled: counts and boxes, never words", "{}"),
-    ("digest", "str", "", "first 16 hex digits of the sha256 of this row and its mask", ""),
-    ("mask_group", "str", "px", "which dataset of /overlay/mask holds it: rows x columns", ""),
-    ("mask_row", "int64", "row", "row in that dataset", -1),
-])  # fmt: skip
+OVERLAYS = _table(
+    "/overlay",
+    "O",
+    [
+        ("key", "str", "", "source, layout and frame that it was found on", ""),
+        ("detail", "text", "JSON", "what was found and how it was filled: counts and boxes, never words", "{}"),
+        ("digest", "str", "", "first 16 hex digits of the sha256 of this row and its mask", ""),
+        ("mask_group", "str", "px", "which dataset of /overlay/mask holds it: rows x columns", ""),
+        ("mask_row", "int64", "row", "row in that dataset", -1),
+    ],
+)
 
-DROPPED = _table("/dropped", "D", [
-    ("frame_id", "str", "", "frame that was dropped", ""),
-    ("kept_by", "str", "", "frame that stands for it", ""),
-    ("similarity", "float32", "-1..1", "between the two (NaN: not compared)", np.nan),
-    ("stage", "str", "", "step, and stage within it, that dropped it", ""),
-])  # fmt: skip
+DROPPED = _table(
+    "/dropped",
+    "D",
+    [
+        ("frame_id", "str", "", "frame that was dropped", ""),
+        ("kept_by", "str", "", "frame that stands for it", ""),
+        ("similarity", "float32", "-1..1", "between the two (NaN: not compared)", np.nan),
+        ("stage", "str", "", "step, and stage within it, that dropped it", ""),
+    ],
+)
 
-REJECTED = _table("/rejected", "J", [
-    ("source", "text", "", "path of the source, as in /sources", ""),
-    ("frame_id", "str", "", "frame, or '' for the whole source", ""),
-    ("stage", "str", "", "step that rejected it", ""),
-    ("reason", "str", "", "short, the same for the same cause", ""),
-    ("detail", "text", "", "one sentence", ""),
-])  # fmt: skip
+REJECTED = _table(
+    "/rejected",
+    "J",
+    [
+        ("source", "text", "", "path of the source, as in /sources", ""),
+        ("frame_id", "str", "", "frame, or '' for the whole source", ""),
+        ("stage", "str", "", "step that rejected it", ""),
+        ("reason", "str", "", "short, the same for the same cause", ""),
+        ("detail", "text", "", "one sentence", ""),
+    ],
+)
 
-PARTS = _table("/parts", "P", [
-    ("name", "text", "", "of the part", ""),
-    ("first_row", "int64", "row", "its first frame", 0),
-    ("rows", "int64", "frames", "how many frames", 0),
-    ("digest", "str", "", "sha256 of its decoded content", ""),
-])  # fmt: skip
+PARTS = _table(
+    "/parts",
+    "P",
+    [
+        ("name", "text", "", "of the part", ""),
+        ("first_row", "int64", "row", "its first frame", 0),
+        ("rows", "int64", "frames", "how many frames", 0),
+        ("digest", "str", "", "sha256 of its decoded content", ""),
+    ],
+)
 
 TABLES = {
     "frames": FRAMES,
@@ -133,21 +173,58 @@ TABLES = {
 BLOCKS = {
     row.path: row
     for row in [
-        Dataset("/pixels/<HxW[x3]>", "uint8", "(n, H, W[, 3])", "gray level", "frames of one size; one gzip chunk a frame, or contiguous and uncompressed after `sector`"),
-        Dataset("/regions/mask/<HxW>", "uint8", "(n, ceil(H W / 8))", "bit", "acoustic region, numpy.packbits of the mask's rows one after another"),
-        Dataset("/overlay/mask/<HxW>", "uint8", "(n, ceil(H W / 8))", "bit", "burnt-in overlay, packed in the same way"),
-        Dataset("/patches/coverage", "float16", "(N, L)", "0..1", "share of each patch that lies in the acoustic region, row by row; attributes size_px and patch_px"),
+        Dataset(
+            "/pixels/<HxW[x3]>",
+            "uint8",
+            "(n, H, W[, 3])",
+            "gray level",
+            "frames of one size; one gzip chunk a frame, or contiguous and uncompressed after `sector`",
+        ),
+        Dataset(
+            "/regions/mask/<HxW>",
+            "uint8",
+            "(n, ceil(H W / 8))",
+            "bit",
+            "acoustic region, numpy.packbits of the mask's rows one after another",
+        ),
+        Dataset(
+            "/overlay/mask/<HxW>", "uint8", "(n, ceil(H W / 8))", "bit", "burnt-in overlay, packed in the same way"
+        ),
+        Dataset(
+            "/patches/coverage",
+            "float16",
+            "(N, L)",
+            "0..1",
+            "share of each patch that lies in the acoustic region, row by row; attributes size_px and patch_px",
+        ),
         Dataset("/labels/class", "int32", "(N,)", "class", "class of the frame, attribute names; -1 = none", -1),
-        Dataset("/labels/multi", "uint8", "(N, C)", "0 or 1", "which of the classes apply, attribute names; 255 = none", 255),
-        Dataset("/labels/mask_row", "int64", "(N,)", "row", "row in /labels/masks/<rows x columns of the frame>, -1 = none", -1),
+        Dataset(
+            "/labels/multi", "uint8", "(N, C)", "0 or 1", "which of the classes apply, attribute names; 255 = none", 255
+        ),
+        Dataset(
+            "/labels/mask_row",
+            "int64",
+            "(N,)",
+            "row",
+            "row in /labels/masks/<rows x columns of the frame>, -1 = none",
+            -1,
+        ),
         Dataset("/labels/masks/<HxW>", "uint8", "(n, H, W)", "class", "label mask; 0 = background"),
-        Dataset("/labels/boxes/offsets", "int64", "(N + 1,)", "row", "the boxes of frame i are rows offsets[i] to offsets[i + 1]"),
+        Dataset(
+            "/labels/boxes/offsets",
+            "int64",
+            "(N + 1,)",
+            "row",
+            "the boxes of frame i are rows offsets[i] to offsets[i + 1]",
+        ),
         Dataset("/labels/boxes/xyxy_px", "float32", "(B, 4)", "px", "left, top, right, bottom"),
         Dataset("/labels/boxes/class", "int32", "(B,)", "class", "class of the box, attribute names"),
-        Dataset("/labels/boxed", "uint8", "(N,)", "0 or 1", "1: the boxes of this frame are known (there may be none)", 0),
+        Dataset(
+            "/labels/boxed", "uint8", "(N,)", "0 or 1", "1: the boxes of this frame are known (there may be none)", 0
+        ),
         Dataset("/labels/split", "str", "(N,)", "", "train, val, test or '' = not assigned", ""),
     ]
-}  # fmt: skip
+}
 
 MANIFEST = Dataset("/sources/<column>", "text", "(S,)", "", "any further column of the manifest, as text", "")
 

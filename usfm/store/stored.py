@@ -1,9 +1,8 @@
-"""One store file as a process sees it: columns on demand, chunks by their place in the file, no handle kept or pickled."""
+"""One store file as a process sees it: columns on demand, chunks by their place in the file, no HDF5 handle kept."""
 
 import json
 import os
 from collections import OrderedDict
-from pathlib import Path
 
 import numpy as np
 
@@ -126,7 +125,9 @@ class StoredFile:
         """All columns of a table."""
         with hdf5.open_store(self.path) as file:
             names = list(file[f"/{name}"]) if name == "sources" else list(TABLES[name])
-            order = [n for n in SOURCES if n in names] + sorted(set(names) - set(SOURCES)) if name == "sources" else names
+            order = (
+                [n for n in SOURCES if n in names] + sorted(set(names) - set(SOURCES)) if name == "sources" else names
+            )
             return {n: self._read(file, f"/{name}/{n}") for n in order}
 
     def attribute(self, path: str, name: str) -> str:

@@ -72,12 +72,23 @@ def _check_tables(file: StoredFile, verdict: Verdict) -> None:
     ids = file.column("/frames/frame_id")
     if len(set(ids)) < len(ids):
         problems.append(f"{len(ids) - len(set(ids))} frames have the same frame_id as another")
-    for name, count in (("source", file.num_sources), ("region_row", file.num_regions), ("overlay_row", file.num_overlays)):
+    for name, count in (
+        ("source", file.num_sources),
+        ("region_row", file.num_regions),
+        ("overlay_row", file.num_overlays),
+    ):
         values, least = file.column(f"/frames/{name}"), 0 if name == "source" else -1
         wrong = int(((values < least) | (values >= count)).sum())
         if wrong:
             problems.append(f"/frames/{name} of {wrong} frames points at a row that is not there")
-    for path in ("/labels/class", "/labels/multi", "/labels/split", "/labels/mask_row", "/labels/boxed", "/patches/coverage"):
+    for path in (
+        "/labels/class",
+        "/labels/multi",
+        "/labels/split",
+        "/labels/mask_row",
+        "/labels/boxed",
+        "/patches/coverage",
+    ):
         if path in file.blocks and len(file.column(path)) != file.count:
             problems.append(f"{path} has {len(file.column(path))} rows instead of {file.count}")
     if "/labels/boxes/offsets" in file.blocks:
@@ -101,7 +112,9 @@ def _check_tables(file: StoredFile, verdict: Verdict) -> None:
 
 def _check_parts(file: StoredFile, verdict: Verdict, threads: int) -> None:
     sources = _source_digests(file)
-    masks = {name: _mask_digests(file, table) for name, table in (("region_row", "regions"), ("overlay_row", "overlay"))}
+    masks = {
+        name: _mask_digests(file, table) for name, table in (("region_row", "regions"), ("overlay_row", "overlay"))
+    }
     parts = file.table("parts")
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         for name, first, rows, wanted in zip(*parts.values(), strict=True):
@@ -174,5 +187,3 @@ def _token(file: StoredFile, row: int) -> str:
         None if boxes is None else (boxes[0], [file.box_names[c] if c >= 0 else "" for c in boxes[1]]),
         coverage,
     )
-
-
