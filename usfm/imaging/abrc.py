@@ -16,7 +16,7 @@ def abrc_mask(frame: np.ndarray) -> np.ndarray:
         bool (H, W); empty when no contour is large enough.
 
     Source: PolarMAE's public code (2026), its constants and order of steps, written anew. Known to blank the top 13 %
-    of fans that touch the frame's edge, to cut out central shadows, to fill the probe's concave arc, and to join bars and
+    of fans that touch the frame's edge, cut out central shadows, fill the probe's concave arc, and join bars and
     rulers to the fan.
     """
     lit = (cv2.GaussianBlur(to_gray(frame), (5, 5), 0) > 10).astype(np.uint8)

@@ -71,6 +71,12 @@ def activity(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray) -
     return found * cv2.morphologyEx(thick, cv2.MORPH_OPEN, disc(max(3, side // 24)))
 
 
+def edges(image: np.ndarray) -> np.ndarray:
+    """Return how sharply a picture changes at each pixel, 0 to 1 (a step of a few grey levels is enough for 1)."""
+    smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
+    return np.minimum(np.hypot(cv2.Sobel(smooth, -1, 1, 0), cv2.Sobel(smooth, -1, 0, 1)) / 8, 4.0) / 4
+
+
 def background_levels(image: np.ndarray, spread: np.ndarray | None = None) -> np.ndarray:
     """Return the grey levels of a picture's background: flat areas that reach the picture's border and never move.
 
@@ -139,8 +145,8 @@ def blobs(seeds: np.ndarray, heal_px: int, thin_px: int) -> list[np.ndarray]:
     pad = 2 * max(heal_px, thin_px)
     padded = cv2.copyMakeBorder(seeds.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
     padded = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc(heal_px))
-    padded = fill_holes(padded)
-    padded = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc(thin_px))
+    padded = fill_holes(padded, 0.005 * seeds.size)
+    padded = fill_holes(cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc(thin_px)), seeds.size)
     clean = np.ascontiguousarray(padded[pad:-pad, pad:-pad])
     count, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=4)
     areas = stats[1:count, cv2.CC_STAT_AREA]
@@ -153,13 +159,11 @@ def disc(diameter_px: int) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, diameter_px), max(1, diameter_px)))
 
 
-def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """Return a uint8 mask with everything inside its outer contours set."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)
-
-
-def row_convex(mask: np.ndarray) -> np.ndarray:
-    """Return a mask filled between its first and last pixel of every row, then of every column."""
-    filled = np.logical_or.accumulate(mask, 1) & np.logical_or.accumulate(mask[:, ::-1], 1)[:, ::-1]
-    return np.logical_or.accumulate(filled, 0) & np.logical_or.accumulate(filled[::-1], 0)[::-1]
+def fill_holes(mask: np.ndarray, largest_px: float) -> np.ndarray:
+    """Return a uint8 mask with its holes of up to ``largest_px`` pixels filled (thin frames keep their inside)."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] <= largest_px
+    small[0] = False
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    small[border] = False
+    return mask | small[labels].astype(np.uint8) if count > 1 else mask
