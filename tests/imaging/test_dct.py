@@ -1,5 +1,6 @@
 """DCT features and hashes agree with their references and see only the acoustic region."""
 
+import cv2
 import imagehash
 import numpy as np
 import pytest
@@ -54,8 +55,25 @@ def test_unrelated_pictures_of_one_fan_are_unlike_only_without_the_constant_term
     images, masks = [np.where(disc(), speckle(i), 0).astype(np.uint8) for i in range(8)], [disc()] * 8
     pairs = np.triu_indices(8, 1)
     without = dct.dct_features(images, masks)
-    with_constant = dct.dct_features(images, masks, constant=True)
+    with_constant = dct.dct_features(images, masks, emphasis=0, constant=True)
     assert np.abs((without @ without.T)[pairs]).max() < 0.5 < (with_constant @ with_constant.T)[pairs].min()
+
+
+def test_emphasis_weights_by_frequency():
+    image = speckle(5)
+    plain, weighted = dct.dct_features([image], emphasis=0)[0], dct.dct_features([image])[0]
+    frequency = np.hypot(*np.indices((16, 16))).ravel()
+    expected = plain * frequency
+    np.testing.assert_allclose(weighted, expected / np.linalg.norm(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("quality", [40, 80])
+def test_the_same_picture_coded_again_is_a_near_duplicate(quality):
+    image = speckle(6)
+    _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    smaller = cv2.resize(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+    features = dct.dct_features([image, smaller])
+    assert features[0] @ features[1] > 0.97
 
 
 def test_flat_frames_resemble_flat_frames_only():

@@ -85,4 +85,4 @@ def published_features(images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray
         failed[k] = piece is None
         square = cv2.resize(image if piece is None else piece, (SIZE_PX, SIZE_PX))
         squares.append(cv2.GaussianBlur(square, (3, 3), 0))
-    return dct_features(squares, size=SIZE_PX, keep=KEEP, constant=True), phash(squares), failed
+    return dct_features(squares, size=SIZE_PX, keep=KEEP, emphasis=0.0, constant=True), phash(squares), failed
