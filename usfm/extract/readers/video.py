@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from usfm.errors import MediaError
 from usfm.extract.readers.contract import Frame, Notes, Probe, Range
@@ -89,7 +90,7 @@ def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
         tick = stream.time_base or Fraction(1, 90000)
         rate = _rate(stream)
         notes.metadata["codec"] = stream.codec_context.name
-        clock, faults = Clock(_nominal(rate, tick)), _Faults()
+        clock, faults, to_rgb = Clock(_nominal(rate, tick)), _Faults(), VideoReformatter()
 
         decoded = 0
 
@@ -102,7 +103,7 @@ def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
         last = 0.0
         for index, time_s, frame in choose(timed(), sampling, tick):
             last = float(time_s)
-            yield _as_frame(index, last, frame)
+            yield _as_frame(index, last, frame, to_rgb)
         if clock.repaired and decoded > 1:
             notes.metadata["timestamps_repaired"] = clock.repaired
         if faults.through:  # else the limit was reached, and nobody looked at the rest
@@ -126,13 +127,14 @@ def _read_range(path: str, within: Range, notes: Notes) -> Iterator[Frame]:
         stream = _video_stream(container)
         tick = stream.time_base or Fraction(1, 90000)
         notes.metadata["codec"] = stream.codec_context.name
-        clock, faults, given = Clock(_nominal(_rate(stream), tick)), _Faults(), set()
+        clock, faults = Clock(_nominal(_rate(stream), tick)), _Faults()
+        given, to_rgb = set(), VideoReformatter()
         frames = _decoded(container, stream, faults) if within.by_index else _from(path, within.stamps[0], faults)
         for frame in frames:
             stamp = clock.ticks(frame.pts) if within.by_index else frame.pts
             if stamp in wanted and stamp not in given:
                 given.add(stamp)
-                yield _as_frame(wanted[stamp], float((stamp - within.first_stamp) * tick), frame)
+                yield _as_frame(wanted[stamp], float((stamp - within.first_stamp) * tick), frame, to_rgb)
             if stamp is not None and stamp >= within.stamps[-1]:
                 break
         for stamp in within.stamps:
@@ -218,12 +220,14 @@ def _decoded(container, stream, faults: _Faults) -> Iterator[av.VideoFrame]:
     faults.through = True
 
 
-def _as_frame(index: int, time_s: float, frame: av.VideoFrame) -> Frame:
+def _as_frame(index: int, time_s: float, frame: av.VideoFrame, to_rgb: VideoReformatter) -> Frame:
     if frame.is_corrupt:
         return Frame(index, time_s, None, "damaged frame")
     if frame.width * frame.height > LARGEST_PX:
         return Frame(index, time_s, None, "too large")
-    return Frame(index, time_s, np.ascontiguousarray(frame.to_ndarray(format="rgb24")))
+    # Sizes stay, so no luminance is resampled; one thread and one context a source, or each frame costs ten times more.
+    rgb = to_rgb.reformat(frame, format="rgb24", interpolation="FAST_BILINEAR", threads=1)
+    return Frame(index, time_s, np.ascontiguousarray(rgb.to_ndarray()))
 
 
 def _opened(path: str):
