@@ -35,12 +35,17 @@ def resample_matrix(
     scale = (length / n_out)[:, None]
     out = torch.arange(n_out, device=start.device, dtype=torch.float32)
     out = torch.where(flip[:, None] > 0, n_out - 1 - out, out)
-    centre = start[:, None] + (out + 0.5) * scale
-    pixel = torch.arange(n_in, device=start.device, dtype=torch.float32) + 0.5
-    weights = _cubic((pixel - centre[:, :, None]) / scale.clamp(min=1)[:, :, None])
-    inside = (pixel >= start[:, None]) & (pixel <= (start + length)[:, None])
-    weights = weights * inside[:, None]
-    return weights / weights.sum(-1, keepdim=True)
+    centre = (start[:, None] + (out + 0.5) * scale).unsqueeze(-1)
+    width = scale.clamp(min=1).unsqueeze(-1)
+    reach = math.ceil(2 * max(1.0, n_in / n_out))  # a crop is no longer than the frame, so this is known beforehand
+    tap = torch.arange(-reach, reach + 1, device=start.device, dtype=torch.float32)
+    pixel = centre.floor() + tap  # only samples near the centre weigh anything
+    first, last = start[:, None, None], (start + length)[:, None, None]
+    inside = (pixel + 0.5 >= first) & (pixel + 0.5 <= last) & (pixel >= 0) & (pixel < n_in)
+    weights = _cubic((pixel + 0.5 - centre) / width) * inside
+    weights = weights / weights.sum(-1, keepdim=True)
+    dense = torch.zeros(len(start), n_out, n_in, device=start.device)
+    return dense.scatter_add_(2, pixel.clamp(0, n_in - 1).long(), weights)
 
 
 def area_matrix(start: torch.Tensor, length: torch.Tensor, flip: torch.Tensor, n_in: int, n_out: int) -> torch.Tensor:

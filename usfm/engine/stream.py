@@ -10,7 +10,7 @@ from usfm.errors import RequestError
 from usfm.seeding import stream as random_stream
 from usfm.seeding import torch_seed
 
-WINDOW = 32  # batches that are sorted by their number of valid patches together
+WINDOW = 32  # batches, at most, that are sorted by their number of valid patches together; never over an epoch
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,10 @@ class Stream:
             )
         self.rows, self.batch, self.frame, self.grid, self.seed = np.asarray(rows), batch, frame, grid, seed
         self.crop, self.areas, self.region_rows, self.tau = crop or {}, areas, region_rows, tau
+        self.window = max(1, min(WINDOW, len(self.rows) // batch))
         self._key = torch_seed(seed, "crops")
         self._orders: dict[int, np.ndarray] = {}
-        self._window: tuple[int, list[Plan]] = (-1, [])
+        self._planned: tuple[int, list[Plan]] = (-1, [])
 
     @property
     def quantum(self) -> int:
@@ -84,10 +85,10 @@ class Stream:
 
     def plan(self, step: int) -> Plan:
         """The batch of a step."""
-        window = step // WINDOW
-        if self._window[0] != window:
-            self._window = (window, self._plan_window(window))
-        return self._window[1][step % WINDOW]
+        window = step // self.window
+        if self._planned[0] != window:
+            self._planned = (window, self._plan_window(window))
+        return self._planned[1][step % self.window]
 
     def steps_per_epoch(self) -> float:
         """How many steps one pass takes; not a whole number in general."""
@@ -100,8 +101,8 @@ class Stream:
         return self._orders[epoch]
 
     def _plan_window(self, window: int) -> list[Plan]:
-        first = window * WINDOW
-        index = np.arange(first * self.batch, (first + WINDOW) * self.batch)
+        first = window * self.window
+        index = np.arange(first * self.batch, (first + self.window) * self.batch)
         epochs, places = index // len(self.rows), index % len(self.rows)
         rows = np.empty(len(index), np.int64)
         for epoch in np.unique(epochs):
@@ -112,10 +113,10 @@ class Stream:
         valid, order = np.full(len(rows), total), np.arange(len(rows))
         if self.areas is not None and self.region_rows is not None:
             valid = self._valid(rows, crops)
-            sort = np.argsort(valid, kind="stable").reshape(WINDOW, self.batch)
-            order = sort[random_stream(self.seed, "window", window).permutation(WINDOW)].ravel()
+            sort = np.argsort(valid, kind="stable").reshape(self.window, self.batch)
+            order = sort[random_stream(self.seed, "window", window).permutation(self.window)].ravel()
         plans = []
-        for k in range(WINDOW):
+        for k in range(self.window):
             pick = order[k * self.batch : (k + 1) * self.batch]
             plans.append(
                 Plan(first + k, rows[pick], epochs[pick], crops.take(pick), self.candidates(valid[pick]), valid[pick])

@@ -1,0 +1,86 @@
+"""Batches from a store: the same whoever makes them."""
+
+import numpy as np
+import pytest
+import torch
+
+from usfm.engine.data import Feed, Pixels, hold_out
+from usfm.engine.stream import Stream
+
+
+class Frames:
+    """As much of a store as batches need."""
+
+    def __init__(self, n=24, patients=True):
+        self.images = np.random.default_rng(0).integers(0, 256, (n, 32, 32), np.uint8)
+        self.fixed_shape = (32, 32)
+        self.source = np.arange(n) // 4
+        self.patients = patients
+
+    def __len__(self):
+        return len(self.images)
+
+    def pixels(self, rows):
+        return self.images[rows]
+
+    def column(self, name):
+        return self.source
+
+    def of_frames(self, name):
+        return np.array([f"p{s // 2}" if self.patients else "" for s in self.source], object)
+
+
+def feed(cache="none", **kw):
+    store = Frames()
+    stream = Stream(np.arange(24), 8, (32, 32), (2, 2), 0)
+    return Feed(stream, Pixels(store, torch.device("cpu"), cache), **kw)
+
+
+def test_ranks_and_parts_share_one_batch():
+    whole = [parts[0].frames for parts in feed().batches(0, 3)]
+    for step in range(3):
+        pieces = [p for rank in range(2) for p in feed(rank=rank, world=2, accumulate=2).make(step)]
+        assert torch.equal(torch.cat([p.frames for p in pieces]), whole[step])
+        assert [p.part for p in pieces] == [slice(i, i + 2) for i in range(0, 8, 2)]
+
+
+@pytest.mark.parametrize("cache", ["ram", "none"])
+def test_the_cache_changes_nothing(cache):
+    assert torch.equal(feed(cache).make(1)[0].frames, feed().make(1)[0].frames)
+
+
+def test_starting_in_the_middle():
+    later = next(iter(feed().batches(5, 6)))[0]
+    assert torch.equal(later.frames, feed().make(5)[0].frames)
+    assert torch.equal(later.crops, feed().make(5)[0].crops)
+
+
+def test_an_error_in_the_thread_comes_out():
+    broken = feed()
+    broken.pixels.store.pixels = lambda rows: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        list(broken.batches(0, 2))
+
+
+def test_stopping_early_ends_the_thread():
+    import threading
+
+    batches = feed().batches(0, 1000)
+    next(batches)
+    batches.close()
+    assert not [t for t in threading.enumerate() if t.name == "usfm-feed"]
+
+
+def test_hold_out_keeps_patients_together_and_one_source_at_least():
+    train, held = hold_out(Frames(), 0.02, 0)
+    assert sorted([*train, *held]) == list(range(24))
+    assert len(held) == 8  # one patient, two sources
+    assert not set(Frames().of_frames("patient")[train]) & set(Frames().of_frames("patient")[held])
+    assert np.array_equal(hold_out(Frames(), 0.02, 0)[1], held)
+    assert len(hold_out(Frames(patients=False), 0.02, 0)[1]) == 4
+
+
+def test_one_group_holds_nothing_out():
+    train, held = hold_out(Frames(4), 0.02, 0)
+    assert len(train) == 4
+    assert len(held) == 0
