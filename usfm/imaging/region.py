@@ -106,8 +106,8 @@ def region_from_still(frame: np.ndarray) -> Region:
 def _region(found: region_search.Shaped, scale: float, shape: tuple[int, int], evidence: str) -> Region:
     """Return what the search found at working size as a region of the full-size frame."""
     found = region_search.enlarged(found, scale, shape)
-    extra = {"views": [dataclasses.asdict(view) for view in found.views]} if len(found.views) > 1 else {}
-    geometry = found.views[0] if len(found.views) == 1 else None
+    extra = {"views": [dataclasses.asdict(view) for view, _ in found.views]} if len(found.views) > 1 else {}
+    geometry = found.views[0][0] if len(found.views) == 1 else None
     return Region(found.mask, found.shape, geometry, found.confidence, evidence, extra)
 
 

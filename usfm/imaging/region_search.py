@@ -17,6 +17,10 @@ _SMALLEST = 0.02
 _SAME = 0.01
 
 
+Window = tuple[int, int, int, int]
+"""Part of a picture: first row, first column, end row, end column."""
+
+
 @dataclass(frozen=True)
 class Shaped:
     """A region as the search sees it, in working pixels.
@@ -24,14 +28,14 @@ class Shaped:
     Attributes:
         mask: bool (h, w).
         shape: name of the sector's shape, "dual", or "".
-        views: one geometry for a sector, two for a dual view, none for an unknown shape.
         confidence: 0 to 1.
+        views: one sector, two for a dual view, none for an unknown shape; each with the window that cuts it.
     """
 
     mask: np.ndarray
     shape: str
-    views: tuple[SectorGeometry, ...]
     confidence: float
+    views: tuple[tuple[SectorGeometry, Window], ...] = ()
 
 
 def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
@@ -45,12 +49,12 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
     levels = region_seeds.background_levels(image, spread)
     interface = region_seeds.panel_levels(image, spread, levels)
     panel = region_seeds.flat_map(image, 1.0) & (region_seeds.distance(image, interface) <= 0.75)
-    activity = region_seeds.activity(image, spread, levels)
+    activity = region_seeds.activity(image, spread, sorted({*map(float, levels), *interface}))
     total = max(1e-6, float(activity.sum()))
     edges = region_seeds.edges(image)
     side = max(image.shape)
     tried: list[np.ndarray] = []
-    best, best_score = Shaped(np.ones(image.shape, bool), "", (), 0.0 if len(levels) else 0.5), 0.0
+    best, best_score = Shaped(np.ones(image.shape, bool), "", 0.0 if len(levels) else 0.5), 0.0
     for seeds in _seed_maps(stack, image, spread, levels, interface):
         for thin_px in (side // 36, side // 14):
             found = region_seeds.blobs(seeds, max(3, side // 80), max(3, thin_px))
@@ -78,18 +82,53 @@ def _along(edges: np.ndarray, mask: np.ndarray) -> float:
 
 
 def shape_of(blob: np.ndarray) -> Shaped:
-    """Return the best shape for a blob: a sector, two sectors side by side, or its own envelope."""
-    geometry, confidence = fan_fit.fit_fan(blob, _SPILL)
+    """Return the best shape for a blob: a sector, one cut by a window, two side by side, or its own envelope."""
     envelope = fan_fit.envelope(blob)
-    plain = 0.6 * float(blob.sum() / envelope.sum()) ** 4
-    best = Shaped(envelope, "", (), plain)
-    if geometry is not None and confidence > max(plain, TRUSTED):
-        best = Shaped(fan.mask(geometry, blob.shape), geometry.shape, (geometry,), confidence)
-    if confidence < 0.8:
-        two = _dual(blob)
-        if two is not None and two.confidence > best.confidence:
-            best = two
+    best = Shaped(envelope, "", 0.6 * float(blob.sum() / envelope.sum()) ** 4)
+    whole = (0, 0, *blob.shape)
+    best = max(best, _sector(blob, whole), key=_confidence)
+    if best.confidence < 0.8:
+        best = max(best, _sector(blob, _window(blob)), _dual(blob), key=_confidence)
     return best
+
+
+def _confidence(shaped: Shaped | None) -> float:
+    return -1.0 if shaped is None else shaped.confidence
+
+
+def _sector(blob: np.ndarray, window: Window) -> Shaped | None:
+    """Fit a sector to the part of a blob in a window, whose sides count as borders of the picture."""
+    top, left, bottom, right = window
+    part = blob[top:bottom, left:right]
+    if not part.any():
+        return None
+    geometry, confidence = fan_fit.fit_fan(part, _SPILL)
+    if geometry is None or confidence < TRUSTED:
+        return None
+    geometry = geometry.moved(1.0, top, left)
+    cut = 1.0 if part.size == blob.size else 0.97
+    return Shaped(_drawn(geometry, window, blob.shape), geometry.shape, cut * confidence, ((geometry, window),))
+
+
+def _drawn(geometry: SectorGeometry, window: Window, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a sector's mask without what lies outside its window."""
+    top, left, bottom, right = window
+    mask = np.zeros(shape[:2], bool)
+    mask[top:bottom, left:right] = fan.mask(geometry, mask.shape)[top:bottom, left:right]
+    return mask
+
+
+def _window(blob: np.ndarray) -> Window:
+    """Return the picture without what lies beyond a blob's long straight sides: where a display window may cut it."""
+    rows, cols = np.flatnonzero(blob.any(1)), np.flatnonzero(blob.any(0))
+    top, bottom, left, right = rows[0], rows[-1], cols[0], cols[-1]
+    tall, wide = 0.15 * (bottom - top), 0.15 * (right - left)
+    return (
+        int(top) if blob[top].sum() > wide else 0,
+        int(left) if blob[:, left].sum() > tall else 0,
+        int(bottom) + 1 if blob[bottom].sum() > wide else blob.shape[0],
+        int(right) + 1 if blob[:, right].sum() > tall else blob.shape[1],
+    )
 
 
 def _dual(blob: np.ndarray) -> Shaped | None:
@@ -97,21 +136,21 @@ def _dual(blob: np.ndarray) -> Shaped | None:
     split = _split_column(blob)
     if split is None:
         return None
-    mask, views, confidence = np.zeros(blob.shape, bool), [], 1.0
+    mask, views, confidence = np.zeros(blob.shape, bool), (), 1.0
     for columns in (slice(None, split), slice(split, None)):
         half = np.zeros(blob.shape, bool)
         half[:, columns] = blob[:, columns]
         if half.sum() < 0.25 * blob.sum():
             return None
-        # The cut is a border of the picture for each half: seen alone, without an outline there.
-        geometry, fit = fan_fit.fit_fan(half[:, columns], _SPILL)
-        if geometry is None or fit < TRUSTED:
+        top, left, bottom, right = _window(half)
+        left, right = (left, min(right, split)) if columns.stop else (max(left, split), right)
+        view = _sector(half, (top, left, bottom, right))
+        if view is None:
             return None
-        geometry = geometry.moved(1.0, 0.0, float(columns.start or 0))
-        mask[:, columns] = fan.mask(geometry, blob.shape)[:, columns]
-        views.append(geometry)
-        confidence = min(confidence, fit)
-    return Shaped(mask, "dual", tuple(views), 0.95 * confidence)
+        mask |= view.mask
+        views += view.views
+        confidence = min(confidence, view.confidence)
+    return Shaped(mask, "dual", confidence, views)
 
 
 def _split_column(blob: np.ndarray) -> int | None:
@@ -151,8 +190,14 @@ def _seed_maps(
 def enlarged(shaped: Shaped, scale: float, shape: tuple[int, int]) -> Shaped:
     """Return a shape found at working size (``scale`` working pixels per pixel) for the full-size frame (H, W)."""
     offset = 0.5 / scale - 0.5
-    views = tuple(view.moved(1 / scale, offset, offset) for view in shaped.views)
-    if len(views) == 1:
-        return Shaped(fan.mask(views[0], shape), shaped.shape, views, shaped.confidence)
-    grown = cv2.resize(shaped.mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
-    return Shaped(grown, shaped.shape, views, shaped.confidence)
+    if not shaped.views:
+        mask = cv2.resize(shaped.mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
+        return Shaped(mask, shaped.shape, shaped.confidence)
+    views = []
+    for geometry, window in shaped.views:
+        top, left, bottom, right = (round(edge / scale) for edge in window)
+        bottom = shape[0] if window[2] == shaped.mask.shape[0] else bottom
+        right = shape[1] if window[3] == shaped.mask.shape[1] else right
+        views.append((geometry.moved(1 / scale, offset, offset), (top, left, bottom, right)))
+    mask = np.logical_or.reduce([_drawn(geometry, window, shape) for geometry, window in views])
+    return Shaped(mask, shaped.shape, shaped.confidence, tuple(views))

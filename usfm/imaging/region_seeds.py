@@ -49,7 +49,7 @@ def texture(image: np.ndarray) -> np.ndarray:
     return np.minimum(cv2.blur(np.abs(image - cv2.GaussianBlur(image, (0, 0), 2)), (7, 7)), 6.0)
 
 
-def activity(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray) -> np.ndarray:
+def activity(image: np.ndarray, spread: np.ndarray | None, levels: Sequence[float]) -> np.ndarray:
     """Return where a region should be: motion for a clip, texture in bodies thicker than text for a still.
 
     Args:
