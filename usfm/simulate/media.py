@@ -7,26 +7,45 @@ import av
 import cv2
 import numpy as np
 
+_CODECS = {
+    "h264": ("libx264", "yuv420p", {"preset": "veryfast"}),
+    "vfr": ("libx264", "yuv420p", {"preset": "veryfast"}),
+    "mpeg4": ("mpeg4", "yuv420p", {}),
+    "mjpeg": ("mjpeg", "yuvj420p", {}),
+}
 
-def write_video(path: Path, frames: list[np.ndarray], fps: float, *, codec: str = "libx264", quality: int = 18) -> None:
-    """Write a clip.
+
+def write_video(
+    path: Path, frames: list[np.ndarray], times_s: np.ndarray, codec: str = "h264", *, crf: int = 20
+) -> None:
+    """Write a clip with one encoder thread, so that the same frames give the same bytes.
 
     Args:
         path: where; the suffix says the container.
         frames: uint8 gray (H, W) or RGB (H, W, 3), sides even.
-        fps: frames per second.
-        codec: name of an ffmpeg encoder.
-        quality: constant rate factor (smaller is better).
+        times_s: presentation time of each frame; evenly spaced unless `codec` is "vfr".
+        codec: "h264", "vfr" (h264 with a variable frame rate), "mpeg4" or "mjpeg".
+        crf: constant rate factor of h264; the others get a quantiser to match.
     """
-    rate = Fraction(fps).limit_denominator(1000)
+    encoder, layout, options = _CODECS[codec]
+    step_s = float(times_s[1] - times_s[0]) if len(times_s) > 1 else 0.1
+    rate = Fraction(1 / step_s).limit_denominator(1000)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream = container.add_stream(encoder, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = layout
         stream.codec_context.thread_count = 1
-        stream.options = {"crf": str(quality), "preset": "veryfast"}
-        for frame in frames:
+        if encoder == "libx264":
+            stream.options = {**options, "crf": str(crf)}
+        else:
+            stream.codec_context.qmin = stream.codec_context.qmax = 2 + max(0, crf - 18) // 2
+            stream.codec_context.bit_rate = 8_000_000
+        if codec == "vfr":
+            stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        for place, frame in enumerate(frames):
             picture = av.VideoFrame.from_ndarray(frame, format="gray" if frame.ndim == 2 else "rgb24")
+            if codec == "vfr":
+                picture.time_base, picture.pts = Fraction(1, 1000), round(float(times_s[place]) * 1000)
             for packet in stream.encode(picture):
                 container.mux(packet)
         for packet in stream.encode():
@@ -34,12 +53,24 @@ def write_video(path: Path, frames: list[np.ndarray], fps: float, *, codec: str 
 
 
 def write_picture(path: Path, frame: np.ndarray) -> None:
-    """Write one uint8 frame, gray (H, W) or RGB (H, W, 3); the suffix says the format.
+    """Write one uint8 frame, gray (H, W) or RGB (H, W, 3); the suffix says the format (JPEG at quality 92).
 
     Raises:
         OSError: when it cannot be written.
     """
-    fine, data = cv2.imencode(path.suffix, frame if frame.ndim == 2 else frame[..., ::-1])
+    flags = [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
+    fine, data = cv2.imencode(path.suffix, frame if frame.ndim == 2 else frame[..., ::-1], flags)
     if not fine:
         raise OSError(f"cannot encode {path.name}")
     path.write_bytes(data.tobytes())
+
+
+def broken(data: bytes, fault: str, rng: np.random.Generator) -> bytes:
+    """Return what a broken file holds in place of its bytes; `fault` is one of `plan.FAULTS`."""
+    return {
+        "truncated": data[: int(0.55 * len(data))],
+        "text": b"This is no picture.\n" * 20,
+        "empty": b"",
+        "garbage": rng.bytes(4096),
+        "no_frames": data[:48],
+    }[fault]

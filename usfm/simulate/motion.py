@@ -5,50 +5,132 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Field = tuple[np.ndarray | float, np.ndarray | float]
+
 
 @dataclass(frozen=True)
-class Motion:
-    """Displacement of tissue in mm at a point at rest and a time: a sum of modes.
+class Breath:
+    """Breathing: tissue moves along a direction, more the deeper it lies, and is squeezed a little."""
 
-    Attributes:
-        breath_mm: amplitude of breathing at the far end of the view.
-        breath_s: period of breathing.
-        phase: phase of breathing at time 0, in turns.
-        direction_rad: direction of breathing, from straight down.
-        depth_mm: depth of the view, over which breathing grows from a third to its amplitude.
-        drift_mm_s: steady slide of the tissue across the view.
-        tremor_mm: size of the hand's slow tremor.
-    """
-
-    breath_mm: float
-    breath_s: float
+    size_mm: float
+    period_s: float
     phase: float
     direction_rad: float
     depth_mm: float
-    drift_mm_s: float = 0.0
-    tremor_mm: float = 0.2
 
-    def fields(self, x_mm: np.ndarray, z_mm: np.ndarray) -> list[tuple[np.ndarray | float, np.ndarray | float]]:
-        """The modes at points at rest: one (across, down) pair of displacements per unit of `course`."""
-        reach = np.float32(1 / 3) + np.clip(z_mm / np.float32(self.depth_mm), 0, 1.2) * np.float32(2 / 3)
-        breath = (reach * np.float32(math.sin(self.direction_rad)), reach * np.float32(math.cos(self.direction_rad)))
-        squeeze = (np.float32(0.15) * x_mm / np.float32(self.depth_mm), np.float32(-0.1) * reach)
-        return [breath, squeeze, (1.0, 0.0)]
+    def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
+        """Displacement (across, down) per mm of course."""
+        reach = np.float32(0.2) + np.clip(z_mm / np.float32(self.depth_mm), 0, 1.2) * np.float32(0.8)
+        return (
+            reach * np.float32(math.sin(self.direction_rad)) + np.float32(0.1 / self.depth_mm) * x_mm,
+            reach * np.float32(math.cos(self.direction_rad)),
+        )
+
+    def course(self, time_s: float) -> float:
+        """Size in mm at a time: sin^4, long rest and short inspiration (Lujan et al., Med. Phys. 26, 1999, n = 2)."""
+        return self.size_mm * (math.sin(math.pi * (time_s / self.period_s + self.phase)) ** 4 - 0.375)
+
+
+@dataclass(frozen=True)
+class Slide:
+    """The probe slides: everything moves across at a speed, with the hand's slow tremor."""
+
+    speed_mm_s: float
+    tremor_mm: float
+    phase: float
+
+    def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
+        """Displacement (across, down) per mm of course."""
+        return 1.0, 0.1
+
+    def course(self, time_s: float) -> float:
+        """Size in mm at a time."""
+        turn = 6.3 * self.phase
+        tremor = math.sin(5.1 * time_s + turn) + 0.5 * math.sin(11.3 * time_s + 2 * turn)
+        return self.speed_mm_s * time_s + self.tremor_mm * tremor
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A heart: an ellipse shrinks towards its centre in systole and widens again; what lies around follows less."""
+
+    x_mm: float
+    z_mm: float
+    long_mm: float
+    short_mm: float
+    angle_rad: float
+    share: float
+    period_s: float
+    phase: float
+
+    def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
+        """Displacement (across, down) per unit of course: towards the centre."""
+        cos, sin = np.float32(math.cos(self.angle_rad)), np.float32(math.sin(self.angle_rad))
+        dx, dz = x_mm - np.float32(self.x_mm), z_mm - np.float32(self.z_mm)
+        long, short = (cos * dx + sin * dz) / self.long_mm, (cos * dz - sin * dx) / self.short_mm
+        away = long * long + short * short
+        pull = -np.exp(-np.maximum(away - 1, 0) * np.float32(0.7)).astype(np.float32)
+        return pull * (cos * long * 0.4 * self.long_mm - sin * short * self.short_mm), pull * (
+            sin * long * 0.4 * self.long_mm + cos * short * self.short_mm
+        )
+
+    def course(self, time_s: float) -> float:
+        """Share by which the ellipse has shrunk: a third of the period in systole."""
+        turn = (time_s / self.period_s + self.phase) % 1
+        squeeze = (
+            math.sin(math.pi * turn / 0.4) ** 2 if turn < 0.4 else 0.15 * math.sin(math.pi * (turn - 0.4) / 0.6) ** 2
+        )
+        return self.share * squeeze
+
+
+@dataclass(frozen=True)
+class Pleura:
+    """Lung sliding: what lies below the pleura moves along it with breathing, what lies above stays."""
+
+    depth_mm: float
+    size_mm: float
+    period_s: float
+    phase: float
+
+    def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
+        """Displacement (across, down) per mm of course."""
+        return (z_mm > np.float32(0.97 * self.depth_mm)).astype(np.float32), 0.0
+
+    def course(self, time_s: float) -> float:
+        """Size in mm at a time."""
+        return self.size_mm * math.sin(2 * math.pi * (time_s / self.period_s + self.phase))
+
+
+@dataclass(frozen=True)
+class Motion:
+    """All that moves in a clip.
+
+    Attributes:
+        modes: the fields.
+        tilt_rad_s: speed at which the slice leaves the tissue: speckle of one slice fades into that of another.
+        freeze_s: time at which the picture is frozen (infinite = never).
+        pace: speed of time (below 1: slow).
+    """
+
+    modes: tuple[Breath | Slide | Beat | Pleura, ...]
+    tilt_rad_s: float = 0.0
+    freeze_s: float = math.inf
+    pace: float = 1.0
+
+    def clock(self, time_s: float) -> float:
+        """Time of the tissue at a time of the clip."""
+        return min(time_s, self.freeze_s) * self.pace
+
+    def fields(self, x_mm: np.ndarray, z_mm: np.ndarray) -> list[Field]:
+        """The modes' fields at points at rest."""
+        return [mode.field(x_mm, z_mm) for mode in self.modes]
 
     def course(self, time_s: float) -> list[float]:
-        """The size of each mode at a time, in mm.
-
-        Breathing follows sin^4 of half the phase, long rest and short inspiration (Lujan et al., Med. Phys.
-        26(5), 1999, eq. 1 with n = 2).
-        """
-        turn = math.pi * (time_s / self.breath_s + self.phase)
-        breath = self.breath_mm * (math.sin(turn) ** 4 - 0.375)
-        squeeze = 0.5 * self.breath_mm * math.sin(2 * turn)
-        tremor = self.tremor_mm * (math.sin(5.1 * time_s + self.phase) + 0.5 * math.sin(11.3 * time_s + 2 * self.phase))
-        return [breath, squeeze, self.drift_mm_s * time_s + tremor]
+        """The modes' sizes at a time of the tissue."""
+        return [mode.course(time_s) for mode in self.modes]
 
 
-def displace(fields: list, course: list[float]) -> tuple[np.ndarray, np.ndarray]:
+def displace(fields: list[Field], course: list[float]) -> Field:
     """Sum the modes: displacement (across, down) in mm."""
     across = sum(np.float32(size) * mode[0] for mode, size in zip(fields, course, strict=True))
     down = sum(np.float32(size) * mode[1] for mode, size in zip(fields, course, strict=True))

@@ -1,20 +1,48 @@
-"""The collection: which patients, exams, clips and stills there are, and which repeat which."""
+"""The collection: which patients, exams, clips and stills there are, which repeat which, and which are broken."""
 
 import dataclasses
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from usfm.seeding import stream
 from usfm.simulate.config import Config
-from usfm.simulate.motion import Motion
-from usfm.simulate.probe import Probe, View, fit_view
-from usfm.simulate.scanner import Settings
-from usfm.simulate.tissue import CLASSES
+from usfm.simulate.organs import CLASSES
 
 SHARES = (("test", 0.3), ("val", 0.15), ("train", 1.0))
 """Split by patient: cumulative from the first, the last takes the rest."""
+
+REPEATS = {
+    "copy": "duplicate",
+    "reencoded": "duplicate",
+    "annotated": "duplicate",
+    "brightness": "duplicate",
+    "resized": "duplicate",
+    "cropped": "duplicate",
+    "slow": "duplicate",
+    "other_patient": "duplicate",
+    "cut": "dont-care",
+    "rescanned": "dont-care",
+}
+"""How a file repeats another, from the same bytes to the same tissue scanned again, and what a finder should say."""
+
+FAULTS = ("truncated", "text", "empty", "garbage", "no_frames")
+"""How a file is broken on request."""
+
+ENCODINGS = {
+    "mp4": (("mp4:h264",), ("png",)),
+    "avi": (("avi:mjpeg", "avi:mpeg4"), ("png",)),
+    "png": (("png",), ("png",)),
+    "jpg": (("jpg",), ("jpg",)),
+    "dicom": (
+        ("dcm:explicit", "dcm:rle", "dcm:jpeg"),
+        ("dcm:explicit", "dcm:palette", "dcm:rle", "dcm:jpeg", "dcm:j2k"),
+    ),
+    "mixed": (
+        ("mp4:h264", "avi:mjpeg", "mp4:vfr", "dcm:explicit", "mp4:mpeg4", "avi:mpeg4", "dcm:jpeg", "dcm:rle"),
+        ("png", "jpg", "dcm:explicit", "dcm:palette"),
+    ),
+}
+"""Encodings of clips and of stills by `--format`: container, and after the colon the codec or transfer syntax."""
 
 
 @dataclass(frozen=True)
@@ -22,35 +50,34 @@ class Item:
     """One file to render.
 
     Attributes:
-        path: relative to the media folder, class folder first.
-        kind: "clip" or "still".
+        path: relative to the media folder, class folder first; a folder where a clip is written as pictures.
+        kind: "clip", "still", "report" or "broken".
         label: one of `CLASSES`.
+        tissue: the class that is shown; another than the label's in a label conflict.
         patient: name of the patient, "p00" on.
         exam: name of the exam.
         split: "train", "val" or "test".
         number: which picture of the collection; a repeat has its original's.
+        device: the patient whose device made it (another one's where a file lies under two patients).
+        encoding: one of `ENCODINGS`.
         repeat_of: path of the original, "" for an original.
-        repeat: how it repeats: "copy" (same bytes) or "reencoded" (same pictures, other quality).
+        repeat: one of `REPEATS` or "conflict"; "" for an original.
+        fault: one of `FAULTS`, "" for a sound file.
     """
 
     path: str
     kind: str
     label: str
+    tissue: str
     patient: str
     exam: str
     split: str
     number: int
+    device: str
+    encoding: str
     repeat_of: str = ""
     repeat: str = ""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What all pictures of one patient share: the device, its settings and its screen."""
-
-    view: View
-    settings: Settings
-    elements: tuple[str, ...]
+    fault: str = ""
 
 
 def collection(config: Config, seed: int) -> list[Item]:
@@ -59,104 +86,94 @@ def collection(config: Config, seed: int) -> list[Item]:
     Patients take turns, and each patient's exams alternate between the classes, so that neither the patient nor the
     device says the class.
     """
-    patients = min(config.patients, max(1, config.clips + config.stills))
-    order = stream(seed, "split").permutation(patients)
-    split = {}
-    for place, patient in enumerate(order):
-        split[int(patient)] = next(name for name, share in SHARES if place < _until(name, patients))
+    count = config.clips + config.stills
+    patients = min(config.patients, max(1, count))
+    split = _split(patients, seed)
     items = []
-    for number in range(config.clips + config.stills):
+    for number in range(count):
         clip = number < config.clips
         turn, patient = divmod(number, patients)
         which = (turn + patient) % len(CLASSES)
-        suffix = "mp4" if clip else "png"
-        name = f"p{patient:02d}_e{which + 1}_{'c' if clip else 's'}{turn:02d}"
-        items.append(
-            Item(
-                path=f"{CLASSES[which]}/{name}.{suffix}",
-                kind="clip" if clip else "still",
-                label=CLASSES[which],
-                patient=f"p{patient:02d}",
-                exam=f"p{patient:02d}e{which + 1}",
-                split=split[patient],
-                number=number,
-            )
+        report = not clip and number - config.clips < config.reports
+        codes = ENCODINGS[config.format][0 if clip else 1]
+        item = Item(
+            path="",
+            kind="clip" if clip else "report" if report else "still",
+            label=CLASSES[which],
+            tissue=CLASSES[which],
+            patient=f"p{patient:02d}",
+            exam=f"p{patient:02d}e{which + 1}",
+            split=split[patient],
+            number=number,
+            device=f"p{patient:02d}",
+            encoding=codes[(number if clip else number - config.clips) % len(codes)],
         )
-    draw = stream(seed, "repeats")
-    for count, at in enumerate(draw.permutation(len(items))[: config.duplicates]):
-        first = items[int(at)]
-        stem, suffix = first.path.rsplit(".", 1)
-        how = ("copy", "reencoded")[count % 2]
-        path = f"{stem}_r{count:02d}.{suffix}"
-        items.append(dataclasses.replace(first, path=path, repeat_of=first.path, repeat=how))
+        items.append(dataclasses.replace(item, path=_path(item, f"e{which + 1}_{'c' if clip else 's'}{turn:02d}")))
+    firsts = [items[int(at)] for at in stream(seed, "repeats").permutation(len(items))]
+    items += [_repeat(firsts[at % len(firsts)], at, patients, split) for at in range(config.duplicates)]
+    items += [_conflict(firsts[-1 - at % len(firsts)], at, patients, split) for at in range(config.conflicts)]
+    items += [_broken(firsts[at % len(firsts)], at) for at in range(config.corrupt)]
     return items
 
 
-def _until(name: str, patients: int) -> float:
-    """Place in the order before which patients belong to a split; with few patients each split still gets one."""
-    total, until = 0.0, {}
-    for split, share in SHARES:
+def _path(item: Item, name: str) -> str:
+    suffix = item.encoding.split(":")[0]
+    folder = item.kind == "clip" and suffix in ("png", "jpg")
+    return f"{item.label}/{item.patient}_{name}" + ("" if folder else f".{suffix}")
+
+
+def _stem(path: str) -> str:
+    """The name of a file without class folder, patient and suffix."""
+    return path.split("/")[-1].split("_", 1)[1].split(".")[0]
+
+
+def _repeat(first: Item, at: int, patients: int, split: dict[int, str]) -> Item:
+    """Plan the at-th repeat."""
+    how = list(REPEATS)[at % len(REPEATS)]
+    if first.kind != "clip" and how == "slow":
+        how = "brightness"
+    if first.kind == "report" and how not in ("copy", "other_patient"):
+        how = "copy"
+    item = dataclasses.replace(first, repeat_of=first.path, repeat=how)
+    if how == "other_patient":
+        other = _another(first, at, patients)
+        item = dataclasses.replace(
+            item, patient=f"p{other:02d}", exam=f"p{other:02d}{first.exam[3:]}", split=split[other]
+        )
+    return dataclasses.replace(item, path=_path(item, f"{_stem(first.path)}_r{at:02d}"))
+
+
+def _another(first: Item, at: int, patients: int) -> int:
+    """Another patient than an item's own, unless there is only one."""
+    return (int(first.patient[1:]) + 1 + at % max(1, patients - 1)) % patients
+
+
+def _conflict(first: Item, at: int, patients: int, split: dict[int, str]) -> Item:
+    """Plan a file that lies under another patient in the other class too."""
+    other = _another(first, at, patients)
+    label = CLASSES[1 - CLASSES.index(first.label)]
+    item = dataclasses.replace(
+        first, label=label, patient=f"p{other:02d}", exam=f"p{other:02d}{first.exam[3:]}", split=split[other],
+        repeat_of=first.path, repeat="conflict",
+    )  # fmt: skip
+    return dataclasses.replace(item, path=_path(item, f"{_stem(first.path)}_x{at:02d}"))
+
+
+def _broken(first: Item, at: int) -> Item:
+    """Plan a broken file."""
+    fault = FAULTS[at % len(FAULTS)]
+    encoding = first.encoding if ":" in first.encoding else "mp4:h264"
+    item = dataclasses.replace(first, kind="broken", fault=fault, encoding=encoding)
+    return dataclasses.replace(item, path=_path(item, f"{_stem(first.path)}_b{at:02d}"))
+
+
+def _split(patients: int, seed: int) -> dict[int, str]:
+    """Share patients among the splits; with three or more each split gets at least one."""
+    until, total = {}, 0.0
+    for name, share in SHARES:
         total += share
-        until[split] = max(round(total * patients), len(until) + 1) if split != "train" else math.inf
-    return until[name] if patients >= 3 or name == "train" else 0
-
-
-def look(config: Config, seed: int, patient: str) -> Look:
-    """Choose the device and its settings for a patient; sizes scale with `config.size`."""
-    rng = stream(seed, "look", patient)
-    shape = config.probe if config.probe != "mixed" else ("convex", "linear")[int(patient[1:]) % 2]
-    width = config.size
-    height = 2 * round(width * rng.choice([0.75, 0.8, 1.0]) / 2)
-    width = 2 * (width // 2)
-    rows = int(0.95 * height)
-    if shape == "convex":
-        depth = rng.uniform(110, 170)
-        probe = Probe(
-            "convex",
-            radius_mm=rng.uniform(40, 60),
-            half_width=math.radians(rng.uniform(28, 36)),
-            depth_mm=depth,
-            frequency_mhz=rng.uniform(3, 5),
-            aperture_mm=rng.uniform(14, 20),
-            focus_mm=depth * rng.uniform(0.4, 0.6),
-            n_axial=rows,
-            n_lateral=max(64, int(0.5 * width)),
+        until[name] = (
+            math.inf if name == "train" else max(round(total * patients), len(until) + 1) if patients > 2 else 0
         )
-    else:
-        depth = rng.uniform(30, 50)
-        probe = Probe(
-            "linear",
-            radius_mm=0.0,
-            half_width=rng.uniform(17, 21),
-            depth_mm=depth,
-            frequency_mhz=rng.uniform(7, 11),
-            aperture_mm=rng.uniform(8, 12),
-            focus_mm=depth * rng.uniform(0.3, 0.6),
-            n_axial=rows,
-            n_lateral=max(64, int(0.5 * width)),
-        )
-    settings = Settings(
-        range_db=rng.uniform(52, 70),
-        level=rng.uniform(0.38, 0.52),
-        gamma=rng.uniform(0.9, 1.3),
-        tgc_db=tuple(rng.uniform(-4, 4, 5)),
-        noise_db=rng.uniform(-85, -70),
-        persistence=rng.choice([0.0, 0.2, 0.35]),
-    )
-    box = (0.02, 0.11, 0.95, 0.94) if config.overlays else (0.01, 0.01, 0.99, 0.99)
-    elements = ("header", "ruler") if config.overlays else ()
-    return Look(fit_view(probe, height, width, box), settings, elements)
-
-
-def motion(look: Look, rng: np.random.Generator) -> Motion:
-    """Draw how the tissue of one clip moves; amplitudes scale with depth."""
-    deep = look.view.probe.depth_mm
-    return Motion(
-        breath_mm=deep * rng.uniform(0.02, 0.06),
-        breath_s=rng.uniform(2.5, 4.5),
-        phase=rng.uniform(0, 1),
-        direction_rad=rng.uniform(-0.9, 0.9),
-        depth_mm=deep,
-        drift_mm_s=deep * rng.uniform(-0.02, 0.02),
-        tremor_mm=deep * rng.uniform(0.0005, 0.0015),
-    )
+    order = stream(seed, "split").permutation(patients)
+    return {int(who): next(name for name, _ in SHARES if place < until[name]) for place, who in enumerate(order)}

@@ -1,13 +1,9 @@
-"""Probes: the beam grid, the point-spread function on it, and scan conversion to pixels."""
+"""Probes: the beam grid and the point-spread function on it."""
 
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-
-from usfm.imaging import fan
-from usfm.imaging.fan import SectorGeometry
 
 SPEED_MM_S = 1_540_000.0
 """Speed of sound in soft tissue, mm/s (Szabo, Diagnostic Ultrasound Imaging, 2nd ed., table B.1)."""
@@ -79,6 +75,22 @@ class Probe:
         x_mm, z_mm = self.to_space(depth, lateral)
         return np.ascontiguousarray(x_mm, np.float32), np.ascontiguousarray(z_mm, np.float32)
 
+    @property
+    def half_span_mm(self) -> float:
+        """Half of the widest line across the view, in mm."""
+        if self.shape == "linear":
+            return self.half_width
+        turn = math.tan if self.shape == "trapezoid" else math.sin
+        return (self.radius_mm + self.depth_mm) * turn(min(self.half_width, 1.5))
+
+    def direction(self, x_mm: np.ndarray, z_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Unit vector (across, down) of the beam through each point."""
+        if self.shape == "linear":
+            return np.zeros_like(x_mm), np.ones_like(z_mm)
+        below = z_mm + np.float32(self.radius_mm)
+        length = np.hypot(x_mm, below) + np.float32(1e-6)
+        return x_mm / length, below / length
+
     def beam_width_mm(self, depth_mm: np.ndarray) -> np.ndarray:
         """Full width at half maximum of the two-way lateral point-spread function at a depth, in mm.
 
@@ -94,7 +106,7 @@ class Probe:
         return np.sqrt(diffraction**2 + np.minimum(spread, 2.5 * diffraction) ** 2)
 
     def axial_sigma_mm(self) -> float:
-        """Standard deviation of the Gaussian axial pulse, in mm: length c / (2 B), B the bandwidth; at least 0.8 samples."""
+        """Standard deviation of the Gaussian axial pulse, in mm: length c / (2 B), B the bandwidth, or 0.8 samples."""
         fwhm = self.wavelength_mm / (2 * self.bandwidth)
         return max(fwhm / 2.355, 0.8 * self.axial_step_mm)
 
@@ -115,73 +127,10 @@ class Probe:
         step_mm = (
             self.lateral_step * (depth + self.radius_mm) if self.curved else np.full(depth.shape, self.lateral_step)
         )
-        fwhm = np.maximum(self.beam_width_mm(depth) / step_mm, 1.6)[:, None]
+        fwhm = np.clip(self.beam_width_mm(depth) / np.maximum(step_mm, 1e-3), 1.6, self.n_lateral / 4)[:, None]
         offset = np.fft.fftfreq(n_fft, 1 / n_fft)[None, :]
         main = np.exp(-4 * math.log(2) * (offset / fwhm) ** 2)
         side = np.sinc(offset / (1.3 * fwhm)) * np.exp(-((offset / (6 * fwhm)) ** 2))
         beam = (1 - self.sidelobe) * main + self.sidelobe * side
         beam /= np.sqrt((beam**2).sum(axis=1, keepdims=True))
         return np.fft.fft(beam, axis=1).real.astype(np.float32)
-
-
-@dataclass(frozen=True)
-class View:
-    """Where a probe's image lies on the screen: pixels per millimetre and the pixel of the skin's centre (0, 0)."""
-
-    probe: Probe
-    height_px: int
-    width_px: int
-    scale_px_mm: float
-    origin_row_px: float
-    origin_col_px: float
-
-    def geometry(self) -> SectorGeometry:
-        """The sector in the store's terms: pixels, radians from straight down, positive to the right."""
-        probe, scale = self.probe, self.scale_px_mm
-        deep_px, edge_rad = probe.depth_mm * scale, probe.half_width
-        above_px = 0.0 if probe.shape == "linear" else probe.radius_mm * scale
-        if probe.shape == "linear":
-            edge_rad = math.atan2(probe.half_width, probe.depth_mm)
-        top_px = self.origin_row_px - above_px
-        return SectorGeometry(
-            probe.shape, self.origin_col_px, top_px, above_px, above_px + deep_px, -edge_rad, edge_rad
-        )
-
-    def space(self) -> tuple[np.ndarray, np.ndarray]:
-        """(x, z) in mm of every pixel centre, float32 (height, width)."""
-        rows, cols = np.mgrid[: self.height_px, : self.width_px].astype(np.float32)
-        return (cols - self.origin_col_px) / self.scale_px_mm, (rows - self.origin_row_px) / self.scale_px_mm
-
-    def mask(self) -> np.ndarray:
-        """The acoustic region, bool (height, width)."""
-        return fan.mask(self.geometry(), (self.height_px, self.width_px))
-
-    def maps(self) -> tuple[np.ndarray, np.ndarray]:
-        """Fixed-point maps for `cv2.remap` from the beam grid to pixels."""
-        probe = self.probe
-        depth, lateral = probe.to_beam(*self.space())
-        row = (depth / probe.axial_step_mm).astype(np.float32)
-        col = ((lateral + probe.half_width) / probe.lateral_step).astype(np.float32)
-        return cv2.convertMaps(np.clip(col, -4, 32000), np.clip(row, -4, 32000), cv2.CV_16SC2)
-
-
-def fit_view(probe: Probe, height_px: int, width_px: int, box: tuple[float, float, float, float]) -> View:
-    """Place a probe's image as large as fits in a box of the screen.
-
-    Args:
-        probe: the probe.
-        height_px: rows of the screen.
-        width_px: columns of the screen.
-        box: x0, y0, x1, y1 in fractions of the screen.
-    """
-    half_mm, top_mm = probe.half_width, 0.0
-    if probe.shape == "trapezoid":
-        half_mm = (probe.radius_mm + probe.depth_mm) * math.tan(probe.half_width)
-    elif probe.curved:
-        half_mm = (probe.radius_mm + probe.depth_mm) * math.sin(min(probe.half_width, math.pi / 2))
-        top_mm = probe.radius_mm * (math.cos(probe.half_width) - 1)
-    x0, y0, x1, y1 = box[0] * width_px, box[1] * height_px, box[2] * width_px, box[3] * height_px
-    tall_mm = probe.depth_mm - top_mm
-    scale = min((x1 - x0) / (2 * half_mm), (y1 - y0) / tall_mm)
-    row = 0.5 * (y0 + y1 - tall_mm * scale) - top_mm * scale
-    return View(probe, height_px, width_px, scale, row, 0.5 * (x0 + x1))

@@ -1,6 +1,5 @@
 """Make ultrasound clips by physics, with the truth beside them."""
 
-import csv
 import json
 import os
 import shutil
@@ -17,9 +16,7 @@ from usfm.errors import Interrupted, RequestError, WorkError
 from usfm.simulate import plan
 from usfm.simulate.config import Config
 from usfm.simulate.render import render
-
-COLUMNS = ("path", "patient", "exam", "split", "label", "kind", "probe", "fps", "frames", "repeat_of", "repeat")
-"""Columns of truth.csv, which `usfm extract --manifest` reads as it is."""
+from usfm.simulate.truth import write_truth
 
 
 def run(config: Config, request: Request) -> dict:
@@ -64,7 +61,7 @@ def run(config: Config, request: Request) -> dict:
     started = time.monotonic()
     try:
         entries = _render_all(config, request, items, parts, key)
-        _write_truth(parts / "truth", entries, options, key)
+        write_truth(parts / "truth", entries, options, key)
         for old in (truth, out):
             if old.exists():
                 shutil.rmtree(old)
@@ -111,18 +108,15 @@ def _render_all(config: Config, request: Request, items: list[plan.Item], parts:
     for folder in ("media", "truth", "done"):
         (parts / folder).mkdir(parents=True, exist_ok=True)
     note.write_text(key)
-    originals = [at for at, item in enumerate(items) if not item.repeat_of]
-    repeats = [at for at, item in enumerate(items) if item.repeat_of]
+    todo = [at for at in range(len(items)) if not (parts / "done" / f"{at:06d}.json").exists()]
     with console.progress("simulate", len(items), unit="files") as bar:
-        for wave in (originals, repeats):
-            todo = [at for at in wave if not (parts / "done" / f"{at:06d}.json").exists()]
-            bar.advance(len(wave) - len(todo))
-            _wave(config, request, items, todo, parts, bar)
+        bar.advance(len(items) - len(todo))
+        _work(config, request, items, todo, parts, bar)
     return [json.loads((parts / "done" / f"{at:06d}.json").read_text()) for at in range(len(items))]
 
 
-def _wave(config: Config, request: Request, items: list[plan.Item], todo: list[int], parts: Path, bar) -> None:
-    """Render items that do not wait for one another."""
+def _work(config: Config, request: Request, items: list[plan.Item], todo: list[int], parts: Path, bar) -> None:
+    """Render items, in this process or in several."""
     workers = min(request.workers, len(todo))
     jobs = [(config, request.seed, items[at], parts, at) for at in todo]
     if workers <= 1:
@@ -155,26 +149,3 @@ def _one(config: Config, seed: int, item: plan.Item, parts: Path, at: int) -> No
     done = parts / "done" / f"{at:06d}.json"
     done.with_suffix(".new").write_text(json.dumps(entry))
     os.replace(done.with_suffix(".new"), done)
-
-
-def _write_truth(folder: Path, entries: list[dict], options: dict, key: str) -> None:
-    """Write truth.json (everything) and truth.csv (one line a file)."""
-    book = {
-        "format": "usfm-truth",
-        "version": 1,
-        "key": key,
-        "options": options,
-        "software": provenance.software(),
-        "classes": sorted({entry["label"] for entry in entries}),
-        "items": entries,
-        "repeats": [
-            {"a": entry["repeat_of"], "b": entry["path"], "how": entry["repeat"]}
-            for entry in entries
-            if entry["repeat_of"]
-        ],
-    }
-    (folder / "truth.json").write_text(json.dumps(book, indent=1) + "\n")
-    with open(folder / "truth.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(entries)

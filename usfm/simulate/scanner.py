@@ -1,45 +1,93 @@
-"""The scanner: attenuation and gain, noise, log compression, gray map, persistence, scan conversion."""
+"""The scanner: attenuation and gain, artefacts, noise, log compression, gray map, persistence, scan conversion."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from usfm.simulate.artefacts import Artefacts
+from usfm.simulate.canvas import ATTENUATION_DB, Body
 from usfm.simulate.motion import Motion, displace
-from usfm.simulate.probe import View
+from usfm.simulate.probe import Probe
 from usfm.simulate.speckle import Beamformer, scatter
-from usfm.simulate.tissue import ATTENUATION_DB, Body
+from usfm.simulate.view import View
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator set.
+    """What the operator set, and how well the probe lies on the skin.
 
     Attributes:
         range_db: dynamic range shown, from black to white.
-        level: gray level of mean parenchyma, 0 to 1.
+        level: gray level of mean tissue, 0 to 1.
         gamma: exponent of the gray map.
+        bend: how S-shaped the gray map is, 0 to 1.
         tgc_db: what time-gain compensation gives too much or too little, at knots from the skin to the far end.
-        noise_db: electronic noise before gain, relative to parenchyma at the skin.
+        contact_db: loss of contact at knots from the left beam to the right one, 0 or negative.
+        streak_db: deviation of the shadows that uneven skin casts on single beams, at the far end.
+        haze_db: reverberation clutter close to the probe, relative to tissue.
+        noise_db: electronic noise before gain, relative to tissue at the skin.
         persistence: share of the previous frame kept, 0 to 1.
+        looks: sub-apertures compounded.
+        smooth_px: smoothing of the log-compressed beams, standard deviation in samples.
+        sharpen: edge enhancement, share of the unsharp mask added.
     """
 
     range_db: float = 60.0
     level: float = 0.45
     gamma: float = 1.0
-    tgc_db: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
-    noise_db: float = -75.0
+    bend: float = 0.0
+    tgc_db: tuple[float, ...] = (0.0, 0.0)
+    contact_db: tuple[float, ...] = (0.0, 0.0)
+    streak_db: float = 0.0
+    haze_db: float = -60.0
+    noise_db: float = -80.0
     persistence: float = 0.0
+    looks: int = 1
+    smooth_px: float = 0.0
+    sharpen: float = 0.0
+
+
+class Shot(NamedTuple):
+    """One frame and what is true of it; arrays as large as the screen.
+
+    `frame` uint8 gray, black outside the region; `lesion` and `flow` bool; `moved_px` how far tissue moved, on average,
+    since the frame before.
+    """
+
+    frame: np.ndarray
+    lesion: np.ndarray
+    flow: np.ndarray
+    moved_px: float
 
 
 def compress(envelope: np.ndarray, settings: Settings) -> np.ndarray:
-    """Log compression and gray map: envelope (parenchyma has unit mean power) to gray in 0..255, float32."""
-    power_db = 10 * np.log10(np.square(envelope) + np.float32(1e-12))
-    gray = np.clip(power_db / np.float32(settings.range_db) + np.float32(settings.level), 0, 1)
-    return (255 * gray**settings.gamma).astype(np.float32)
+    """Log compression and gray map: envelope (tissue has unit mean power) to gray in 0..255, float32."""
+    power_db = 20 * np.log10(envelope + np.float32(1e-6))
+    gray = np.clip(power_db * np.float32(1 / settings.range_db) + np.float32(settings.level), 0, 1)
+    if settings.bend:
+        gray += np.float32(settings.bend) * (gray * gray * (3 - 2 * gray) - gray)
+    if settings.gamma != 1:
+        gray **= np.float32(settings.gamma)
+    return 255 * gray
 
 
-def frames(body: Body, motion: Motion, view: View, settings: Settings, times_s: np.ndarray, rng: np.random.Generator):
+def _gain(probe: Probe, settings: Settings, rng: np.random.Generator) -> np.ndarray:
+    """Static gain in dB over the beam grid: TGC error, contact, streaks."""
+    depth, beam = np.linspace(0, 1, probe.n_axial), np.linspace(0, 1, probe.n_lateral)
+    tgc = np.interp(depth, np.linspace(0, 1, len(settings.tgc_db)), settings.tgc_db)
+    contact = np.interp(beam, np.linspace(0, 1, len(settings.contact_db)), settings.contact_db)
+    streak = rng.standard_normal((1, probe.n_lateral)).astype(np.float32)
+    streak = cv2.GaussianBlur(streak, (0, 0), 3) + 1.5 * cv2.GaussianBlur(streak, (0, 0), 9)
+    streak *= settings.streak_db / max(float(streak.std()), 1e-6)
+    return (tgc[:, None] + contact[None, :] + streak * np.sqrt(depth)[:, None]).astype(np.float32)
+
+
+def shots(
+    body: Body, motion: Motion, view: View, settings: Settings, times_s: np.ndarray, rng: np.random.Generator
+) -> Iterator[Shot]:
     """Render a clip frame by frame.
 
     Args:
@@ -49,42 +97,70 @@ def frames(body: Body, motion: Motion, view: View, settings: Settings, times_s: 
         settings: what the operator set.
         times_s: time of each frame.
         rng: the random stream.
-
-    Yields:
-        (frame, lesion): gray uint8 and lesion mask bool, both (height, width) of the view; black outside the sector.
     """
     probe = view.probe
-    beams = Beamformer(probe)
-    points = scatter(probe, rng)
+    beams = Beamformer(probe, settings.looks)
+    slide_mm = max(abs(size) for at in (times_s[0], times_s[-1]) for size in motion.course(motion.clock(float(at))))
+    points = scatter(probe, rng, margin=0.06 + 0.5 * slide_mm / probe.half_span_mm)
     echo = body.sample(body.echo_db, points.x_mm, points.z_mm)
-    amplitude = points.amplitude * np.power(np.float32(10), echo / np.float32(20))
+    strength = np.power(np.float32(10), echo * np.float32(1 / 20))
+    amplitude = points.amplitude * strength
+    other = rng.permutation(points.amplitude) * strength if motion.tilt_rad_s else amplitude
     modes = motion.fields(points.x_mm, points.z_mm)
     grid_x, grid_z = probe.grid_space()
     grid_modes = motion.fields(grid_x, grid_z)
     maps, inside = view.maps(), view.mask()
-    pixel_x, pixel_z = view.space()
-    pixel_modes = motion.fields(pixel_x, pixel_z)
+    artefacts = Artefacts(body, probe, rng)
+    gain = _gain(probe, settings, rng)
 
     depth_cm = np.linspace(0, probe.depth_mm / 10, probe.n_axial, dtype=np.float32)[:, None]
     slope = np.float32(2 * probe.frequency_mhz * probe.axial_step_mm / 10)
-    knots = np.linspace(0, 1, len(settings.tgc_db))
-    tgc = np.interp(np.linspace(0, 1, probe.n_axial), knots, settings.tgc_db).astype(np.float32)[:, None]
     ideal = 2 * probe.frequency_mhz * ATTENUATION_DB * depth_cm
-    noise = np.power(10, (settings.noise_db + np.minimum(ideal, 70) + tgc) / 20).astype(np.float32) / np.sqrt(2)
-    kept = None
+    noise = (np.power(10, (settings.noise_db + np.minimum(ideal, 75)) / 20) / np.sqrt(2)).astype(np.float32)
+    near = settings.haze_db - 26 * depth_cm / (0.25 * depth_cm[-1])
+    haze = np.power(np.float32(10), near / 20) * np.abs(rng.standard_normal((probe.n_axial, 1), np.float32))
+    haze = cv2.GaussianBlur(haze, (1, 0), sigmaX=0.1, sigmaY=1.5) * (
+        0.8 + 0.4 * rng.random((1, probe.n_lateral), np.float32)
+    )
+    bank = rng.standard_normal((2, 2 * probe.n_axial, probe.n_lateral), np.float32)
+    kept, last, shot = None, None, None
     for time_s in times_s:
-        course = motion.course(float(time_s))
+        clock = motion.clock(float(time_s))
+        if shot is not None and float(time_s) > motion.freeze_s:
+            yield shot._replace(moved_px=0.0)
+            continue
+        course = motion.course(clock)
         across, down = displace(modes, course)
-        signal = beams.signal(points.x_mm + across, points.z_mm + down, amplitude)
+        fade = motion.tilt_rad_s * clock
+        weight = amplitude if not fade else np.float32(np.cos(fade)) * amplitude + np.float32(np.sin(fade)) * other
+        signals = beams.signals(points.x_mm + across, points.z_mm + down, weight)
         across, down = displace(grid_modes, course)
-        loss = body.sample(body.loss, grid_x - across, grid_z - down)
-        residual = cv2.blur(np.cumsum((loss - ATTENUATION_DB) * slope, axis=0, dtype=np.float32), (5, 1))
-        signal = signal * np.power(np.float32(10), (tgc - residual) / 20)
-        grain = rng.standard_normal((2, *signal.shape), np.float32)
-        envelope = np.hypot(signal.real + noise * grain[0], signal.imag + noise * grain[1])
-        gray = compress(envelope, settings)
-        kept = gray if kept is None else settings.persistence * kept + (1 - settings.persistence) * gray
-        shown = cv2.remap(kept.astype(np.float32), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        across, down = displace(pixel_modes, course)
-        lesion = body.sample(body.lesion, pixel_x - across, pixel_z - down) > 0
-        yield np.where(inside, shown + 0.5, 0).astype(np.uint8), lesion & inside
+        here = (grid_x - across, grid_z - down)
+        signals = artefacts.add(signals, here, across)
+        loss = body.sample(body.loss, *here)
+        lost = cv2.blur(np.cumsum((loss - ATTENUATION_DB) * slope, axis=0, dtype=np.float32), (5, 1))
+        shown = np.power(np.float32(10), (gain - np.clip(lost, -14, 90)) * np.float32(1 / 20))
+        lift = np.power(np.float32(10), gain * np.float32(1 / 20))
+        total = np.zeros(gain.shape, np.float32)
+        for signal in signals:
+            top = int(rng.integers(probe.n_axial))
+            grain = bank[:, top : top + probe.n_axial] * noise
+            real, imag = signal.real * shown + grain[0] * lift + haze, signal.imag * shown + grain[1] * lift
+            total += np.sqrt(real * real + imag * imag)
+        gray = compress(total * np.float32(1 / len(signals)), settings)
+        if settings.smooth_px:
+            gray = cv2.GaussianBlur(gray, (0, 0), settings.smooth_px)
+        if settings.sharpen:
+            gray += np.float32(settings.sharpen) * (gray - cv2.GaussianBlur(gray, (0, 0), 2.0))
+        kept = gray if kept is None else cv2.addWeighted(kept, settings.persistence, gray, 1 - settings.persistence, 0)
+        frame = cv2.remap(np.clip(kept, 0, 254.4), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        frame = np.where(inside, (frame + np.float32(0.5)).astype(np.uint8), np.uint8(0))
+        truth = [
+            (cv2.remap(body.sample(values, *here), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127)
+            & inside
+            for values in (body.lesion, body.flow)
+        ]
+        moved = 0.0 if last is None else float(np.mean(np.hypot(across - last[0], down - last[1]))) * view.scale_px_mm
+        last = (across, down)
+        shot = Shot(frame, truth[0], truth[1], moved)
+        yield shot

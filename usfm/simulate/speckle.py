@@ -48,17 +48,26 @@ def scatter(probe: Probe, rng: np.random.Generator, *, margin: float = 0.12, den
 
 
 class Beamformer:
-    """Turns scatterers at their present positions into the complex signal on the beam grid."""
+    """Turns scatterers at their present positions into complex signals on the beam grid.
 
-    def __init__(self, probe: Probe):
+    Args:
+        probe: the probe.
+        looks: number of sub-apertures whose images are compounded; each look has its own speckle and a wider beam.
+    """
+
+    def __init__(self, probe: Probe, looks: int = 1):
         self.probe = probe
         self.pad = 24
         self.n_fft = scipy.fft.next_fast_len(probe.n_lateral + 2 * self.pad)
-        self.transfer = probe.lateral_transfer(self.n_fft)
+        self.transfers = _split(probe.lateral_transfer(self.n_fft), looks)
         self.kernel = probe.axial_kernel()
 
     def signal(self, x_mm: np.ndarray, z_mm: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
-        """Beamformed baseband signal, complex64 (n_axial, n_lateral).
+        """The signal of a probe with one look, complex64 (n_axial, n_lateral); see `signals`."""
+        return self.signals(x_mm, z_mm, amplitude)[0]
+
+    def signals(self, x_mm: np.ndarray, z_mm: np.ndarray, amplitude: np.ndarray) -> list[np.ndarray]:
+        """Beamformed baseband signals, one complex64 (n_axial, n_lateral) a look.
 
         s(r, u) = sum_n a_n exp(-2i k r_n) p(r - r_n) b(u - u_n; r), the first Born approximation with a separable
         point-spread function (Bamber and Dickinson, Phys. Med. Biol. 25(3), 1980, eqs. 3-8; here at baseband and
@@ -85,8 +94,25 @@ class Beamformer:
         grid = cv2.sepFilter2D(grid, cv2.CV_32F, np.ones((1, 1), np.float32), self.kernel)[8:-8]
         field = np.ascontiguousarray(grid).view(np.complex64)[..., 0]
         spectrum = scipy.fft.fft(field, axis=1, overwrite_x=True)
-        spectrum *= self.transfer
-        return scipy.fft.ifft(spectrum, axis=1, overwrite_x=True)[:, pad : pad + probe.n_lateral]
+        return [
+            scipy.fft.ifft(spectrum * transfer, axis=1, overwrite_x=True)[:, pad : pad + probe.n_lateral]
+            for transfer in self.transfers
+        ]
+
+
+def _split(transfer: np.ndarray, looks: int) -> list[np.ndarray]:
+    """Share a lateral transfer function among sub-apertures, each of unit energy at each depth."""
+    if looks == 1:
+        return [transfer]
+    n_fft = transfer.shape[1]
+    wave = np.fft.fftfreq(n_fft)[None, :]
+    power = transfer**2
+    spread = np.sqrt((power * wave**2).sum(axis=1, keepdims=True) / power.sum(axis=1, keepdims=True))
+    parts = []
+    for place in np.linspace(-1, 1, looks):
+        part = transfer * np.exp(-((wave / spread - 1.1 * place) ** 2) * (0.5 * looks))
+        parts.append((part / np.sqrt((part**2).mean(axis=1, keepdims=True))).astype(np.float32))
+    return parts
 
 
 def _splat(
