@@ -105,6 +105,8 @@ def _os_sentence(error: OSError) -> str:
         return f"{where}the file would pass the size limit of this system; raise it and type the same command again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{where}no permission to do this; choose another --out or mend the permission."
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return f"{where}a file is in the way of a folder, or a folder of a file; choose another --out."
     if error.errno == errno.EIO:
         return f"{where}the disk gave a read or write error; check the disk, then type the same command again."
     return ""
