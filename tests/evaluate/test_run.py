@@ -110,7 +110,7 @@ def test_few_patients_are_said(make_run, tmp_path, capsys):
     assert "6 patients only" in err
 
 
-def test_the_surest_frames_are_one_a_clip(make_run, store):
+def test_the_surest_frames_are_one_a_patient(make_run, store):
     held = make_run(skill=1)
     image, known = figures.surest(held, Store.open(store), 4)
     assert known == 200

@@ -52,7 +52,7 @@ def intervals(runs: list[dict]) -> dict[str, bytes]:
 def surest(held: Predictions, store: Store, count: int) -> tuple[np.ndarray, int]:
     """Show the frames that a run was surest about, right ones (green) above wrong ones (red).
 
-    Only one frame a clip is shown, its surest, so that one clip does not fill the sheet.
+    Only one frame a patient is shown, the surest, so that one patient does not fill the sheet.
 
     Args:
         held: predictions of the run.
@@ -70,10 +70,10 @@ def surest(held: Predictions, store: Store, count: int) -> tuple[np.ndarray, int
     for side in (right, ~right):
         mine = known[side[known]]
         mine = mine[np.argsort(-sure[mine], kind="stable")]
-        _, first = np.unique(held.source[mine].astype(str), return_index=True)
+        _, first = np.unique(held.group[mine].astype(str), return_index=True)
         chosen += mine[np.sort(first)][:count].tolist()
     names = held.class_names
     pictures = store.frames([row_of[held.frame_id[k]] for k in chosen])
-    captions = [f"{names[held.target[k]]}\nsaid {names[said[k]]} {sure[k]:.2f}" for k in chosen]
+    captions = [f"is {names[held.target[k]]}\nsaid {names[said[k]]} {sure[k]:.2f}" for k in chosen]
     borders = [sheet.GREEN if right[k] else sheet.RED for k in chosen]
     return sheet.contact_sheet(pictures, captions, 6, 150, borders=borders), len(known)

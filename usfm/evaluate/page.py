@@ -75,8 +75,8 @@ def _run(run: dict, pictures: dict[str, bytes], sheet: bytes | None) -> str:
     ]
     body += html.table(heads, lines)
     if sheet is not None:
-        text = "The frames this run was surest about, one a clip: right (green), then wrong (red). "
-        body += html.figure(sheet, text + "True class, then what was said.")
+        text = "The frames this run was surest about, one a patient: right (green), then wrong (red). "
+        body += html.figure(sheet, text + "True class, then what was said and how surely.")
     folds = html.table(list(run["folds"][0]), [list(row.values()) for row in run["folds"]]) if run["folds"] else ""
     return body + html.details("Folds", folds) + html.details("Calibration", html.facts(run["calibration"]))
 

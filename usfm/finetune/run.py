@@ -129,7 +129,7 @@ def _fit(
         names = ", ".join(plan.class_names[c] for c in lacking)
         console.warn(f"fold {fold.name} is trained without any frame of: {names}")
     if fitted.chosen.get("not_converged") or fitted.chosen.get("inner_not_converged"):
-        console.warn("the logistic regression did not always converge in 500 steps; see metrics.jsonl")
+        console.warn("the logistic regression did not always converge in 1000 steps; see metrics.jsonl")
     rows = plan.rows[fold.held]
     part = Predictions(
         frame_id=store.column("frame_id")[rows],

@@ -22,8 +22,8 @@ def linear(
 
     Features get mean 0 and variance 1 over the training frames. C (inverse strength) is the value of ``C_GRID`` with
     the lowest log loss in an inner cross-validation whose folds keep patients whole; a patient's loss is the mean over
-    its frames, so that a long clip counts like a short one. Where some class has one training patient only, there is no
-    such cross-validation and C is ``C_DEFAULT``.
+    its frames, so that a long clip counts like a short one. Weaker values are not tried once the loss has risen twice.
+    Where some class has one training patient only, there is no such cross-validation and C is ``C_DEFAULT``.
 
     Options:
         class_weights: "none", or "balanced" for frames weighted by the inverse frequency of their class.
@@ -42,12 +42,9 @@ def linear(
     folds = int(min(INNER_FOLDS, groups_per_class(target, groups, classes)[present].min()))
     chosen: dict = {"C": C_DEFAULT, "inner_folds": 0}
     if folds >= 2:
-        loss, failed = _inner(x, target, groups, classes, folds, seed, balanced)
-        best = int(np.argmin(loss))
-        chosen = {"C": C_GRID[best], "inner_folds": folds, "inner_log_loss": [round(float(v), 5) for v in loss]}
-        chosen |= {"inner_not_converged": failed} if failed else {}
-    model, converged = _fit(x, target, chosen["C"], balanced)
-    chosen |= {} if converged else {"not_converged": True}
+        chosen = _inner(x, target, groups, classes, folds, seed, balanced)
+    model = _model(x, target, balanced)
+    chosen |= {} if _fit(model, x, target, chosen["C"]) else {"not_converged": True}
 
     def scores(new: np.ndarray) -> np.ndarray:
         return _probabilities(model, (new - mean) / std, classes)
@@ -94,33 +91,49 @@ class Classify:
 
 def _inner(
     x: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, folds: int, seed: int, balanced: bool
-) -> tuple[np.ndarray, int]:
-    """Score every C by cross-validation over patients: mean log loss per C, and how many fits did not converge."""
+) -> dict:
+    """Choose C by cross-validation over patients, from strong to weak until the loss has risen twice."""
     fold = stratified(target, groups, folds, stream(seed, "inner folds"))
     per_class = np.bincount(target, minlength=classes)
     weight = (len(target) / np.maximum(1, per_class) if balanced else np.ones(classes))[target]
     _, place = np.unique(groups, return_inverse=True)
     total = np.bincount(place, weight)
-    losses, failed = np.zeros(len(C_GRID)), 0
-    for k, c in enumerate(C_GRID):
+    parts = [(fold != f, fold == f) for f in range(folds)]
+    models = [_model(x[train], target[train], balanced) for train, _ in parts]  # each starts from its last C
+    losses: list[float] = []
+    failed = 0
+    for c in C_GRID:
         each = np.zeros(len(target))
-        for f in range(folds):
-            held = fold == f
-            model, converged = _fit(x[~held], target[~held], c, balanced)
+        for (train, held), model in zip(parts, models, strict=True):
+            failed += not _fit(model, x[train], target[train], c)
             each[held] = log_loss(target[held], _probabilities(model, x[held], classes), floor=1e-7)
-            failed += not converged
-        losses[k] = (np.bincount(place, weight * each) / total).mean()
-    return losses, failed
+        losses.append(float((np.bincount(place, weight * each) / total).mean()))
+        if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
+            break
+    chosen = {"C": C_GRID[int(np.argmin(losses))], "inner_folds": folds}
+    chosen["inner_log_loss"] = {f"{c:g}": round(loss, 5) for c, loss in zip(C_GRID, losses, strict=False)}
+    return chosen | ({"inner_not_converged": failed} if failed else {})
 
 
-def _fit(x: np.ndarray, target: np.ndarray, c: float, balanced: bool):
-    from sklearn.exceptions import ConvergenceWarning
+def _model(x: np.ndarray, target: np.ndarray, balanced: bool):
+    """A logistic regression that starts from its last fit; Newton steps where the Hessian is small enough."""
     from sklearn.linear_model import LogisticRegression
 
+    classes = len(np.unique(target))
+    size = x.shape[1] * (1 if classes == 2 else classes)
+    solver = "newton-cholesky" if size <= 1024 else "lbfgs"
+    weight = "balanced" if balanced else None
+    return LogisticRegression(solver=solver, max_iter=1000, class_weight=weight, warm_start=True)
+
+
+def _fit(model, x: np.ndarray, target: np.ndarray, c: float) -> bool:
+    """Fit in place at strength C; whether it converged."""
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        model = LogisticRegression(C=c, max_iter=500, class_weight="balanced" if balanced else None).fit(x, target)
-    return model, not any(issubclass(each.category, ConvergenceWarning) for each in caught)
+        warnings.simplefilter("always")
+        model.set_params(C=c).fit(x, target)
+    return not any(issubclass(each.category, ConvergenceWarning) for each in caught)
 
 
 def _probabilities(model, x: np.ndarray, classes: int) -> np.ndarray:
