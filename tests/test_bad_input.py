@@ -1,0 +1,260 @@
+"""What a user may get wrong, for every command: one sentence, the right exit code, nothing lost, nothing half-written."""
+
+import hashlib
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from usfm.cli.main import COMMANDS, main
+
+READERS = {
+    "clean": ["clean", "--in", "STORE", "--text", "none"],
+    "dedup": ["dedup", "--in", "STORE"],
+    "sector": ["sector", "--in", "STORE"],
+    "pretrain": ["pretrain", "--in", "STORE", "--out", "OUT", "--recipe", "debug"],
+    "finetune": ["finetune", "classify", "--in", "STORE", "--encoder", "random", "--out", "OUT"],
+    "embed": ["embed", "--in", "STORE", "--encoder", "random", "--out", "OUT"],
+    "info": ["info", "STORE"],
+}
+"""Every command that reads a store, with what it needs besides."""
+
+WRITERS = {
+    "simulate": ["simulate", "--clips", "1", "--stills", "0", "--out", "OUT"],
+    "extract": ["extract", "MEDIA", "--out", "OUT"],
+    "clean": [*READERS["clean"], "--out", "OUT"],
+    "dedup": [*READERS["dedup"], "--out", "OUT"],
+    "sector": [*READERS["sector"], "--out", "OUT"],
+    "finetune": READERS["finetune"],
+    "embed": READERS["embed"],
+}
+"""Every command that writes, with an input that is good."""
+
+TOML = {name: READERS.get(name) or WRITERS.get(name) or [name] for name in COMMANDS}
+TOML["eval"] = ["eval", "RUN", "--out", "OUT"]
+
+
+class Desk:
+    """A folder with good inputs, and a way to run a command in it and look at what it said and touched."""
+
+    def __init__(self, folder, capfd):
+        self.folder, self._capfd = folder, capfd
+
+    def fill(self, arguments, **places):
+        names = {"STORE": "good.h5", "MEDIA": "media", "OUT": "out", "RUN": "media"} | places
+        return [str(self.folder / names[one]) if one in names else one for one in arguments]
+
+    def snapshot(self):
+        return {
+            path.relative_to(self.folder): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+            for path in sorted(self.folder.rglob("*"))
+        }
+
+    def refused(self, arguments, code=2):
+        """Run a command that must fail: return its one sentence."""
+        before = self.snapshot()
+        self._capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        said = self._capfd.readouterr()
+        complaints = [line for line in said.err.splitlines() if line and not line.startswith("warning: ")]
+        assert end.value.code == code, said.err
+        assert len(complaints) == 1, said.err
+        assert complaints[0].startswith("usfm: "), said.err
+        assert "Traceback" not in said.err
+        assert said.out == ""
+        after = {path: data for path, data in self.snapshot().items() if not str(path.parts[0]).endswith(".parts")}
+        assert after == {path: data for path, data in before.items() if not str(path.parts[0]).endswith(".parts")}
+        return complaints[0]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A store that extract made of a few stills: the good input, and what bad ones are cut from."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("good")
+    (folder / "media").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        Image.fromarray(rng.integers(0, 255, (48, 64), dtype=np.uint8)).save(folder / f"media/{number}.png")
+    with pytest.raises(SystemExit) as end:
+        main(["extract", str(folder / "media"), "--out", str(folder / "good.h5"), "--workers", "1", "-q"])
+    assert end.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def desk(good, tmp_path, capfd):
+    shutil.copytree(good, tmp_path, dirs_exist_ok=True)
+    return Desk(tmp_path, capfd)
+
+
+def _foreign(path):
+    with h5py.File(path, "w") as file:
+        file["pixels"] = np.zeros((3, 4, 4), np.uint8)
+
+
+def _truncated(path):
+    data = path.with_name("good.h5").read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def _newer(path):
+    shutil.copy(path.with_name("good.h5"), path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 999
+
+
+BAD_STORES = {
+    "missing": lambda path: None,
+    "a folder": lambda path: path.mkdir(),
+    "empty": lambda path: path.touch(),
+    "text": lambda path: path.write_text("no store, but words\n" * 50),
+    "an image": lambda path: shutil.copy(path.with_name("media") / "0.png", path),
+    "foreign HDF5": _foreign,
+    "truncated": _truncated,
+    "newer": _newer,
+}
+
+
+@pytest.mark.parametrize("what", BAD_STORES)
+@pytest.mark.parametrize("command", READERS)
+def test_an_input_that_is_no_store(desk, command, what):
+    BAD_STORES[what](desk.folder / "bad.h5")
+    sentence = desk.refused(desk.fill(READERS[command], STORE="bad.h5"))
+    assert "bad.h5" in sentence
+    if what == "newer":
+        assert "newer" in sentence
+
+
+@pytest.mark.parametrize("command", WRITERS)
+def test_an_output_that_exists(desk, command):
+    (desk.folder / "out").write_text("something of the user's")
+    assert "out" in desk.refused(desk.fill(WRITERS[command]))
+
+
+@pytest.mark.parametrize("command", WRITERS)
+def test_an_output_below_a_file(desk, command):
+    assert "good.h5" in desk.refused(desk.fill(WRITERS[command], OUT="good.h5/out"))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("command", WRITERS)
+def test_an_output_where_one_may_not_write(desk, command):
+    locked = desk.folder / "locked"
+    locked.mkdir(mode=0o500)
+    assert "permission" in desk.refused(desk.fill(WRITERS[command], OUT="locked/out"))
+
+
+@pytest.mark.parametrize("command", ["clean", "dedup", "sector", "embed"])
+def test_an_output_that_is_the_input(desk, command):
+    assert "good.h5" in desk.refused(desk.fill(WRITERS[command], OUT="good.h5"))
+
+
+@pytest.mark.parametrize("command", ["clean", "dedup", "sector"])
+def test_several_inputs_and_no_output(desk, command):
+    shutil.copy(desk.folder / "good.h5", desk.folder / "good2.h5")
+    arguments = [*desk.fill(READERS[command]), "--in", str(desk.folder / "good2.h5")]
+    assert "--out" in desk.refused(arguments)
+
+
+@pytest.mark.parametrize("command", sorted(TOML))
+def test_a_settings_file_with_an_unknown_key(desk, command):
+    file = desk.folder / "settings.toml"
+    file.write_text(f"[{command}]\nno_such_setting = 1\n")
+    sentence = desk.refused([*desk.fill(TOML[command]), "--config", str(file)])
+    assert "no_such_setting" in sentence
+    assert "settings.toml" in sentence
+
+
+@pytest.mark.parametrize("text, words", [
+    ("[extract]\nmax_frame = 3\n", "did you mean 'max_frames'"),
+    ("[extrct]\nfps = '3'\n", "did you mean 'extract'"),
+    ("[extract]\nmax_frames = 'many'\n", "must be of type int"),
+    ("[extract]\nmax_frames = 0\n", "at least 1"),
+    ("[extract\n", "not a TOML file"),
+    ("fps = '3'\n", "outside a section"),
+    (None, "cannot read"),
+])  # fmt: skip
+def test_a_settings_file_that_is_wrong(desk, text, words):
+    file = desk.folder / "settings.toml"
+    if text is not None:
+        file.write_text(text)
+    assert words in desk.refused(["extract", str(desk.folder / "media"), "--out", "x.h5", "--config", str(file)])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_flag(desk, command):
+    assert "--no-such-flag" in desk.refused([command, "--no-such-flag"])
+
+
+def test_an_unknown_command(desk):
+    assert "did you mean 'extract'" in desk.refused(["extrct"])
+
+
+def _media(name, data=None, keep=None):
+    def make(folder):
+        folder.mkdir()
+        if data is not None:
+            (folder / name).write_bytes(data)
+        elif keep is not None:
+            whole = (folder.parent / "clip.mp4").read_bytes()
+            (folder / name).write_bytes(whole[: int(len(whole) * keep)])
+
+    return make
+
+
+BAD_MEDIA = {
+    "missing": (lambda folder: None, 2, "no such file"),
+    "empty folder": (_media("x"), 2, "no video or image"),
+    "only notes": (_media("notes.txt", b"words"), 2, "passed over"),
+    "text named .mp4": (_media("a.mp4", b"this is no film\n" * 99), 1, "not media (1)"),
+    "no bytes": (_media("a.mp4", b""), 1, "empty file (1)"),
+    "truncated mp4": (_media("a.mp4", keep=0.5), 1, "truncated or damaged (1)"),
+    "a head and nothing else": (_media("a.mp4", keep=0.01), 1, "truncated or damaged (1)"),
+    "DICOM": (_media("a.dcm", bytes(128) + b"DICM" + bytes(64)), 1, "no reader for DICOM yet (1)"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_MEDIA)
+def test_media_that_are_none(desk, what):
+    import av
+
+    with av.open(str(desk.folder / "clip.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        for shade in range(40):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), shade * 5, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    make, code, words = BAD_MEDIA[what]
+    make(desk.folder / "bad")
+    arguments = ["extract", str(desk.folder / "bad"), "--out", str(desk.folder / "out.h5"), "--workers", "1"]
+    assert words in desk.refused(arguments, code)
+    assert not (desk.folder / "out.h5").exists()
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["pretrain", "--in", "STORE", "--out", "OUT", "--recipe", "polarmea"], "did you mean 'polarmae'"),
+    (["pretrain", "--in", "STORE", "--out", "OUT", "--recipe", "debug"], "sector"),
+    (["finetune", "classify", "--in", "STORE", "--encoder", "random", "--out", "OUT"], "label"),
+    (["embed", "--in", "STORE", "--encoder", "none.pth", "--out", "OUT"], "none.pth"),
+    (["finetune", "clasify", "--in", "STORE", "--encoder", "random", "--out", "OUT"], "classify"),
+    (["embed", "--in", "STORE", "--encoder", "MEDIA", "--out", "OUT"], "media"),
+    (["embed", "--in", "STORE", "--encoder", "good.png", "--out", "OUT"], "good.png"),
+    (["eval", "MEDIA", "--out", "OUT"], "media"),
+    (["eval", "OUT", "--out", "OUT"], "out"),
+    (["info", "MEDIA"], "media"),
+    (["clean", "--in", "STORE", "--text", "tesseract9"], "text is 'tesseract9'"),
+    (["dedup", "--in", "STORE", "--visual-threshold", "7"], "threshold"),
+    (["sector", "--in", "STORE", "--size", "-5"], "size"),
+    (["extract", "MEDIA", "--out", "OUT", "--preset", "polarmae"], "nothing for extract"),
+    (["extract", "MEDIA", "--out", "OUT", "--fps", "0"], "fps"),
+    (["extract", "MEDIA", "--out", "OUT", "--manifest", "none.csv"], "none.csv"),
+    (["extract", "MEDIA", "--out", "OUT", "--workers", "0"], "workers"),
+])  # fmt: skip
+def test_the_wrong_kind_of_thing(desk, arguments, words):
+    assert words in desk.refused(desk.fill(arguments)).lower()
