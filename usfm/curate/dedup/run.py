@@ -67,6 +67,8 @@ def run(config: Config, request: Request) -> dict:
         "dedup", request, options, plan_phases(config, request, store, other),
         inputs=[store], out=out_path(request, "dedup"), figures=figures,
     )  # fmt: skip
+    if config.report and summary.get("up_to_date"):
+        console.warn("the report comes with the work, and the result was there already; --overwrite makes both anew")
     if summary.get("label_conflicts"):
         console.warn(f"{summary['label_conflicts']} near-duplicate pairs carry different labels; --report lists them")
     return summary

@@ -16,7 +16,7 @@ CURVE_WORK = 4e8
 """Comparisons per threshold above which the curve is taken from a sample of the groups."""
 
 HALVINGS = 14
-"""Steps of the search for the threshold that keeps a wanted share: the cosine is then known to 1e-4."""
+"""Steps of the search for the threshold that keeps a wanted share: its angle is then known to 0.0002 rad."""
 
 
 @dataclass
@@ -117,7 +117,7 @@ def threshold_for(frames: Frames, share: float) -> float:
 
 
 def nearest(kept: Callable[[float], float], share: float) -> float:
-    """Halve the interval of cosines until the share of kept frames is met as well as it can be.
+    """Halve the interval of angles until the share of kept frames is met as well as it can be.
 
     Args:
         kept: Threshold -> share; rises with it, but for small steps back.
@@ -129,15 +129,16 @@ def nearest(kept: Callable[[float], float], share: float) -> float:
     >>> round(nearest(lambda threshold: max(0.0, threshold), 0.6), 3)
     0.6
     """
-    low, high = -1.0, 1.0
-    tried = {high: kept(high)}
+    low, high = 0.0, float(np.pi)
+    tried = {1.0: kept(1.0)}
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        tried[middle] = kept(middle)
-        if tried[middle] > share:
-            high = middle
-        else:
+        threshold = float(np.cos(middle))
+        tried[threshold] = kept(threshold)
+        if tried[threshold] > share:
             low = middle
+        else:
+            high = middle
     return min(sorted(tried, reverse=True), key=lambda threshold: abs(tried[threshold] - share))
 
 

@@ -15,8 +15,6 @@ from usfm.jobs.run import Part, Phase
 from usfm.seeding import stream
 from usfm.store.reader import Store
 
-BATCH = 64
-
 
 def load(config: Config, request: Request):
     """The encoder that the settings name, as an `Embedder`."""
@@ -51,17 +49,12 @@ def phases(config: Config, request: Request, store: Store) -> list[Phase]:
 
 def embed_part(payload: tuple) -> bytes:
     """Embed the frames of one part that are still kept (runs in a worker)."""
+    from usfm.model.features import of_rows
+
     paths, rows, verdict_path, config, request = payload
     store = Store.open(paths)
     rows = np.asarray(rows)[Verdict.read(verdict_path).kept[rows]]
-    embedder = load(config, request)
-    vectors = np.zeros((len(rows), embedder.dim), np.float32)
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
-        if embedder.vectors is not None:
-            vectors[start : start + BATCH] = embedder.lookup(store.column("frame_id")[batch])
-        else:
-            vectors[start : start + BATCH] = embedder.embed(store.frames(batch))
+    vectors = of_rows(store, rows, load(config, request))
     buffer = io.BytesIO()
     np.savez(buffer, rows=rows, vectors=vectors)
     return buffer.getvalue()
