@@ -145,7 +145,7 @@ def stem(phase: str, number: int, part: Part) -> str:
 
     Examples:
         >>> stem("frames", 3, Part("clip 3", None))
-        'frames-000003-e6c9e41bc5'
+        'frames-000003-bd16a699af'
     """
     return f"{phase}-{number:06d}-{hashlib.sha256(part.name.encode()).hexdigest()[:10]}"
 

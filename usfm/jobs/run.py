@@ -50,7 +50,7 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
     """Run a step of one or more phases and write its store.
 
     The results of the last phase are what `PartWriter.to_bytes` made; those of earlier phases any bytes. Each
-    part's result is on the disk in `<out>.parts` before the run counts it as done, so that a kill at any moment costs at
+    part's result is on the disk in `<out>.parts` before the run counts it as done, so a kill at any moment costs at
     most the parts in flight, and the same command goes on from there.
 
     Memory: workers x (what `work` needs; the part's result is in it up to three times) + in the parent one part's

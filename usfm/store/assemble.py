@@ -31,7 +31,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
         between: called before each part; may raise to stop.
 
     Returns:
-        frames, sources, content_id, step; of this step: dropped, rejected (frames), sources_rejected, reasons (Counter).
+        frames, sources, content_id, step; of this step: dropped, rejected (frames), sources_rejected, reasons.
 
     Raises:
         WorkError: there is no frame, or the disk is full.
@@ -63,8 +63,11 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
         sink.finish()
         os.replace(temporary, out)
         sync_folder(out.parent)
-    except OSError as error:
-        raise disk_error(error, out) from error
+    except Exception as error:
+        cause = sink.error or error  # after a failed write HDF5 may stumble over anything
+        if isinstance(cause, OSError):
+            raise disk_error(cause, out) from error
+        raise
     finally:
         sink.abandon()
         Path(temporary).unlink(missing_ok=True)
@@ -132,24 +135,23 @@ class _Assembly:
 
     def _chunks(self, part, source: h5py.File) -> None:
         """Copy pixels and masks as they lie in the part's file."""
-        with open(part.path, "rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            view = memoryview(whole)
-            for path in part.blocks:
-                dataset, first = source[path], self.filled[path]
-                rows = part.keep.get(path)
-                target = self.file[path]
-                if self.plan.blocks[path].contiguous:
-                    size = dataset.size
-                    at = target.id.get_offset() + first * int(np.prod(dataset.shape[1:]))
-                    start = dataset.id.get_offset()
-                    self.sink.put(at, view[start : start + size])
-                    self.filled[path] += len(dataset)
-                    continue
-                offsets, sizes, _ = hdf5.chunk_index(dataset)
-                kept = range(len(dataset)) if rows is None else rows
-                starts, ends = offsets.tolist(), (offsets + sizes).tolist()
-                self.filled[path] += hdf5.put_chunks(target, first, (view[starts[row] : ends[row]] for row in kept))
-            view.release()
+        with open(part.path, "rb") as raw:
+            view = memoryview(mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ))
+        for path in part.blocks:
+            dataset, first = source[path], self.filled[path]
+            rows = part.keep.get(path)
+            target = self.file[path]
+            if self.plan.blocks[path].contiguous:
+                size = dataset.size
+                at = target.id.get_offset() + first * int(np.prod(dataset.shape[1:]))
+                start = dataset.id.get_offset()
+                self.sink.put(at, view[start : start + size])
+                self.filled[path] += len(dataset)
+                continue
+            offsets, sizes, _ = hdf5.chunk_index(dataset)
+            kept = range(len(dataset)) if rows is None else rows
+            starts, ends = offsets.tolist(), (offsets + sizes).tolist()
+            self.filled[path] += hdf5.put_chunks(target, first, (view[starts[row] : ends[row]] for row in kept))
 
     def _tables(self, part, source: h5py.File) -> None:
         first_of = {path: self.filled[path] - len(source[path]) for path in part.blocks if path.startswith("/pixels")}

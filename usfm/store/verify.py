@@ -140,12 +140,13 @@ def _mask_digests(file: StoredFile, table: str) -> list[str]:
     """Digest of each row of /regions or /overlay, "?" where it cannot be read."""
     columns = {name: values.tolist() for name, values in file.table(table).items()}
     digests = []
-    for at, row in enumerate(zip(*columns.values(), strict=True)):
+    for at, values in enumerate(zip(*columns.values(), strict=True)):
+        row = dict(zip(columns, values, strict=True))
         try:
-            packed = pixel_digest(pack_mask(file.mask(table, at)))
-            digests.append(digest.row_digest(dict(zip(columns, row, strict=True)), packed))
+            found = digest.row_digest(row, pixel_digest(pack_mask(file.mask(table, at))))
         except (RequestError, OSError, ValueError, IndexError, KeyError):
-            digests.append("?")
+            found = "?"
+        digests.append(found if found == row["digest"] else "?")
     return digests
 
 
