@@ -9,6 +9,7 @@ from usfm.config import Knob, did_you_mean, override, resolve
 from usfm.errors import RequestError
 
 FOLDER = Path(__file__).parent / "recipes"
+PRIORS = ("random", "texture", "polar", "gaussian")
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,26 @@ def from_tables(tables: dict, where: str) -> Recipe:
             if key not in known:
                 raise RequestError(f"{where}: unknown setting '{key}' in [{section}]{did_you_mean(key, known)}")
         parts[section] = resolve(kinds[section], f"pretrain, recipe [{section}]", None, table)
-    return Recipe(**parts)
+    recipe = Recipe(**parts)
+    _check(recipe.selection, where)
+    return recipe
+
+
+def _check(selection: Selection, where: str) -> None:
+    """What no single knob can say."""
+    for name in selection.prior.split("+"):
+        if name.strip() not in PRIORS:
+            raise RequestError(f"{where}: no prior is called '{name.strip()}'{did_you_mean(name.strip(), PRIORS)}")
+    try:
+        ends = [float(end) for end in selection.stages.split(",")]
+    except ValueError:
+        ends = []
+    if len(ends) != 4 or ends != sorted(ends) or ends[0] < 0 or ends[-1] > 1:
+        raise RequestError(
+            f"{where}: stages is '{selection.stages}'; write four rising shares of the run, as 0.4,0.5,0.9,1"
+        )
+    if selection.temperature == 0:
+        raise RequestError(f"{where}: temperature is 0; take a small positive number for the sharpest softmax")
 
 
 def load(name: str, assignments: tuple[str, ...] = ()) -> Recipe:

@@ -1,0 +1,114 @@
+"""The masked autoencoder against MAE's own formulae, written out in the plain way."""
+
+import pytest
+import torch
+
+from usfm.model.vit import patchify
+from usfm.pretrain import recipe as recipes
+from usfm.pretrain.mae import MaskedAutoencoder
+from usfm.pretrain.selection.contract import View
+from usfm.pretrain.selection.draw import NOISES, Counts
+from usfm.pretrain.targets import normalised
+
+SET = ("model.name=vit_nano_patch16_64", "decoder.width=32", "decoder.depth=2", "decoder.heads=2")
+
+
+def build(name, *more):
+    torch.manual_seed(0)
+    return MaskedAutoencoder(recipes.load(name, (*SET, *more)))
+
+
+def passed(model, n=3, seed=1, progress=0.0):
+    torch.manual_seed(seed)
+    images = torch.rand(n, model.encoder.shape.in_chans, 64, 64) * 255
+    view = View(images[:, :1], torch.ones(n, 16), (4, 4))
+    counts = Counts.of(16, model.recipe.selection)
+    return images, model(images, view, counts, torch.rand(NOISES, n, 16), progress)
+
+
+def textbook(model, images, ids_visible):
+    """MAE the long way: encode what is kept, put mask tokens, unshuffle, decode everything, average over the mask."""
+    encoder, decoder = model.encoder, model.decoder
+    x = encoder.normalise(images)
+    tokens = encoder.patch_embed.proj(x).flatten(2).transpose(1, 2) + encoder.pos_embed[:, 1:]
+    kept = torch.stack([tokens[i, ids] for i, ids in enumerate(ids_visible)])
+    latent = torch.cat([(encoder.cls_token + encoder.pos_embed[:, :1]).expand(len(x), -1, -1), kept], 1)
+    for block in encoder.blocks:
+        latent = block(latent)
+    latent = decoder.decoder_embed(encoder.norm(latent))
+    full = decoder.mask_token.repeat(len(x), tokens.shape[1], 1)
+    mask = torch.ones(len(x), tokens.shape[1])
+    for i, ids in enumerate(ids_visible):
+        full[i, ids] = latent[i, 1:]
+        mask[i, ids] = 0
+    y = torch.cat([latent[:, :1], full], 1) + decoder.decoder_pos_embed
+    for block in decoder.decoder_blocks:
+        y = block(y)
+    predicted = decoder.decoder_pred(decoder.decoder_norm(y))[:, 1:]
+    target = patchify(x, 16)
+    mean, var = target.mean(-1, keepdim=True), target.var(-1, keepdim=True)
+    loss = (((predicted - (target - mean) / (var + 1e-6) ** 0.5) ** 2).mean(-1) * mask).sum() / mask.sum()
+    return loss
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_loss_and_gradients_are_maes(channels):
+    """Check 6: gathering the targets gives the loss of decoding everything."""
+    model = build("mae", f"model.in_chans={channels}")
+    images, output = passed(model)
+    expected = textbook(model, images, output.ids_visible)
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    output.loss.backward()
+    ours = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    expected.backward()
+    for name, p in model.named_parameters():
+        if p.grad is not None:
+            assert torch.allclose(ours[name], p.grad, atol=1e-6), name
+
+
+def test_initialised_as_mae():
+    model = MaskedAutoencoder(recipes.load("mae", ("model.name=vit_tiny_patch16_224",)))
+    projection = model.encoder.patch_embed.proj.weight.detach()
+    bound = (6 / (projection.shape[0] + projection[0].numel())) ** 0.5
+    assert projection.abs().max() <= bound
+    assert projection.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+    for name, p in model.named_parameters():
+        if name.endswith("bias"):
+            assert not p.any(), name
+    for token in (model.encoder.cls_token, model.decoder.mask_token):
+        assert 0.012 < token.std() < 0.028
+    assert not model.encoder.pos_embed.requires_grad
+    assert model.decoder.decoder_pos_embed.shape == (1, 197, 512)
+
+
+def test_decoder_has_maes_parameters():
+    decoder = MaskedAutoencoder(recipes.load("mae", ("in_chans=3", "model.name=vit_base_patch16_224"))).decoder
+    assert sum(p.numel() for p in decoder.parameters() if p.requires_grad) == 26_008_320
+
+
+def test_normalised_patches():
+    patches = normalised(torch.rand(4, 5, 256) * 9 + 3)
+    assert torch.allclose(patches.mean(-1), torch.zeros(4, 5), atol=1e-5)
+    assert torch.allclose(patches.var(-1), torch.ones(4, 5), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mae", "polarmae", "debug"])
+def test_gradients_reach_everything_that_is_trained(name):
+    model = build(name, "model.name=vit_nano_patch16_64")
+    _, output = passed(model)
+    output.loss.backward()
+    idle = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert not idle
+
+
+@pytest.mark.parametrize("decoder", ["self", "cross"])
+@pytest.mark.parametrize("target", ["pixels", "normalised"])
+@pytest.mark.parametrize("prior", ["random", "texture", "gaussian", "texture+polar", "texture+gaussian"])
+@pytest.mark.parametrize("expansion", ["none", "progressive"])
+def test_parts_recombine(decoder, target, prior, expansion):
+    changes = (f"decoder.kind={decoder}", f"target.kind={target}", f"prior={prior}", f"expansion={expansion}")
+    model = build("polarmae", *changes)
+    _, output = passed(model, progress=0.48)
+    assert torch.isfinite(output.loss)
+    assert output.predictions.shape == (3, Counts.of(16, model.recipe.selection).targets, 256)

@@ -1,0 +1,62 @@
+"""Recipes: complete, checked, changed by --set, and runnable again from what a run wrote."""
+
+import pytest
+
+from usfm.config import to_toml
+from usfm.errors import RequestError
+from usfm.pretrain import recipe as recipes
+from usfm.pretrain.selection import SELECTIONS
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_says_what_it_is(name):
+    recipe = recipes.load(name)
+    assert all(getattr(recipe.about, field) for field in ("what", "cost", "expect", "source", "differs"))
+    assert {part.strip() for part in recipe.selection.prior.split("+")} <= set(SELECTIONS)
+
+
+def test_priors_are_the_table():
+    assert set(recipes.PRIORS) == set(SELECTIONS)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_written_recipe_reads_back_the_same(name, tmp_path):
+    recipe = recipes.load(name, ("optim.lr=3e-4",))
+    file = tmp_path / "recipe.toml"
+    file.write_text(to_toml(recipe.as_dict()))
+    assert recipes.load(str(file)) == recipe
+
+
+def test_set_by_full_or_short_name():
+    recipe = recipes.load("polarmae", ("selection.region=false", "epochs=3", "prior=random"))
+    assert recipe.selection.region is False
+    assert recipe.run.epochs == 3
+    assert recipe.selection.prior == "random"
+
+
+@pytest.mark.parametrize(
+    "name,assignment,says",
+    [
+        ("polarma", "epochs=1", "did you mean 'polarmae'"),
+        ("mae", "epohcs=1", "did you mean 'epochs'"),
+        ("mae", "selection.priro=random", "did you mean 'prior'"),
+        ("mae", "kind=self", "write decoder.kind or target.kind"),
+        ("mae", "visible=2", "between"),
+        ("mae", "decoder.kind=sideways", "one of"),
+        ("mae", "prior=texure", "did you mean 'texture'"),
+        ("mae", "stages='0.5'", "four rising"),
+        ("mae", "stages=0.5,0.4,1,1", "four rising"),
+        ("missing.toml", "epochs=1", "no such recipe file"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(name, assignment, says):
+    with pytest.raises(RequestError, match=says):
+        recipes.load(name, (assignment,))
+
+
+@pytest.mark.parametrize("text,says", [("[modle]\nname='x'", "model"), ("x = 1", "no section"), ("[[[", "not a TOML")])
+def test_a_broken_file_is_one_sentence(tmp_path, text, says):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(RequestError, match=says):
+        recipes.load(str(file))
