@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from usfm.errors import WorkError
 from usfm.jobs.worker import ONE_THREAD, serve
 
 TICK_S = 0.5
@@ -147,7 +148,15 @@ class WorkerPool(Executor):
             if worker is None:
                 if len(self._workers) >= self._most:
                     return
-                worker = self._start()
+                try:
+                    worker = self._start()
+                except OSError as error:  # no memory or no process left: without an answer everybody would wait forever
+                    while self._queue:
+                        future, _ = self._queue.popleft()
+                        if future.set_running_or_notify_cancel():
+                            text = f"no worker process can be started ({error.strerror or error}); give fewer --workers."
+                            future.set_exception(WorkError(text))
+                    return
             future, task = self._queue.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
