@@ -48,6 +48,8 @@ class Overlay:
             frame.copy() if gray and self.is_gray else np.repeat(frame[..., None], 3, axis=2) if gray else frame.copy()
         )
         where = self.mask
+        if not where.any():
+            return out, where
         cover = self.cover[where]
         ink = self.colour[where].astype(np.float32)
         if out.ndim == 2:

@@ -29,6 +29,11 @@ class Artefacts:
         self.comets = body.facts.get("comets", [])
         ring = rng.standard_normal((2, probe.n_axial, max(1, len(self.comets))), np.float32)
         ring = np.stack([cv2.GaussianBlur(part, (1, 0), sigmaX=0.1, sigmaY=1.2) for part in ring])
+        fog = rng.standard_normal((2, probe.n_axial, probe.n_lateral), np.float32)
+        fog = np.stack([cv2.GaussianBlur(part, (0, 0), sigmaX=1.4, sigmaY=0.8) for part in fog])
+        fall = np.float32(10) ** (-np.linspace(0, 1.4, probe.n_axial, dtype=np.float32)[:, None])
+        level = np.float32(10 ** (body.facts.get("fog_db", -14.0) / 20) / (fog.std() * np.sqrt(2)))
+        self.fog = ((fog[0] + 1j * fog[1]) * (level * fall)).astype(np.complex64)
         self.ring = (ring[0] + 1j * ring[1]).astype(np.complex64) / float(ring.std() * np.sqrt(2))
 
     def add(
@@ -39,7 +44,8 @@ class Artefacts:
         Below gas nothing returns but echoes that went up and down between gas and probe: the signal at depth r is that
         at r modulo the pleura's depth d, weaker by a constant share a round trip, s(r) += share^k s(r - k d). Comet
         tails ring on from a point of the pleura, straight down the beam, with a slow decay (Soldati et al., J.
-        Ultrasound Med. 38, 2019: B-lines as trapped resonance; here only their look).
+        Ultrasound Med. 38, 2019: B-lines as trapped resonance; here only their look). A fog that fades with
+        depth stands for all longer paths.
 
         Args:
             signals: the looks, complex64 (n_axial, n_lateral).
@@ -59,7 +65,7 @@ class Artefacts:
         source = self.rows - trip * first
         share = np.where((trip > 0) & air, np.power(np.float32(self.share), trip), 0).astype(np.float32)
         share[trip > 4] = 0
-        tail = self._tails(first, here, air)
+        tail = self._tails(first, here, air) + self.fog * air
         out = []
         for signal in signals:
             pair = np.ascontiguousarray(signal).view(np.float32).reshape(*signal.shape, 2)

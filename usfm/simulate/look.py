@@ -48,7 +48,7 @@ class Look:
 
 def _probe(shape: str, size: int, rng: np.random.Generator) -> Probe:
     """Draw a probe; ranges are those of catalogues (convex 2-5 MHz, phased 2-4, linear 6-13)."""
-    beams = max(64, int(0.45 * size))
+    beams = max(64, int(0.75 * size))
     if shape in ("convex", "phased"):
         depth = rng.uniform(90, 180)
         round_ = shape == "convex"
@@ -60,7 +60,7 @@ def _probe(shape: str, size: int, rng: np.random.Generator) -> Probe:
             frequency_mhz=rng.uniform(2.8, 5) if round_ else rng.uniform(2, 3.5),
             aperture_mm=rng.uniform(16, 26),
             focus_mm=depth * rng.uniform(0.35, 0.65),
-            n_axial=int(0.9 * size),
+            n_axial=int(0.95 * size),
             n_lateral=beams,
         )
     depth = rng.uniform(28, 55)
@@ -75,7 +75,7 @@ def _probe(shape: str, size: int, rng: np.random.Generator) -> Probe:
         frequency_mhz=rng.uniform(6, 13),
         aperture_mm=rng.uniform(10, 16),
         focus_mm=depth * rng.uniform(0.3, 0.7),
-        n_axial=int(0.9 * size),
+        n_axial=int(0.95 * size),
         n_lateral=beams,
     )
 
@@ -95,11 +95,12 @@ def _settings(rng: np.random.Generator) -> Settings:
         tgc_db=(rng.uniform(-4, 6), rng.uniform(-2, 4), 0.4 * far + rng.uniform(-2, 3), far),
         contact_db=tuple(float(value) for value in contact),
         streak_db=rng.uniform(1, 5),
-        haze_db=rng.uniform(-30, 2),
-        noise_db=rng.uniform(-100, -68),
+        haze_db=rng.uniform(-25, 4),
+        veil_db=rng.uniform(-36, -22),
+        noise_db=rng.uniform(-95, -66),
         persistence=float(rng.choice([0.0, 0.2, 0.4])),
         looks=int(rng.choice([1, 2, 3])),
-        smooth_px=float(rng.uniform(0.4, 1.1)),
+        smooth_px=float(rng.uniform(0.35, 0.8)),
         sharpen=float(rng.choice([0.0, 0.3, 0.7])),
     )
 
@@ -117,7 +118,7 @@ def look_of(config: Config, seed: int, patient: str) -> Look:
             scene = {"phased": "heart"}.get(shape, "soft" if shape != "convex" else scene)
     width = config.size // 2 * 2
     height = 2 * round(width * float(rng.choice(ASPECTS)) / 2)
-    probe = _probe("linear" if shape == "dual" else shape, min(height, width), rng)
+    probe = _probe("linear" if shape == "dual" else shape, min(height, width) if shape != "dual" else width // 2, rng)
     settings = _settings(rng)
     screens = SCREENS[scene]
     layout = screens[int(rng.integers(len(screens)))] if config.overlays else "bare"

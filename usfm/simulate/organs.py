@@ -58,12 +58,22 @@ def strands(canvas: Canvas, level: np.ndarray, count: int, echo_db: float, *, wi
     canvas.echo[show] = np.maximum(canvas.echo[show], held[show])
 
 
+def specks(canvas: Canvas, inside: np.ndarray, count: int) -> None:
+    """Short bright echoes (walls of small vessels, fibrous septa) scattered where `inside` is negative."""
+    rng, deep = canvas.rng, canvas.deep
+    for _ in range(count // 12 + 1 if count else 0):
+        angle = rng.uniform(-0.6, 0.6)
+        grain = canvas.noise(deep * rng.uniform(0.015, 0.05), 0.006 * deep, angle, bent=0.8)
+        show = (grain > rng.uniform(2.2, 2.9)) & (inside < 0)
+        canvas.echo[show] += np.float32(rng.uniform(5, 11)) * np.minimum(grain[show] - 1.6, 1.5)
+
+
 def layers(canvas: Canvas, kind: str, thick: float) -> np.ndarray:
     """Skin, fat, fascia and muscle down to a depth; returns the level set of what lies above the last fascia."""
     rng, deep = canvas.rng, canvas.deep
     skin = 0.012 * deep * rng.uniform(0.8, 1.6)
     last = canvas.z - np.float32(0)
-    edges = np.sort(rng.uniform(0.25, 0.8, rng.integers(0, 3))) * thick
+    edges = np.sort(rng.uniform(0.25, 0.8, rng.integers(0, 4))) * thick
     starts = [thick, *edges[::-1]]
     for place, depth in enumerate(starts):
         level = canvas.wave(depth, 0.012 * deep * rng.uniform(0.3, 1.4))
@@ -71,7 +81,7 @@ def layers(canvas: Canvas, kind: str, thick: float) -> np.ndarray:
         fat = place == len(starts) - 1
         inner = canvas.noise(0.09 * deep, 0.008 * deep, rng.uniform(-0.15, 0.15), bent=0.4)
         canvas.fill(level, rng.uniform(-13, -5) + np.float32(rng.uniform(2, 4)) * inner, soft=0.004 * deep)
-        strands(canvas, level, int(rng.integers(3, 9 if fat else 6)), rng.uniform(2, 12))
+        strands(canvas, level, int(rng.integers(4, 14 if fat else 18)), rng.uniform(3, 14))
         canvas.rim(level, rng.uniform(0.004, 0.009) * deep, rng.uniform(8, 17), mirror=rng.uniform(6, 16))
     surface = canvas.wave(skin, 0.001 * deep)
     canvas.fill(surface, rng.uniform(2, 9), soft=0.005 * deep)

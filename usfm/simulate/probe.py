@@ -117,17 +117,19 @@ class Probe:
         taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
         return (taps / np.sqrt((taps**2).sum())).astype(np.float32)[:, None]
 
-    def lateral_transfer(self, n_fft: int) -> np.ndarray:
+    def lateral_transfer(self, n_fft: int, looks: int = 1) -> np.ndarray:
         """Fourier transform of the lateral point-spread function at each depth, float32 (n_axial, n_fft).
 
         Main lobe Gaussian of `beam_width_mm`, plus a sinc pedestal of relative height `sidelobe` five times as wide
-        (side lobes and clutter); unit energy at each depth, so that focusing moves no brightness.
+        (side lobes and clutter); unit energy at each depth, so that focusing moves no brightness. With several looks
+        the whole aperture is wider, so that each of its parts still resolves nearly `beam_width_mm`.
         """
         depth = np.linspace(0, self.depth_mm, self.n_axial)
         step_mm = (
             self.lateral_step * (depth + self.radius_mm) if self.curved else np.full(depth.shape, self.lateral_step)
         )
-        fwhm = np.clip(self.beam_width_mm(depth) / np.maximum(step_mm, 1e-3), 1.6, self.n_lateral / 4)[:, None]
+        width_mm = self.beam_width_mm(depth) / looks**0.7
+        fwhm = np.clip(width_mm / np.maximum(step_mm, 1e-3), 1.6, self.n_lateral / 4)[:, None]
         offset = np.fft.fftfreq(n_fft, 1 / n_fft)[None, :]
         main = np.exp(-4 * math.log(2) * (offset / fwhm) ** 2)
         side = np.sinc(offset / (1.3 * fwhm)) * np.exp(-((offset / (6 * fwhm)) ** 2))

@@ -117,7 +117,8 @@ def _take(config: Config, seed: int, item: Item, look: Look) -> Take:
         motion = motion_of(look, body, float(times_s[-1]), draw, pace=0.5 if item.repeat == "slow" else 1.0)
         facts = _facts(body, view, motion, times_s)
         grain = stream(seed, "speckle", item.number, half, again)
-        for at, shot in enumerate(shots(body, motion, view, look.settings, times_s, grain)):
+        coloured = config.overlays and "colour_box" in overlay_paint.LAYOUTS[look.layout].moving
+        for at, shot in enumerate(shots(body, motion, view, look.settings, times_s, grain, flow=coloured)):
             frames[at] = np.maximum(frames[at], shot.frame)
             lesion[at] |= shot.lesion
             flow[at] |= shot.flow

@@ -68,6 +68,8 @@ def run(config: Config, request: Request) -> dict:
         os.rename(parts / "truth", truth)
         os.rename(parts / "media", out)
         shutil.rmtree(parts)
+    except (NotADirectoryError, FileExistsError, PermissionError):
+        raise  # a wrong request: the front door says so
     except OSError as error:
         raise WorkError(
             f"cannot write {out}: {error.strerror or error}; free space or choose another --out."

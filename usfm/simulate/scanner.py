@@ -27,6 +27,7 @@ class Settings:
         tgc_db: what time-gain compensation gives too much or too little, at knots from the skin to the far end.
         contact_db: loss of contact at knots from the left beam to the right one, 0 or negative.
         streak_db: deviation of the shadows that uneven skin casts on single beams, at the far end.
+        veil_db: haze that bright tissue spreads around itself (multiple scattering, far side lobes), relative to it.
         haze_db: reverberation clutter close to the probe, relative to tissue.
         noise_db: electronic noise before gain, relative to tissue at the skin.
         persistence: share of the previous frame kept, 0 to 1.
@@ -42,6 +43,7 @@ class Settings:
     tgc_db: tuple[float, ...] = (0.0, 0.0)
     contact_db: tuple[float, ...] = (0.0, 0.0)
     streak_db: float = 0.0
+    veil_db: float = -60.0
     haze_db: float = -60.0
     noise_db: float = -80.0
     persistence: float = 0.0
@@ -74,19 +76,27 @@ def compress(envelope: np.ndarray, settings: Settings) -> np.ndarray:
     return 255 * gray
 
 
-def _gain(probe: Probe, settings: Settings, rng: np.random.Generator) -> np.ndarray:
-    """Static gain in dB over the beam grid: TGC error, contact, streaks."""
+def _gain(probe: Probe, settings: Settings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Static gain in dB: what also lifts noise (TGC error), (n_axial, 1), and all of it, with contact and streaks."""
     depth, beam = np.linspace(0, 1, probe.n_axial), np.linspace(0, 1, probe.n_lateral)
     tgc = np.interp(depth, np.linspace(0, 1, len(settings.tgc_db)), settings.tgc_db)
     contact = np.interp(beam, np.linspace(0, 1, len(settings.contact_db)), settings.contact_db)
     streak = rng.standard_normal((1, probe.n_lateral)).astype(np.float32)
     streak = cv2.GaussianBlur(streak, (0, 0), 3) + 1.5 * cv2.GaussianBlur(streak, (0, 0), 9)
     streak *= settings.streak_db / max(float(streak.std()), 1e-6)
-    return (tgc[:, None] + contact[None, :] + streak * np.sqrt(depth)[:, None]).astype(np.float32)
+    whole = tgc[:, None] + contact[None, :] + streak * np.sqrt(depth)[:, None]
+    return tgc[:, None].astype(np.float32), whole.astype(np.float32)
 
 
 def shots(
-    body: Body, motion: Motion, view: View, settings: Settings, times_s: np.ndarray, rng: np.random.Generator
+    body: Body,
+    motion: Motion,
+    view: View,
+    settings: Settings,
+    times_s: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    flow: bool = True,
 ) -> Iterator[Shot]:
     """Render a clip frame by frame.
 
@@ -97,6 +107,7 @@ def shots(
         settings: what the operator set.
         times_s: time of each frame.
         rng: the random stream.
+        flow: whether to find where blood flows; without, `Shot.flow` is empty.
     """
     probe = view.probe
     beams = Beamformer(probe, settings.looks)
@@ -110,19 +121,21 @@ def shots(
     grid_x, grid_z = probe.grid_space()
     grid_modes = motion.fields(grid_x, grid_z)
     maps, inside = view.maps(), view.mask()
+    none = np.zeros_like(inside)
     artefacts = Artefacts(body, probe, rng)
-    gain = _gain(probe, settings, rng)
+    tgc, gain = _gain(probe, settings, rng)
 
     depth_cm = np.linspace(0, probe.depth_mm / 10, probe.n_axial, dtype=np.float32)[:, None]
     slope = np.float32(2 * probe.frequency_mhz * probe.axial_step_mm / 10)
     ideal = 2 * probe.frequency_mhz * ATTENUATION_DB * depth_cm
-    noise = (np.power(10, (settings.noise_db + np.minimum(ideal, 75)) / 20) / np.sqrt(2)).astype(np.float32)
+    noise = (np.power(10, (settings.noise_db + np.minimum(ideal, 75) + tgc) / 20) / np.sqrt(2)).astype(np.float32)
     near = settings.haze_db - 26 * depth_cm / (0.25 * depth_cm[-1])
     haze = np.power(np.float32(10), near / 20) * np.abs(rng.standard_normal((probe.n_axial, 1), np.float32))
     haze = cv2.GaussianBlur(haze, (1, 0), sigmaX=0.1, sigmaY=1.5) * (
         0.8 + 0.4 * rng.random((1, probe.n_lateral), np.float32)
     )
     bank = rng.standard_normal((2, 2 * probe.n_axial, probe.n_lateral), np.float32)
+    veil, spread = np.float32(10 ** (settings.veil_db / 20)), (probe.n_lateral // 6 | 1, probe.n_axial // 8 | 1)
     kept, last, shot = None, None, None
     for time_s in times_s:
         clock = motion.clock(float(time_s))
@@ -140,13 +153,13 @@ def shots(
         loss = body.sample(body.loss, *here)
         lost = cv2.blur(np.cumsum((loss - ATTENUATION_DB) * slope, axis=0, dtype=np.float32), (5, 1))
         shown = np.power(np.float32(10), (gain - np.clip(lost, -14, 90)) * np.float32(1 / 20))
-        lift = np.power(np.float32(10), gain * np.float32(1 / 20))
         total = np.zeros(gain.shape, np.float32)
         for signal in signals:
             top = int(rng.integers(probe.n_axial))
             grain = bank[:, top : top + probe.n_axial] * noise
-            real, imag = signal.real * shown + grain[0] * lift + haze, signal.imag * shown + grain[1] * lift
+            real, imag = signal.real * shown + grain[0] + haze, signal.imag * shown + grain[1]
             total += np.sqrt(real * real + imag * imag)
+        total += veil * cv2.blur(total, spread)
         gray = compress(total * np.float32(1 / len(signals)), settings)
         if settings.smooth_px:
             gray = cv2.GaussianBlur(gray, (0, 0), settings.smooth_px)
@@ -158,7 +171,9 @@ def shots(
         truth = [
             (cv2.remap(body.sample(values, *here), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127)
             & inside
-            for values in (body.lesion, body.flow)
+            if present
+            else none
+            for values, present in ((body.lesion, True), (body.flow, flow))
         ]
         moved = 0.0 if last is None else float(np.mean(np.hypot(across - last[0], down - last[1]))) * view.scale_px_mm
         last = (across, down)

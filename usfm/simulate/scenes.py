@@ -23,9 +23,13 @@ def soft(canvas: Canvas, kind: str) -> None:
     """Layers over an organ with vessels, cysts, stones and one lesion; sometimes a far reflector."""
     rng, deep = canvas.rng, canvas.deep
     canvas.echo[:] = organs.texture(canvas, kind, contrast_db=rng.uniform(3, 5)) + organs.patchiness(canvas, 2.5)
-    inside = -organs.layers(canvas, kind, deep * rng.uniform(0.06, 0.28))
-    _place_lesion(canvas, kind, float(-inside.min() * 0) + 0.2 * deep, 0.8 * deep, deep * rng.uniform(0.07, 0.14))
-    if rng.random() < 0.45:
+    thick = deep * (
+        rng.uniform(0.15, 0.5) if canvas.probe.shape in ("linear", "trapezoid") else rng.uniform(0.06, 0.25)
+    )
+    inside = -organs.layers(canvas, kind, thick)
+    organs.specks(canvas, inside, int(rng.integers(0, 60)))
+    _place_lesion(canvas, kind, max(0.8 * thick, 0.15 * deep), 0.85 * deep, deep * rng.uniform(0.07, 0.14))
+    if rng.random() < 0.3:
         organs.reflector(canvas, inside, deep * rng.uniform(0.65, 0.95))
     for _ in range(int(rng.integers(0, 5))):
         organs.vessel(canvas, inside)
@@ -63,7 +67,7 @@ def head(canvas: Canvas, kind: str) -> None:
             x + 0.3 * long * cos - side * 0.3 * short * sin, z + side * 0.33 * short, 0.16 * long, 0.05 * long, angle
         )
         canvas.fill(np.maximum(choroid, -organs._room(canvas)), -4, keep=0.3, soft=0.01 * deep)
-    canvas.rim(skull + np.float32(0.5 * thick), 0.5 * thick, rng.uniform(15, 20), mirror=rng.uniform(1.5, 3))
+    canvas.rim(skull + np.float32(0.5 * thick), 0.5 * thick, rng.uniform(15, 21), mirror=rng.uniform(4, 9))
     around = math.pi * (3 * (long + short) - math.sqrt((3 * long + short) * (long + 3 * short)))
     canvas.facts["head"] = {
         "x_mm": float(x), "z_mm": float(z), "long_mm": float(long), "short_mm": float(short), "angle_rad": float(angle),
@@ -148,7 +152,8 @@ def lung(canvas: Canvas, kind: str) -> None:
         for _ in range(tails)
     ]
     canvas.facts["pleura_mm"] = float(depth)
-    canvas.facts["reverberation_db"] = float(rng.uniform(-16, -7))
+    canvas.facts["reverberation_db"] = float(rng.uniform(-20, -10))
+    canvas.facts["fog_db"] = float(rng.uniform(-12, 3))
 
 
 SCENES: dict[str, Callable[[Canvas, str], None]] = {"soft": soft, "head": head, "heart": heart, "lung": lung}
