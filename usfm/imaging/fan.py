@@ -113,6 +113,25 @@ def depth_angle(geometry: SectorGeometry, rows: np.ndarray, cols: np.ndarray) ->
     return (r - g.radius_0_px) / (g.radius_1_px - g.radius_0_px), 2 * half - 1
 
 
+def outline(geometry: SectorGeometry, count: int = 256) -> np.ndarray:
+    """Return points on a sector's outline, evenly spaced: down the left side, along the far edge, up, and back.
+
+    Args:
+        geometry: the sector.
+        count: how many points.
+
+    Returns:
+        float64 (count, 2) x, y in pixels; they may lie outside the picture.
+    """
+    ramp, one = np.linspace(0, 1, 48), np.ones(48)
+    depth = np.concatenate([ramp, one, ramp[::-1], 0 * one])
+    angle = np.concatenate([-one, 2 * ramp - 1, one, 1 - 2 * ramp])
+    rows, cols = points(geometry, depth, angle)
+    walked = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(rows), np.diff(cols)))])
+    stops = np.linspace(0, walked[-1], count, endpoint=False)
+    return np.stack([np.interp(stops, walked, cols), np.interp(stops, walked, rows)], 1)
+
+
 def mask(geometry: SectorGeometry, shape: tuple[int, int]) -> np.ndarray:
     """Return the pixels whose centre lies in the sector.
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from usfm.imaging import fan
 from usfm.imaging.fan import SectorGeometry
+from usfm.imaging.outline import envelope, outline_points, side_line
 
-_POINTS = 400
 _NEAR_PX = 2.0
 _PARALLEL_RAD = math.radians(2.5)
 
@@ -38,9 +38,9 @@ def fit_fan(mask: np.ndarray, spill: float = 1.0) -> tuple[SectorGeometry | None
     outline = outline_points(mask)
     if len(outline) < 16:
         return None, 0.0
-    target = envelope(mask)
+    target = envelope(mask).astype(np.uint8)
     best, best_score = None, 0.0
-    inside = np.argwhere(mask).astype(np.float64)
+    inside = _rim(mask)
     for guess in _guesses(inside, outline):
         geometry = _refined(guess, outline, inside)
         if geometry is None:
@@ -53,40 +53,13 @@ def fit_fan(mask: np.ndarray, spill: float = 1.0) -> tuple[SectorGeometry | None
     return (best, float(best_score)) if best_score > 0 else (None, 0.0)
 
 
-def outline_points(mask: np.ndarray) -> np.ndarray:
-    """Return the outline of a mask's outer contours where it does not run along the picture's border.
-
-    Args:
-        mask: bool (H, W).
-
-    Returns:
-        float64 (n, 2) x, y: points half-way between a pixel inside and its neighbour outside, at most a few hundred.
-    """
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros(mask.shape, np.uint8)
-    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
-    rows, cols = np.nonzero(filled[:-1] != filled[1:])
-    across = np.stack([cols, rows + 0.5], 1)
-    rows, cols = np.nonzero(filled[:, :-1] != filled[:, 1:])
-    along = np.stack([cols + 0.5, rows], 1)
-    points = np.concatenate([across, along]).astype(np.float64)
-    if len(points) > _POINTS:
-        centre = points.mean(0)
-        order = np.argsort(np.arctan2(*(points - centre).T), kind="stable")
-        points = points[order[np.linspace(0, len(points) - 1, _POINTS).astype(int)]]
-    return points
-
-
-def envelope(mask: np.ndarray) -> np.ndarray:
-    """Return the convex hull of a mask without what lies above its first pixel in each column.
-
-    It fills shadows and notches that open sideways or downwards, and keeps the concave arc of the probe's face.
-    """
-    rows = np.flatnonzero(mask.any(1))
-    first, last = mask[rows].argmax(1), mask.shape[1] - 1 - mask[rows][:, ::-1].argmax(1)
-    points = np.stack([np.concatenate([first, last]), np.concatenate([rows, rows])], 1).astype(np.int32)
-    hull = cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), cv2.convexHull(points), 1).astype(bool)
-    return hull & (np.logical_or.accumulate(mask, 0) | ~mask.any(0))
+def _rim(mask: np.ndarray) -> np.ndarray:
+    """Return the first and last pixel of every row and column of a mask: (n, 2) row, column."""
+    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    left, right = mask[rows].argmax(1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(1)
+    top, bottom = mask[:, cols].argmax(0), mask.shape[0] - 1 - mask[::-1, cols].argmax(0)
+    pairs = [(rows, left), (rows, right), (top, cols), (bottom, cols)]
+    return np.concatenate([np.stack(pair, 1) for pair in pairs]).astype(np.float64)
 
 
 def _guesses(inside: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
@@ -120,7 +93,7 @@ def _fans(
 ) -> list[SectorGeometry]:
     """Return fans around an apex that end at the farthest pixels, and where most of the outline lies on an arc."""
     r = np.hypot(inside[:, 0] - apex_y, inside[:, 1] - apex_x)
-    near, far = float(np.quantile(r, 0.001)), float(r.max())
+    near, far = float(r.min()), float(r.max())
     if far <= 4 or angles[1] - angles[0] < 2 * _PARALLEL_RAD:
         return []
     dx, dy = outline[:, 0] - apex_x, outline[:, 1] - apex_y
@@ -153,42 +126,6 @@ def _apex_on(line: tuple[float, float], outline: np.ndarray, bottom: float) -> f
     return float(rows[votes.argmax()]) if votes.max() > 0.5 else None
 
 
-def side_line(points: np.ndarray, side: int) -> tuple[float, float] | None:
-    """Find the side line of a sector by consensus: the line most points lie on, with few beyond it.
-
-    Args:
-        points: (n, 2) x, y of the outline on that side.
-        side: -1 for the left side (leans left downwards), 1 for the right.
-
-    Returns:
-        ``(x0, slope)`` with ``x = x0 + slope * y``, or None when no 8 points agree.
-    """
-    if len(points) < 8:
-        return None
-    some = points[np.linspace(0, len(points) - 1, min(len(points), 64)).astype(int)]
-    i, j = np.triu_indices(len(some), 1)
-    dy = some[j, 1] - some[i, 1]
-    steep = np.abs(dy) > 6
-    i, j, dy = i[steep], j[steep], dy[steep]
-    if not len(i):
-        return None
-    slope = (some[j, 0] - some[i, 0]) / dy
-    fits = (side * slope > -0.06) & (np.abs(slope) < 3.0)
-    slope, i = slope[fits], i[fits]
-    if not len(i):
-        return None
-    x0 = some[i, 0] - slope * some[i, 1]
-    beyond = side * (points[None, :, 0] - x0[:, None] - slope[:, None] * points[None, :, 1])
-    beyond /= np.hypot(1, slope)[:, None]
-    votes = (np.abs(beyond) < 1.2).sum(1) - 0.5 * (beyond > 3).sum(1)
-    best = int(votes.argmax())
-    on = np.abs(beyond[best]) < 1.5
-    if on.sum() < 8 or np.ptp(points[on, 1]) < 6:
-        return None
-    slope_fit, x0_fit = np.polyfit(points[on, 1], points[on, 0], 1)
-    return float(x0_fit), float(slope_fit)
-
-
 def _refined(guess: SectorGeometry, outline: np.ndarray, inside: np.ndarray) -> SectorGeometry | None:
     """Refine a geometry on the outline by robust least squares (Cauchy weights); None where it degenerates."""
     if guess.shape == "linear":
@@ -199,7 +136,7 @@ def _refined(guess: SectorGeometry, outline: np.ndarray, inside: np.ndarray) -> 
     which = apart.argmin(0)
     seen = [(np.sort(apart[k][which == k])[:8] < 3 * _NEAR_PX).sum() >= 8 for k in range(4)]
     free = np.array([True, True, *seen])
-    for _ in range(12):
+    for _ in range(10):
         distance, slopes = _linear_model(values, outline, guess.is_round)
         weight = 1 / (1 + distance**2)
         slopes = slopes[:, free]
@@ -208,7 +145,7 @@ def _refined(guess: SectorGeometry, outline: np.ndarray, inside: np.ndarray) -> 
             normal + 1e-6 * np.diag(np.diag(normal) + 1e-9), -(slopes * weight[:, None]).T @ distance
         )
         values[free] += move
-        if not np.isfinite(values).all() or np.abs(move).max() < 1e-3:
+        if not np.isfinite(values).all() or np.abs(move).max() < 5e-3:
             break
     if not np.isfinite(values).all():
         return None
@@ -282,12 +219,13 @@ def _symmetry(geometry: SectorGeometry) -> float:
 
 def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray, spill: float) -> float:
     """Return the confidence of a geometry: overlap with the envelope, and how much of its outline is seen."""
-    drawn = fan.mask(geometry, target.shape)
-    overlap = (drawn & target).sum() / max(1, drawn.sum() + spill * (target & ~drawn).sum())
-    edge = outline_points(drawn)
-    if len(edge) < 16:
+    edge = fan.outline(geometry)
+    drawn = cv2.fillPoly(np.zeros(target.shape, np.uint8), [np.round(edge * 16).astype(np.int32)], 1, shift=4)
+    both, sector = cv2.countNonZero(drawn & target), cv2.countNonZero(drawn)
+    overlap = both / max(1.0, sector + spill * (cv2.countNonZero(target) - both))
+    edge = edge[((edge > 0.25) & (edge < (target.shape[1] - 1.25, target.shape[0] - 1.25))).all(1)]
+    if len(edge) < 8 or overlap < 0.75:
         return 0.0
     apart = np.abs(edge[:, None, 0] - outline[None, :, 0]) + np.abs(edge[:, None, 1] - outline[None, :, 1])
-    reach = max(3.0, 0.01 * sum(target.shape))
-    seen = float((apart.min(1) < reach).mean())
-    return float(np.clip((overlap - 0.75) / 0.24, 0, 1)) * seen
+    seen = float((apart.min(1) < max(4.0, 0.01 * sum(target.shape))).mean())
+    return float(min(1.0, (overlap - 0.75) / 0.24)) * seen

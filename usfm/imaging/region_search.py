@@ -8,6 +8,7 @@ import numpy as np
 
 from usfm.imaging import fan, fan_fit, region_seeds
 from usfm.imaging.fan import SectorGeometry
+from usfm.imaging.outline import envelope
 
 TRUSTED = 0.45
 """Confidence from which a fitted sector replaces the blob it was fitted to."""
@@ -83,8 +84,8 @@ def _along(edges: np.ndarray, mask: np.ndarray) -> float:
 
 def shape_of(blob: np.ndarray) -> Shaped:
     """Return the best shape for a blob: a sector, one cut by a window, two side by side, or its own envelope."""
-    envelope = fan_fit.envelope(blob)
-    best = Shaped(envelope, "", 0.6 * float(blob.sum() / envelope.sum()) ** 4)
+    hull = envelope(blob)
+    best = Shaped(hull, "", 0.6 * float(blob.sum() / hull.sum()) ** 4)
     whole = (0, 0, *blob.shape)
     best = max(best, _sector(blob, whole), key=_confidence)
     if best.confidence < 0.8:
