@@ -1,6 +1,7 @@
 """The front door: help for every command, one sentence for every error, the exit codes of the contract."""
 
 import errno
+import importlib
 import sys
 
 import click
@@ -71,7 +72,7 @@ def test_a_usage_error_is_one_sentence_and_exit_2(capsys, arguments, part):
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
 def test_errors_become_exit_codes(capsys, monkeypatch, error, code, part):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr("usfm.cli.options.settings_of.resolve", fail)
@@ -82,7 +83,7 @@ def test_errors_become_exit_codes(capsys, monkeypatch, error, code, part):
 
 
 def test_our_own_mistake_keeps_its_traceback(monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ZeroDivisionError("ours")
 
     monkeypatch.setattr("usfm.cli.options.settings_of.resolve", fail)
@@ -91,7 +92,7 @@ def test_our_own_mistake_keeps_its_traceback(monkeypatch):
 
 
 def test_debug_shows_the_traceback_of_a_users_mistake_too(monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise errors.RequestError("x")
 
     monkeypatch.setattr("usfm.cli.options.settings_of.resolve", fail)
@@ -112,10 +113,17 @@ def test_a_settings_file_with_an_unknown_key_or_command(capsys, tmp_path):
 
 
 def test_a_closed_pipe_is_no_traceback(monkeypatch, capfd):
-    monkeypatch.setattr(front, "build", lambda: (_ for _ in ()).throw(BrokenPipeError()))
+    monkeypatch.setattr(front, "build", lambda **_: (_ for _ in ()).throw(BrokenPipeError()))
     saved = sys.stdout
     monkeypatch.setattr(front.os, "dup2", lambda *_: None)
     with pytest.raises(SystemExit) as end:
         main(["info", "x.h5"])
     assert end.value.code == 1
     assert sys.stdout is saved
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("info", "demo")])
+def test_help_and_room_say_the_same_sentence(name):
+    command = importlib.import_module(f"usfm.cli.{front.MODULES.get(name, name)}").COMMAND
+    room = importlib.import_module(command.config.__module__.removesuffix(".config"))
+    assert command.sentence.lower() in room.__doc__.lower()

@@ -51,10 +51,25 @@ def test_the_journey(tmp_path, monkeypatch, capsys):
 
     call(capsys, "info", "sector.h5", "--sheet", "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
-    call(capsys, "pretrain", "--in", "sector.h5", "--out", "runs/pre", "--recipe", "debug", "--set", "run.steps=4")
+    call(
+        capsys,
+        "pretrain",
+        "--in",
+        "sector.h5",
+        "--out",
+        "runs/pre",
+        "--recipe",
+        "debug",
+        "--batch-size",
+        "8",
+        "--set",
+        "run.steps=4",
+    )
     for encoder, out in (("runs/pre", "runs/probe"), ("random", "runs/random")):
         call(capsys, "finetune", "classify", "--in", "sector.h5", "--encoder", encoder, "--out", out, "--folds", "3")
-    report = call(capsys, "eval", "runs/probe", "runs/random", "--in", "sector.h5", "--out", "report", "--bootstrap", "100")
+    report = call(
+        capsys, "eval", "runs/probe", "runs/random", "--in", "sector.h5", "--out", "report", "--bootstrap", "100"
+    )
     page = (tmp_path / report["out"] / "report.html").read_text()
     assert page.count("<img") >= 2
     assert "runs" not in os.listdir(tmp_path / "clips")

@@ -1,4 +1,4 @@
-"""``usfm clean``: Find burnt-in text, markers and user interface, and fill them in."""
+"""``usfm clean``: Find burnt-in text and coloured markers, and fill them in."""
 
 from usfm.cli.options import Command
 from usfm.config import Request
@@ -12,5 +12,5 @@ def _run(config: Config, request: Request) -> dict:
 
 
 COMMAND = Command(
-    "clean", "Find burnt-in text, markers and user interface, and fill them in.", Config, _run, without=("device",)
+    "clean", "Find burnt-in text and coloured markers, and fill them in.", Config, _run, without=("device",)
 )

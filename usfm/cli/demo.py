@@ -1,4 +1,4 @@
-"""``usfm demo``: Run the whole chain on simulated clips, printing each line before it runs."""
+"""``usfm demo``: Run the whole chain on simulated clips."""
 
 import shlex
 import subprocess
@@ -77,7 +77,7 @@ def _show(table: Path) -> None:
 
 COMMAND = Command(
     "demo",
-    "Run the whole chain on simulated clips, printing each line before it runs.",
+    "Run the whole chain on simulated clips.",
     Config,
     _run,
     inputs="",

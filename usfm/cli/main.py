@@ -66,13 +66,18 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        code = build(only=arguments[0] if arguments else "").main(args=arguments, prog_name="usfm", standalone_mode=False)
+        code = build(only=arguments[0] if arguments else "").main(
+            args=arguments, prog_name="usfm", standalone_mode=False
+        )
+        if code == Interrupted.exit_code:  # typer makes this of a KeyboardInterrupt that no room has caught
+            raise KeyboardInterrupt
     except UsfmError as error:
         if debug:
             raise
         console.error(str(error))
         code = error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:  # has printed the help already
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         code = error.exit_code
     except click.UsageError as error:
         console.error(_usage_sentence(error))

@@ -1,4 +1,4 @@
-"""``usfm sector``: Find the acoustic region and its geometry, and cut frames of one size."""
+"""``usfm sector``: Find the acoustic region, cut frames of one size."""
 
 from usfm.cli.options import Command
 from usfm.config import Request
@@ -13,7 +13,7 @@ def _run(config: Config, request: Request) -> dict:
 
 COMMAND = Command(
     "sector",
-    "Find the acoustic region and its geometry, and cut frames of one size.",
+    "Find the acoustic region, cut frames of one size.",
     Config,
     _run,
     without=("device",),

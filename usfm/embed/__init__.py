@@ -1,1 +1,1 @@
-"""Turn the frames of a store into vectors."""
+"""Room: turn the frames of a store into vectors."""

@@ -1,1 +1,1 @@
-"""Measure runs with intervals and write the report."""
+"""Room: measure runs with intervals and write the report."""

@@ -1,1 +1,1 @@
-"""Fit a downstream task on top of an encoder."""
+"""Room: fit a downstream task on top of an encoder."""

@@ -1,1 +1,1 @@
-"""Room 3: pretrain an encoder on a store by masked image modelling (store -> run)."""
+"""Room: pretrain an encoder on a sector store by masked image modelling."""

@@ -1,1 +1,1 @@
-"""Room 0: a physics phantom that renders ultrasound clips whose truth is known."""
+"""Room: make ultrasound clips by physics, with the truth beside them."""

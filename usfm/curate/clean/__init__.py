@@ -1,1 +1,1 @@
-"""Find burnt-in text and coloured markers, and fill them in."""
+"""Room: find burnt-in text and coloured markers, and fill them in."""

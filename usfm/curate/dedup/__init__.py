@@ -1,1 +1,1 @@
-"""Keep one frame of each group of near-duplicates."""
+"""Room: keep one frame of each group of near-duplicates."""

@@ -1,1 +1,1 @@
-"""Command `sector`: find the acoustic region and its geometry, and cut frames of one size."""
+"""Room: find the acoustic region, cut frames of one size."""
