@@ -10,6 +10,7 @@ from usfm.imaging.fan import SectorGeometry
 from usfm.imaging.outline import envelope, outline_points, side_line
 
 _NEAR_PX = 2.0
+_REFINED = 4
 _PARALLEL_RAD = math.radians(2.5)
 
 
@@ -41,13 +42,14 @@ def fit_fan(mask: np.ndarray, spill: float = 1.0) -> tuple[SectorGeometry | None
     target = envelope(mask).astype(np.uint8)
     best, best_score = None, 0.0
     inside = _rim(mask)
-    for guess in _guesses(inside, outline):
-        geometry = _refined(guess, outline, inside)
+    guesses = _guesses(inside, outline)
+    rough = [_score(guess, target, outline, spill) for guess in guesses]
+    for k in np.argsort(rough, kind="stable")[::-1][:_REFINED]:
+        geometry = _refined(guesses[k], outline, inside)
         if geometry is None:
             continue
         score = _score(geometry, target, outline, spill) * _symmetry(geometry)
-        if geometry.is_round and best is not None and not best.is_round:
-            score -= 0.003
+        score -= 0.003 if geometry.is_round else 0.0
         if score > best_score:
             best, best_score = geometry, score
     return (best, float(best_score)) if best_score > 0 else (None, 0.0)

@@ -16,6 +16,7 @@ TRUSTED = 0.45
 _SPILL = 0.3
 _SMALLEST = 0.02
 _SAME = 0.01
+_GOOD = 0.96
 
 
 Window = tuple[int, int, int, int]
@@ -68,9 +69,13 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
                 captured = float(activity[shaped.mask].sum()) / total
                 flat = float((panel & seeds & blob).sum() / area)
                 sharp = 0.9 + 0.1 * _along(edges, shaped.mask)
-                score = shaped.confidence * captured**2 * (1 - flat) ** 1.5 * sharp + 0.02 * shaped.mask.mean()
+                # Text lies outside the region of a still; what moves outside that of a clip is little.
+                captured **= 1 if spread is None else 2
+                score = shaped.confidence * captured * (1 - flat) ** 1.5 * sharp + 0.02 * shaped.mask.mean()
                 if score > best_score:
                     best, best_score = shaped, score
+                if score > _GOOD:
+                    return best
     return best
 
 
