@@ -96,4 +96,5 @@ def _pair(first, second, aggregate: str, resamples: int, confidence: float, rng:
 
 
 def _measured(units: Units, draws: bootstrap.Draws) -> tuple[dict, dict]:
-    return tuple(bootstrap.measure(units, units.predicted, units.scores, d) for d in (None, draws))
+    said, scores = units.predicted, units.scores
+    return bootstrap.measure(units, said, scores, None), bootstrap.measure(units, said, scores, draws)

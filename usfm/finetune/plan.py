@@ -56,12 +56,12 @@ def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
     rows = np.flatnonzero(label >= 0)
     present, target = np.unique(label[rows], return_inverse=True)
     names = tuple(store.class_names[c] for c in present)
-    if len(names) < 2:
+    if len(names) == 1:
         raise RequestError(
             f"{store.paths[0]}: all {len(rows)} labelled frames are '{names[0]}'; two classes are needed"
         )
     groups = _groups(store, rows)
-    if len(groups.names) < 2:
+    if len(groups.names) == 1:
         raise RequestError(
             f"{store.paths[0]}: all labelled frames are of one patient ({groups.names[0]}); nobody can be held out"
         )

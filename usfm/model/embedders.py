@@ -243,7 +243,7 @@ def _cached(name: str) -> Path:
     from huggingface_hub import try_to_load_from_cache
 
     cfg = timm.get_pretrained_cfg(name)
-    repository = cfg.hf_hub_id if cfg else None
+    repository = (cfg.hf_hub_id if cfg else "") or ""
     for weights in ("model.safetensors", "pytorch_model.bin") if repository else ():
         found = try_to_load_from_cache(repository if "/" in repository else f"timm/{repository}", weights)
         if isinstance(found, str):
