@@ -10,10 +10,10 @@ CLASSES = ("fibrillar", "lobular")
 """The two classes: striated tissue with a smooth oval lesion, granular tissue with a lobed one; equally bright."""
 
 
-def texture(canvas: Canvas, kind: str, *, contrast_db: float = 4.0, grain: float = 0.022) -> np.ndarray:
+def texture(canvas: Canvas, kind: str, *, contrast_db: float = 6.5, grain: float = 0.026) -> np.ndarray:
     """The texture that makes the class, in dB: mean 0, deviation `contrast_db`, the same histogram for both classes.
 
-    Grains have the same mean area in both; fibrillar ones are four to nine times as long as wide and follow a bent
+    Grains have the same mean area in both; fibrillar ones are eight to eighteen times as long as wide and follow a bent
     direction, lobular ones are round.
 
     Args:
@@ -24,7 +24,7 @@ def texture(canvas: Canvas, kind: str, *, contrast_db: float = 4.0, grain: float
     """
     rng, size = canvas.rng, grain * canvas.deep * canvas.rng.uniform(0.8, 1.25)
     if kind == "fibrillar":
-        stretch = math.sqrt(rng.uniform(4, 9))
+        stretch = math.sqrt(rng.uniform(8, 18))
         field = canvas.noise(size * stretch, size / stretch, rng.uniform(-0.7, 0.7), bent=rng.uniform(0.3, 1.0))
     else:
         field = canvas.noise(size, size * rng.uniform(0.85, 1.15), rng.uniform(0, 3), bent=0.3)

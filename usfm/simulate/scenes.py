@@ -22,7 +22,7 @@ def _place_lesion(canvas: Canvas, kind: str, top: float, bottom: float, size: fl
 def soft(canvas: Canvas, kind: str) -> None:
     """Layers over an organ with vessels, cysts, stones and one lesion; sometimes a far reflector."""
     rng, deep = canvas.rng, canvas.deep
-    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=rng.uniform(3, 5)) + organs.patchiness(canvas, 2.5)
+    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=rng.uniform(5.5, 8)) + organs.patchiness(canvas, 2.5)
     thick = deep * (
         rng.uniform(0.15, 0.5) if canvas.probe.shape in ("linear", "trapezoid") else rng.uniform(0.06, 0.25)
     )
@@ -51,7 +51,7 @@ def head(canvas: Canvas, kind: str) -> None:
     canvas.fill(fluid, -40, loss=0.05)
     skull = canvas.ellipse(x, z, long, short, angle)
     thick = 0.02 * deep
-    brain = organs.texture(canvas, kind, contrast_db=3.5, grain=0.018) - rng.uniform(11, 15)
+    brain = organs.texture(canvas, kind, contrast_db=6, grain=0.022) - rng.uniform(11, 15)
     canvas.fill(skull, -4, loss=1.2)
     canvas.fill(skull + np.float32(thick), brain, loss=0.4, soft=0.005 * deep)
     size = short * rng.uniform(0.22, 0.3)
@@ -78,7 +78,7 @@ def head(canvas: Canvas, kind: str) -> None:
 def heart(canvas: Canvas, kind: str) -> None:
     """Beating chambers: dark blood in textured muscle, a septum, a valve, a bright outer border; lung beside it."""
     rng, deep = canvas.rng, canvas.deep
-    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=4) - 3 + organs.patchiness(canvas, 2)
+    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=6) - 3 + organs.patchiness(canvas, 2)
     wall = -organs.layers(canvas, kind, deep * rng.uniform(0.06, 0.12))
     x, z = canvas.half * rng.uniform(-0.12, 0.05), deep * rng.uniform(0.42, 0.5)
     long, short, lean = (
@@ -121,10 +121,10 @@ def lung(canvas: Canvas, kind: str) -> None:
     rng, deep = canvas.rng, canvas.deep
     narrow = canvas.probe.shape == "linear"
     depth = deep * (rng.uniform(0.3, 0.45) if narrow else rng.uniform(0.16, 0.28))
-    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=4, grain=0.016) + organs.patchiness(canvas, 2)
+    canvas.echo[:] = organs.texture(canvas, kind, grain=0.02) + organs.patchiness(canvas, 2)
     organs.layers(canvas, kind, depth * rng.uniform(0.35, 0.6))
     air = -canvas.wave(depth, 0.01 * deep * rng.uniform(0.2, 1.2), waves=1.2)
-    inside = organs.texture(canvas, kind, contrast_db=4.5) - rng.uniform(2, 6)
+    inside = organs.texture(canvas, kind) - rng.uniform(2, 6)
     x, size = canvas.half * rng.uniform(-0.3, 0.3), deep * rng.uniform(0.1, 0.17)
     patch = canvas.star(x, depth + 0.75 * size, size, organs.outline(kind, rng), 0.6 if kind == "fibrillar" else 1.0)
     patch = np.maximum(patch, air)
