@@ -36,3 +36,21 @@ def test_same_stream_same_drawing():
     one, two = (overlay_paint.design(("header", "caliper"), region, np.random.default_rng(3)) for _ in range(2))
     assert (one.cover == two.cover).all()
     assert (one.colour == two.colour).all()
+
+
+@pytest.mark.parametrize("layout", sorted(overlay_paint.LAYOUTS))
+@pytest.mark.parametrize("shape", [(96, 120), (300, 400)])
+def test_every_layout_paints_any_frame(layout, shape):
+    region = np.zeros(shape, bool)
+    region[shape[0] // 4 : -20, 20:-30] = True
+    frame = np.where(region, 120, 0).astype(np.uint8)
+    for seed in range(3):
+        painted, mask = overlay_paint.paint(frame, region, layout, np.random.default_rng(seed))
+        assert painted.shape[:2] == mask.shape == shape
+        assert mask.any() == bool(overlay_paint.LAYOUTS[layout].elements)
+        _, again = overlay_paint.paint(frame, np.zeros(shape, bool), layout, np.random.default_rng(seed))
+        assert again.shape == shape
+
+
+def test_there_are_eight_layouts_of_scanners():
+    assert len([layout for layout in overlay_paint.LAYOUTS.values() if layout.elements]) >= 8

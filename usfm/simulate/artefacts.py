@@ -36,9 +36,7 @@ class Artefacts:
         self.fog = ((fog[0] + 1j * fog[1]) * (level * fall)).astype(np.complex64)
         self.ring = (ring[0] + 1j * ring[1]).astype(np.complex64) / float(ring.std() * np.sqrt(2))
 
-    def add(
-        self, signals: list[np.ndarray], here: tuple[np.ndarray, np.ndarray], across: np.ndarray
-    ) -> list[np.ndarray]:
+    def add(self, signals: list[np.ndarray], here: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
         """Add the artefacts.
 
         Below gas nothing returns but echoes that went up and down between gas and probe: the signal at depth r is that
@@ -50,7 +48,6 @@ class Artefacts:
         Args:
             signals: the looks, complex64 (n_axial, n_lateral).
             here: where each beam sample lies in the tissue at rest, (x, z) in mm.
-            across: displacement of each beam sample, (n_axial, n_lateral) or a number.
 
         Returns:
             The signals, changed where there is air.

@@ -111,7 +111,8 @@ def shots(
     """
     probe = view.probe
     beams = Beamformer(probe, settings.looks)
-    slide_mm = max(abs(size) for at in (times_s[0], times_s[-1]) for size in motion.course(motion.clock(float(at))))
+    ends = [motion.course(motion.clock(float(at))) for at in (times_s[0], times_s[-1])]
+    slide_mm = max((abs(size) for course in ends for size in course), default=0.0)
     points = scatter(probe, rng, margin=0.06 + 0.5 * slide_mm / probe.half_span_mm)
     echo = body.sample(body.echo_db, points.x_mm, points.z_mm)
     strength = np.power(np.float32(10), echo * np.float32(1 / 20))
@@ -149,7 +150,7 @@ def shots(
         signals = beams.signals(points.x_mm + across, points.z_mm + down, weight)
         across, down = displace(grid_modes, course)
         here = (grid_x - across, grid_z - down)
-        signals = artefacts.add(signals, here, across)
+        signals = artefacts.add(signals, here)
         loss = body.sample(body.loss, *here)
         lost = cv2.blur(np.cumsum((loss - ATTENUATION_DB) * slope, axis=0, dtype=np.float32), (5, 1))
         shown = np.power(np.float32(10), (gain - np.clip(lost, -14, 90)) * np.float32(1 / 20))
