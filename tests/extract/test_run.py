@@ -157,3 +157,24 @@ def test_a_preset_says_when_a_flag_leaves_it(extract, clinic, capsys):
     console.configure()
     extract(clinic, preset="usf-mae", fps="5", dry_run=True)
     assert "is not what --preset usf-mae has" in capsys.readouterr().err
+
+
+def test_history_prints_as_a_command_that_parses(extract, clinic, tmp_path):
+    import shlex
+
+    import click
+
+    from usfm.cli.main import build
+    from usfm.store.history import command_line
+
+    table = tmp_path / "meta.csv"
+    table.write_text("path,label\nanna_1.mp4,x\n")
+    settings = {"group": r"(?P<patient>[a-z]+)_", "anonymous_paths": False, "color": False, "manifest": str(table)}
+    summary = extract(clinic, labels="folder", dataset="my data", max_frames=3, **settings)
+    line = command_line(Store.open(summary["out"]).history[-1], "out.h5")
+    assert "--plain-paths" in line
+    assert "--gray" in line
+    assert "--manifest FILE" in line
+    top = build()
+    with click.Context(top) as parent:
+        top.commands["extract"].make_context("extract", shlex.split(line)[2:], parent=parent)

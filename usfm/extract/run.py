@@ -85,9 +85,12 @@ def run(config: Config, request: Request) -> dict:
         return {"skipped": found.skipped, "kinds": dict(kinds), **_identical(found, scans, facts)}
 
     options = content_dict(config) | {
-        "manifest": file_sha256(config.manifest) if config.manifest else None,
-        "key": names.key_id if names else None,
-        "anonymous_paths": hide_paths,
+        "color": True if config.color else None,  # under the names of the flags: history prints them as a command
+        "gray": True if config.color is False else None,
+        "anonymous_paths": True if hide_paths else None,
+        "plain_paths": True if config.group is not None and not hide_paths else None,
+        "manifest": f"sha256:{file_sha256(config.manifest)}" if config.manifest else None,
+        "salt": f"key:{names.key_id}" if names else None,
     }
     summary = run_step(
         "extract",

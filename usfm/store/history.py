@@ -21,6 +21,8 @@ def command_line(step: dict, out: str = "") -> str:
     Examples:
         >>> command_line({"command": "clean", "options": {"text": "none", "gray_markers": False}}, "c.h5")
         'usfm clean --in INPUT --text none --no-gray-markers --out c.h5 --overwrite'
+        >>> command_line({"command": "extract", "options": {"fps": "3", "manifest": "sha256:00ff"}})
+        'usfm extract SRC --fps 3 --manifest FILE'
     """
     command = str(step.get("command", "?"))
     inputs = max(len(step.get("inputs", [])), 1)
@@ -32,7 +34,8 @@ def command_line(step: dict, out: str = "") -> str:
         elif isinstance(value, (list, tuple)):
             words += [word for one in value for word in (f"--{flag}", _quoted(one))]
         elif value is not None and value != "":
-            words += [f"--{flag}", _quoted(value)]
+            file = str(value).startswith(("sha256:", "key:"))  # a digest stands for a file that the user has
+            words += [f"--{flag}", "FILE" if file else _quoted(value)]
     if step.get("seed"):
         words += ["--seed", str(step["seed"])]
     return " ".join(words + (["--out", _quoted(out), "--overwrite"] if out else []))
