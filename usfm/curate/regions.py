@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from usfm.imaging.fan import SectorGeometry
-from usfm.imaging.layout import layouts
+from usfm.imaging.layout import layouts, thumbnail
 from usfm.imaging.region import Region, find_region
 from usfm.jobs.run import Part, Phase
 from usfm.store.reader import Store
@@ -29,6 +29,8 @@ FRAMES_PER_PART = 512
 
 FRAMES_PER_LAYOUT = 48
 """Frames that a region is found from, evenly over the clip: more add time, not accuracy."""
+
+_BLOCK = 64
 
 LOW_CONFIDENCE = 0.2
 """A region under this confidence is a guess (as a rule the whole frame); steps count it and warn."""
@@ -163,15 +165,20 @@ def find_part(payload: tuple) -> bytes:
                 keys.append(f"{name}#stored{row}")
                 reused.append(True)
             continue
-        frames = store.frames(rows[at])
-        empty[at] = [is_flat(frame) for frame in frames]
-        for k, members in enumerate(layouts(frames)):
+        thumbnails, sizes = [], []
+        for start in range(0, len(at), _BLOCK):
+            block = at[start : start + _BLOCK]
+            for i, frame in zip(block, store.frames(rows[block]), strict=True):
+                thumbnails.append(thumbnail(frame))
+                sizes.append(frame.shape)
+                empty[i] = is_flat(frame)
+        dicom = json.loads(metadata[source] or "{}").get("regions")
+        for k, members in enumerate(layouts(np.stack(thumbnails), sizes)):
             picked = members[~empty[at[members]]]
             picked = picked if len(picked) else members
             picked = picked[np.unique(np.linspace(0, len(picked) - 1, FRAMES_PER_LAYOUT).round().astype(int))]
-            dicom = json.loads(metadata[source] or "{}").get("regions")
             which[at[members]] = len(regions)
-            regions.append(find_region([frames[i] for i in picked], method, dicom))
+            regions.append(find_region(store.frames(rows[at[picked]]), method, dicom))
             keys.append(f"{name}#{k}")
             reused.append(False)
     return Found(rows, which, regions, keys, empty, reused).to_bytes()

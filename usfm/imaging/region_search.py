@@ -58,8 +58,8 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
     tried: list[np.ndarray] = []
     best, best_score = Shaped(np.ones(image.shape, bool), "", 0.0 if len(levels) else 0.5), 0.0
     for seeds in _seed_maps(stack, image, spread, levels, interface):
-        for thin_px in (side // 36, side // 14):
-            found = region_seeds.blobs(seeds, max(3, side // 80), max(3, thin_px))
+        for heal_px, thin_px in ((side // 80, side // 36), (side // 80, side // 14), (0, side // 36)):
+            found = region_seeds.blobs(seeds, max(2, heal_px), max(3, thin_px))
             for blob in found[:1] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
                 area = blob.sum()
                 if area < _SMALLEST * blob.size or any((blob ^ other).sum() < _SAME * area for other in tried):
