@@ -19,7 +19,7 @@ def beat_wave(phase: np.ndarray) -> np.ndarray:
     """
     turn = np.asarray(phase) % 1
     bumps = ((0.2, 0.025, 0.12), (0.36, 0.01, -0.12), (0.385, 0.011, 1.0), (0.41, 0.011, -0.25), (0.62, 0.045, 0.3))
-    return sum(size * np.exp(-0.5 * ((turn - place) / width) ** 2) for place, width, size in bumps)
+    return np.sum([size * np.exp(-0.5 * ((turn - place) / width) ** 2) for place, width, size in bumps], axis=0)
 
 
 class Ecg:

@@ -45,6 +45,12 @@ class Look:
     settings: Settings
     layout: str
 
+    @property
+    def probe(self) -> str:
+        """Name of the probe, as `--probe` has it."""
+        first, *others = self.views
+        return "dual" if others else first.probe.shape
+
 
 def _probe(shape: str, size: int, rng: np.random.Generator) -> Probe:
     """Draw a probe; ranges are those of catalogues (convex 2-5 MHz, phased 2-4, linear 6-13)."""

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-Field = tuple[np.ndarray | float, np.ndarray | float]
+Field = tuple[Any, Any]
+"""Displacement (across, down) in mm per unit of a mode's course: arrays like the points, or numbers."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class Motion:
 
 def displace(fields: list[Field], course: list[float]) -> Field:
     """Sum the modes: displacement (across, down) in mm."""
-    across = sum(np.float32(size) * mode[0] for mode, size in zip(fields, course, strict=True))
-    down = sum(np.float32(size) * mode[1] for mode, size in zip(fields, course, strict=True))
+    across, down = 0.0, 0.0
+    for mode, size in zip(fields, course, strict=True):
+        across = across + np.float32(size) * mode[0]
+        down = down + np.float32(size) * mode[1]
     return across, down

@@ -53,10 +53,12 @@ class Probe:
     def to_space(self, depth: np.ndarray, lateral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Beam coordinates to (x, z) in mm; any shape, broadcast."""
         if self.shape == "linear":
-            return np.broadcast_arrays(lateral, depth)
+            x_mm, z_mm = np.broadcast_arrays(lateral, depth)
+            return x_mm, z_mm
         radius = depth + self.radius_mm
         if self.shape == "trapezoid":
-            return np.broadcast_arrays(radius * np.tan(lateral), depth)
+            x_mm, z_mm = np.broadcast_arrays(radius * np.tan(lateral), depth)
+            return x_mm, z_mm
         return radius * np.sin(lateral), radius * np.cos(lateral) - self.radius_mm
 
     def to_beam(self, x_mm: np.ndarray, z_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

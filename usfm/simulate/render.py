@@ -73,7 +73,7 @@ def render(config: Config, seed: int, item: Item, media: Path, truth: Path) -> d
     return {
         **asdict(item),
         "scene": look.scene,
-        "probe": "dual" if len(look.views) > 1 else look.views[0].probe.shape,
+        "probe": look.probe,
         "layout": look.layout if item.kind != "report" else "report",
         "frames": len(take.frames),
         "times_s": [round(float(at), 4) for at in take.times_s],

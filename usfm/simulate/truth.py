@@ -9,7 +9,7 @@ from usfm.simulate import repeats
 from usfm.simulate.organs import CLASSES
 from usfm.simulate.plan import REPEATS
 
-COLUMNS = ("path", "patient", "exam", "split", "label", "scene", "probe", "layout", "repeat_of", "repeat")
+COLUMNS = ("path", "patient", "exam", "split", "label", "scene", "probe", "layout", "repeat_of", "repeat_kind")
 """Columns of truth.csv, which `usfm extract --manifest` reads as it is; its paths are relative to the media folder."""
 
 
@@ -40,6 +40,7 @@ def write_truth(folder: Path, entries: list[dict], options: dict, key: str) -> N
 
 def _rows(entry: dict) -> list[dict]:
     """Manifest rows of an item: one a file; a clip written as pictures has one a picture."""
+    entry = {**entry, "repeat_kind": entry["repeat"]}
     if "." in entry["path"].rsplit("/", 1)[1]:
         return [entry]
     suffix = entry["encoding"]
