@@ -77,7 +77,7 @@ TINY = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """Changes that make any recipe run in a second."""
     return TINY

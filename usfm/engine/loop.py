@@ -288,7 +288,6 @@ def fit(
                     loop.keep()
             if asked:
                 ranks.wait()
-                run.close()
                 raise Interrupted(
                     f"stopped after step {loop.step:,} of {training.steps:,}; the same command goes on from {run.path}"
                 )
@@ -338,7 +337,6 @@ def _stopped(problem: NotFinite, loop: Loop) -> WorkError:
             },
             folder / "batch.pt",
         )
-    loop.run.close()
     return WorkError(
         f"the loss of step {problem.step} is not finite; the batch is kept in {folder / 'batch.pt'} and the last good "
         f"checkpoint in {loop.run.path / 'last'}: lower --lr, or use --precision bf16 or fp32"
@@ -360,7 +358,6 @@ def _too_big(loop: Loop, part: Batch) -> WorkError | RequestError:
             if not is_out_of_memory(error):
                 raise
             size //= 2
-    loop.run.close()
     parts = math.ceil(len(part.frames) / size) * loop.training.accumulate if size else 0
     advice = f"the largest that fitted is {size}: use --accumulate {parts}" if size else "not even one image fits"
     return WorkError(f"out of memory with {len(part.frames)} images at a time; {advice}, or a smaller --model")

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import IO
 
 from usfm import console
 from usfm.config import to_toml
@@ -41,8 +42,15 @@ class RunDirectory:
         self.path, self.writes = Path(path), writes
         self.settings = json.loads(json.dumps(settings, default=str))
         self.card: dict = {}
-        self._lock = None
+        self._lock: IO | None = None
+        self._metrics: IO | None = None
         self._boards: list = []
+
+    def __enter__(self) -> "RunDirectory":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def open(self, *, overwrite: bool, recipe: dict, card: dict) -> str:
         """Make the folder or enter it again.
@@ -98,13 +106,15 @@ class RunDirectory:
             write_json(self.path / CARD, self.card)
 
     def _take_lock(self) -> None:
-        self._lock = open(self.path / ".lock", "w")
+        lock = open(self.path / ".lock", "w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()
             raise RequestError(
                 f"{self.path} is being written by another usfm; wait for it or choose another --out"
             ) from None
+        self._lock = lock
 
     # ------------------------------------------------------------ metrics
 
@@ -120,7 +130,7 @@ class RunDirectory:
             os.replace(temporary, file)
         self._metrics = open(file, "a", encoding="utf-8")
         for name in loggers:
-            self._boards.append(_board(name, self.path))
+            self._boards.append(Board(name, self.path))
 
     def log(self, values: dict) -> None:
         """Append one line of metrics; `step` is among the values."""
@@ -129,7 +139,7 @@ class RunDirectory:
         self._metrics.write(json.dumps(values) + "\n")
         self._metrics.flush()
         for board in self._boards:
-            board({k: v for k, v in values.items() if isinstance(v, (int, float))}, values["step"])
+            board.log({k: v for k, v in values.items() if isinstance(v, (int, float))}, values["step"])
 
     def metrics(self) -> list[dict]:
         """All lines so far."""
@@ -139,16 +149,20 @@ class RunDirectory:
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if _step_of(line) >= 0]
 
     def close(self) -> None:
-        """Write metrics.csv from the lines, and let the folder go."""
-        if self.writes and hasattr(self, "_metrics"):
+        """Write metrics.csv from the lines, and let the folder go; more than once does nothing."""
+        if self._metrics is not None:
             self._metrics.close()
+            self._metrics = None
             rows = self.metrics()
             columns = list(dict.fromkeys(key for row in rows for key in row))
             with open(self.path / "metrics.csv", "w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, columns)
                 writer.writeheader()
                 writer.writerows(rows)
-        if self._lock:
+        for board in self._boards:
+            board.close()
+        self._boards.clear()
+        if self._lock is not None:
             self._lock.close()
             self._lock = None
 
@@ -160,24 +174,46 @@ def _step_of(line: str) -> int:
         return 1 << 62  # half a line, from a kill
 
 
-def _board(name: str, folder: Path):
-    """A function (values, step) that also logs to tensorboard or to wandb, offline."""
-    try:
-        if name == "tensorboard":
-            from torch.utils.tensorboard import SummaryWriter
+class Board:
+    """One logger beside the files: TensorBoard, or Weights & Biases offline."""
 
-            writer = SummaryWriter(str(folder / "tensorboard"))
-            return lambda values, step: [writer.add_scalar(key, value, step) for key, value in values.items()]
-        if name == "wandb":
-            import wandb
+    def __init__(self, name: str, folder: Path):
+        self.name = name
+        try:
+            if name == "tensorboard":
+                from torch.utils.tensorboard import SummaryWriter
 
-            run = wandb.init(mode="offline", dir=str(folder), project="usfm", name=folder.name)
-            return lambda values, step: run.log(values, step=step)
-    except ImportError:
-        raise RequestError(f"--log {name} needs the extra 'log': pip install 'usfm[log]'") from None
-    if name == "csv":
-        return lambda values, step: None  # always written
-    raise RequestError(f"--log {name}: write {', '.join(LOGGERS)}")
+                self.writer = SummaryWriter(str(folder / "tensorboard"))
+            else:
+                import wandb
+
+                self.writer = wandb.init(mode="offline", dir=str(folder), project="usfm", name=folder.name)
+        except ImportError:
+            raise RequestError(f"--log {name} needs the extra 'log': pip install 'usfm[log]'") from None
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        """Write some numbers of a step."""
+        if self.name == "wandb":
+            self.writer.log(values, step=step)
+        else:
+            for key, value in values.items():
+                self.writer.add_scalar(key, value, step)
+
+    def close(self) -> None:
+        """Finish its files."""
+        self.writer.finish() if self.name == "wandb" else self.writer.close()
+
+
+def check_loggers(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The loggers to open; csv is always written, so it needs none.
+
+    Raises:
+        RequestError: an unknown name.
+    """
+    for name in names:
+        if name not in LOGGERS:
+            raise RequestError(f"--log {name}: write {', '.join(LOGGERS)}")
+    return tuple(name for name in names if name != "csv")
 
 
 def announce_resume(path: Path, step: int, steps: int) -> None:

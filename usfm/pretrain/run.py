@@ -11,7 +11,7 @@ from usfm.config import Request
 from usfm.engine.data import Feed, Pixels, hold_out
 from usfm.engine.device import Ranks, choose_device, choose_precision, start_ranks
 from usfm.engine.loop import Training, fit
-from usfm.engine.record import RunDirectory
+from usfm.engine.record import RunDirectory, check_loggers
 from usfm.engine.stream import Stream
 from usfm.errors import RequestError
 from usfm.model import checkpoint
@@ -95,6 +95,7 @@ def run(config: Config, request: Request) -> dict:
     store.require(fixed=True, regions=recipe.selection.region or recipe.selection.geometry == "beam")
     if request.out is None:
         raise RequestError("say where the run goes: --out runs/NAME")
+    loggers = check_loggers(config.log)
     ranks = start_ranks()
     device = choose_device(request.device, ranks.local)
     precision = choose_precision(config.precision, device)
@@ -129,49 +130,38 @@ def run(config: Config, request: Request) -> dict:
         console.table("pretrain would train", ("what", "value"), list(plan.items()))
         return {**summary, "out": None, "dry_run": True, "seconds": 0.0, "frames_per_s": None, **plan}
 
-    directory = RunDirectory(request.out, run_settings(recipe, config, request, store, precision), writes=ranks.first)
-    status = _open(directory, config, request, recipe, model, store, ranks)
-    if status == "done":
-        console.say(f"{request.out} is up to date")
-        return {
-            **summary,
-            "seconds": 0.0,
-            "frames_per_s": None,
-            "images_per_s": None,
-            **directory.card.get("result", {}),
-        }
-    _say_plan(recipe, stream, regions, len(rows), len(held_out), steps, device, precision, ranks)
-    model.to(device)
-    if config.compile if config.compile is not None else device.type == "cuda":
-        compile_blocks(model)
-    pixels = Pixels(store, device, config.cache)
-    feed = Feed(
-        stream,
-        pixels,
-        None if regions is None else regions.rows,
-        rank=ranks.rank,
-        world=ranks.world,
-        accumulate=config.accumulate,
-    )
-    figures = directory.path / "figures" if ranks.first else None
-    job = PretrainJob(
-        recipe, model, stream, pixels, regions, held_out=held_out, steps=steps, seed=request.seed, figures=figures
-    )
-    result = fit(
-        job,
-        feed,
-        training,
-        directory,
-        ranks=ranks,
-        device=device,
-        resume=status == "resume",
-        loggers=config.log,
-        profile=config.profile,
-        describe=job.describe,
-    )
-    if ranks.first:
-        _finish(directory, result, started)
-    directory.close()
+    settings = run_settings(recipe, config, request, store, precision)
+    with RunDirectory(request.out, settings, writes=ranks.first) as directory:
+        status = _open(directory, config, request, recipe, model, store, ranks)
+        if status == "done":
+            console.say(f"{request.out} is up to date")
+            known = directory.card.get("result", {})
+            return {**summary, "seconds": 0.0, "frames_per_s": None, "images_per_s": None, **known}
+        _say_plan(recipe, stream, regions, len(rows), len(held_out), steps, device, precision, ranks)
+        model.to(device)
+        if config.compile if config.compile is not None else device.type == "cuda":
+            compile_blocks(model)
+        pixels = Pixels(store, device, config.cache)
+        place = None if regions is None else regions.rows
+        feed = Feed(stream, pixels, place, rank=ranks.rank, world=ranks.world, accumulate=config.accumulate)
+        figures = directory.path / "figures" if ranks.first else None
+        job = PretrainJob(
+            recipe, model, stream, pixels, regions, held_out=held_out, steps=steps, seed=request.seed, figures=figures
+        )
+        result = fit(
+            job,
+            feed,
+            training,
+            directory,
+            ranks=ranks,
+            device=device,
+            resume=status == "resume",
+            loggers=loggers,
+            profile=config.profile,
+            describe=job.describe,
+        )
+        if ranks.first:
+            _finish(directory, result, started)
     if "profile" in result:
         console.table("milliseconds a step", ("part", "ms"), list(result["profile"].items()))
     seconds = time.perf_counter() - started

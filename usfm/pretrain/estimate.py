@@ -1,0 +1,98 @@
+"""What a run would take, before it starts: parameters, arithmetic, memory, time."""
+
+import time
+
+import torch
+
+from usfm.engine.device import autocast
+from usfm.engine.loop import Training
+from usfm.engine.stream import Stream
+from usfm.model.vit import Shape
+from usfm.pretrain.mae import MaskedAutoencoder
+from usfm.pretrain.recipe import Recipe
+from usfm.pretrain.selection.contract import View
+from usfm.pretrain.selection.draw import NOISES, Counts
+
+TRIAL = 4  # images in the timed step
+
+
+def block_flops(queries: int, keys: int, width: int, memory: int | None = None) -> float:
+    """Floating-point operations (a multiply-add is two) of one transformer block, forward, one image."""
+    if memory is None:  # self-attention: qkv, scores and mix, projection, MLP
+        return 2 * (4 * queries * width**2 + 2 * queries * keys * width + 8 * queries * width**2)
+    project = 2 * queries * width**2 + 2 * keys * memory * width
+    return 2 * (project + 2 * queries * keys * width + 8 * queries * width**2)
+
+
+def flops_per_image(recipe: Recipe, shape: Shape, counts: Counts) -> float:
+    """Forward and backward of one image (backward counted as twice the forward): encoder, decoder, projections."""
+    patch, total, d = shape.patch**2 * shape.in_chans, shape.grid[0] * shape.grid[1], recipe.decoder
+    seen = counts.visible + 1
+    encoder = shape.depth * block_flops(seen, seen, shape.embed_dim) + 2 * seen * patch * shape.embed_dim
+    looked = 2 * total * patch * shape.embed_dim if counts.grown else 0.0  # tokens for similarity, forward only
+    embed = 2 * seen * shape.embed_dim * d.width
+    if d.kind == "self":
+        decoder = d.depth * block_flops(total + 1, total + 1, d.width)
+    else:
+        decoder = d.depth * block_flops(counts.targets, seen, d.width, d.width)
+    return 3 * (encoder + embed + decoder + 2 * counts.targets * d.width * patch) + looked
+
+
+def memory_bytes(recipe: Recipe, model: MaskedAutoencoder, counts: Counts, images: int, precision: str) -> float:
+    """Weights, gradients, two moments, and what the backward pass keeps; a guide, not a promise.
+
+    A block keeps about 16 values of its width a token besides the attention's (which the fused kernel recomputes).
+    """
+    shape, d = model.encoder.shape, recipe.decoder
+    parameters = sum(p.numel() for p in model.parameters())
+    size = 4 if precision == "fp32" else 2
+    decoded = shape.grid[0] * shape.grid[1] + 1 if d.kind == "self" else counts.targets
+    kept = 16 * size * (shape.depth * (counts.visible + 1) * shape.embed_dim + d.depth * decoded * d.width)
+    pixels = 16 * shape.image_size[0] * shape.image_size[1]
+    return parameters * 16 + images * (kept + pixels)
+
+
+def estimate(
+    recipe: Recipe, model: MaskedAutoencoder, stream: Stream, training: Training, device: torch.device
+) -> dict:
+    """Figures for `--dry-run`: the first batches' plans are made, and one small step is timed on random frames."""
+    plans = [stream.plan(step) for step in range(min(8, training.steps))]
+    k = sorted(plan.candidates for plan in plans)[len(plans) // 2]
+    counts = Counts.of(k, recipe.selection)
+    shape = model.encoder.shape
+    seconds = _time(model.to(device), counts, training, device)
+    batch = recipe.run.batch_size
+    return {
+        "model": shape.name,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "encoder_parameters": sum(p.numel() for p in model.encoder.parameters()),
+        "steps": training.steps,
+        "epochs": round(training.steps / stream.steps_per_epoch(), 2),
+        "peak_lr": training.lr,
+        "candidates": k,
+        "visible": counts.visible,
+        "targets": counts.targets,
+        "flops_per_image": flops_per_image(recipe, shape, counts),
+        "memory_bytes": memory_bytes(recipe, model, counts, -(-batch // training.accumulate), training.precision),
+        "images_per_s": round(1 / seconds, 2),
+        "eta_s": round(training.steps * batch * seconds, 1),
+    }
+
+
+def _time(model: MaskedAutoencoder, counts: Counts, training: Training, device: torch.device) -> float:
+    """Seconds an image takes, forward and backward, once warm."""
+    shape = model.encoder.shape
+    total = shape.grid[0] * shape.grid[1]
+    images = torch.rand(TRIAL, shape.in_chans, *shape.image_size, device=device) * 255
+    view = View(images[:, :1], torch.ones(TRIAL, total, device=device), shape.grid)
+    noise = torch.rand(NOISES, TRIAL, total, device=device)
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        with autocast(training.precision, device):
+            loss = model(images, view, counts, noise, 0.0).loss
+        loss.backward()
+        loss.item()
+        best = min(best, time.perf_counter() - started)
+    model.zero_grad(set_to_none=True)
+    return best / TRIAL
