@@ -54,7 +54,7 @@ class Look:
 
 def _probe(shape: str, size: int, rng: np.random.Generator) -> Probe:
     """Draw a probe; ranges are those of catalogues (convex 2-5 MHz, phased 2-4, linear 6-13)."""
-    beams = max(64, int(0.75 * size))
+    beams = max(64, int(0.66 * size))
     if shape in ("convex", "phased"):
         depth = rng.uniform(90, 180)
         round_ = shape == "convex"
