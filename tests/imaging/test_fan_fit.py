@@ -75,7 +75,8 @@ def test_a_disc_is_no_confident_sector():
     assert confidence < 0.6
 
 
-def test_confidence_falls_with_raggedness(rng=np.random.default_rng(0)):
+def test_confidence_falls_with_raggedness():
+    rng = np.random.default_rng(0)
     mask = fan.mask(FANS["convex"], SHAPE)
     worse = mask.copy()
     for _ in range(40):

@@ -4,7 +4,8 @@ import pytest
 from usfm.imaging.gray import chroma, is_gray, to_gray
 
 
-def test_gray_is_bt601(rng=np.random.default_rng(0)):
+def test_gray_is_bt601():
+    rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (40, 50, 3), np.uint8)
     wanted = frame @ np.array([0.299, 0.587, 0.114])
     assert np.abs(to_gray(frame) - wanted).max() <= 1
@@ -22,7 +23,8 @@ def test_only_frames_are_accepted():
         to_gray(np.zeros((4, 4, 4), np.uint8))
 
 
-def test_near_gray_is_gray_and_a_small_caliper_is_not(rng=np.random.default_rng(1)):
+def test_near_gray_is_gray_and_a_small_caliper_is_not():
+    rng = np.random.default_rng(1)
     frame = np.repeat(rng.integers(0, 250, (100, 100, 1), np.uint8), 3, 2)
     frame[..., 0] += 5
     assert is_gray(frame)

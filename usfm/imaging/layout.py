@@ -13,6 +13,8 @@ _JUMP = 10.0
 _JUMP_RATIO = 3.0
 _SAME_OVERLAP = 0.88
 _LIT = 4
+_TURNED = 0.25
+_SHORT = 3
 _MOST = 8
 
 
@@ -24,7 +26,7 @@ def thumbnail(frame: np.ndarray) -> np.ndarray:
 def layouts(thumbnails: np.ndarray, sizes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     """Sort the frames of a clip into screen layouts.
 
-    The clip is cut where the picture jumps, and the pieces whose lit areas agree are joined again: a quick movement of
+    The clip is cut where the picture or its lit area jumps, and the pieces whose lit areas agree are joined again: a quick movement of
     the probe cuts a clip but leaves the lit area alone, another view or zoom changes it.
 
     Args:
@@ -50,15 +52,20 @@ def _by_lit_area(stack: np.ndarray) -> list[np.ndarray]:
     if len(stack) < 3:
         return everything
     jumps = np.abs(np.diff(stack.astype(np.int16), axis=0)).mean((1, 2))
-    cuts = np.flatnonzero(jumps > max(_JUMP, _JUMP_RATIO * float(np.median(jumps)))) + 1
-    if not len(cuts):
-        return everything
     background = np.bincount(stack[:, [0, -1]].ravel(), minlength=256).argmax()
     lit = np.abs(stack.astype(np.int16) - int(background)) > _LIT
+    turned = (lit[1:] ^ lit[:-1]).sum((1, 2)) / np.maximum(1, (lit[1:] | lit[:-1]).sum((1, 2)))
+    cuts = np.flatnonzero((jumps > max(_JUMP, _JUMP_RATIO * float(np.median(jumps)))) | (turned > _TURNED)) + 1
+    if not len(cuts):
+        return everything
     groups: list[tuple[np.ndarray, np.ndarray]] = []
     for piece in np.split(np.arange(len(stack)), cuts):
         area = lit[piece].any(0)
-        overlaps = [(area & known).sum() / max(1, (area | known).sum()) for _, known in groups]
+        # One or two frames may show only part of their area: it is enough that they show nothing else.
+        whole = area.sum() if len(piece) < _SHORT else 0
+        overlaps = [(area & known).sum() / max(1, whole or (area | known).sum()) for _, known in groups]
+        if not area.any():
+            overlaps = [1.0] * len(groups)
         if overlaps and max(overlaps) >= _SAME_OVERLAP:
             best = int(np.argmax(overlaps))
             members, known = groups[best]

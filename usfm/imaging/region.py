@@ -9,6 +9,7 @@ import numpy as np
 from usfm.imaging import region_search, region_seeds
 from usfm.imaging.abrc import abrc_mask
 from usfm.imaging.fan import SectorGeometry
+from usfm.imaging.framing import Framing
 
 EVIDENCE = ("dicom", "motion", "still", "manual")
 
@@ -34,6 +35,16 @@ class Region:
     confidence: float = 0.0
     evidence: str = "still"
     extra: dict = field(default_factory=dict)
+
+    def framed(self, framing: Framing) -> "Region":
+        """Return the region after a crop and scale: mask, geometry and the two views of a dual one move together."""
+        extra = dict(self.extra)
+        if "views" in extra:
+            moved = [framing.apply_geometry(SectorGeometry(**view)) for view in extra["views"]]
+            extra["views"] = [dataclasses.asdict(view) for view in moved]
+        geometry = None if self.geometry is None else framing.apply_geometry(self.geometry)
+        mask = framing.apply_mask(self.mask)
+        return dataclasses.replace(self, mask=mask, geometry=geometry, extra=extra)
 
 
 def coverage(mask: np.ndarray, patch: int) -> np.ndarray:

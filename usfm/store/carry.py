@@ -89,11 +89,7 @@ def _region(part, store, file, known: dict, at: int, given: tuple, framing) -> i
         return found
     region = store.region(row) if region is None else region
     if framing is not None:
-        from usfm.imaging.region import Region
-
-        geometry = None if region.geometry is None else framing.apply_geometry(region.geometry)
-        mask = framing.apply_mask(region.mask)
-        region = Region(mask, region.shape, geometry, region.confidence, region.evidence, dict(region.extra))
+        region = region.framed(framing)
     return part.region(region, moved)
 
 

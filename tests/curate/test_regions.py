@@ -1,0 +1,101 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from usfm.curate import regions
+from usfm.imaging.region import Region
+from usfm.jobs.parts import Part
+from usfm.store.reader import Store
+from usfm.store.writer import PartWriter
+
+
+def noise(left, right, count, seed=0):
+    random = np.random.default_rng(seed)
+    frames = []
+    for _ in range(count):
+        frame = np.zeros((90, 120), np.uint8)
+        frame[10:80, left:right] = random.integers(20, 200, (70, right - left))
+        frames.append(frame)
+    return frames
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A clip that switches its view and back, a flat frame in it, and a still."""
+    part = PartWriter()
+    clip = part.source(path="a.mp4", sha256="a" * 64, kind="video", fps=3.0, frames=13)
+    frames = noise(30, 90, 4) + noise(5, 115, 4, 1) + noise(30, 90, 4, 2) + [np.zeros((90, 120), np.uint8)]
+    for i, frame in enumerate(frames):
+        part.frame(frame, frame_id=f"{'a' * 16}:{i}", source=clip, index=i, time_s=i / 3)
+    still = part.source(path="b.png", sha256="b" * 64, kind="image")
+    part.frame(noise(20, 100, 1, 3)[0], frame_id=f"{'b' * 16}:0", source=still, index=0, time_s=0.0)
+    path = tmp_path / "raw.h5"
+    path.write_bytes(part.to_bytes())
+    return Store.open(str(path))
+
+
+def run(store, folder, method="auto"):
+    phase = regions.phase(store, method=method)
+    for part in phase.plan({}):
+        (folder / part.name).write_bytes(phase.work(part.payload))
+    return [regions.Found.read(folder / part.name) for part in phase.plan({})]
+
+
+def test_partition_keeps_sources_whole_and_covers_every_frame(store):
+    for size in (1, 5, 100):
+        parts = regions.partition(store, size)
+        assert np.concatenate(parts).tolist() == list(range(len(store)))
+        sources = store.column("source")
+        for first, second in itertools.pairwise(parts):
+            assert not set(sources[first]) & set(sources[second])
+
+
+def test_each_layout_has_its_region(store, tmp_path):
+    (found,) = run(store, tmp_path)
+    assert found.key(0) == found.key(9) != found.key(5)
+    assert found.key(0).startswith("a" * 16 + "#")
+    narrow, wide = np.zeros((90, 120), bool), np.zeros((90, 120), bool)
+    narrow[10:80, 30:90], wide[10:80, 5:115] = True, True
+    for row, wanted in ((0, narrow), (5, wide), (11, narrow)):
+        mask = found.region(row).mask
+        assert (mask & wanted).sum() / (mask | wanted).sum() > 0.9
+    assert found.is_empty(12)
+    assert not found.is_empty(3)
+    assert not found.is_reused(0)
+    with pytest.raises(KeyError):
+        found.region(99)
+
+
+def test_what_is_found_survives_the_file(store, tmp_path):
+    (found,) = run(store, tmp_path)
+    (tmp_path / "again").write_bytes(found.to_bytes())
+    again = regions.Found.read(tmp_path / "again")
+    assert again.keys == found.keys
+    for one, two in zip(found.regions, again.regions, strict=True):
+        assert (one.mask == two.mask).all()
+        assert (one.geometry, one.confidence, one.extra) == (two.geometry, two.confidence, two.extra)
+
+
+def test_regions_of_the_store_are_reused_unless_a_method_is_asked_for(store, tmp_path):
+    part = PartWriter()
+    mine = Region(np.tri(90, 120, dtype=bool), confidence=0.7, evidence="manual")
+    for i in range(len(store)):
+        part.copy(store, i, region=mine, region_key="mine")
+    path = tmp_path / "known.h5"
+    path.write_bytes(part.to_bytes())
+    known = Store.open(str(path))
+    (found,) = run(known, tmp_path)
+    assert all(found.is_reused(row) for row in range(len(known)))
+    assert (found.region(3).mask == mine.mask).all()
+    (anew,) = run(known, tmp_path, "single")
+    assert not any(anew.is_reused(row) for row in range(len(known)))
+
+
+def test_a_part_that_fails_becomes_whole_frames(store, tmp_path):
+    part = Part("regions-00000", ([str(p) for p in store.paths], np.arange(len(store)), "auto"))
+    (tmp_path / "p").write_bytes(regions.whole_frames(part, "reader crashed"))
+    found = regions.Found.read(tmp_path / "p")
+    assert all(found.region(row).mask.all() for row in range(len(store)))
+    assert found.region(0).confidence == 0
+    assert found.key(0) != found.key(13)
