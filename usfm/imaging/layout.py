@@ -26,8 +26,8 @@ def thumbnail(frame: np.ndarray) -> np.ndarray:
 def layouts(thumbnails: np.ndarray, sizes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     """Sort the frames of a clip into screen layouts.
 
-    The clip is cut where the picture or its lit area jumps, and the pieces whose lit areas agree are joined again: a quick movement of
-    the probe cuts a clip but leaves the lit area alone, another view or zoom changes it.
+    The clip is cut where the picture or its lit area jumps, and pieces whose lit areas agree are joined again: a quick
+    movement of the probe cuts a clip but leaves the lit area alone, another view or zoom changes it.
 
     Args:
         thumbnails: uint8 (n, 64, 64), of `thumbnail`, in time order.

@@ -1,4 +1,4 @@
-"""Find the acoustic region and its geometry, and cut frames of one size."""
+"""Find the acoustic region, cut frames of one size."""
 
 import dataclasses
 from pathlib import Path
