@@ -47,7 +47,8 @@ def test_thin_colour_is_ink_and_little_else(colour):
 
 def test_a_doppler_box_is_kept_and_ink_beside_it_is_not():
     frame = np.repeat(tissue()[..., None], 3, 2)
-    cv2.ellipse(frame, (120, 100), (30, 15), 20, 0, 360, (200, 30, 0), -1)
+    cv2.ellipse(frame, (120, 100), (30, 15), 20, 0, 360, (130, 20, 0), -1)
+    cv2.ellipse(frame, (118, 99), (20, 10), 20, 0, 360, (230, 120, 0), -1)
     cv2.ellipse(frame, (125, 104), (12, 6), 20, 0, 360, (40, 60, 220), -1)
     flow = overlay.colored_ink(frame, fan())
     assert not flow.any()
@@ -57,9 +58,40 @@ def test_a_doppler_box_is_kept_and_ink_beside_it_is_not():
     assert not ink[85:115, 90:150].any()
 
 
+def test_lines_that_cross_are_ink():
+    frame = np.repeat(tissue()[..., None], 3, 2)
+    for row in range(40, 170, 24):
+        cv2.line(frame, (50, row), (190, 210 - row), (255, 0, 0), 2)
+    red = (frame[..., 0] > 200) & (frame[..., 1] < 50)
+    assert overlay.colored_ink(frame, fan())[red].mean() > 0.95
+
+
+def test_flat_discs_are_ink_and_do_not_shield_the_lines_between_them():
+    frame = np.repeat(tissue()[..., None], 3, 2)
+    cv2.line(frame, (60, 60), (180, 150), (90, 170, 255), 2)
+    for column in (60, 120, 180):
+        cv2.circle(frame, (column, 60 + 3 * (column - 60) // 4), 7, (90, 170, 255), -1)
+    drawn = (frame[..., 2] == 255) & (frame[..., 0] == 90)
+    assert overlay.colored_ink(frame, fan())[drawn].all()
+
+
+def test_a_measuring_circle_does_not_take_the_tissue_inside_it():
+    frame = np.repeat(tissue()[..., None], 3, 2)
+    cv2.circle(frame, (120, 100), 40, (0, 255, 0), 2)
+    assert not overlay.colored_ink(frame, fan())[75:125, 95:145].any()
+
+
+def test_the_white_letter_of_a_logo_goes_with_it():
+    frame = np.zeros((200, 240, 3), np.uint8)
+    cv2.circle(frame, (18, 18), 12, (0, 80, 255), -1)
+    cv2.putText(frame, "P", (13, 23), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1)
+    assert overlay.colored_ink(frame, fan())[frame.any(axis=2)].all()
+
+
 def test_a_thick_logo_outside_the_region_is_ink():
     frame = np.repeat(tissue()[..., None], 3, 2)
     cv2.circle(frame, (15, 15), 10, (0, 80, 255), -1)
+    cv2.circle(frame, (15, 15), 6, (200, 20, 90), -1)
     assert overlay.colored_ink(frame, fan())[15, 15]
     assert not overlay.colored_ink(frame, np.ones((200, 240), bool))[15, 15]
 

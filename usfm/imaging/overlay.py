@@ -13,6 +13,9 @@ INK_CHROMA = 48.0
 INK_HALF_WIDTH_PX = 5.0
 """Half the width of the thickest drawn line in a frame of 720 rows (scaled with the frame, never under 3 px)."""
 
+FLAT_INK = 20.0
+"""Spread of a colour channel (standard deviation, gray levels) up to which a small coloured blob is a drawn disc."""
+
 STROKE_CONTRAST = 20.0
 """Gray levels by which a stroke of text stands out from its background at least."""
 
@@ -24,8 +27,9 @@ TISSUE_SPREAD = 6.0
 def colored_ink(frame: np.ndarray, region: np.ndarray | None = None) -> np.ndarray:
     """Find what is drawn in colour: calipers, lines, coloured text, logos; not Doppler.
 
-    Drawn ink is thin; a Doppler box holds blobs that are thicker than any drawn line. Inside the region, thick coloured
-    pieces and all colour within their bounding boxes are taken for flow and left alone; outside, all colour is ink.
+    Drawn ink is thin; a Doppler box holds blobs that are thicker than any drawn line. Inside the region, blobs (what an
+    opening by the thickest line leaves, unless it is the small knot where lines cross) and all colour in the box around
+    them are taken for flow and left alone. Outside the region all colour is ink, with the white it encloses (logos).
 
     Args:
         frame: (H, W) or RGB (H, W, 3) uint8.
@@ -40,20 +44,50 @@ def colored_ink(frame: np.ndarray, region: np.ndarray | None = None) -> np.ndarr
     colored = chroma(frame) > INK_CHROMA
     if not colored.any():
         return colored
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(colored.astype(np.uint8), connectivity=8)
-    depth = cv2.distanceTransform(colored.astype(np.uint8), cv2.DIST_L2, 3)
-    thickness = np.zeros(count, np.float32)
-    np.maximum.at(thickness, labels[colored], depth[colored])
-    inside = np.ones(count, np.float32)
-    if region is not None:
-        inside = np.bincount(labels.ravel(), region.ravel(), count) / np.maximum(np.bincount(labels.ravel()), 1)
-    thick = (thickness > max(3.0, INK_HALF_WIDTH_PX * frame.shape[0] / 720)) & (inside > 0.2)
-    thick[0] = False
-    ink = colored & ~thick[labels]
-    for left, top, width, height, _ in boxes[thick]:
-        flow = np.s_[top : top + height, left : left + width]
-        ink[flow] &= False if region is None else ~region[flow]
-    return cv2.dilate(ink.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    inside = np.ones_like(colored) if region is None else region
+    half = max(3.0, INK_HALF_WIDTH_PX * frame.shape[0] / 720)
+    flow = colored_flow(frame, colored & inside, half)
+    ink = colored.copy()
+    if flow.any():
+        rows, columns = np.flatnonzero(flow.any(axis=1)), np.flatnonzero(flow.any(axis=0))
+        reach = round(2 * half)
+        box = np.s_[max(0, rows[0] - reach) : rows[-1] + reach, max(0, columns[0] - reach) : columns[-1] + reach]
+        ink[box] &= ~inside[box]
+    ink = cv2.dilate(ink.astype(np.uint8), np.ones((5, 5), np.uint8))
+    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    solid = cv2.drawContours(np.zeros_like(ink), outlines, -1, 1, cv2.FILLED).astype(bool)
+    return ink.astype(bool) | (solid & ~inside)
+
+
+def colored_flow(frame: np.ndarray, colored: np.ndarray, half_width_px: float) -> np.ndarray:
+    """The parts of a coloured mask that no pen draws: blobs, not knots of lines, not small flat discs.
+
+    Args:
+        frame: RGB (H, W, 3) uint8.
+        colored: (H, W) bool.
+        half_width_px: Half the width of the thickest line.
+
+    Returns:
+        (H, W) bool, a part of `colored`.
+    """
+    size = 2 * round(half_width_px) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    count, pieces = cv2.connectedComponents(colored.astype(np.uint8), connectivity=8)
+    opened = cv2.morphologyEx(colored.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+    area = np.maximum(np.bincount(pieces.ravel(), minlength=count), 1)
+    blob = np.bincount(pieces[opened], minlength=count)
+    flow = (blob >= 0.5 * area) | ((blob >= 0.25 * area) & (blob >= (8 * half_width_px) ** 2))
+    core = cv2.distanceTransform(colored.astype(np.uint8), cv2.DIST_L2, 3) > half_width_px
+    number, cores = cv2.connectedComponents(core.astype(np.uint8), connectivity=8)
+    spread, pixels = np.zeros(number), np.maximum(np.bincount(cores[core], minlength=number), 1)
+    for channel in range(3):
+        level = frame[..., channel][core].astype(float)
+        mean, square = (np.bincount(cores[core], v, number) / pixels for v in (level, level * level))
+        spread = np.maximum(spread, np.sqrt(np.maximum(square - mean * mean, 0)))
+    varied = core & ((spread > FLAT_INK) | (pixels > (3 * half_width_px) ** 2))[cores]
+    flow &= 2 * np.bincount(pieces[varied], minlength=count) > np.bincount(pieces[core], minlength=count)
+    flow[0] = False
+    return opened & flow[pieces]
 
 
 def spread_over_time(frames: Sequence[np.ndarray]) -> np.ndarray:

@@ -70,8 +70,8 @@ def reader():
 def find_text(image: np.ndarray) -> list[TextBox]:
     """Find the lines of text in a picture.
 
-    The picture is read twice, as it is and enlarged: the detector finds large print in the one and small print in the
-    other.
+    The detector looks twice, at the picture as it is and enlarged: it finds large print in the one and small print in
+    the other. Each line that it finds is read once.
 
     Args:
         image: (H, W) or RGB (H, W, 3) uint8.
@@ -87,50 +87,59 @@ def find_text(image: np.ndarray) -> list[TextBox]:
     enlarged = min(enlarged, 2 * LONGEST_SIDE_PX / max(height, width))
     found: list[TextBox] = []
     for scale in dict.fromkeys((natural, enlarged)):
-        for box in read_at(colour, scale):
-            merge(found, box)
+        scaled = resized(colour, scale)
+        for corners in detect(scaled):
+            box = tuple(float(v) for v in (*(corners.min(axis=0) / scale), *(corners.max(axis=0) / scale)))
+            if not any(same_line(box, old.box) for old in found):
+                found.append(TextBox(box, *recognise(scaled, corners)))
     return sorted(found, key=lambda text: (text.box[1], text.box[0]))
 
 
-def read_at(colour: np.ndarray, scale: float) -> list[TextBox]:
-    """Read a picture at one scale.
+def resized(colour: np.ndarray, scale: float) -> np.ndarray:
+    """The picture at another scale, at least 32 px a side."""
+    if scale == 1:
+        return colour
+    size = [max(32, round(side * scale)) for side in colour.shape[1::-1]]
+    return cv2.resize(colour, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def detect(colour: np.ndarray) -> list[np.ndarray]:
+    """Corners of the text lines in a BGR picture: one (4, 2) float array a line, x and y in px."""
+    found = reader()(colour, use_det=True, use_cls=False, use_rec=False)
+    boxes = getattr(found, "boxes", None)
+    return [] if boxes is None else [np.asarray(corners, np.float32).reshape(4, 2) for corners in boxes]
+
+
+def recognise(colour: np.ndarray, corners: np.ndarray) -> tuple[float, int]:
+    """Read one line: the recogniser's certainty (0 to 1) and how many letters and digits it read.
 
     Args:
-        colour: (H, W, 3) uint8.
-        scale: Enlargement before reading.
-
-    Returns:
-        The finds in the picture's own pixels.
+        colour: BGR picture.
+        corners: (4, 2), clockwise from the top left.
     """
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled = colour if scale == 1 else cv2.resize(colour, None, fx=scale, fy=scale, interpolation=method)
-    found = reader()(scaled, use_det=True, use_cls=False, use_rec=True)
-    if getattr(found, "boxes", None) is None or getattr(found, "txts", None) is None:
-        return []
-    texts = []
-    for corners, words, score in zip(found.boxes, found.txts, found.scores, strict=True):
-        corners = np.asarray(corners, float).reshape(-1, 2) / scale
-        box = (*corners.min(axis=0), *corners.max(axis=0))
-        texts.append(TextBox(tuple(float(v) for v in box), float(score), sum(c.isalnum() for c in words)))
-    return texts
+    top, right = np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[2] - corners[1])
+    width, height = max(8, round(float(top))), max(8, round(float(right)))
+    flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    warp = cv2.getPerspectiveTransform(corners, flat)
+    line = cv2.warpPerspective(colour, warp, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    if height > 1.5 * width:
+        line = np.rot90(line)
+    found = reader()(np.ascontiguousarray(line), use_det=False, use_cls=False, use_rec=True)
+    if not getattr(found, "txts", None):
+        return 0.0, 0
+    return float(found.scores[0]), sum(character.isalnum() for character in found.txts[0])
 
 
-def merge(found: list[TextBox], new: TextBox) -> None:
-    """Add a find to a list unless the list has it; of two that overlap by most of the smaller, both stay when unlike.
+def same_line(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes are one line: they share 70 % of the larger one, or all but a rim of the new one is covered.
 
     Args:
-        found: The finds so far; changed in place.
-        new: A further find.
+        a: xyxy of the new box.
+        b: xyxy of a box found before.
     """
-    for k, old in enumerate(found):
-        shared_width = min(old.box[2], new.box[2]) - max(old.box[0], new.box[0])
-        shared_height = min(old.box[3], new.box[3]) - max(old.box[1], new.box[1])
-        if shared_width <= 0 or shared_height <= 0:
-            continue
-        if shared_width * shared_height >= 0.8 * max(area(old.box), area(new.box)):
-            found[k] = max(old, new, key=lambda text: text.score)
-            return
-    found.append(new)
+    shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    smaller = min(area(a), area(b))
+    return shared >= 0.7 * max(area(a), area(b)) or (shared >= 0.9 * area(a) and smaller == area(a))
 
 
 def area(box: tuple[float, float, float, float]) -> float:
