@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from usfm.evaluate import bootstrap, units
 from usfm.seeding import stream
@@ -54,13 +55,31 @@ def test_patients_not_frames_make_the_interval_wide(make_run):
 
 def test_the_interval_is_of_the_percentiles_and_leaves_out_what_is_undefined():
     values = np.append(np.linspace(0, 1, 1001), np.full(50, np.nan))
-    assert bootstrap.interval(values, 0.95) == pytest.approx((0.025, 0.975))
-    assert np.isnan(bootstrap.interval(np.zeros(0), 0.95)).all()
+    assert bootstrap.interval(values, 0.95, 10**6) == pytest.approx((0.025, 0.975), abs=1e-4)
+    assert np.isnan(bootstrap.interval(np.zeros(0), 0.95, 9)).all()
+    assert np.isnan(bootstrap.interval(values, 0.95, 1)).all()
 
 
-def test_p_is_two_sided_and_never_zero():
-    assert bootstrap.p_value(np.ones(999)) == pytest.approx(0.002)
-    assert bootstrap.p_value(-np.ones(999)) == pytest.approx(0.002)
-    assert bootstrap.p_value(np.zeros(999)) == 1
-    assert bootstrap.p_value(np.linspace(-1, 1, 999)) > 0.9
-    assert np.isnan(bootstrap.p_value(np.full(3, np.nan)))
+def test_few_patients_widen_the_interval_like_student():
+    """For a mean, the resampled values are normal with the divisor n: the interval must be the t interval."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, 8)
+    means = rng.normal(x.mean(), x.std() / np.sqrt(8), 200_000)
+    low, high = bootstrap.interval(means, 0.95, 8)
+    expected = stats.t.interval(0.95, 7, x.mean(), x.std(ddof=1) / np.sqrt(8))
+    assert (low, high) == pytest.approx(expected, abs=0.03)
+
+
+def test_p_is_two_sided_never_zero_and_agrees_with_the_interval():
+    assert bootstrap.p_value(np.ones(999), 10**6) == pytest.approx(0.002, rel=1e-3)
+    assert bootstrap.p_value(np.ones(999), 8) > 0.01
+    assert bootstrap.p_value(np.zeros(999), 20) == 1
+    assert bootstrap.p_value(np.linspace(-1, 1, 999), 20) > 0.9
+    assert np.isnan(bootstrap.p_value(np.full(3, np.nan), 20))
+    rng = np.random.default_rng(1)
+    for patients in (5, 12, 60):
+        for shift in np.linspace(-4, 4, 33):
+            values = rng.normal(shift, 1, 4000)
+            low, high = bootstrap.interval(values, 0.95, patients)
+            p = bootstrap.p_value(values, patients)
+            assert (p < 0.05) == (low > 0 or high < 0) or p == pytest.approx(0.05, abs=0.005)

@@ -86,10 +86,10 @@ def _pair(first, second, aggregate: str, resamples: int, confidence: float, rng:
     rows = []
     for measure in MEASURES:
         differences = drawn_a[measure] - drawn_b[measure]
-        low, high = bootstrap.interval(differences, confidence)
+        low, high = bootstrap.interval(differences, confidence, a.patients)
         row = {"first": first[0], "second": second[0], "measure": measure}
         row |= {"difference": plain(point_a[measure] - point_b[measure]), "low": plain(low), "high": plain(high)}
-        row |= {"p": plain(bootstrap.p_value(differences)), "p_holm": None}
+        row |= {"p": plain(bootstrap.p_value(differences, a.patients)), "p_holm": None}
         row |= {"frames": int(a.frames.sum()), "cases": len(a), "patients": a.patients}
         rows.append(row)
     return rows

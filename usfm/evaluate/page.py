@@ -14,8 +14,8 @@ _DEFINITIONS = (
                  "most frequent class among the measured cases"),
     ("beats majority", "the interval of the difference in accuracy, the same patients drawn for both, lies above zero "
                        "for both constant answers"),
-    ("interval", "percentiles over resamples of patients with replacement; a patient's cases come and go together; the "
-                 "fitted probe stays as it is, so chance in training is not in it"),
+    ("interval", "expanded percentiles over resamples of patients with replacement (Hesterberg 2015): a patient's "
+                 "cases come and go together; the fitted probe stays as it is, so chance in training is not in it"),
 )  # fmt: skip
 
 

@@ -26,8 +26,8 @@ def summarise(units: Units, draws: Draws, confidence: float) -> dict:
     against = _references(units, draws)
     measured = {}
     for name in MEASURES:
-        measured[name] = estimate(point[name], drawn[name], confidence)
-        measured[name]["majority"] = _beside(name, point, drawn, against, confidence)
+        measured[name] = estimate(point[name], drawn[name], confidence, units.patients)
+        measured[name]["majority"] = _beside(name, point, drawn, against, confidence, units.patients)
     counts = metrics.confusion(units.target, units.predicted, classes)
     return {
         "n": {
@@ -51,9 +51,9 @@ def summarise(units: Units, draws: Draws, confidence: float) -> dict:
     }
 
 
-def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float) -> dict:
+def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: int) -> dict:
     """A value with its interval, and in how many resamples it was not defined."""
-    low, high = bootstrap.interval(drawn, confidence)
+    low, high = bootstrap.interval(drawn, confidence, patients)
     return {
         "value": plain(point),
         "low": plain(low),
@@ -82,10 +82,10 @@ def _references(units: Units, draws: Draws) -> dict[str, tuple[dict, dict]]:
     }
 
 
-def _beside(name: str, point: dict, drawn: dict, against: dict, confidence: float) -> dict:
+def _beside(name: str, point: dict, drawn: dict, against: dict, confidence: float, patients: int) -> dict:
     rows = {}
     for reference, (value, resampled) in against.items():
-        low, high = bootstrap.interval(drawn[name] - resampled[name], confidence)
+        low, high = bootstrap.interval(drawn[name] - resampled[name], confidence, patients)
         rows[reference] = {
             "value": plain(value[name]),
             "difference": plain(point[name] - value[name]),
@@ -101,7 +101,7 @@ def _of_class(units: Units, c: int, point: dict, drawn: dict, confidence: float)
     row["patients"] = len(set(units.group[units.target == c].tolist()))
     row["average_precision"] = plain(metrics.average_precision(units.target == c, units.scores[:, c]))
     for name in PER_CLASS:
-        row[name] = estimate(point[name][c], drawn[name][:, c], confidence)
+        row[name] = estimate(point[name][c], drawn[name][:, c], confidence, units.patients)
     return row
 
 

@@ -103,7 +103,7 @@ def caption(report: dict) -> str:
     text = f"One case is one {report['aggregate']}"
     if report["bootstrap"]:
         share, count = f"{report['confidence']:.0%}", f"{report['bootstrap']:,}"
-        text += f"; in brackets {share} percentile intervals from {count} resamples of patients"
+        text += f"; in brackets {share} intervals from {count} resamples of patients"
     return text + "."
 
 
