@@ -1,7 +1,8 @@
 """Sources into parts of about the same size: many small ones together, a long one in ranges; always the same way."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from usfm.extract.identity import Pseudonyms
@@ -76,9 +77,11 @@ def pieces(
             facts=known.hidden(names) if names else known,
             scan=scan,
             copy=copy,
-            due=sampling.about(scan.probe.frames, scan.probe.seconds) if scan.probe else 0,
         )
-        cut += _ranges(piece, sampling)
+        asked = sampling.without_clock() if scan.probe and math.isnan(scan.probe.fps) else sampling
+        if scan.probe:
+            piece = replace(piece, due=asked.about(scan.probe.frames, scan.probe.seconds))
+        cut += _ranges(piece, asked)
     return cut
 
 
@@ -118,7 +121,7 @@ def _ranges(piece: Piece, sampling: Sampling) -> list[Piece]:
             last=start + step >= len(due),
         )
         slim = Scan(piece.scan.sha256, _without_stamps(probe))
-        cut.append(Piece(piece.source, piece.stored, piece.facts, slim, piece.copy, within, len(indices)))
+        cut.append(replace(piece, scan=slim, within=within, due=len(indices)))
     return cut
 
 
@@ -128,4 +131,4 @@ def _due(probe: Probe, sampling: Sampling) -> list[int]:
 
 
 def _without_stamps(probe: Probe) -> Probe:
-    return Probe(probe.height, probe.width, probe.frames, probe.seconds, probe.fps)
+    return replace(probe, stamps=())

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -27,9 +27,13 @@ class Sampling:
     every: int = 1
     limit: int | None = None
 
+    def without_clock(self) -> "Sampling":
+        """Return what this asks of sources that have no time: every frame, unless ``every`` or ``limit`` says less."""
+        return replace(self, fps=None)
+
     def about(self, frames: float, seconds: float) -> int:
         """Say about how many frames are due of a source with so many frames and seconds (never too few)."""
-        due = frames if self.fps is None else min(frames, math.floor(seconds * float(self.fps)) + 2)
+        due = frames if self.fps is None else min(frames, math.floor(seconds * float(self.fps)) + 1)
         due = math.ceil(due / self.every)
         return int(due if self.limit is None else min(due, self.limit))
 

@@ -7,9 +7,13 @@ import pytest
 from PIL import Image
 
 from usfm.errors import MediaError
+from usfm.extract import plan
+from usfm.extract.labels import Facts
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.image import ImageReader
 from usfm.extract.sampling import Sampling
+from usfm.extract.scan import Batch, loads, scan
+from usfm.extract.sources import find
 
 READER = ImageReader()
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -90,6 +94,18 @@ def test_pages_of_a_tiff_are_frames(tmp_path):
     assert [int(page[0, 0]) for page in pixels] == [0, 1, 2, 3, 4]
     assert notes.frames == 5
     assert [int(page[0, 0]) for page in read(tmp_path / "s.tif", Sampling(None, every=2, limit=2))[0]] == [0, 2]
+
+
+def test_a_long_stack_is_read_in_ranges(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "PART_BYTES", 8 * 8 * 3 * 4)
+    pages = [Image.fromarray(np.full((8, 8), value, np.uint8)) for value in range(10)]
+    pages[0].save(tmp_path / "s.tif", save_all=True, append_images=pages[1:])
+    source = find([str(tmp_path)]).sources[0]
+    scans = loads(scan(Batch((source,), plan.PART_BYTES)))
+    cut = plan.pieces([source], scans, {"s.tif": Facts()}, Sampling(), None, hide_paths=False)
+    assert [piece.within.indices for piece in cut] == [(0, 1, 2, 3), (4, 5, 6, 7), (8, 9)]
+    frames = [frame for piece in cut for frame in READER.read(source.path, Sampling(), Notes(), piece.within)]
+    assert [(frame.index, int(frame.pixels[0, 0])) for frame in frames] == [(n, n) for n in range(10)]
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(make_still, monkeypatch):

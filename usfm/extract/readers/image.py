@@ -39,14 +39,16 @@ class ImageReader:
     def probe(self, path: str, *, stamps_above: int) -> Probe:
         """Read the header."""
         with _opened(path) as image:
-            return Probe(height=image.height, width=image.width, frames=_pages(image))
+            pages = _pages(image)
+            long = 3 * image.height * image.width * pages > stamps_above and pages > 1
+            return Probe(image.height, image.width, pages, stamps=tuple(range(pages)) if long else ())
 
     def read(self, path: str, sampling: Sampling, notes: Notes, within: Range | None = None) -> Iterator[Frame]:
         """Decode; time has no meaning for a still, so only ``every`` and ``limit`` thin out the pages of a TIFF."""
         with _opened(path) as image:
             notes.frames = _pages(image)
             pages = range(notes.frames)[:: sampling.every][: sampling.limit]
-            for page in pages:
+            for page in pages if within is None else within.indices:
                 try:
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")
