@@ -210,8 +210,10 @@ def _decoded(container, stream, faults: _Faults) -> Iterator[av.VideoFrame]:
             frames = packet.decode()
             in_a_row = 0
         except (av.FFmpegError, OSError) as error:
-            known = packet.pts is not None and start is not None and packet.time_base
-            faults.packet(float((packet.pts - start) * packet.time_base) if known else None, _sentence(error))
+            time_s = None
+            if packet.pts is not None and start is not None and packet.time_base:
+                time_s = float((packet.pts - start) * packet.time_base)
+            faults.packet(time_s, _sentence(error))
             in_a_row += 1
             if in_a_row >= GIVE_UP_AFTER:
                 break
