@@ -25,6 +25,7 @@ def test_content_decides_and_a_claim_is_not_passed_over(tmp_path):
     write(tmp_path / "a/empty.avi", b"")
     write(tmp_path / "a/scan.dcm", bytes(128) + b"DICM" + bytes(200))
     write(tmp_path / "a/unnamed_dicom", bytes(128) + b"DICM" + bytes(200))
+    write(tmp_path / "a/both.dcm", b"II*\0" + bytes(124) + b"DICM" + bytes(200))
     for name in ("notes.txt", "LICENSE", "meta.csv", "x.json", ".hidden.png", ".git/x.png", "empty", "__MACOSX/b.png"):
         write(tmp_path / "a" / name, PNG if name.endswith("png") else b"words, words\n")
     found = find([str(tmp_path / "a")])
@@ -34,6 +35,7 @@ def test_content_decides_and_a_claim_is_not_passed_over(tmp_path):
         "text.mp4": "not media",
         "empty.avi": "empty file",
         "scan.dcm": "no reader for DICOM yet",
+        "both.dcm": "no reader for DICOM yet",
         "unnamed_dicom": "no reader for DICOM yet",
     }
     assert found.skipped == 5  # notes, licence, table, json, empty; hidden ones are not even looked at

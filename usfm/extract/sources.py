@@ -177,9 +177,10 @@ def _look(plain: Source, named: bool) -> Source | None:
         fault = "no permission" if isinstance(error, PermissionError) else "not readable"
         detail = f"it cannot be read ({(error.strerror or 'error').lower()})."
     if not fault:
-        for kind, reader in READERS.items():
-            if reader.recognises(head):
-                return replace(plain, kind=kind)
+        dicom = head[128:132] == b"DICM"  # before it may stand anything, even the beginning of a TIFF
+        kind = next((kind for kind, reader in READERS.items() if reader.recognises(head)), "")
+        if kind and not dicom:
+            return replace(plain, kind=kind)
         unread = next((name for name, matches in NO_READER.items() if matches(head, suffix)), None)
         if unread:
             return replace(plain, fault=f"no reader for {unread} yet", detail="convert it to a video or images.")
