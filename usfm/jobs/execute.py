@@ -1,5 +1,6 @@
 """Run the parts of one phase on an executor: in any order, each once, the troublesome ones again and alone."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
@@ -78,7 +79,7 @@ class Execution:
         part = self.parts[number]
         self._tries[number] = self._tries.get(number, 0) + 1
         future = self.executor.submit(
-            do_part, self.phase.work, part.payload, str(self.folder), stem(self.phase.name, number, part)
+            do_part, self.phase.work, part.payload, str(self.folder), stem(self.phase.name, number, part), os.getcwd()
         )
         self._running[future] = number
 
@@ -109,7 +110,7 @@ class Execution:
     def _failed(self, number: int, error: Exception) -> None:
         self._last_error[number] = error
         part = self.parts[number]
-        if self._tries[number] < TRIES:
+        if self._tries[number] < TRIES and not getattr(error, "final", False):
             console.detail(f"part {part.name}: {reason_of(error)}; it is tried again, alone.")
             self._suspects.append(number)
             return

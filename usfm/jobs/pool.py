@@ -19,7 +19,13 @@ _PRELOAD = ["__main__", "usfm.jobs.worker", "usfm.store.assemble", "usfm.store.r
 
 
 class WorkerDied(Exception):
-    """The worker that had the part is gone; the message says how."""
+    """The worker that had the part is gone; the message says how.
+
+    Attributes:
+        final: the part has had its further tries already.
+    """
+
+    final = False
 
 
 class RemoteTraceback(Exception):
@@ -97,7 +103,7 @@ class WorkerPool(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Stop: with `wait` when what was submitted is done, else at once, parts in flight and all."""
         with self._lock:
-            if self._closing and not self._thread.is_alive():
+            if not self._thread.is_alive():
                 return
             self._closing = True
             if cancel_futures or not wait:
@@ -116,6 +122,22 @@ class WorkerPool(Executor):
             return [worker.process.pid for worker in self._workers]
 
     def _manage(self) -> None:
+        try:
+            self._loop()
+        except BaseException as error:  # workers cannot be started: nobody may wait for ever
+            with self._lock:
+                self._closing = True
+                waiting = [future for future, _ in self._queue] + [w.future for w in self._workers if w.future]
+                self._queue.clear()
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(RuntimeError(f"workers cannot be started ({type(error).__name__}: {error})"))
+        for worker in list(self._workers):
+            self._close(worker)
+        self._wake.close()
+        self._woken.close()
+
+    def _loop(self) -> None:
         while True:
             with self._lock:
                 if self._closing and not self._queue and not any(w.future for w in self._workers):
@@ -136,10 +158,6 @@ class WorkerPool(Executor):
                     elif worker.process.sentinel in ready:
                         self._gone(worker, self._how(worker))
                 self._check_limits()
-        for worker in list(self._workers):
-            self._close(worker)
-        self._wake.close()
-        self._woken.close()
 
     def _assign(self) -> None:
         """Give waiting tasks to idle workers, starting new ones as long as there may be more."""
@@ -154,7 +172,9 @@ class WorkerPool(Executor):
                     while self._queue:
                         future, _ = self._queue.popleft()
                         if future.set_running_or_notify_cancel():
-                            text = f"no worker process can be started ({error.strerror or error}); give fewer --workers."
+                            text = (
+                                f"no worker process can be started ({error.strerror or error}); give fewer --workers."
+                            )
                             future.set_exception(WorkError(text))
                     return
             future, task = self._queue.popleft()

@@ -192,7 +192,7 @@ def _run_phases(phases: Sequence[Phase], folder: PartsFolder, request: Request, 
                 for number in found:
                     progress.advance(parts[number].weight)
                 if len(found) < len(parts):
-                    pool = executor.start(phase)
+                    pool = executor.start(phase, folder.path)
                     execution = Execution(
                         phase, parts, folder.path, pool, executor.ahead, found, interrupts, progress.advance
                     )
@@ -215,13 +215,13 @@ class _Executors:
         self._pool = None
         self.ahead = request.workers + 2
 
-    def start(self, phase: Phase):
+    def start(self, phase: Phase, folder: Path):
         if self._pool is None:
             if self.request.cluster:
                 from usfm.jobs.cluster import connect
 
-                self._pool = connect(self.request.cluster, self.request.workers)
-                self.ahead = 2 * self._pool.workers + 2
+                self._pool = connect(self.request.cluster, self.request.workers, folder)
+                self.ahead = self._pool.workers + 2
             else:
                 from usfm.jobs.pool import WorkerPool
 

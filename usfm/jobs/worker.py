@@ -32,13 +32,22 @@ def one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def do_part(work: Callable[[Any], bytes], payload: Any, folder: str, stem: str) -> str:
+def do_part(work: Callable[[Any], bytes], payload: Any, folder: str, stem: str, cwd: str) -> str:
     """Do one part and put its result on the disk; returns the result's file name.
+
+    Args:
+        work: of the phase.
+        payload: of the part.
+        folder: where results go.
+        stem: of the result's name.
+        cwd: where the command was typed: what paths in the payload are relative to, on any machine.
 
     Raises:
         WorkError: the disk is full or fails; what `work` raises comes as it is.
     """
     one_thread()
+    if os.getcwd() != cwd:
+        os.chdir(cwd)
     return write_result(work(payload), Path(folder), stem)
 
 

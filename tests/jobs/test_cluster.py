@@ -1,0 +1,93 @@
+"""The same content on a Dask cluster as in the process pool, also when a worker is killed in mid-part."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import job_works
+import pytest
+
+from usfm.errors import RequestError
+
+pytest.importorskip("distributed")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers, processes of their own, over loopback."""
+    folder = tmp_path_factory.mktemp("cluster")
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(job_works.__file__).parent),
+        "DASK_LOGGING__DISTRIBUTED": "error",
+    }
+    dask = [sys.executable, "-m", "dask"]
+    processes = [subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+                                   "--scheduler-file", folder / "scheduler.json"], cwd=folder, env=environment,
+                                  stderr=subprocess.DEVNULL)]  # fmt: skip
+    processes += [
+        subprocess.Popen([*dask, "worker", "--scheduler-file", folder / "scheduler.json", "--nthreads", "1",
+                          "--no-dashboard", "--local-directory", folder, "--name", f"w{k}"], cwd=folder,
+                         env=environment, stderr=subprocess.DEVNULL)
+        for k in range(2)
+    ]  # fmt: skip
+    import json
+
+    deadline = time.monotonic() + 60
+    while not (folder / "scheduler.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    address = json.loads((folder / "scheduler.json").read_text())["address"]
+    from distributed import Client
+
+    with Client(address, timeout=60, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    yield address
+    for process in reversed(processes):
+        process.send_signal(signal.SIGINT)
+    for process in processes:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def test_the_same_content_as_the_process_pool(step, wanted, same, cluster, monkeypatch):
+    monkeypatch.chdir(step.folder)
+    step.out = Path("out.h5")  # relative: workers live elsewhere
+    summary = step.run(cluster=cluster)
+    assert summary["frames_out"] == 24
+    assert same(step.out) == wanted
+    assert not Path("out.h5.parts").exists()
+
+
+def test_a_worker_killed_in_mid_part_has_its_part_run_elsewhere(step, wanted, same, cluster):
+    step.faults = {2: {"kind": "die", "once": True}}
+    step.run(cluster=cluster)
+    assert step.started().count(2) == 2
+    assert same(step.out) == wanted
+
+
+@pytest.mark.slow
+def test_a_poison_part_is_rejected(step, cluster):
+    step.faults = {2: {"kind": "die"}}
+    assert step.run(cluster=cluster)["rejected"] == 4
+
+
+def test_nobody_answers(step, monkeypatch):
+    monkeypatch.setattr("usfm.jobs.cluster.CONNECT_S", 0.5)
+    with pytest.raises(RequestError, match="no Dask scheduler answers"):
+        step.run(cluster="tcp://127.0.0.1:9")
+    assert not step.out.exists()
+
+
+@pytest.mark.slow
+def test_a_local_cluster(step, wanted, same):
+    step.run(cluster="local")
+    assert same(step.out) == wanted

@@ -1,0 +1,233 @@
+"""A step's life: done, up to date, refused, resumed, interrupted."""
+
+import os
+import signal
+import time
+
+import job_works
+import pytest
+
+from usfm.config import Request
+from usfm.errors import RequestError, WorkError
+from usfm.jobs.folder import difference
+from usfm.jobs.run import Part, Phase, out_path, run_step
+from usfm.store.reader import Store
+
+
+def test_the_summary_counts(step, wanted, same):
+    summary = step.run()
+    assert {key: summary[key] for key in ("command", "frames_in", "frames_out", "dropped", "rejected", "sources")} == {
+        "command": "make", "frames_in": 24, "frames_out": 24, "dropped": 0, "rejected": 0, "sources": 6,
+    }  # fmt: skip
+    assert same(step.out) == wanted
+    assert not step.parts.exists()
+    assert sorted(step.started()) == list(range(6))
+
+
+def test_the_content_does_not_depend_on_workers(step, wanted, same):
+    step.run(workers=1)
+    assert same(step.out) == wanted
+
+
+def test_up_to_date_does_nothing(step, capsys):
+    first = step.run()
+    step.started()
+    again = step.run(workers=1)
+    assert again["up_to_date"]
+    assert again["frames_out"] == first["frames_out"]
+    assert step.started() == []
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_an_existing_output_is_refused_and_replaced_on_demand(step):
+    step.run()
+    step.options = {"a": 2}
+    with pytest.raises(RequestError, match="--overwrite"):
+        step.run()
+    assert step.run(overwrite=True)["frames_out"] == 24
+    assert Store.open(step.out).history[-1]["options"] == {"a": 2}
+
+
+@pytest.mark.parametrize("content", [b"", b"something else"])
+def test_what_is_no_store_is_not_replaced(step, content):
+    step.out.write_bytes(content)
+    with pytest.raises(RequestError, match="--overwrite"):
+        step.run()
+    assert step.out.read_bytes() == content
+
+
+def test_the_input_is_never_the_output(step):
+    step.run()
+    step.copies = step.out
+    with pytest.raises(RequestError, match="also an input"):
+        step.run(overwrite=True)
+
+
+def test_a_dry_run_touches_nothing(step, capsys):
+    found = step.run(dry_run=True)
+    assert found["plan"][0] == {"phase": "frames", "parts": 6, "weight": 24, "unit": "frames"}
+    assert [path.name for path in step.folder.iterdir()] == ["scratch"]
+    assert "6 parts" in capsys.readouterr().err
+
+
+def test_no_permission(step, monkeypatch):
+    def mkdir(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", mkdir)
+    with pytest.raises(RequestError, match="no permission"):
+        step.run()
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"options": {"a": 2}}, "a was 1 and is now 2"),
+    ({"options": {"a": 1, "b": 3}}, "b was None and is now 3"),
+    ({"seed": 5}, "seed was 0 and is now 5"),
+    ({"command": "clean"}, "command was 'make' and is now 'clean'"),
+    ({"inputs": ["ff"]}, "the inputs have changed"),
+    ({"raw": {"a": [1, 3.0]}}, "input a has changed"),
+    ({"raw": {}}, "input a is gone"),
+    ({"raw": {"a": [1, 2.0], "b": [1, 1], "c": [1, 1]}}, "input b and 1 more is new"),
+])  # fmt: skip
+def test_the_difference_is_named(change, words):
+    old = {"command": "make", "options": {"a": 1}, "seed": 0, "inputs": [], "raw": {"a": [1, 2.0]}, "usfm": "1"}
+    assert words in difference(old, old | change)
+
+
+def interrupted(step, number: int = 3) -> None:
+    """Leave the parts of a run that was killed."""
+    step.faults = {number: {"kind": "kill-before-rename"}}
+    assert step.child() == -signal.SIGKILL
+    step.faults = {}
+    step.started()
+
+
+def test_another_run_on_the_same_parts_is_refused(step, wanted, same):
+    interrupted(step)
+    left = step.finished()
+    step.options = {"a": 2}
+    with pytest.raises(RequestError, match=r"a was 1 and is now 2.*--overwrite"):
+        step.run()
+    assert step.finished() == left
+    step.options = {"a": 1}
+    step.run()
+    assert same(step.out) == wanted
+
+
+def test_overwrite_starts_another_run_afresh_but_resumes_the_same(step):
+    interrupted(step, 5)
+    left = step.finished()
+    step.run(overwrite=True)
+    assert not set(step.started()) & left
+    interrupted_again = step.out.unlink() or interrupted(step, 5)
+    assert interrupted_again is None
+    step.options = {"a": 2}
+    step.run(overwrite=True)
+    assert sorted(step.started()) == list(range(6))
+
+
+def test_two_runs_at_once(step, wanted, same):
+    go = step.folder / "go"
+    step.faults = {0: {"kind": "wait", "until": str(go)}}
+    first = step.start()
+    deadline = time.monotonic() + 20
+    while not step.finished() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with pytest.raises(RequestError, match=rf"held by another run \(process {first} "):
+        step.run()
+    go.touch()
+    assert step.wait(first) == 0
+    assert same(step.out) == wanted
+
+
+def test_ctrl_c_finishes_the_parts_in_flight_and_says_how_to_go_on(step, wanted, same):
+    step.faults = {1: {"kind": "ctrl-c"}}
+    assert step.child() == 130
+    assert "type the same command" in step.said
+    assert 1 in step.finished()  # the part that was under way when Ctrl-C came
+    left = step.finished()
+    step.faults = {}
+    step.started()
+    step.run()
+    assert not set(step.started()) & left
+    assert same(step.out) == wanted
+
+
+def test_a_second_ctrl_c_stops_at_once(step, wanted, same):
+    step.faults = {1: {"kind": "ctrl-c", "times": 2}, 0: {"kind": "hang"}}
+    started = time.monotonic()
+    assert step.child() == 130
+    assert time.monotonic() - started < 10
+    step.faults = {}
+    step.run()
+    assert same(step.out) == wanted
+
+
+def test_ctrl_c_while_the_store_is_put_together(step, wanted, same):
+    def before() -> None:
+        from usfm.store import assemble
+
+        real = assemble._Assembly._chunks
+
+        def chunks(*arguments) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            real(*arguments)
+
+        assemble._Assembly._chunks = chunks
+
+    assert step.child(before) == 130
+    assert not step.out.exists()
+    assert step.finished() == set(range(6))
+    step.started()
+    step.run()
+    assert step.started() == []
+    assert same(step.out) == wanted
+
+
+def test_progress_says_what_was_resumed(step, capsys):
+    interrupted(step, 5)
+    found = len(step.finished())
+    step.run()
+    assert f"{found} of 6 parts are there from the run before" in capsys.readouterr().err
+
+
+def test_a_damaged_part_is_done_again(step, wanted, same):
+    interrupted(step, 5)
+    victim = sorted(step.parts.glob("*.part"))[0]
+    victim.write_bytes(victim.read_bytes()[:-1])
+    number = int(victim.name.split("-")[1])
+    step.run()
+    assert number in step.started()
+    assert same(step.out) == wanted
+
+
+def test_frames_that_are_lost_are_noticed(step):
+    payload = {"number": 0, "scratch": str(step.scratch)}
+    step.run()
+    step.copies, step.out = step.out, step.folder / "copy.h5"
+    step.plan = lambda _: [Part("x", payload | {"paths": [str(step.copies)], "rows": [0]})]
+    with pytest.raises(WorkError, match="24 frames came in, but 1 went out"):
+        step.run()
+    assert not step.out.exists()
+
+
+def test_a_reduce_phase_reads_what_the_one_before_made(step):
+    def second(done) -> list[Part]:
+        text = b" ".join(path.read_bytes() for path in done["first"]).decode()
+        numbers = [len(word) for word in text.split()]
+        return [Part(str(n), {"number": n, "scratch": str(step.scratch)}) for n in numbers]
+
+    first = Phase("first", lambda done: [Part(str(n), n) for n in (3, 1, 2)], job_works.word, unit="words")
+    summary = run_step("make", Request(workers=2), {}, [first, Phase("second", second, job_works.make)], out=step.out,
+                       figures=lambda done: {"words": len(done["first"])})  # fmt: skip
+    assert summary["words"] == 3
+    assert Store.open(step.out).column("source").tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert Store.open(step.out).source_column("path").tolist() == ["3.mp4", "1.mp4", "2.mp4"]
+
+
+def test_out_path(tmp_path):
+    assert out_path(Request(inputs=("a/raw.h5",), out="x.h5"), "clean").name == "x.h5"
+    assert str(out_path(Request(inputs=("a/raw.h5",)), "clean")) == "a/raw.clean.h5"
+    for inputs in [("a.h5", "b.h5"), (str(tmp_path / "*.h5"),), ()]:
+        with pytest.raises(RequestError):
+            out_path(Request(inputs=inputs), "clean")

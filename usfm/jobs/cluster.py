@@ -1,0 +1,161 @@
+"""Run parts on a Dask scheduler: the same work and the same files as the process pool, on other machines."""
+
+import os
+import secrets
+import threading
+from concurrent.futures import Executor, Future
+from pathlib import Path
+
+from usfm import provenance
+from usfm.errors import RequestError, WorkError
+from usfm.jobs.pool import WorkerDied
+
+LONELY_S = 60.0
+"""After so long without any worker on the scheduler the run ends."""
+CONNECT_S = 20.0
+
+
+def connect(address: str, workers: int, folder: Path) -> "ClusterPool":
+    """Connect to a scheduler, or start one here.
+
+    Args:
+        address: such as `tcp://10.0.0.1:8786`, or `local` for one with `workers` processes on this machine.
+        workers: processes of a local one.
+        folder: the run's parts folder, which every worker must see.
+
+    Raises:
+        RequestError: Dask is not installed, nobody answers, a worker has another usfm, or does not see the folder.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise RequestError("--cluster needs the extra cluster; install it with: pip install 'usfm[cluster]'") from None
+    own = None
+    try:
+        if address == "local":
+            own = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
+                               host="127.0.0.1")  # fmt: skip
+        client = Client(own or address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise RequestError(f"--cluster {address}: no Dask scheduler answers there ({type(error).__name__}).") from None
+    pool = ClusterPool(client, own)
+    try:
+        _same_everywhere(client, address, folder)
+    except BaseException:
+        pool.shutdown(wait=False)
+        raise
+    return pool
+
+
+def _same_everywhere(client, address: str, folder: Path) -> None:
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        raise RequestError(
+            f"--cluster {address}: the scheduler has no workers; start some with `dask worker {address}`."
+        )
+    token = folder / f"seen.unfinished-{secrets.token_hex(4)}"
+    token.touch()
+    try:
+        here = _look(str(token.resolve()))
+        for worker, there in client.run(_look, str(token.resolve())).items():
+            if there["usfm"] != here["usfm"]:
+                raise RequestError(
+                    f"--cluster {address}: worker {worker} has usfm {there['usfm']}, this is {here['usfm']}; "
+                    "install the same version everywhere."
+                )
+            if not there["sees"]:
+                raise RequestError(
+                    f"--cluster {address}: worker {worker} does not see {folder}; inputs and outputs must lie on a "
+                    "file system that all machines share, under the same path."
+                )
+    finally:
+        token.unlink(missing_ok=True)
+
+
+def _look(path: str) -> dict:
+    """What a worker has and sees."""
+    return {"usfm": provenance.software(())["usfm"], "sees": os.path.exists(path)}
+
+
+class ClusterPool(Executor):
+    """A Dask client as an Executor. A part whose worker is gone runs on another one; Dask sees to that.
+
+    Time limits are those of the cluster: `limit_s` and `hang_s` are taken and not used.
+
+    Args:
+        client: connected.
+        own: the cluster to close with it, if it was started for this run.
+    """
+
+    def __init__(self, client, own=None):
+        self.limit_s = self.hang_s = float("inf")
+        self._client, self._own = client, own
+        self._pending: dict[Future, object] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, daemon=True, name="usfm-cluster").start()
+
+    @property
+    def workers(self) -> int:
+        """How many parts can run at once."""
+        return max(sum(self._client.nthreads().values()), 1)
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        """Run `fn(*args, **kwargs)` on the cluster. The death of several workers in turn comes as WorkerDied."""
+        result: Future = Future()
+        result.set_running_or_notify_cancel()
+        task = self._client.submit(fn, *args, **kwargs, pure=False, key=f"usfm-{secrets.token_hex(8)}")
+        with self._lock:
+            self._pending[result] = task
+        task.add_done_callback(lambda done: self._settle(result, done))
+        return result
+
+    def _settle(self, result: Future, task) -> None:
+        from distributed import KilledWorker
+
+        with self._lock:
+            if self._pending.pop(result, None) is None:
+                return
+        if task.cancelled():
+            result.set_exception(WorkerDied("was taken away by the scheduler"))
+            return
+        error = task.exception()
+        if error is None:
+            result.set_result(task.result())
+        elif isinstance(error, KilledWorker):
+            died = WorkerDied("died, several in turn")
+            died.final = True
+            result.set_exception(died)
+        else:
+            result.set_exception(error)
+
+    def _watch(self) -> None:
+        """End the run when the scheduler or all its workers are gone for good."""
+        alone = 0.0
+        while not self._closed.wait(2.0):
+            try:
+                some = bool(self._client.scheduler_info(n_workers=-1)["workers"]) and self._client.status == "running"
+            except Exception:
+                some = False
+            alone = 0.0 if some else alone + 2.0
+            if alone >= LONELY_S:
+                with self._lock:
+                    waiting, self._pending = list(self._pending), {}
+                for result in waiting:
+                    result.set_exception(
+                        WorkError(
+                            f"the cluster has had no worker for {LONELY_S:g} s; what is finished is kept, so type the "
+                            "same command again when it is back."
+                        )
+                    )
+                return
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Disconnect; with `wait=False` parts under way are cancelled."""
+        self._closed.set()
+        with self._lock:
+            tasks, self._pending = list(self._pending.values()), {}
+        if not wait and tasks:
+            self._client.cancel(tasks, force=True)
+        self._client.close()
+        if self._own is not None:
+            self._own.close()
