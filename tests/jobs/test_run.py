@@ -142,7 +142,7 @@ def test_two_runs_at_once(step, wanted, same):
 
 def test_ctrl_c_finishes_the_parts_in_flight_and_says_how_to_go_on(step, wanted, same):
     step.faults = {1: {"kind": "ctrl-c"}}
-    assert step.child() == 130
+    assert step.child() == 130, step.said
     assert "type the same command" in step.said
     assert 1 in step.finished()  # the part that was under way when Ctrl-C came
     left = step.finished()
