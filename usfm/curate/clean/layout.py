@@ -34,13 +34,14 @@ class Sighting:
         still: (H, W) uint8 picture that was read.
         boxes: Text that is filled.
         outside: (H, W) bool, what is filled outside the region, in every frame of the layout.
-        strokes: For each box (rows slice, columns slice, mask) of its strokes inside the region.
+        strokes: For each box with strokes inside the region: rows, columns, what to fill there, and the bare strokes
+            that tell whether a frame shows the text.
     """
 
     still: np.ndarray
     boxes: list[TextBox]
     outside: np.ndarray
-    strokes: list[tuple[slice, slice, np.ndarray]]
+    strokes: list[tuple[slice, slice, np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -95,39 +96,39 @@ class Layout:
         mask = np.zeros(gray.shape, bool)
         for sighting in self.sightings:
             mask |= sighting.outside
-            for rows, columns, strokes in sighting.strokes:
-                apart = cv2.absdiff(gray[rows, columns], sighting.still[rows, columns])[strokes]
+            for rows, columns, grown, bare in sighting.strokes:
+                apart = cv2.absdiff(gray[rows, columns], sighting.still[rows, columns])[bare]
                 if np.median(apart) <= SAME_TEXT:
-                    mask[rows, columns] |= strokes
+                    mask[rows, columns] |= grown
         return mask
 
     def _read_segments(self, frames: Sequence[np.ndarray], grays: list[np.ndarray], moving: np.ndarray | None) -> None:
         """Read the first still picture, and those that show ink which no picture read so far has."""
         for start in range(0, len(frames), SEGMENT):
             members = range(start, min(start + SEGMENT, len(frames)))
-            if moving is None or len(members) < 3:
+            judged = moving is not None and len(members) >= 3
+            if not judged:
                 members = members[:1]
             still = np.median(np.stack([grays[k] for k in members]), axis=0).astype(np.uint8)
-            if not self.readings or self._is_new(still, self._judged([grays[k] for k in members], moving)):
+            veto = overlay.spread_over_time([grays[k] for k in members]) > overlay.TISSUE_SPREAD if judged else None
+            where = np.ones_like(self.region) if veto is None else ~(veto & self.region)
+            if not self.readings or self._is_new(still, where):
                 picture = np.median(np.stack([frames[k] for k in members]), axis=0).astype(np.uint8)
-                self._note(still, picture, moving)
+                self._note(still, picture, veto)
 
     def _read_sudden(self, frames: Sequence[np.ndarray], grays: list[np.ndarray], moving: np.ndarray | None) -> None:
-        """Read single frames that show ink outside the region (anywhere, when nothing moves) that no median holds."""
+        """Read single frames that show ink outside the region (anywhere, when nothing moves) that no median holds.
+
+        One frame of a moving clip cannot tell ink from tissue, so nothing inside the region is taken from it.
+        """
         where = self._outside() if moving is not None else np.ones_like(self.region)
         for frame, gray in zip(frames, grays, strict=True):
             if self._is_new(gray, where):
-                self._note(gray, frame, moving)
+                self._note(gray, frame, None if moving is None else self.region)
 
     def _outside(self) -> np.ndarray:
         """What lies outside the region by more than a few pixels."""
         return ~cv2.dilate(self.region.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
-
-    def _judged(self, grays: list[np.ndarray], moving: np.ndarray | None) -> np.ndarray:
-        """Where new ink can be told from tissue in a segment: outside the region, or where the segment stands still."""
-        if moving is None or len(grays) < 3:
-            return np.ones_like(self.region)
-        return ~self.region | (overlay.spread_over_time(grays) <= overlay.TISSUE_SPREAD)
 
     def _is_new(self, still: np.ndarray, where: np.ndarray) -> bool:
         """Whether a picture shows ink that none of those read shows."""
@@ -137,21 +138,22 @@ class Layout:
         fresh = overlay.new_ink(still, [sighting.still for sighting in self.sightings], where, known)
         return bool(fresh.sum() >= NEW_INK_PX * max(0.25, len(still) / 480))
 
-    def _note(self, still: np.ndarray, picture: np.ndarray, moving: np.ndarray | None) -> None:
-        """Read a picture and keep what is to be filled."""
+    def _note(self, still: np.ndarray, picture: np.ndarray, veto: np.ndarray | None) -> None:
+        """Read a picture and keep what is to be filled; pixels under the veto are never taken inside the region."""
         if self.readings >= MOST_READINGS:
             self.unread += 1
             return
         self.readings += 1
         found = self.read(picture) if self.read is not None else []
         boxes = [box for box in found if box.is_readable() or not self._touches_region(box)]
-        mask = overlay.text_mask(still, [box.box for box in boxes], self.region, moving)
+        mask = overlay.text_mask(still, [box.box for box in boxes], self.region, veto)
         inside = mask & self.region
         strokes = []
         for box in boxes:
             rows, columns = _around(box, still.shape)
-            if inside[rows, columns].any():
-                strokes.append((rows, columns, inside[rows, columns].copy()))
+            bare = overlay.still_strokes(overlay.stroke_mask(still, box.box), veto)[rows, columns]
+            if inside[rows, columns].any() and bare.any():
+                strokes.append((rows, columns, inside[rows, columns].copy(), bare))
         self.sightings.append(Sighting(still, boxes, mask & ~self.region, strokes))
 
     def _touches_region(self, box: TextBox) -> bool:
