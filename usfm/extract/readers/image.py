@@ -38,15 +38,15 @@ class ImageReader:
 
     def probe(self, path: str, *, stamps_above: int) -> Probe:
         """Read the header."""
-        with _opened(path) as image:
-            pages = _pages(image)
+        image, pages = _opened(path)
+        with image:
             long = 3 * image.height * image.width * pages > stamps_above and pages > 1
             return Probe(image.height, image.width, pages, stamps=tuple(range(pages)) if long else ())
 
     def read(self, path: str, sampling: Sampling, notes: Notes, within: Range | None = None) -> Iterator[Frame]:
         """Decode; time has no meaning for a still, so only ``every`` and ``limit`` thin out the pages of a TIFF."""
-        with _opened(path) as image:
-            notes.frames = _pages(image)
+        image, notes.frames = _opened(path)
+        with image:
             pages = range(notes.frames)[:: sampling.every][: sampling.limit]
             for page in pages if within is None else within.indices:
                 try:
@@ -110,16 +110,15 @@ def _floating(values: np.ndarray) -> np.ndarray:
     return np.rint(values * 255 if high <= 1 else values).astype(np.uint8)
 
 
-def _pages(image: Image.Image) -> int:
-    return int(getattr(image, "n_frames", 1)) if image.format in PAGED else 1
-
-
-def _opened(path: str) -> Image.Image:
+def _opened(path: str) -> tuple[Image.Image, int]:
+    """Open an image and count its pages."""
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(path)
+            pages = int(getattr(image, "n_frames", 1)) if image.format in PAGED else 1
+            turned = image.format == "TIFF" and image.getexif().get(ORIENTATION, 1) > 4
     except PermissionError:
         raise MediaError("no permission", "this user may not read the file.") from None
     except Image.DecompressionBombError:
@@ -127,10 +126,12 @@ def _opened(path: str) -> Image.Image:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         detail = "its beginning is that of an image, but it cannot be opened."
         raise MediaError("truncated or damaged", detail) from None
-    if image.format == "TIFF" and image.getexif().get(ORIENTATION, 1) > 4:
-        image.close()  # Pillow 13 scrambles the pixels of these
-        raise MediaError("turned TIFF", "its orientation tag says that it lies on its side; save it upright.")
-    if image.width * image.height > LARGEST_PX:
+    fault = None
+    if turned:  # Pillow 13 scrambles the pixels of these
+        fault = MediaError("turned TIFF", "its orientation tag says that it lies on its side; save it upright.")
+    elif image.width * image.height > LARGEST_PX:
+        fault = MediaError("too large", f"it is {image.width}x{image.height} pixels.")
+    if fault is not None:
         image.close()
-        raise MediaError("too large", f"it is {image.width}x{image.height} pixels.")
-    return image
+        raise fault
+    return image, pages
