@@ -116,10 +116,13 @@ class PatchProjection(nn.Module):
     def __init__(self, patch: int, in_chans: int, dim: int):
         super().__init__()
         self.proj = nn.Conv2d(in_chans, dim, kernel_size=patch, stride=patch)
+        self.proj.weight.register_hook(torch.Tensor.contiguous)  # or distributed training copies it at every step
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """(B, N, p*p*C) with the channel fastest -> (B, N, D)."""
-        return F.linear(patches, self.proj.weight.permute(0, 2, 3, 1).flatten(1), self.proj.bias)
+        weight = self.proj.weight
+        weight = weight if weight.shape[1] == 1 else weight.permute(0, 2, 3, 1)
+        return F.linear(patches, weight.flatten(1), self.proj.bias)
 
 
 def patchify(images: torch.Tensor, patch: int) -> torch.Tensor:
