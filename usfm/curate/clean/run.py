@@ -14,6 +14,7 @@ from usfm.curate.clean.layout import Layout
 from usfm.curate.clean.text import find_text
 from usfm.imaging.inpaint import fill
 from usfm.jobs.run import Part, Phase, out_path, run_step
+from usfm.store.carry import reject_rows
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -76,7 +77,12 @@ def plan_phases(config: Config, store: Store) -> list[Phase]:
                 parts.append(Part(name, (paths, some, found, config), weight=float(len(some))))
         return parts
 
-    return [*phases, Phase("clean", plan=plan, work=clean_part)]
+    return [*phases, Phase("clean", plan=plan, work=clean_part, poison=reject_part)]
+
+
+def reject_part(part: Part, reason: str) -> bytes:
+    """Stand in for a part that killed its worker: all its frames are rejected."""
+    return reject_rows(*part.payload[:2], "clean", "part failed", reason)
 
 
 def cut(store: Store, rows: np.ndarray) -> list[np.ndarray]:

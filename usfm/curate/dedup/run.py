@@ -20,6 +20,7 @@ from usfm.jobs.run import Part, Phase, out_path, run_step
 from usfm.screening.features import visual_features
 from usfm.screening.leaks import pairs_between
 from usfm.seeding import stream
+from usfm.store.carry import reject_rows
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -108,7 +109,12 @@ def plan_phases(config: Config, request: Request, store: Store, other: Store | N
             for k, rows in enumerate(cut)
         ]
 
-    return [*phases, Phase("dedup", plan=copies, work=copy_part)]
+    return [*phases, Phase("dedup", plan=copies, work=copy_part, poison=reject_part)]
+
+
+def reject_part(part: Part, reason: str) -> bytes:
+    """Stand in for a part that killed its worker while it was taken over: all its frames are rejected."""
+    return reject_rows(*part.payload[:2], "dedup", "part failed", reason)
 
 
 def describe(config: Config, store: Store, prefix: str) -> list[Phase]:
@@ -131,7 +137,15 @@ def describe(config: Config, store: Store, prefix: str) -> list[Phase]:
             for k, rows in enumerate(cut)
         ]
 
-    return [*phases, Phase(f"{prefix}features", plan=features, work=describe_part)]
+    return [*phases, Phase(f"{prefix}features", plan=features, work=describe_part, poison=unread)]
+
+
+def unread(part: Part, reason: str) -> bytes:
+    """Stand in for the features of a part that killed its worker: its frames are compared with none, and rejected."""
+    rows = part.payload[1]
+    buffer = io.BytesIO()
+    np.savez(buffer, rows=rows, unread=np.ones(len(rows), bool))
+    return buffer.getvalue()
 
 
 def describe_part(payload: tuple) -> bytes:
@@ -196,6 +210,8 @@ def select_part(payload: tuple) -> bytes:
     verdict = Verdict.all_kept(len(store))
     if "failed" in known:
         verdict.stage[known["failed"]] = "rejected"
+    if "unread" in known:
+        verdict.stage[known["unread"]] = "unread"
     figures: dict = {"visual_threshold": config.visual_threshold, "scope": config.scope}
 
     if other_paths is not None:
@@ -256,7 +272,9 @@ def frames_of(store: Store, rows: np.ndarray, known: dict[str, np.ndarray], conf
 def count_stages(verdict: Verdict) -> dict[str, int]:
     """Number of frames dropped by each stage that dropped any."""
     names, counts = np.unique(verdict.stage[~verdict.kept].astype(str), return_counts=True)
-    return {str(name): int(count) for name, count in zip(names, counts, strict=True) if name != "rejected"}
+    return {
+        str(name): int(count) for name, count in zip(names, counts, strict=True) if name not in ("rejected", "unread")
+    }
 
 
 def copy_part(payload: tuple) -> bytes:
@@ -274,6 +292,8 @@ def copy_part(payload: tuple) -> bytes:
                 part.copy(store, row, region=found.region(row), region_key=found.key(row))
         elif verdict.stage[row] == "rejected":
             part.reject(sources[row], names[row], "dedup", "no region", "The published crop has a side under 80 px.")
+        elif verdict.stage[row] == "unread":
+            part.reject(sources[row], names[row], "dedup", "part failed", "Reading it killed the worker three times.")
         else:
             part.drop(names[row], verdict.keeper[row], float(verdict.similarity[row]), verdict.stage[row])
     return part.to_bytes()
