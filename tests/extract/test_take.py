@@ -159,3 +159,31 @@ def test_a_range_that_kills_rejects_each_of_its_frames(tmp_path, make_video, mon
 def test_work_alone_gives_its_bytes_or_none():
     assert isolate.alone(bytes, 3, time_limit_s=60) == bytes(3)
     assert isolate.alone(os._exit, 3, time_limit_s=60) is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_done_to_a_file_it_ends_as_frames_or_a_reason(tmp_path, make_video, make_still, part_of, seed):
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 256, (32, 32), dtype=np.uint8)
+    seeds = [
+        make_video(f"s/a.{end}", frames=40, codec=codec) for end, codec in (("mp4", "mpeg4"), ("mpg", "mpeg2video"))
+    ]
+    seeds += [make_still(f"s/a.{end}", noise) for end in ("png", "jpg", "tif", "bmp")]
+    for number, path in enumerate(seeds * 2):
+        data = bytearray(path.read_bytes())
+        start = int(rng.integers(len(data)))
+        if number % 3 == 0:
+            del data[start:]
+        elif number % 3 == 1:
+            del data[start : start + int(rng.integers(1, 500))]
+        else:
+            size = len(data[start : start + 300])
+            data[start : start + size] = rng.integers(0, 256, size, dtype=np.uint8).tobytes()
+        target = tmp_path / f"in/{number}{path.suffix}"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(data)
+    store, order = part_of(tmp_path / "in")
+    table = store.rejected()
+    assert "reader failed" not in table["reason"]
+    ended = {*store.source_column("path"), *table["source"]}
+    assert ended == {piece.source.relative for piece in order.pieces}

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps
 
 from usfm.errors import MediaError
 from usfm.extract.readers.contract import Frame, Notes, Probe, Range
@@ -54,9 +54,9 @@ class ImageReader:
                         warnings.simplefilter("ignore")
                         image.seek(page)
                         pixels, bits = to_uint8(image)
-                except MediaError:
+                except (MediaError, MemoryError):
                     raise
-                except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError) as error:
+                except Exception as error:  # Pillow raises whatever a broken file makes it trip over
                     where = f"page {page + 1} of {notes.frames}: " if notes.frames > 1 else ""
                     reason = "truncated" if "truncated" in str(error) else "damaged"
                     raise MediaError(reason, f"{where}the picture cannot be decoded to its end.") from None
@@ -123,7 +123,9 @@ def _opened(path: str) -> tuple[Image.Image, int]:
         raise MediaError("no permission", "this user may not read the file.") from None
     except Image.DecompressionBombError:
         raise MediaError("too large", f"it has more than {LARGEST_PX} pixels.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises whatever a broken file makes it trip over
         detail = "its beginning is that of an image, but it cannot be opened."
         raise MediaError("truncated or damaged", detail) from None
     fault = None

@@ -29,6 +29,8 @@ OTHERS = (
     b".RMF",
     b"DKIF",
 )
+BROKEN = (av.FFmpegError, OSError, IndexError)
+"""What PyAV raises for a broken file; IndexError where a stream shows up that was not announced."""
 LARGEST_PX = 1 << 26  # rows times columns of a frame that we try to hold
 GIVE_UP_AFTER = 200  # packets in a row that cannot be decoded
 
@@ -58,7 +60,7 @@ class VideoReader:
                 for packet in container.demux(stream):
                     if packet.size and not packet.is_discard:
                         stamps.append(packet.pts)
-            except av.FFmpegError:
+            except BROKEN:
                 pass  # reading tells where it breaks
         known = sorted(stamp for stamp in stamps if stamp is not None)
         span = (known[-1] - known[0]) * tick if known else Fraction(0)
@@ -201,7 +203,7 @@ def _decoded(container, stream, faults: _Faults) -> Iterator[av.VideoFrame]:
             packet = next(packets)
         except StopIteration:
             break
-        except (av.FFmpegError, OSError) as error:
+        except BROKEN as error:
             faults.packet(None, _sentence(error))
             break
         if start is None and packet.pts is not None:
@@ -209,7 +211,7 @@ def _decoded(container, stream, faults: _Faults) -> Iterator[av.VideoFrame]:
         try:
             frames = packet.decode()
             in_a_row = 0
-        except (av.FFmpegError, OSError) as error:
+        except BROKEN as error:
             time_s = None
             if packet.pts is not None and start is not None and packet.time_base:
                 time_s = float((packet.pts - start) * packet.time_base)
