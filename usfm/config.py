@@ -136,6 +136,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def _checked_one(setting: Setting, value: Any, where: str) -> Any:
     if setting.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if setting.kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)  # fps = 5 in a file, where the flag would take 5 as well as "all"
     wrong_bool = isinstance(value, bool) and setting.kind is not bool
     if not isinstance(value, setting.kind) or wrong_bool:
         raise RequestError(f"{where}: {setting.name} is {value!r}; it must be of type {setting.kind.__name__}.")

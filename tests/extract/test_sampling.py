@@ -97,3 +97,11 @@ def test_the_guess_is_never_too_few(frames, fps):
     tick = Fraction(1, 25)
     due = list(choose([(s, 1, None) for s in range(frames)], Sampling(Fraction(fps)), tick))
     assert len(due) <= Sampling(Fraction(fps)).about(frames, frames / 25)
+
+
+def test_a_settings_file_may_write_the_rate_as_a_number(tmp_path):
+    from usfm.config import resolve
+    from usfm.extract.config import Config
+
+    (tmp_path / "c.toml").write_text("[extract]\nfps = 7.5\n")
+    assert parse(resolve(Config, "extract", tmp_path / "c.toml", {}).fps, None, None).fps == Fraction(15, 2)
