@@ -48,27 +48,23 @@ def region_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def squeeze_region(image: np.ndarray, mask: np.ndarray | None, size: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Cut out the region's box and shrink it to a square.
+Window = tuple[slice, slice, np.ndarray | None]
+"""Rows and columns of a region's box, and the region inside it shrunk to the square (None where it fills the box)."""
+
+
+def window_of(mask: np.ndarray, size: int) -> Window:
+    """Where a region lies, and its shape on the square that `dct_features` transforms.
 
     Args:
-        image: (H, W) uint8.
-        mask: (H, W) bool, the acoustic region, or None for the whole image.
+        mask: (H, W) bool.
         size: Side of the square, pixels.
-
-    Returns:
-        The (size, size) float32 image and its (size, size) bool mask (None when the region fills its box).
     """
-    if mask is None:
-        return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32), None
-    if mask.shape != image.shape:
-        raise ValueError(f"the mask has shape {mask.shape}, the image {image.shape}")
     top, left, bottom, right = region_box(mask)
-    small = cv2.resize(image[top:bottom, left:right], (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
-    inside = mask[top:bottom, left:right]
+    rows, columns = slice(top, bottom), slice(left, right)
+    inside = mask[rows, columns]
     if inside.all() or not inside.any():
-        return small, None
-    return small, cv2.resize(inside.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) >= 0.5
+        return rows, columns, None
+    return rows, columns, cv2.resize(inside.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) >= 0.5
 
 
 def dct_features(
@@ -116,16 +112,25 @@ def dct_features(
     if not 2 <= keep <= size:
         raise ValueError(f"keep must lie in 2..{size}, received {keep}")
     squares = np.empty((count, size, size), np.float32)
+    windows: dict[int, Window] = {}
     for i, image in enumerate(images):
         if image.ndim != 2:
             raise ValueError(f"images must be gray (H, W), image {i} has shape {image.shape}")
-        square, inside = squeeze_region(image, None if masks is None else masks[i], size)
-        if constant:
-            squares[i] = square
-        elif inside is None:
-            squares[i] = square - square.mean()
-        else:
-            squares[i] = np.where(inside, square - square[inside].mean(), 0.0)
+        mask = None if masks is None else masks[i]
+        inside = None
+        if mask is not None:
+            if mask.shape != image.shape:
+                raise ValueError(f"the mask has shape {mask.shape}, the image {image.shape}")
+            if id(mask) not in windows:
+                windows[id(mask)] = window_of(mask, size)
+            rows, columns, inside = windows[id(mask)]
+            image = image[rows, columns]
+        squares[i] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        if not constant:
+            if inside is None:
+                squares[i] -= squares[i].mean()
+            else:
+                squares[i] = np.where(inside, squares[i] - squares[i][inside].mean(), 0.0)
     matrix = dct_matrix(size, keep)
     features = (matrix @ squares @ matrix.T).reshape(count, keep * keep)
     if not constant:
