@@ -152,6 +152,14 @@ def test_ablations_are_one_set_each(store_path, tiny, tmp_path, changes):
     assert pretrain(store_path, tmp_path / "run", tiny, "steps=2", "checks=1", *changes)["loss"] > 0
 
 
+def test_watches_a_labelled_store(store_path, tiny, tmp_path):
+    pretrain(store_path, tmp_path / "run", tiny, "steps=2", "checks=2", probe=store_path)
+    watched = [line for line in losses(tmp_path / "run") if "probe_knn" in line]
+    assert len(watched) == 2
+    assert all(0 <= line[name] <= 1 for line in watched for name in ("probe_knn", "probe_linear"))
+    assert (tmp_path / "run" / "figures" / "probe.png").is_file()
+
+
 def test_keeps_n_older_checkpoints(store_path, tiny, tmp_path):
     pretrain(store_path, tmp_path / "run", tiny, "keep=2")
     kept = sorted(p.name for p in (tmp_path / "run").glob("step-*"))

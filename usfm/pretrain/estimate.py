@@ -5,7 +5,7 @@ import time
 import torch
 
 from usfm.engine.device import autocast
-from usfm.engine.loop import Training
+from usfm.engine.step import Training
 from usfm.engine.stream import Stream
 from usfm.model.vit import Shape
 from usfm.pretrain.mae import MaskedAutoencoder

@@ -10,8 +10,9 @@ from usfm import console, provenance
 from usfm.config import Request
 from usfm.engine.data import Feed, Pixels, hold_out
 from usfm.engine.device import Ranks, choose_device, choose_precision, start_ranks
-from usfm.engine.loop import Training, fit
+from usfm.engine.loop import fit
 from usfm.engine.record import RunDirectory, check_loggers
+from usfm.engine.step import Training
 from usfm.engine.stream import Stream
 from usfm.errors import RequestError
 from usfm.model import checkpoint
@@ -144,9 +145,17 @@ def run(config: Config, request: Request) -> dict:
         pixels = Pixels(store, device, config.cache)
         place = None if regions is None else regions.rows
         feed = Feed(stream, pixels, place, rank=ranks.rank, world=ranks.world, accumulate=config.accumulate)
-        figures = directory.path / "figures" if ranks.first else None
         job = PretrainJob(
-            recipe, model, stream, pixels, regions, held_out=held_out, steps=steps, seed=request.seed, figures=figures
+            recipe,
+            model,
+            stream,
+            pixels,
+            regions,
+            held_out=held_out,
+            steps=steps,
+            seed=request.seed,
+            figures=directory.path / "figures" if ranks.first else None,
+            probe=_probe(config, model, device, request.seed) if ranks.first else None,
         )
         result = fit(
             job,
@@ -166,6 +175,15 @@ def run(config: Config, request: Request) -> dict:
         console.table("milliseconds a step", ("part", "ms"), list(result["profile"].items()))
     seconds = time.perf_counter() - started
     return {**summary, **result, "seconds": round(seconds, 2), "frames_per_s": result["images_per_s"]}
+
+
+def _probe(config: Config, model: MaskedAutoencoder, device: torch.device, seed: int):
+    """The probe that watches, where one was asked for."""
+    if config.probe is None:
+        return None
+    from usfm.pretrain.watch import OnlineProbe
+
+    return OnlineProbe(config.probe, model.encoder.shape.image_size, device, seed)
 
 
 def make_stream(recipe: Recipe, store: Store, rows, grid, seed: int, regions: Regions | None) -> Stream:
@@ -249,6 +267,11 @@ def _finish(directory: RunDirectory, result: dict, started: float) -> None:
     if held:
         series["held out"] = ([r["step"] for r in held], [r["held_out_loss"] for r in held])
     curves(directory.path / "figures" / "loss.png", series, "step", "reconstruction loss")
+    probed = [row for row in rows if "probe_knn" in row]
+    if probed:
+        steps = [row["step"] for row in probed]
+        named = {name: (steps, [row[name] for row in probed]) for name in ("probe_knn", "probe_linear")}
+        curves(directory.path / "figures" / "probe.png", named, "step", "balanced accuracy", markers=True)
     seconds = round(time.perf_counter() - started, 2)
     directory.update(
         {"status": "complete", "result": {k: v for k, v in result.items() if k != "profile"}, "seconds": seconds}

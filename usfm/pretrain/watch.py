@@ -1,6 +1,17 @@
 """Figures that say whether features are any good, while the run goes on."""
 
+import numpy as np
 import torch
+
+from usfm.engine.augment import cut_images
+from usfm.engine.crops import whole
+from usfm.engine.data import Pixels
+from usfm.model.vit import Encoder
+from usfm.seeding import stream
+from usfm.store.reader import Store
+from usfm.tasks.classify import knn, linear
+from usfm.tasks.folds import group_frames, stratified
+from usfm.tasks.metrics import balanced_accuracy, confusion
 
 
 def rank_me(features: torch.Tensor) -> float:
@@ -20,3 +31,47 @@ def rank_me(features: torch.Tensor) -> float:
     values = torch.linalg.svdvals(features.double())
     p = values / values.sum().clamp(min=1e-12) + 1e-7
     return float(torch.exp(-(p * p.log()).sum()).clamp(max=min(features.shape)))
+
+
+class OnlineProbe:
+    """How well frozen features tell the classes of a labelled store apart, by patient, while the run goes on.
+
+    Half of the patients train a linear probe and vote as neighbours, the other half are asked, then the other way
+    round. It only watches: no choice of the run depends on it.
+
+    Args:
+        path: a labelled store of one frame size.
+        size: (rows, columns) that the encoder takes, px.
+        device: where it runs.
+        seed: of the split.
+        limit: frames used at most, evenly over the store.
+    """
+
+    def __init__(self, path: str, size: tuple[int, int], device: torch.device, seed: int, limit: int = 1000):
+        store = Store.open(path).require(fixed=True, classes=True)
+        target = store.labels_class()
+        rows = np.flatnonzero(target >= 0)
+        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int))]
+        clip = store.column("source")[rows].astype(str)
+        self.groups = group_frames(store.of_frames("patient")[rows], clip).code
+        self.target, self.classes, self.seed, self.device = target[rows], len(store.class_names), seed, device
+        self.fold = stratified(self.target, self.groups, 2, stream(seed, "online probe"))
+        pixels = Pixels(store, device, "none")
+        crops = torch.from_numpy(whole(1, tuple(store.fixed_shape[:2])).stacked()).to(device)
+        parts = [rows[start : start + 64] for start in range(0, len(rows), 64)]
+        cut = [cut_images(pixels.read(part), crops.expand(len(part), -1), size).round().byte() for part in parts]
+        self.images = torch.cat(cut)
+
+    def __call__(self, encoder: Encoder) -> dict[str, float]:
+        """Balanced accuracies of both probes."""
+        parts = [encoder.features(encoder.normalise(images)) for images in self.images.split(64)]
+        features = torch.cat(parts).float().cpu().numpy()
+        figures = {}
+        for name, probe in (("probe_knn", knn), ("probe_linear", linear)):
+            predicted = np.zeros_like(self.target)
+            for fold in range(2):
+                train, held = self.fold != fold, self.fold == fold
+                fitted = probe(features[train], self.target[train], self.groups[train], self.classes, self.seed, {})
+                predicted[held] = fitted.scores(features[held]).argmax(1)
+            figures[name] = round(float(balanced_accuracy(confusion(self.target, predicted, self.classes))), 4)
+        return figures

@@ -1,0 +1,14 @@
+"""How many dimensions are in use."""
+
+import pytest
+import torch
+
+from usfm.pretrain.watch import rank_me
+
+
+def test_collapse_is_one_and_noise_is_full():
+    torch.manual_seed(0)
+    assert rank_me(torch.ones(50, 16)) == pytest.approx(1, abs=0.01)
+    assert rank_me(torch.randn(500, 16)) > 15
+    flat = torch.randn(500, 4) @ torch.randn(4, 16)
+    assert 3 < rank_me(flat) < 4.2

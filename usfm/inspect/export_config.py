@@ -1,0 +1,18 @@
+"""Settings of export."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from usfm.config import Knob
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to make of a run."""
+
+    to: Annotated[str, Knob("what to write", choices=("timm", "mae", "onnx"), panel="Input/Output")] = "timm"
+    which: Annotated[
+        str,
+        Knob("checkpoint of the run (auto: the best if there is one, else the last)", choices=("auto", "best", "last")),
+    ] = "auto"
+    pool: Annotated[str, Knob("for onnx: one vector a frame by mean or class token", choices=("mean", "cls"))] = "mean"
