@@ -75,6 +75,18 @@ def test_flat_discs_are_ink_and_do_not_shield_the_lines_between_them():
     assert overlay.colored_ink(frame, fan())[drawn].all()
 
 
+def test_a_large_flat_disc_is_ink():
+    frame = np.repeat(tissue()[..., None], 3, 2)
+    cv2.circle(frame, (120, 100), 14, (255, 230, 40), -1)
+    assert overlay.colored_ink(frame, fan())[86:115, 106:135].mean() > 0.7
+
+
+def test_a_colour_map_is_not_ink():
+    frame = np.repeat(tissue()[..., None], 3, 2)
+    frame[60:140] = (60, 100, 160)
+    assert not overlay.colored_ink(frame, fan())[50:150, 60:180].any()
+
+
 def test_a_measuring_circle_does_not_take_the_tissue_inside_it():
     frame = np.repeat(tissue()[..., None], 3, 2)
     cv2.circle(frame, (120, 100), 40, (0, 255, 0), 2)

@@ -14,7 +14,11 @@ INK_HALF_WIDTH_PX = 5.0
 """Half the width of the thickest drawn line in a frame of 720 rows (scaled with the frame, never under 3 px)."""
 
 FLAT_INK = 20.0
-"""Spread of a colour channel (standard deviation, gray levels) up to which a small coloured blob is a drawn disc."""
+"""Spread of a colour channel (standard deviation, gray levels) up to which a small coloured blob is a drawn disc; half
+of it for large blobs (measured: discs 3 to 9, flow above 12)."""
+
+MOST_INK = 0.2
+"""Share of the region from which colour is a colour map of the picture, not ink."""
 
 STROKE_CONTRAST = 20.0
 """Gray levels by which a stroke of text stands out from its background at least."""
@@ -53,6 +57,8 @@ def colored_ink(frame: np.ndarray, region: np.ndarray | None = None) -> np.ndarr
         reach = round(2 * half)
         box = np.s_[max(0, rows[0] - reach) : rows[-1] + reach, max(0, columns[0] - reach) : columns[-1] + reach]
         ink[box] &= ~inside[box]
+    if (ink & inside).sum() > MOST_INK * inside.sum():
+        ink &= ~inside
     ink = cv2.dilate(ink.astype(np.uint8), np.ones((5, 5), np.uint8))
     outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     solid = cv2.drawContours(np.zeros_like(ink), outlines, -1, 1, cv2.FILLED).astype(bool)
@@ -60,7 +66,7 @@ def colored_ink(frame: np.ndarray, region: np.ndarray | None = None) -> np.ndarr
 
 
 def colored_flow(frame: np.ndarray, colored: np.ndarray, half_width_px: float) -> np.ndarray:
-    """The parts of a coloured mask that no pen draws: blobs, not knots of lines, not small flat discs.
+    """The parts of a coloured mask that no pen draws: blobs, not knots of lines, not flat discs.
 
     Args:
         frame: RGB (H, W, 3) uint8.
@@ -84,7 +90,8 @@ def colored_flow(frame: np.ndarray, colored: np.ndarray, half_width_px: float) -
         level = frame[..., channel][core].astype(float)
         mean, square = (np.bincount(cores[core], v, number) / pixels for v in (level, level * level))
         spread = np.maximum(spread, np.sqrt(np.maximum(square - mean * mean, 0)))
-    varied = core & ((spread > FLAT_INK) | (pixels > (3 * half_width_px) ** 2))[cores]
+    large = pixels > (3 * half_width_px) ** 2
+    varied = core & (spread > np.where(large, FLAT_INK / 2, FLAT_INK))[cores]
     flow &= 2 * np.bincount(pieces[varied], minlength=count) > np.bincount(pieces[core], minlength=count)
     flow[0] = False
     return opened & flow[pieces]
