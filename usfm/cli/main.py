@@ -23,6 +23,7 @@ COMMANDS = (
     "finetune",
     "eval",
     "embed",
+    "export",
     "info",
     "demo",
 )

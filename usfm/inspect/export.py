@@ -1,4 +1,7 @@
-"""Hand a run's encoder to timm, to code written for MAE, or to ONNX; read back and compared before it counts."""
+"""Hand a run's encoder to timm, to code written for MAE, or to ONNX.
+
+What was written is read back and compared before it counts.
+"""
 
 import json
 import os

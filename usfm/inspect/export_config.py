@@ -1,4 +1,4 @@
-"""Settings of export."""
+"""Settings of ``usfm export``: Hand a run's encoder to timm, to code written for MAE, or to ONNX."""
 
 from dataclasses import dataclass
 from typing import Annotated
