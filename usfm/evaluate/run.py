@@ -137,18 +137,17 @@ def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> 
 def _notes(config: Config, held: dict[str, Predictions], runs: list[dict]) -> list[str]:
     notes = []
     for run in runs:
-        if run["n"]["patients"] < FEW_PATIENTS:
-            notes.append(
-                f"{run['name']}: {run['n']['patients']} patients; intervals from fewer than {FEW_PATIENTS} are too narrow"
-            )
+        name, patients = run["name"], run["n"]["patients"]
+        if patients < FEW_PATIENTS:
+            notes.append(f"{name}: {patients} patients; intervals from fewer than {FEW_PATIENTS} are too narrow")
         undefined = max(e["undefined"] for e in run["metrics"].values())
         if undefined:
             notes.append(
-                f"{run['name']}: a class was missing in {undefined} of {config.bootstrap} resamples; they are left out"
+                f"{name}: a class was missing in {undefined} of {config.bootstrap} resamples; they are left out"
             )
-        without = int((held[run["name"]].patient == "").sum())
+        without = int((held[name].patient == "").sum())
         if without:
-            notes.append(f"{run['name']}: {without} frames have no patient; their clip is drawn instead")
+            notes.append(f"{name}: {without} frames have no patient; their clip is drawn instead")
     if len({frozenset(each.frame_id.tolist()) for each in held.values()}) > 1:
         notes.append("the runs were measured on different frames; use --compare, which takes the frames they share")
     return notes
