@@ -31,7 +31,7 @@ class Artefacts:
         ring = np.stack([cv2.GaussianBlur(part, (1, 0), sigmaX=0.1, sigmaY=1.2) for part in ring])
         fog = rng.standard_normal((2, probe.n_axial, probe.n_lateral), np.float32)
         fog = np.stack([cv2.GaussianBlur(part, (0, 0), sigmaX=1.4, sigmaY=0.8) for part in fog])
-        fall = np.float32(10) ** (-np.linspace(0, 1.4, probe.n_axial, dtype=np.float32)[:, None])
+        fall = np.float32(10) ** (-np.linspace(0, 0.9, probe.n_axial, dtype=np.float32)[:, None])
         level = np.float32(10 ** (body.facts.get("fog_db", -14.0) / 20) / (fog.std() * np.sqrt(2)))
         self.fog = ((fog[0] + 1j * fog[1]) * (level * fall)).astype(np.complex64)
         self.ring = (ring[0] + 1j * ring[1]).astype(np.complex64) / float(ring.std() * np.sqrt(2))

@@ -14,14 +14,14 @@ FORMATS = ("mp4", "avi", "png", "jpg", "dicom", "mixed")
 class Config:
     """What to simulate; one line a knob."""
 
-    clips: Annotated[int, Knob("clips to render", low=0, high=100_000, panel="Collection")] = 48
-    stills: Annotated[int, Knob("still images to render", low=0, high=100_000, panel="Collection")] = 16
-    patients: Annotated[int, Knob("patients that the clips and stills belong to", low=1, panel="Collection")] = 16
+    clips: Annotated[int, Knob("clips to render", low=0, high=100_000, panel="Collection")] = 96
+    stills: Annotated[int, Knob("still images to render", low=0, high=100_000, panel="Collection")] = 24
+    patients: Annotated[int, Knob("patients that the clips and stills belong to", low=1, panel="Collection")] = 24
     duplicates: Annotated[int, Knob("planted repeats, from byte for byte to cropped", low=0, panel="Collection")] = 10
     conflicts: Annotated[int, Knob("files that repeat under another patient and class", low=0, panel="Collection")] = 0
     corrupt: Annotated[int, Knob("broken files among the others", low=0, panel="Collection")] = 0
     reports: Annotated[int, Knob("stills that are report pages", low=0, panel="Collection")] = 0
-    seconds: Annotated[float, Knob("length of a clip", unit="s", low=0.1, high=600, panel="Clip")] = 2.5
+    seconds: Annotated[float, Knob("length of a clip", unit="s", low=0.1, high=600, panel="Clip")] = 1.5
     fps: Annotated[float, Knob("frame rate of a clip", unit="frames/s", low=1, high=120, panel="Clip")] = 15.0
     size: Annotated[int, Knob("longest side of a frame", unit="px", low=96, high=2048, panel="Clip")] = 320
     probe: Annotated[str, Knob("probe; mixed: one a patient", choices=PROBES, panel="Scanner")] = "mixed"

@@ -135,7 +135,7 @@ def look_of(config: Config, seed: int, patient: str) -> Look:
         return Look(scene, tuple(fit_view(probe, height, width, box) for box in halves), settings, layout)
     zoom, aim = 1.0, (0.5, 0.5)
     if layout in ("bare", "inked") and rng.random() < 0.75:
-        zoom, aim = rng.uniform(1.0, 1.5), (rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.9))
+        zoom, aim = rng.uniform(1.0, 1.35), (rng.uniform(0.35, 0.65), rng.uniform(0.3, 0.9))
     elif rng.random() < 0.3:
         zoom, aim = rng.uniform(1.03, 1.3), (0.5, rng.uniform(0, 0.5))
     return Look(scene, (fit_view(probe, height, width, (x0, y0, x1, y1), zoom=zoom, aim=aim),), settings, layout)

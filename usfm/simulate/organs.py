@@ -10,11 +10,11 @@ CLASSES = ("fibrillar", "lobular")
 """The two classes: striated tissue with a smooth oval lesion, granular tissue with a lobed one; equally bright."""
 
 
-def texture(canvas: Canvas, kind: str, *, contrast_db: float = 6.5, grain: float = 0.026) -> np.ndarray:
+def texture(canvas: Canvas, kind: str, *, contrast_db: float = 6.5, grain: float = 0.036) -> np.ndarray:
     """The texture that makes the class, in dB: mean 0, deviation `contrast_db`, the same histogram for both classes.
 
-    Grains have the same mean area in both; fibrillar ones are eight to eighteen times as long as wide and follow a bent
-    direction, lobular ones are round.
+    Three scales of grains, stronger in some places than in others. Grains have the same mean area in both; fibrillar
+    ones are eight to eighteen times as long as wide and follow a bent direction, lobular ones are round.
 
     Args:
         canvas: where.
@@ -23,12 +23,16 @@ def texture(canvas: Canvas, kind: str, *, contrast_db: float = 6.5, grain: float
         grain: geometric mean of a grain's sides as a share of the depth shown.
     """
     rng, size = canvas.rng, grain * canvas.deep * canvas.rng.uniform(0.8, 1.25)
-    if kind == "fibrillar":
-        stretch = math.sqrt(rng.uniform(8, 18))
-        field = canvas.noise(size * stretch, size / stretch, rng.uniform(-0.7, 0.7), bent=rng.uniform(0.3, 1.0))
-    else:
-        field = canvas.noise(size, size * rng.uniform(0.85, 1.15), rng.uniform(0, 3), bent=0.3)
-    skew = rng.uniform(0.0, 0.35)
+    stretch = math.sqrt(rng.uniform(8, 18)) if kind == "fibrillar" else 1.0
+    angle, bent = rng.uniform(-0.7, 0.7), rng.uniform(0.3, 1.0)
+    field: np.ndarray | float = 0.0
+    for share, scale in ((1.0, 1.0), (0.7, 0.6), (0.35, 0.35)):
+        turn = angle + rng.uniform(-0.12, 0.12)
+        field = field + share * canvas.noise(scale * size * stretch, scale * size / stretch, turn, bent=bent)
+    field = (field - np.mean(field)) / np.std(field)
+    deep = canvas.deep
+    field = field * np.clip(0.9 + 0.3 * canvas.noise(0.3 * deep, 0.2 * deep), 0.4, 1.5)
+    skew = rng.uniform(0.0, 0.2)
     field = field + skew * (field * field - 1)
     return np.float32(contrast_db) * (field - field.mean()) / field.std()
 

@@ -22,13 +22,13 @@ def _place_lesion(canvas: Canvas, kind: str, top: float, bottom: float, size: fl
 def soft(canvas: Canvas, kind: str) -> None:
     """Layers over an organ with vessels, cysts, stones and one lesion; sometimes a far reflector."""
     rng, deep = canvas.rng, canvas.deep
-    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=rng.uniform(5.5, 8)) + organs.patchiness(canvas, 2.5)
+    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=rng.uniform(7, 9)) + organs.patchiness(canvas, 2.5)
     thick = deep * (
-        rng.uniform(0.15, 0.5) if canvas.probe.shape in ("linear", "trapezoid") else rng.uniform(0.06, 0.25)
+        rng.uniform(0.12, 0.38) if canvas.probe.shape in ("linear", "trapezoid") else rng.uniform(0.06, 0.25)
     )
     inside = -organs.layers(canvas, kind, thick)
     organs.specks(canvas, inside, int(rng.integers(0, 60)))
-    _place_lesion(canvas, kind, max(0.8 * thick, 0.15 * deep), 0.85 * deep, deep * rng.uniform(0.07, 0.14))
+    _place_lesion(canvas, kind, max(0.8 * thick, 0.15 * deep), 0.85 * deep, deep * rng.uniform(0.08, 0.15))
     if rng.random() < 0.3:
         organs.reflector(canvas, inside, deep * rng.uniform(0.65, 0.95))
     for _ in range(int(rng.integers(0, 5))):
@@ -43,15 +43,18 @@ def head(canvas: Canvas, kind: str) -> None:
     rng, deep = canvas.rng, canvas.deep
     canvas.echo[:] = organs.texture(canvas, kind) + organs.patchiness(canvas, 2)
     wall = -organs.layers(canvas, kind, deep * rng.uniform(0.08, 0.16))
-    long, angle = deep * rng.uniform(0.27, 0.34), rng.uniform(-0.35, 0.35)
-    short, x, z = long * rng.uniform(0.74, 0.84), canvas.half * rng.uniform(-0.1, 0.1), deep * rng.uniform(0.5, 0.58)
-    fluid = canvas.ellipse(x, z, long * rng.uniform(1.15, 1.5), short * rng.uniform(1.1, 1.35), angle)
-    fluid = np.maximum(fluid + np.float32(0.4) * canvas.warp[0], wall)
+    long, angle = deep * rng.uniform(0.3, 0.42), rng.uniform(-0.4, 0.4)
+    short, x, z = long * rng.uniform(0.74, 0.84), canvas.half * rng.uniform(-0.12, 0.12), deep * rng.uniform(0.5, 0.6)
+    shift = (long * rng.uniform(-0.5, 0.5), short * rng.uniform(-0.35, 0.35))
+    fluid = canvas.ellipse(
+        x + shift[0], z + shift[1], long * rng.uniform(0.9, 1.2), short * rng.uniform(0.8, 1.15), angle
+    )
+    fluid = np.maximum(fluid + np.float32(1.2) * canvas.warp[0], wall)
     canvas.rim(fluid, 0.006 * deep, 6)
     canvas.fill(fluid, -40, loss=0.05)
     skull = canvas.ellipse(x, z, long, short, angle)
     thick = 0.02 * deep
-    brain = organs.texture(canvas, kind, contrast_db=6, grain=0.022) - rng.uniform(11, 15)
+    brain = organs.texture(canvas, kind, contrast_db=6.5, grain=0.034) - rng.uniform(11, 15)
     canvas.fill(skull, -4, loss=1.2)
     canvas.fill(skull + np.float32(thick), brain, loss=0.4, soft=0.005 * deep)
     size = short * rng.uniform(0.22, 0.3)
@@ -78,7 +81,7 @@ def head(canvas: Canvas, kind: str) -> None:
 def heart(canvas: Canvas, kind: str) -> None:
     """Beating chambers: dark blood in textured muscle, a septum, a valve, a bright outer border; lung beside it."""
     rng, deep = canvas.rng, canvas.deep
-    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=6) - 3 + organs.patchiness(canvas, 2)
+    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=8, grain=0.03) - 3 + organs.patchiness(canvas, 2)
     wall = -organs.layers(canvas, kind, deep * rng.uniform(0.06, 0.12))
     x, z = canvas.half * rng.uniform(-0.12, 0.05), deep * rng.uniform(0.42, 0.5)
     long, short, lean = (
@@ -121,7 +124,7 @@ def lung(canvas: Canvas, kind: str) -> None:
     rng, deep = canvas.rng, canvas.deep
     narrow = canvas.probe.shape == "linear"
     depth = deep * (rng.uniform(0.3, 0.45) if narrow else rng.uniform(0.16, 0.28))
-    canvas.echo[:] = organs.texture(canvas, kind, grain=0.02) + organs.patchiness(canvas, 2)
+    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=7.5, grain=0.026) + organs.patchiness(canvas, 2)
     organs.layers(canvas, kind, depth * rng.uniform(0.35, 0.6))
     air = -canvas.wave(depth, 0.01 * deep * rng.uniform(0.2, 1.2), waves=1.2)
     inside = organs.texture(canvas, kind) - rng.uniform(2, 6)
@@ -140,7 +143,7 @@ def lung(canvas: Canvas, kind: str) -> None:
         if abs(at) < 0.25 * pitch or abs(at - x) < 0.5 * pitch:
             continue
         rib = canvas.ellipse(at, depth * 0.72, 0.22 * pitch, 0.2 * depth)
-        canvas.fill(rib, -16, loss=14.0)
+        canvas.fill(rib, -16, loss=rng.uniform(2.5, 14.0), soft=0.02 * deep)
         canvas.rim(rib, 0.007 * deep, rng.uniform(11, 18), mirror=3)
     tails = int(rng.choice([0, 0, 1, 3, 6]))
     canvas.facts["comets"] = [
@@ -153,7 +156,7 @@ def lung(canvas: Canvas, kind: str) -> None:
     ]
     canvas.facts["pleura_mm"] = float(depth)
     canvas.facts["reverberation_db"] = float(rng.uniform(-20, -10))
-    canvas.facts["fog_db"] = float(rng.uniform(-12, 3))
+    canvas.facts["fog_db"] = float(rng.uniform(-9, 5))
 
 
 SCENES: dict[str, Callable[[Canvas, str], None]] = {"soft": soft, "head": head, "heart": heart, "lung": lung}
