@@ -10,7 +10,7 @@ from usfm.imaging.fan import SectorGeometry
 from usfm.imaging.outline import envelope, outline_points, side_line
 
 _NEAR_PX = 2.0
-_REFINED = 4
+_REFINED = 3
 _OUTLINE = 256
 _PARALLEL_RAD = math.radians(2.5)
 

@@ -17,6 +17,7 @@ _SPILL = 0.3
 _SMALLEST = 0.02
 _SAME = 0.01
 _GOOD = 0.96
+_SLACK = 0.05
 
 
 Window = tuple[int, int, int, int]
@@ -65,7 +66,12 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
                 if area < _SMALLEST * blob.size or any((blob ^ other).sum() < _SAME * area for other in tried):
                     continue
                 tried.append(blob)
-                shaped = shape_of(blob)
+                flat = float((panel & seeds & blob).sum() / area)
+                hull = envelope(blob)
+                within = float(activity[hull].sum()) / total
+                if within * (1 - flat) ** 1.5 + 0.02 <= best_score - _SLACK:
+                    continue
+                shaped = shape_of(blob, hull)
                 captured = float(activity[shaped.mask].sum()) / total
                 flat = float((panel & seeds & blob).sum() / area)
                 sharp = 0.9 + 0.1 * _along(edges, shaped.mask)
@@ -87,14 +93,15 @@ def _along(edges: np.ndarray, mask: np.ndarray) -> float:
     return float(edges[ring].mean()) if ring.any() else 1.0
 
 
-def shape_of(blob: np.ndarray) -> Shaped:
-    """Return the best shape for a blob: a sector, one cut by a window, two side by side, or its own envelope."""
-    hull = envelope(blob)
+def shape_of(blob: np.ndarray, hull: np.ndarray) -> Shaped:
+    """Return the best shape for a blob: a sector, one cut by a window, two side by side, or its envelope ``hull``."""
     best = Shaped(hull, "", 0.6 * float(blob.sum() / hull.sum()) ** 4)
     whole = (0, 0, *blob.shape)
     best = max(best, _sector(blob, whole), key=_confidence)
     if best.confidence < 0.8:
-        best = max(best, _sector(blob, _window(blob)), _dual(blob), key=_confidence)
+        window = _window(blob)
+        cut = _sector(blob, window) if window != whole else None
+        best = max(best, cut, _dual(blob), key=_confidence)
     return best
 
 
