@@ -24,8 +24,14 @@ from usfm.imaging.region import Region, find_region
 from usfm.jobs.run import Part, Phase
 from usfm.store.reader import Store
 
-FRAMES_PER_PART = 512
-"""Frames after which a part of the region phase is closed (whole sources only)."""
+PARTS = 64
+"""Parts that a store is cut into, where they get neither too small nor too large."""
+
+PART_COST = (256, 4096)
+"""Least and most that a part costs before it is closed: frames, and `SOURCE_COST` for each source."""
+
+SOURCE_COST = 16
+"""Frames that cost as much to read as a region to find."""
 
 FRAMES_PER_LAYOUT = 48
 """Frames that a region is found from, evenly over the clip: more add time, not accuracy."""
@@ -109,23 +115,29 @@ class Found:
                        arrays["empty"], [entry["reused"] for entry in header])  # fmt: skip
 
 
-def partition(store: Store, frames_per_part: int = FRAMES_PER_PART) -> list[np.ndarray]:
+def partition(store: Store, part_cost: int | None = None) -> list[np.ndarray]:
     """Cut the frames of a store into runs of whole sources, in order: the cut that region-using steps share.
 
     Args:
         store: the input store.
-        frames_per_part: a part is closed once it holds this many frames.
+        part_cost: a part is closed once it costs this much (see `PART_COST`); by default about `PARTS` parts.
 
     Returns:
-        Ascending frame rows, one array a part; together every frame once.
+        Ascending frame rows, one array a part; together every frame once. The same for the same store, whatever the
+        number of workers.
     """
-    parts, rows = [], []
-    for clip in store.clips():
-        if len(clip):
-            rows.append(clip)
-        if sum(map(len, rows)) >= frames_per_part:
+    clips = [clip for clip in store.clips() if len(clip)]
+    if part_cost is None:
+        part_cost = int(np.clip((len(store) + SOURCE_COST * len(clips)) // PARTS, *PART_COST))
+    parts: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
+    cost = 0
+    for clip in clips:
+        rows.append(clip)
+        cost += len(clip) + SOURCE_COST
+        if cost >= part_cost:
             parts.append(np.sort(np.concatenate(rows)))
-            rows = []
+            rows, cost = [], 0
     if rows:
         parts.append(np.sort(np.concatenate(rows)))
     return parts
