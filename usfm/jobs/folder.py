@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from usfm import console
 from usfm.errors import RequestError
 from usfm.jobs.parts import Part
 from usfm.store.assemble import sync_folder
+from usfm.store.codec import pixel_digest
 
 KEY, LOCK = "run.json", "lock"
 
@@ -151,8 +153,10 @@ def stem(phase: str, number: int, part: Part) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16] == path.name.rsplit(".", 2)[1]
+    if not path.stat().st_size:
+        return pixel_digest(b"") == path.name.rsplit(".", 2)[1]
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        return pixel_digest(whole) == path.name.rsplit(".", 2)[1]
 
 
 def write_json(path: Path, thing: Mapping) -> None:

@@ -53,11 +53,10 @@ def do_part(work: Callable[[Any], bytes], payload: Any, folder: str, stem: str, 
 
 def write_result(data: bytes, folder: Path, stem: str) -> str:
     """Write a result whole or not at all: temporary file, sync, rename; its digest is in its name."""
-    import hashlib
-
     from usfm.store.assemble import disk_error, sync_folder
+    from usfm.store.codec import pixel_digest
 
-    name = f"{stem}.{hashlib.sha256(data).hexdigest()[:16]}.part"
+    name = f"{stem}.{pixel_digest(data)}.part"
     temporary = folder / f"{stem}.unfinished-{os.getpid()}"
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

@@ -138,18 +138,14 @@ class _Assembly:
         with open(part.path, "rb") as raw:
             view = memoryview(mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ))
         for path in part.blocks:
-            dataset, first = source[path], self.filled[path]
-            rows = part.keep.get(path)
-            target = self.file[path]
+            offsets, sizes = hdf5.part_index(source, path)
+            first, target = self.filled[path], self.file[path]
             if self.plan.blocks[path].contiguous:
-                size = dataset.size
-                at = target.id.get_offset() + first * int(np.prod(dataset.shape[1:]))
-                start = dataset.id.get_offset()
-                self.sink.put(at, view[start : start + size])
-                self.filled[path] += len(dataset)
+                at = target.id.get_offset() + first * int(sizes[0])
+                self.sink.put(at, view[offsets[0] : offsets[-1] + sizes[-1]])
+                self.filled[path] += len(sizes)
                 continue
-            offsets, sizes, _ = hdf5.chunk_index(dataset)
-            kept = range(len(dataset)) if rows is None else rows
+            kept = part.keep.get(path, range(len(sizes)))
             starts, ends = offsets.tolist(), (offsets + sizes).tolist()
             self.filled[path] += hdf5.put_chunks(target, first, (view[starts[row] : ends[row]] for row in kept))
 

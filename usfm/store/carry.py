@@ -68,7 +68,7 @@ def _pass_through(part, file, known: dict, values: dict, labels: dict) -> int:
                     labels["split"], labels["coverage"])  # fmt: skip
     contiguous = file.groups[group] is not None
     if part.contiguous or contiguous:
-        chunk = file.pixels(group, known["pixels_row"])
+        chunk = file.pixels(group, known["pixels_row"]).tobytes()
         if not part.contiguous:
             from usfm.store.codec import compress
 

@@ -99,6 +99,49 @@ def read_column(dataset: h5py.Dataset) -> np.ndarray:
     return values
 
 
+class Tail:
+    """What follows the HDF5 image of a part: finished chunks one after another, where no library handles each.
+
+    A part is a store whose pixels and masks lie behind its tables. HDF5 does not mind the bytes after its end; in place
+    of each dataset of chunks there is a table of (offset from the end of the image, bytes), a row a chunk.
+
+    Args:
+        file: the image, open for writing.
+    """
+
+    def __init__(self, file: h5py.File):
+        self.file = file
+        self.chunks: list = []
+        self._size = 0
+        file.attrs["chunks_at"] = np.int64(0)
+
+    def add(self, path: str, chunks: list, contiguous: bool = False) -> None:
+        """Append the chunks of one dataset; `contiguous` says that they are not compressed."""
+        sizes = np.array([len(chunk) for chunk in chunks], np.int64)
+        offsets = self._size + np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        dataset = self.file.create_dataset(path, data=np.stack([offsets, sizes], axis=1))
+        dataset.attrs["contiguous"] = contiguous
+        self.chunks += chunks
+        self._size += int(sizes.sum())
+
+    def to_bytes(self) -> bytes:
+        """The image and the chunks behind it."""
+        self.file.flush()
+        size = len(self.file.id.get_file_image())
+        self.file.attrs.modify("chunks_at", np.int64(size))
+        self.file.flush()
+        image = self.file.id.get_file_image()
+        if len(image) != size:
+            raise RuntimeError(f"the image of a part grew from {size} to {len(image)} bytes")
+        return b"".join([image, *self.chunks])
+
+
+def part_index(file: h5py.File, path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Byte offsets in the file, and lengths, of the chunks of one dataset of a part, (n,) int64 each."""
+    table = file[path][()]
+    return table[:, 0] + int(file.attrs["chunks_at"]), table[:, 1]
+
+
 def create_chunked(file: h5py.File, path: str, count: int, shape: tuple[int, ...]) -> h5py.Dataset:
     """Make a uint8 dataset (count, *shape) of one gzip chunk a row, without room for its chunks yet."""
     return file.create_dataset(

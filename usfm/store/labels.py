@@ -7,7 +7,7 @@ import numpy as np
 
 from usfm.store import digest, hdf5
 from usfm.store.codec import compress, pixel_digest
-from usfm.store.schema import BLOCKS, group_name, group_shape
+from usfm.store.schema import BLOCKS, group_name
 
 
 class Labels:
@@ -100,7 +100,7 @@ class Labels:
             self._coverage.get(row),
         )
 
-    def write(self, file: h5py.File, count: int) -> None:
+    def write(self, file: h5py.File, count: int, tail: hdf5.Tail) -> None:
         """Write /labels and /patches, as far as there are any."""
         blocks, rows = {}, range(count)
         if self._class or self.class_names:
@@ -127,8 +127,7 @@ class Labels:
             hdf5.write_column(file, BLOCKS[path], path, values, documented=False)
         write_names(file, self.class_names, self.box_names, self.patch)
         for group, chunks in self._mask_chunks.items():
-            dataset = hdf5.create_chunked(file, f"/labels/masks/{group}", len(chunks), group_shape(group))
-            hdf5.put_chunks(dataset, 0, chunks)
+            tail.add(f"/labels/masks/{group}", chunks)
 
 
 def multi_known(names: Sequence[str], values: np.ndarray) -> dict[str, int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from usfm.errors import WorkError
 from usfm.store import digest, hdf5
-from usfm.store.schema import BLOCKS, FRAMES, OVERLAYS, REGIONS, SOURCES
+from usfm.store.schema import BLOCKS, FRAMES, OVERLAYS, REGIONS, SOURCES, row_shape
 
 _CHUNK_ENTRY = 160
 """Bytes of HDF5's index a chunk may take, with room to spare; measured 56 for 2-D frames."""
@@ -133,13 +133,13 @@ def _blocks(plan: Plan, part: PartPlan, file: h5py.File) -> None:
                 count = len(mine)
                 if not count:
                     continue
-            contiguous = dataset.chunks is None
-            block = plan.blocks.setdefault(path, Block(dataset.shape[1:], contiguous))
+            contiguous = bool(dataset.attrs["contiguous"])
+            block = plan.blocks.setdefault(path, Block(row_shape(path), contiguous))
             if block.contiguous != contiguous:
                 raise WorkError(f"{part.path}: some parts are compressed and others not, so they are not of one run.")
             block.count += count
             part.blocks.append(path)
-            plan.bytes_needed += dataset.id.get_storage_size() + (0 if contiguous else _CHUNK_ENTRY * count)
+            plan.bytes_needed += int(dataset[:, 1].sum()) + (0 if contiguous else _CHUNK_ENTRY * count)
 
 
 def _columns(plan: Plan, part: PartPlan, file: h5py.File, widest: dict[str, object]) -> None:

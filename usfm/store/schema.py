@@ -58,7 +58,7 @@ FRAMES = _table(
         ("width", "int32", "px", "columns of the frame", 0),
         ("pixels_group", "str", "", "which dataset of /pixels holds the frame", ""),
         ("pixels_row", "int64", "row", "row in that dataset", -1),
-        ("digest", "str", "", "first 16 hex digits of the sha256 of the frame's decoded bytes", ""),
+        ("digest", "str", "", "CRC-32 and Adler-32 of the frame's decoded bytes", ""),
         ("kind", "str", "", "what the frame shows: b-mode, doppler, m-mode, ...", "b-mode"),
         ("region_row", "int32", "row", "row of /regions, -1 = none", -1),
         ("overlay_row", "int32", "row", "row of /overlay, -1 = none", -1),
@@ -271,6 +271,18 @@ def group_shape(name: str) -> tuple[int, ...]:
         (480, 640, 3)
     """
     return tuple(int(side) for side in name.split("x"))
+
+
+def row_shape(path: str) -> tuple[int, ...]:
+    """Shape of one row of a dataset of pixels or masks.
+
+    Examples:
+        >>> row_shape("/pixels/480x640x3"), row_shape("/regions/mask/9x9")
+        ((480, 640, 3), (11,))
+    """
+    parent, _, group = path.rpartition("/")
+    shape = group_shape(group)
+    return (-(-shape[0] * shape[1] // 8),) if parent.endswith("/mask") else shape
 
 
 def describe(path: str) -> Dataset:

@@ -9,7 +9,7 @@ import numpy as np
 from usfm.store import digest, hdf5
 from usfm.store.codec import compress, pack_mask, pixel_digest
 from usfm.store.labels import Labels
-from usfm.store.schema import FORMAT, FRAMES, LIBVER, SOURCES, TABLES, VERSION, describe, group_name, group_shape
+from usfm.store.schema import FORMAT, FRAMES, LIBVER, SOURCES, TABLES, VERSION, describe, group_name
 
 _ORDER = tuple(name for name in FRAMES if name not in ("height", "width", "pixels_group", "pixels_row", "digest"))
 
@@ -163,7 +163,7 @@ class PartWriter:
         if not 0 <= source < len(self._sources):
             raise ValueError(f"source {source} is not one of the {len(self._sources)} of this part")
         self.labels.add(len(self._frames), pixels.shape, label, multi, mask, boxes, split, coverage)
-        chunk = pixels.copy() if self.contiguous else compress(pixels)
+        chunk = pixels.tobytes() if self.contiguous else compress(pixels)
         values = (frame_id, source, index, time_s, kind, region_row, overlay_row, row_spacing_mm, col_spacing_mm,
                   crop_row_px, crop_col_px, scale)  # fmt: skip
         return self._add(pixels.shape, chunk, pixel_digest(pixels), values)
@@ -220,10 +220,10 @@ class PartWriter:
         }  # fmt: skip
 
     def to_bytes(self) -> bytes:
-        """The part as the bytes of an HDF5 file: a store of its own, without history."""
+        """The part as the bytes of a file: a store of its own, without history, whose chunks lie behind its tables."""
         with h5py.File("part", "w", driver="core", backing_store=False, libver=LIBVER) as file:
             file.attrs.update({"format": FORMAT, "version": VERSION, "content_id": ""})
-            columns = self.columns()
+            tail, columns = hdf5.Tail(file), self.columns()
             for name, row in FRAMES.items():
                 hdf5.write_column(file, row, row.path, columns[name], documented=False)
             names = list(SOURCES) + sorted({n for row in self._sources for n in row} - set(SOURCES))
@@ -232,26 +232,17 @@ class PartWriter:
                 values = [source.get(name, row.missing) for source in self._sources]
                 hdf5.write_column(file, row, f"/sources/{name}", values, documented=False)
             for group, chunks in self._pixels.items():
-                self._put_pixels(file, group, chunks)
+                tail.add(f"/pixels/{group}", chunks, self.contiguous)
             for masks in (self._regions, self._overlays):
                 if masks.rows:
-                    write_masks(file, masks)
-            self.labels.write(file, len(self._frames))
+                    write_masks(file, masks, tail)
+            self.labels.write(file, len(self._frames), tail)
             for table, rows in (("dropped", self._dropped), ("rejected", self._rejected)):
                 for at, row in enumerate(TABLES[table].values()):
                     if rows:
                         hdf5.write_column(file, row, row.path, [r[at] for r in rows], documented=False)
             file.attrs["digest"] = self._digest(columns)
-            file.flush()
-            return file.id.get_file_image()
-
-    def _put_pixels(self, file: h5py.File, group: str, chunks: list) -> None:
-        shape = group_shape(group)
-        if self.contiguous:
-            hdf5.create_contiguous(file, f"/pixels/{group}", len(chunks), shape)[...] = np.stack(chunks)
-            return
-        dataset = hdf5.create_chunked(file, f"/pixels/{group}", len(chunks), shape)
-        hdf5.put_chunks(dataset, 0, chunks)
+            return tail.to_bytes()
 
     def _digest(self, columns: dict[str, list]) -> str:
         sources = [digest.row_digest(row) for row in self._sources]
@@ -266,14 +257,12 @@ class PartWriter:
         return digest.part_digest(columns, pointed, self.labels.tokens(len(self._frames)))
 
 
-def write_masks(file: h5py.File, masks: Masks) -> None:
+def write_masks(file: h5py.File, masks: Masks, tail: hdf5.Tail) -> None:
     """Write the rows and packed masks of /regions or /overlay."""
     for name, row in TABLES[masks.table].items():
         hdf5.write_column(file, row, row.path, [r[name] for r in masks.rows], documented=False)
     for group, chunks in masks.chunks.items():
-        height, width = group_shape(group)
-        dataset = hdf5.create_chunked(file, f"/{masks.table}/mask/{group}", len(chunks), (-(-height * width // 8),))
-        hdf5.put_chunks(dataset, 0, chunks)
+        tail.add(f"/{masks.table}/mask/{group}", chunks)
 
 
 def _region_row(region) -> dict:

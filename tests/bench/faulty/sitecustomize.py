@@ -1,0 +1,110 @@
+"""Break a run on purpose, in every process of it: Python imports this module at start when its folder is on the path.
+
+The file named by USFM_FAULT_FILE says what to break: a JSON object with `kind` (kill, die, hang, memory, read, full),
+`ticket` (which result of a worker, counted over all workers, or which write of the assembly), `point` (for kill: byte,
+before, after; for assembly: write, sync, before, after, tidy), `share` (of the bytes written before the end), `parent`
+(process to kill with it), `scratch` (folder for the count), and `times` (how often; 0 = always).
+"""
+
+import errno
+import json
+import os
+import signal
+import time
+
+_write, _pread, _replace = os.write, os.pread, os.replace
+
+
+def _spec() -> dict | None:
+    try:
+        with open(os.environ["USFM_FAULT_FILE"]) as file:
+            return json.load(file)
+    except (KeyError, OSError, ValueError):
+        return None
+
+
+def _ticket(scratch: str, what: str) -> int:
+    number = 0
+    while True:
+        try:
+            os.close(os.open(f"{scratch}/{what}-{number}", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            number += 1
+        else:
+            return number
+
+
+def _power_cut(spec: dict) -> None:
+    os.kill(spec["parent"], signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write(fd: int, data) -> int:
+    spec = _spec()
+    if spec is None or spec.get("phase") != "work" or spec.get("parent") == os.getpid():
+        return _write(fd, data)
+    try:
+        name = os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return _write(fd, data)
+    if ".unfinished-" not in name:
+        return _write(fd, data)
+    stem = os.path.basename(name).split(".unfinished-")[0]
+    victim = f"{spec['scratch']}/victim"
+    if os.path.exists(victim):
+        with open(victim) as file:
+            hit = file.read() == stem
+    else:
+        hit = _ticket(spec["scratch"], "result") == spec["ticket"]
+        if hit:
+            with open(victim, "w") as file:
+                file.write(stem)
+    if not hit or (spec.get("times") and _ticket(spec["scratch"], "hit") >= spec["times"]):
+        return _write(fd, data)
+    kind = spec["kind"]
+    if kind == "kill" and spec["point"] == "byte":
+        _write(fd, bytes(data)[: int(len(data) * spec["share"])])
+        _power_cut(spec)
+    elif kind == "kill":
+        _write(fd, data)
+        return len(data)  # the rename does the rest
+    elif kind == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "hang":
+        time.sleep(1e6)
+    elif kind == "memory":
+        raise MemoryError
+    elif kind == "full":
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return _write(fd, data)
+
+
+def replace(source, target, **kwargs) -> None:
+    spec = _spec()
+    if spec is not None and spec["kind"] == "kill":
+        name = os.path.basename(str(target))
+        if spec["phase"] == "work" and spec["point"] in ("before", "after") and name.endswith(".part"):
+            victim = f"{spec['scratch']}/victim"
+            if os.path.exists(victim):
+                with open(victim) as file:
+                    if name.startswith(file.read()):
+                        if spec["point"] == "after":
+                            _replace(source, target, **kwargs)
+                        _power_cut(spec)
+        if spec["phase"] == "assemble" and spec["point"] in ("before", "after") and name.endswith(".h5"):
+            if spec["point"] == "after":
+                _replace(source, target, **kwargs)
+            _power_cut(spec)
+    _replace(source, target, **kwargs)
+
+
+def pread(fd: int, size: int, offset: int) -> bytes:
+    spec = _spec()
+    if spec is not None and spec["kind"] == "read" and os.getpid() != spec["parent"]:
+        if _ticket(spec["scratch"], "read") == spec["ticket"]:
+            raise OSError(errno.EIO, "Input/output error")
+    return _pread(fd, size, offset)
+
+
+if "USFM_FAULT_FILE" in os.environ:
+    os.write, os.replace, os.pread = write, replace, pread
