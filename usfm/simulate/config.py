@@ -14,10 +14,10 @@ FORMATS = ("mp4", "avi", "png", "jpg", "dicom", "mixed")
 class Config:
     """What to simulate; one line a knob."""
 
-    clips: Annotated[int, Knob("clips to render", low=0, high=100_000, panel="Collection")] = 96
-    stills: Annotated[int, Knob("still images to render", low=0, high=100_000, panel="Collection")] = 24
+    clips: Annotated[int, Knob("clips to render", low=0, high=100_000, panel="Collection")] = 60
+    stills: Annotated[int, Knob("still images to render", low=0, high=100_000, panel="Collection")] = 12
     patients: Annotated[int, Knob("patients that the clips and stills belong to", low=1, panel="Collection")] = 24
-    duplicates: Annotated[int, Knob("planted repeats, from byte for byte to cropped", low=0, panel="Collection")] = 10
+    duplicates: Annotated[int, Knob("planted repeats, from byte for byte to cropped", low=0, panel="Collection")] = 8
     conflicts: Annotated[int, Knob("files that repeat under another patient and class", low=0, panel="Collection")] = 0
     corrupt: Annotated[int, Knob("broken files among the others", low=0, panel="Collection")] = 0
     reports: Annotated[int, Knob("stills that are report pages", low=0, panel="Collection")] = 0

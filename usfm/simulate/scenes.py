@@ -85,13 +85,13 @@ def heart(canvas: Canvas, kind: str) -> None:
     wall = -organs.layers(canvas, kind, deep * rng.uniform(0.06, 0.12))
     x, z = canvas.half * rng.uniform(-0.12, 0.05), deep * rng.uniform(0.42, 0.5)
     long, short, lean = (
-        deep * rng.uniform(0.25, 0.3),
-        deep * rng.uniform(0.12, 0.16),
+        deep * rng.uniform(0.22, 0.27),
+        deep * rng.uniform(0.1, 0.14),
         math.pi / 2 + rng.uniform(-0.3, 0.3),
     )
-    outer = canvas.ellipse(x, z, long * 1.25, short * 1.55, lean) + np.float32(0.15) * canvas.warp[0]
+    outer = canvas.ellipse(x, z, long * 1.45, short * 2.0, lean) + np.float32(0.15) * canvas.warp[0]
     beyond = np.maximum(-outer, wall)
-    canvas.fill(beyond, -14, keep=0.5, loss=1.0, soft=0.02 * deep)
+    canvas.fill(beyond, -8, keep=0.8, loss=0.8, soft=0.02 * deep)
     organs.lesion(
         canvas, kind, x + short * rng.uniform(-1, 1), z + long * rng.uniform(0.75, 0.9), deep * rng.uniform(0.07, 0.1)
     )
