@@ -72,9 +72,13 @@ def test_a_checkpoint_file_gives_the_encoders_own_features(tmp_path, wrapped):
 
 
 def test_pooling_is_part_of_the_identity():
-    mean, cls = (embedders.load(NANO, device="cpu", pool=pool) for pool in embedders.POOLS)
-    assert mean.identity != cls.identity
-    assert not np.allclose(mean.embed(_frames(1)), cls.embed(_frames(1)))
+    made = {pool: embedders.load(NANO, device="cpu", pool=pool) for pool in embedders.POOLS}
+    vectors = {pool: embedder.embed(_frames(3)) for pool, embedder in made.items()}
+    assert len({str(embedder.identity) for embedder in made.values()}) == 3
+    assert not np.allclose(vectors["mean"], vectors["cls"])
+    assert np.allclose(vectors["meanstd"][:, :64], vectors["mean"])
+    assert (vectors["meanstd"][:, 64:] >= 0).all()
+    assert {pool: embedder.dim for pool, embedder in made.items()} == {"mean": 64, "cls": 64, "meanstd": 128}
 
 
 def test_vectors_are_read_back_by_frame_id(tmp_path):

@@ -19,7 +19,9 @@ class Config:
             content=False,
         ),
     ] = ""
-    pool: Annotated[str, Knob("how tokens become one vector", choices=("mean", "cls"), panel="Encoder")] = "mean"
+    pool: Annotated[str, Knob("how tokens become one vector", choices=("mean", "cls", "meanstd"), panel="Encoder")] = (
+        "mean"
+    )
     download: Annotated[
         bool, Knob("let timm:NAME fetch weights from the hub", panel="Encoder", content=False, flag="--download")
     ] = False

@@ -14,7 +14,9 @@ class Config:
 
     task: Annotated[str, Knob("what to fit", choices=("classify",))] = ""
     encoder: Annotated[str, Knob(_SPEC, panel="Encoder", metavar="SPEC", content=False)] = ""
-    pool: Annotated[str, Knob("how tokens become one vector", choices=("mean", "cls"), panel="Encoder")] = "mean"
+    pool: Annotated[str, Knob("how tokens become one vector", choices=("mean", "cls", "meanstd"), panel="Encoder")] = (
+        "mean"
+    )
     download: Annotated[
         bool, Knob("let timm:NAME fetch weights from the hub", panel="Encoder", content=False, flag="--download")
     ] = False

@@ -24,7 +24,7 @@ from usfm.provenance import file_sha256
 from usfm.seeding import torch_seed
 
 RANDOM_MODEL = "vit_tiny_patch16_224"
-POOLS = ("mean", "cls")
+POOLS = ("mean", "cls", "meanstd")
 FEATURES_FORMAT = "usfm-features"
 
 
@@ -108,7 +108,9 @@ def load(spec: str, *, device: str = "auto", download: bool = False, seed: int =
         device: auto, cpu, cuda, cuda:1 or mps.
         download: allow `timm:NAME` to fetch weights from the hub.
         seed: of `random`.
-        pool: "mean" of the patch tokens or the class token "cls"; other networks have their own pooling.
+        pool: how a transformer's tokens become one vector: "mean" of the patch tokens, the class token "cls", or
+            "meanstd", their mean and standard deviation side by side (twice as long; tells textures apart that have the
+            same mean). Other networks have their own pooling.
 
     Raises:
         RequestError: the SPEC is unknown, or what it names is missing, damaged or of another kind.
@@ -162,11 +164,23 @@ def _runner(model, device: str, pass_: Callable) -> Callable[[np.ndarray], np.nd
     return forward
 
 
+def _pooled(tokens, prefix: int, pool: str):
+    """Tokens (B, prefix + L, D) to vectors (B, D), or (B, 2 D) for "meanstd"."""
+    import torch
+
+    if pool == "cls":
+        return tokens[:, 0]
+    patches = tokens[:, prefix:].float()
+    mean = patches.mean(1)
+    return mean if pool == "mean" else torch.cat([mean, patches.std(1, correction=0)], dim=1)
+
+
 def _of_encoder(encoder, name: str, identity: dict, device: str, pool: str) -> Embedder:
     shape = encoder.shape
     facts = {"model": shape.name, "image_size": list(shape.image_size), "in_chans": shape.in_chans, "pool": pool}
-    forward = _runner(encoder, device, lambda model, x: model.features(model.normalise(x), pool))
-    return Embedder(name, shape.embed_dim, {**identity, **facts}, shape.image_size, shape.in_chans, forward)
+    forward = _runner(encoder, device, lambda model, x: _pooled(model(model.normalise(x)), 1, pool))
+    dim = shape.embed_dim * (2 if pool == "meanstd" else 1)
+    return Embedder(name, dim, {**identity, **facts}, shape.image_size, shape.in_chans, forward)
 
 
 def _random(model: str, seed: int, device: str, pool: str) -> Embedder:
@@ -228,8 +242,8 @@ def _timm(rest: str, device: str, download: bool, pool: str) -> Embedder:
 
     def pass_(network, x):
         tokens = network.forward_features((x / 255 - mean.to(x.device)) / std.to(x.device))
-        if tokens.ndim == 3 and pool == "mean":
-            return tokens[:, prefix:].mean(1)
+        if tokens.ndim == 3 and (pool != "cls" or prefix):
+            return _pooled(tokens, prefix, pool)
         return network.forward_head(tokens, pre_logits=True)
 
     forward = _runner(model, device, pass_)
