@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 
 from usfm.pictures import html
-from usfm.pictures.sheet import contact_sheet, fit, mask_over
+from usfm.pictures.sheet import contact_sheet, mask_over
 from usfm.store.reader import Store
 
 SHOWN = 36
-CELL_PX = 300
+CELL_PX = 240
 BLUR_SHARE = 0.035
 """Blur of what was filled, standard deviation as a share of the frame's height: no letter survives."""
 
@@ -34,13 +34,13 @@ def write(folder: Path, source: Store, out: Store, summary: dict) -> Path:
     for row in rows:
         mask, detail = of_frame(out, row)
         before = source.frame(where[str(out.column("frame_id")[row])])
-        cells.append(pair(mask_over(blurred(before, mask), mask), out.frame(row)))
-        captions.append(f"{len(detail['text_boxes_xyxy_px'])} text, {detail['filled_px']} px filled")
+        cells += [mask_over(blurred(before, mask), mask), out.frame(row)]
+        captions += [f"{len(detail['text_boxes_xyxy_px'])} lines, {detail['filled_px']} px", "filled"]
         share = detail["filled_in_region_px"] / max(1, detail["region_px"])
         table.append([out.of_frames("path")[row], out.column("frame_id")[row], len(detail["text_boxes_xyxy_px"]),
                       detail["readings"], detail["filled_px"], 100 * share])  # fmt: skip
     columns = ["source", "frame", "text lines", "readings", "filled (px)", "region filled (%)"]
-    pictures = html.figure(contact_sheet(cells, captions, columns=2, cell_px=2 * CELL_PX)) if cells else "None changed."
+    pictures = html.figure(contact_sheet(cells, captions, columns=4, cell_px=CELL_PX)) if cells else "None changed."
     sections = [
         ("Counts", html.facts(counts)),
         ("Before and after", html.paragraph(
@@ -81,8 +81,3 @@ def blurred(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
     rim = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
     smooth = cv2.GaussianBlur(frame, (0, 0), sigma)
     return np.where(rim if frame.ndim == 2 else rim[..., None], smooth, frame)
-
-
-def pair(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Two frames side by side, RGB."""
-    return np.hstack([fit(frame, CELL_PX, CELL_PX) for frame in (before, after)])

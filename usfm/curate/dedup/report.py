@@ -8,7 +8,7 @@ from usfm.curate.dedup.config import Config
 from usfm.curate.dedup.verdict import Verdict
 from usfm.pictures import html
 from usfm.pictures.curves import curves
-from usfm.pictures.sheet import contact_sheet, fit
+from usfm.pictures.sheet import contact_sheet
 from usfm.store.reader import Store
 
 CELL_PX = 150
@@ -74,16 +74,13 @@ def curve(figures: dict) -> str:
     return html.figure(picture) + html.details("figures", html.table(["stage", "threshold", "kept (%)"], rows))
 
 
-def pairs(store: Store, chosen: list, captions: list[str] | None = None) -> str:
+def pairs(store: Store, chosen: list) -> str:
     """Pictures of pairs of frames side by side, each with its similarity."""
     if not chosen:
         return html.paragraph("There are none.")
-    cells, names = [], []
-    for k, (i, j, similarity) in enumerate(chosen):
-        left, right = (fit(store.frame(int(row)), CELL_PX, CELL_PX) for row in (i, j))
-        cells.append(np.hstack([left, right]))
-        names.append(f"{similarity:.3f}" + (f" {captions[k]}" if captions else ""))
-    return html.figure(contact_sheet(cells, names, columns=3, cell_px=2 * CELL_PX))
+    cells = [store.frame(int(row)) for i, j, _ in chosen for row in (i, j)]
+    names = [name for _, _, similarity in chosen for name in (f"{similarity:.3f}", "")]
+    return html.figure(contact_sheet(cells, names, columns=6, cell_px=CELL_PX))
 
 
 def dropped(store: Store, final: Verdict) -> str:
