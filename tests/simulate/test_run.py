@@ -146,3 +146,21 @@ def test_brightness_does_not_tell_the_class(tmp_path):
     }
     gap = abs(means["fibrillar"].mean() - means["lobular"].mean())
     assert gap < 0.4 * np.concatenate(list(means.values())).std()
+
+
+def test_parts_of_other_options_are_not_mixed_in(tmp_path, monkeypatch):
+    from usfm.simulate import run as room
+
+    def stop(*job):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "_one", stop)
+        with pytest.raises(Exception, match="interrupted"):
+            run(SMALL, Request(out=str(tmp_path / "clips"), workers=1))
+    other = Request(out=str(tmp_path / "clips"), workers=1, seed=1)
+    with pytest.raises(RequestError, match="--overwrite"):
+        run(SMALL, other)
+    tiny = Config(clips=0, stills=1, patients=1, duplicates=0, size=96)
+    run(tiny, Request(out=str(tmp_path / "clips"), workers=1, overwrite=True))
+    assert len(list((tmp_path / "clips").rglob("*.png"))) == 1

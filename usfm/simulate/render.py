@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from usfm.imaging import overlay_paint
+from usfm.imaging import fan, overlay_paint
 from usfm.imaging.overlay_moving import MOVING
 from usfm.seeding import stream
 from usfm.simulate import repeats
@@ -193,7 +193,8 @@ def _write(path: Path, item: Item, take: Take, fps: float) -> None:
     if kind in ("mp4", "avi"):
         write_video(path, take.frames, take.times_s, code, crf=33 if item.repeat == "reencoded" else 20)
     elif kind == "dcm":
-        boxes = [repeats.bounds(take.region)] if take.region.any() else []
+        shown = [fan.mask(geometry, take.region.shape) & take.region for geometry in take.geometries]
+        boxes = [repeats.bounds(mask) for mask in shown if mask.any()]
         geometry = take.geometries[0] if take.geometries else None
         x = round(geometry.apex_x_px) if geometry else 0
         y = round(geometry.apex_y_px + geometry.radius_0_px) if geometry else 0

@@ -13,6 +13,7 @@ import cv2
 from usfm import console, provenance
 from usfm.config import Request, content_dict
 from usfm.errors import Interrupted, RequestError, WorkError
+from usfm.jobs.folder import PartsFolder
 from usfm.simulate import plan
 from usfm.simulate.config import Config
 from usfm.simulate.render import render
@@ -35,7 +36,6 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError("simulate needs --out, the folder to make.")
     out = Path(request.out)
     truth = out.with_name(out.name + ".truth")
-    parts = out.with_name(out.name + ".parts")
     items = plan.collection(config, request.seed)
     if not items:
         raise RequestError("nothing to simulate: --clips and --stills are both 0.")
@@ -59,21 +59,25 @@ def run(config: Config, request: Request) -> dict:
             return {**summary, **_figures(json.loads((truth / "truth.json").read_text())["items"], 0.0)}
         raise RequestError(f"{out} exists; choose another --out or give --overwrite.")
     started = time.monotonic()
+    parts = PartsFolder(out)
     try:
-        entries = _render_all(config, request, items, parts, key)
-        write_truth(parts / "truth", entries, options, key)
+        parts.enter({"command": "simulate", "usfm": provenance.software()["usfm"], **options}, request.overwrite)
+        entries = _render_all(config, request, items, parts.path)
+        write_truth(parts.path / "truth", entries, options, key)
         for old in (truth, out):
             if old.exists():
                 shutil.rmtree(old)
-        os.rename(parts / "truth", truth)
-        os.rename(parts / "media", out)
-        shutil.rmtree(parts)
+        os.rename(parts.path / "truth", truth)
+        os.rename(parts.path / "media", out)
+        parts.remove()
     except (NotADirectoryError, FileExistsError, PermissionError):
         raise  # a wrong request: the front door says so
     except OSError as error:
         raise WorkError(
             f"cannot write {out}: {error.strerror or error}; free space or choose another --out."
         ) from error
+    finally:
+        parts.leave()
     return {**summary, **_figures(entries, time.monotonic() - started)}
 
 
@@ -98,18 +102,10 @@ def _key_of(truth: Path) -> str:
         return ""
 
 
-def _render_all(config: Config, request: Request, items: list[plan.Item], parts: Path, key: str) -> list[dict]:
+def _render_all(config: Config, request: Request, items: list[plan.Item], parts: Path) -> list[dict]:
     """Render what is not yet in the parts folder; returns every item's entry, in order."""
-    note = parts / "key"
-    if parts.exists() and (not note.exists() or note.read_text() != key):
-        if not request.overwrite:
-            raise RequestError(
-                f"{parts} was begun with other options; finish that run, remove it, or give --overwrite."
-            )
-        shutil.rmtree(parts)
     for folder in ("media", "truth", "done"):
         (parts / folder).mkdir(parents=True, exist_ok=True)
-    note.write_text(key)
     todo = [at for at in range(len(items)) if not (parts / "done" / f"{at:06d}.json").exists()]
     with console.progress("simulate", len(items), unit="files") as bar:
         bar.advance(len(items) - len(todo))
