@@ -11,10 +11,10 @@ from usfm.store.writer import PartWriter
 def make_store(tmp_path):
     """Write a store of clips: one clip a row of (patient, class, split); the class shows as brightness."""
 
-    def make(clips, *, frames=4, seed=0, noise=25, name="s.h5", identical=()):
+    def make(clips, *, frames=4, seed=0, noise=25, name="s.h5", identical=(), like=None):
         rng = np.random.default_rng(seed)
         names = sorted({clip[1] for clip in clips if clip[1] is not None})
-        part = PartWriter(class_names=names)
+        part, drawn = PartWriter(class_names=names), {}
         for k, (patient, kind, split) in enumerate(clips):
             sha = f"{k:064x}"[::-1]
             source = part.source(path=f"clip{k:02}.mp4", sha256=sha, kind="video", patient=patient)
@@ -23,6 +23,9 @@ def make_store(tmp_path):
                 picture = np.clip(rng.normal(level, noise, (24, 24)), 0, 255).astype(np.uint8)
                 if k in identical:
                     picture = np.arange(576, dtype=np.uint16).reshape(24, 24).astype(np.uint8) + f
+                if k in (like or {}):  # the same picture, a little brighter
+                    picture = drawn[like[k], f] // 2 + 9
+                drawn[k, f] = picture
                 part.frame(
                     picture,
                     frame_id=frame_id(sha, f),

@@ -98,3 +98,14 @@ def test_a_fraction_takes_patients_off_training_only(make_store, cohort):
         assert np.array_equal(a.held, b.held)
         assert set(b.train) < set(a.train)
         assert len(set(less.groups.code[b.train])) == len(set(whole.groups.code[a.train])) // 2
+
+
+def test_pictures_that_look_the_same_on_both_sides_are_counted_and_said(make_store, cohort, capsys):
+    parts = ["train"] * 16 + ["test"] * 8
+    clips = [(p, k, split) for (p, k, _), split in zip(cohort, parts, strict=True)]
+    clean = make_store(clips)
+    assert plan.leaks(clean, plan.make(clean, None, 1.0, 0)) == 0
+    assert "look the same" not in capsys.readouterr().err
+    doubled = make_store(clips, like={20: 1}, name="d.h5")
+    assert plan.leaks(doubled, plan.make(doubled, None, 1.0, 0)) == 4
+    assert "4 held-out frames look the same" in capsys.readouterr().err

@@ -6,6 +6,8 @@ import numpy as np
 
 from usfm import console
 from usfm.errors import RequestError
+from usfm.screening.features import THRESHOLD, visual_features
+from usfm.screening.leaks import pairs_between
 from usfm.seeding import stream
 from usfm.store.reader import Store
 from usfm.tasks.folds import Fold, Groups, fraction_of, group_frames, groups_per_class, stratified
@@ -24,7 +26,6 @@ class Plan:
         groups: patients (or clips) that stay on one side.
         folds: positions in `rows` to train on and to hold out.
         unlabelled: frames of the store without a class.
-        leaks: held-out frames that are identical to a training frame.
     """
 
     rows: np.ndarray
@@ -33,7 +34,6 @@ class Plan:
     groups: Groups
     folds: list[Fold]
     unlabelled: int
-    leaks: int
 
 
 def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
@@ -78,13 +78,30 @@ def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
     for fold in chosen:
         shared = np.intersect1d(groups.code[fold.train], groups.code[fold.held])
         assert not len(shared), f"fold {fold.name} has {len(shared)} patients on both sides"
-    leaks = _identical(store, rows, chosen) if has_split and folds is None else 0
-    return Plan(rows, target, names, groups, chosen, len(store) - len(rows), leaks)
+    return Plan(rows, target, names, groups, chosen, len(store) - len(rows))
 
 
 def patients_of(plan: Plan, where: np.ndarray) -> int:
     """Count the groups among some of the plan's frames."""
     return len(np.unique(plan.groups.code[where]))
+
+
+def leaks(store: Store, plan: Plan) -> int:
+    """Count held-out frames that look the same as a training frame of another patient, and say so.
+
+    "The same" is the cosine of the visual screening (`usfm.screening`), which all frames with labels go through.
+    """
+    features = visual_features(store, plan.rows)
+    leaking: set[int] = set()
+    for fold in plan.folds:
+        found = pairs_between(features[fold.held], features[fold.train])
+        leaking |= set(fold.held[found.i].tolist())
+    if leaking:
+        console.warn(
+            f"{len(leaking)} held-out frames look the same as a training frame of another patient (cosine of "
+            f"{THRESHOLD} or more): the result is too good; see 'usfm dedup'"
+        )
+    return len(leaking)
 
 
 def _groups(store: Store, rows: np.ndarray) -> Groups:
@@ -161,8 +178,3 @@ def _fewer(fold: Fold, target: np.ndarray, code: np.ndarray, fraction: float, se
     rng = stream(seed, "fraction", fold.name)
     keep = fraction_of(target[fold.train], code[fold.train], fraction, rng)
     return Fold(fold.name, fold.train[keep], fold.held, fold.split)
-
-
-def _identical(store: Store, rows: np.ndarray, folds: list[Fold]) -> int:
-    digest = np.asarray(store.column("digest"), object)[rows]
-    return sum(int(np.isin(digest[f.held].astype(str), digest[f.train].astype(str)).sum()) for f in folds)

@@ -44,7 +44,7 @@ def run(config: Config, request: Request) -> dict:
     _say_plan(plan, config)
     if request.dry_run:
         console.say(f"would embed {len(plan.rows):,} frames with {config.encoder} and write {out}")
-        return {**_summary(plan, store, out, 0.0), "dry_run": True}
+        return {**_summary(plan, store, out, 0.0, 0), "dry_run": True}
     embedder = embedders.load(
         config.encoder, device=request.device, download=config.download, seed=request.seed, pool=config.pool
     )
@@ -52,7 +52,12 @@ def run(config: Config, request: Request) -> dict:
     key = digest(["finetune", content_dict(config), request.seed, inputs])
     if up_to_date(out, key, request.overwrite, key_in("card.json")):
         card = json.loads((out / "card.json").read_text(encoding="utf-8"))
-        return {**_summary(plan, store, out, card["seconds"]), **card["frame_metrics"], "up_to_date": True}
+        return {
+            **_summary(plan, store, out, card["seconds"], card["leaks"]),
+            **card["frame_metrics"],
+            "up_to_date": True,
+        }
+    leaks = planning.leaks(store, plan)
     with console.progress(f"embedding with {embedder.name}", len(plan.rows)) as bar:
         vectors = features.cached(
             store, plan.rows, embedder, out.parent / ".features", batch_size=config.batch_size, advance=bar.advance
@@ -78,6 +83,7 @@ def run(config: Config, request: Request) -> dict:
         "inputs": {"store": store.content_id},
         "class_names": list(plan.class_names),
         "counts": _counts(plan),
+        "leaks": leaks,
         "folds": lines,
         "frame_metrics": measured,
         "settings": content_dict(config),
@@ -96,7 +102,7 @@ def run(config: Config, request: Request) -> dict:
         _figures(new / "figures", whole)
         (new / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     _say_result(whole, measured, config, embedder.name)
-    return {**_summary(plan, store, out, seconds), **measured}
+    return {**_summary(plan, store, out, seconds, leaks), **measured}
 
 
 def _check(config: Config, request: Request) -> None:
@@ -190,11 +196,10 @@ def _counts(plan: planning.Plan) -> dict:
         "frames_without_class": plan.unlabelled,
         "frames_without_patient": plan.groups.without_patient,
         "patients_joined": [list(members) for members in plan.groups.joined],
-        "identical_frames_across_the_split": plan.leaks,
     }
 
 
-def _summary(plan: planning.Plan, store: Store, out: Path, seconds: float) -> dict:
+def _summary(plan: planning.Plan, store: Store, out: Path, seconds: float, leaks: int) -> dict:
     counts = _counts(plan)
     used = plan.rows[_used(plan)]
     return {
@@ -209,7 +214,7 @@ def _summary(plan: planning.Plan, store: Store, out: Path, seconds: float) -> di
         "frames_per_s": round(len(used) / seconds, 1) if seconds else None,
         "patients": counts["patients"],
         "folds": len(plan.folds),
-        "leaks": plan.leaks,
+        "leaks": leaks,
     }
 
 
@@ -222,8 +227,6 @@ def _say_plan(plan: planning.Plan, config: Config) -> None:
     console.table(f"{config.task}, {config.protocol}, {how}", ["class", "frames", "patients"], rows)
     if plan.unlabelled:
         console.say(f"{plan.unlabelled:,} frames have no class and are left out")
-    if plan.leaks:
-        console.warn(f"{plan.leaks} held-out frames are identical to a training frame of another patient")
 
 
 def _say_result(whole: Predictions, measured: dict, config: Config, name: str) -> None:
