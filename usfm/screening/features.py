@@ -21,7 +21,7 @@ BATCH = 64
 
 
 def visual_features(
-    store: Store, rows: Sequence[int], masks: Mapping[int, np.ndarray | None] | None = None
+    store: Store, rows: Sequence[int] | np.ndarray, masks: Mapping[int, np.ndarray | None] | None = None
 ) -> np.ndarray:
     """Describe frames of a store by the low frequencies of their acoustic regions.
 

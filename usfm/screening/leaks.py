@@ -87,9 +87,9 @@ def split_leaks(store: Store, tags: Sequence | None = None, threshold: float = T
     Returns:
         The pairs, in rows of the store.
     """
-    tags = store.split() if tags is None else tags
-    rows = np.flatnonzero(np.array([str(tag) not in ("", "-1") for tag in tags], bool))
-    found = unlike_pairs(visual_features(store, rows), [tags[row] for row in rows], threshold)
+    names = [str(tag) for tag in (store.split() if tags is None else tags)]
+    rows = np.flatnonzero([name not in ("", "-1") for name in names])
+    found = unlike_pairs(visual_features(store, rows), [names[row] for row in rows], threshold)
     return Pairs(rows[found.i], rows[found.j], found.similarity, found.total)
 
 
