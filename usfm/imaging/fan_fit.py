@@ -46,6 +46,8 @@ def fit_fan(mask: np.ndarray, spill: float = 1.0) -> tuple[SectorGeometry | None
     guesses = _guesses(inside, outline)
     rough = [_score(guess, target, outline, spill) for guess in guesses]
     for k in np.argsort(rough, kind="stable")[::-1][:_REFINED]:
+        if rough[k] == 0 < max(rough):
+            break
         geometry = _refined(guesses[k], outline, inside)
         if geometry is None:
             continue

@@ -1,5 +1,6 @@
 """Search a picture for its acoustic region: try seed maps, give each blob its best shape, keep the best of all."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +18,11 @@ _SPILL = 0.3
 _SMALLEST = 0.02
 _SAME = 0.01
 _GOOD = 0.96
+_GOOD_ENOUGH = 0.94
+_GUESS = 0.2
 _SLACK = 0.05
+_CLEANINGS = ((80, 36), (80, 14), (400, 36))
+"""Gaps healed and thinnest body kept, as parts of the longest side: usual, things hang on the sector, text near it."""
 
 
 Window = tuple[int, int, int, int]
@@ -55,34 +60,40 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
     activity = region_seeds.activity(image, spread, sorted({*map(float, levels), *interface}))
     total = max(1e-6, float(activity.sum()))
     edges = region_seeds.edges(image)
-    side = max(image.shape)
+    maps = list(_seed_maps(stack, image, spread, levels, interface))
+    whole = Shaped(np.ones(image.shape, bool), "", 0.0 if len(levels) else 0.5)
+    best, best_score = whole, 0.0
     tried: list[np.ndarray] = []
-    best, best_score = Shaped(np.ones(image.shape, bool), "", 0.0 if len(levels) else 0.5), 0.0
-    for seeds in _seed_maps(stack, image, spread, levels, interface):
-        for heal_px, thin_px in ((side // 80, side // 36), (side // 80, side // 14), (0, side // 36)):
-            found = region_seeds.blobs(seeds, max(2, heal_px), max(3, thin_px))
-            for blob in found[:1] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
-                area = blob.sum()
-                if area < _SMALLEST * blob.size or any((blob ^ other).sum() < _SAME * area for other in tried):
-                    continue
-                tried.append(blob)
-                flat = float((panel & seeds & blob).sum() / area)
+    for heal, thin in _CLEANINGS:
+        for seeds in maps:
+            for blob in _new_blobs(seeds, heal, thin, tried):
+                flat = (1 - float((panel & seeds & blob).sum() / blob.sum())) ** 1.5
                 hull = envelope(blob)
-                within = float(activity[hull].sum()) / total
-                if within * (1 - flat) ** 1.5 + 0.02 <= best_score - _SLACK:
+                if float(activity[hull].sum()) / total * flat + 0.02 <= best_score - _SLACK:
                     continue
                 shaped = shape_of(blob, hull)
-                captured = float(activity[shaped.mask].sum()) / total
-                flat = float((panel & seeds & blob).sum() / area)
-                sharp = 0.9 + 0.1 * _along(edges, shaped.mask)
                 # Text lies outside the region of a still; what moves outside that of a clip is little.
-                captured **= 1 if spread is None else 2
-                score = shaped.confidence * captured * (1 - flat) ** 1.5 * sharp + 0.02 * shaped.mask.mean()
+                captured = (float(activity[shaped.mask].sum()) / total) ** (1 if spread is None else 2)
+                sharp = 0.9 + 0.1 * _along(edges, shaped.mask)
+                score = shaped.confidence * captured * flat * sharp + 0.02 * shaped.mask.mean()
                 if score > best_score:
                     best, best_score = shaped, score
-                if score > _GOOD:
-                    return best
-    return best
+            if best_score > _GOOD:
+                return best
+        if best_score > _GOOD_ENOUGH:
+            return best
+    return best if best.confidence >= _GUESS else dataclasses.replace(whole, confidence=best.confidence)
+
+
+def _new_blobs(seeds: np.ndarray, heal: int, thin: int, tried: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the largest blob of a map, and all its large ones together, unless one like it was there before."""
+    side = max(seeds.shape)
+    found = region_seeds.blobs(seeds, max(2, side // heal), max(3, side // thin))
+    for blob in found[:1] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
+        area = blob.sum()
+        if area >= _SMALLEST * blob.size and not any((blob ^ other).sum() < _SAME * area for other in tried):
+            tried.append(blob)
+            yield blob
 
 
 def _along(edges: np.ndarray, mask: np.ndarray) -> float:
