@@ -68,7 +68,7 @@ def main() -> None:
     """Make the sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--simulated", type=Path, required=True)
-    parser.add_argument("--real", type=Path, required=True)
+    parser.add_argument("--real", type=Path, help="without it the sheet holds simulated frames only, as in the docs")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--cell", type=int, default=300)
@@ -77,7 +77,7 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     left = choose(args.simulated, args.count, rng)
-    right = choose(args.real, args.count, rng, FOLDERS)
+    right = choose(args.real, args.count, rng, FOLDERS) if args.real else []
     if args.shuffle:
         mixed = left + right
         order = rng.permutation(len(mixed))
@@ -88,10 +88,13 @@ def main() -> None:
         sheet = np.vstack([row for row in rows if row.shape == rows[0].shape])
     else:
         halves = []
-        for paths in (left, right):
+        for paths in (left, right) if right else (left,):
             cells = [cell_of(path, args.cell) for path in paths]
-            halves.append(np.vstack([np.hstack(cells[at : at + 4]) for at in range(0, len(cells) // 4 * 4, 4)]))
-        sheet = np.hstack([halves[0], np.full((halves[0].shape[0], 12, 3), 255, np.uint8), halves[1]])
+            wide = 4 if right else 8
+            rows = range(0, len(cells) // wide * wide, wide)
+            halves.append(np.vstack([np.hstack(cells[at : at + wide]) for at in rows]))
+        line = np.full((halves[0].shape[0], 12, 3), 255, np.uint8)
+        sheet = np.hstack([halves[0], line, halves[1]]) if right else halves[0]
     cv2.imwrite(str(args.out), sheet)
 
 

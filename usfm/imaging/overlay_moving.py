@@ -141,7 +141,7 @@ class MMode:
         self.rows = (int(line[0]), int(line[-1]) + 1) if line.size else (0, self.top)
         self.strip = np.zeros((height - self.top, width), np.uint8)
         self.strip[0] = 120
-        self.written = 0
+        self.written, self.period_s = 0, period_s
         self.drawing = blank(region.shape)
         self.drawing.dotted(
             (self.col, self.rows[0]), (self.col, self.rows[1]), (GREEN, YELLOW, WHITE)[rng.integers(3)], 6
@@ -154,8 +154,10 @@ class MMode:
         line = gray[self.rows[0] : self.rows[1], self.col][:, None]
         column = cv2.resize(line, (1, self.strip.shape[0] - 2), interpolation=cv2.INTER_AREA)[:, 0]
         until = int(time_s / SWEEP_S * width) + 1
-        for place in range(self.written, until):
-            self.strip[2:, place % width] = column
+        sway = 0.02 * self.strip.shape[0] if until - self.written > width // 4 else 0.0
+        for place in range(self.written, until):  # a long gap (a still) is filled with a heart's slow sway
+            shift = round(sway * math.sin(2 * math.pi * place / width * SWEEP_S / self.period_s))
+            self.strip[2:, place % width] = np.roll(column, shift)
         self.written = until
         strip = self.strip.copy()
         strip[:, until % width : until % width + 3] = 0

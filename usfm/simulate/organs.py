@@ -34,7 +34,8 @@ def texture(canvas: Canvas, kind: str, *, contrast_db: float = 6.5, grain: float
     field = field * np.clip(0.9 + 0.3 * canvas.noise(0.3 * deep, 0.2 * deep), 0.4, 1.5)
     skew = rng.uniform(0.0, 0.2)
     field = field + skew * (field * field - 1)
-    return np.float32(contrast_db) * (field - field.mean()) / field.std()
+    field = np.float32(contrast_db) * (field - field.mean()) / field.std()
+    return np.where(field > 0, 14 * np.tanh(field / 14), field).astype(np.float32)
 
 
 def patchiness(canvas: Canvas, spread_db: float) -> np.ndarray:
@@ -69,7 +70,7 @@ def specks(canvas: Canvas, inside: np.ndarray, count: int) -> None:
         angle = rng.uniform(-0.6, 0.6)
         grain = canvas.noise(deep * rng.uniform(0.015, 0.05), 0.006 * deep, angle, bent=0.8)
         show = (grain > rng.uniform(2.2, 2.9)) & (inside < 0)
-        canvas.echo[show] += np.float32(rng.uniform(5, 11)) * np.minimum(grain[show] - 1.6, 1.5)
+        canvas.echo[show] = np.maximum(canvas.echo[show], rng.uniform(4, 11) + 2 * np.minimum(grain[show] - 2, 1.5))
 
 
 def layers(canvas: Canvas, kind: str, thick: float) -> np.ndarray:

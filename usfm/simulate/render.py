@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from usfm.imaging import fan, overlay_paint
-from usfm.imaging.overlay_moving import MOVING
+from usfm.imaging.overlay_moving import MOVING, SWEEP_S
 from usfm.seeding import stream
 from usfm.simulate import repeats
 from usfm.simulate.config import Config
@@ -173,11 +173,12 @@ def _paint(config, seed, item, look: Look, region, frames, flow, times_s, facts)
     screen = overlay_paint.design(fixed, region, stream(seed, "screen", item.device))
     marks = overlay_paint.design(loose, region, draw)
     period_s = facts.get("beat", {}).get("period_s", 0.9)
+    lead_s = 0.0 if item.kind == "clip" else float(draw.uniform(1, 2)) * SWEEP_S
     moving = [MOVING[name](region, stream(seed, "moving", item.number, name), period_s) for name in layout.moving]
     for at, frame in enumerate(frames):
         done, drawn = screen.over(frame)
         for thing in moving:
-            done, more = thing.over(done, float(times_s[at]), flow[at])
+            done, more = thing.over(done, float(times_s[at]) + lead_s, flow[at])
             drawn = drawn | more
             colour[at] = getattr(thing, "colour", none)
         done, more = marks.over(done)
