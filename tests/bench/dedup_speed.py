@@ -1,17 +1,14 @@
 """DCT features and the exact search against imagehash.phash, and the cost of thinning out many frames.
 
-    python tests/bench/dedup_speed.py [--frames 400] [--side 450] [--search 20000] [--repeat 3] [--store STORE.h5]
+    OMP_NUM_THREADS=1 python tests/bench/dedup_speed.py [--frames 400] [--side 450] [--search 20000] [--repeat 3] [--store STORE.h5]
 
-One thread each, the same gray frames in memory, runs alternate, the fastest counts. The search is the star cover of
+One thread each, the same gray frames in memory, CPU seconds, the fastest run counts. The search is the star cover of
 random vectors of 256 numbers, in which each second one is a copy; `430,000 frames` is the quadratic estimate for the
-size of PolarMAE's corpus on this machine's cores.
+size of PolarMAE's corpus on one core.
 """
 
 import argparse
-import os
 import time
-
-os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
 
 import cv2
 import imagehash
@@ -46,12 +43,12 @@ def frames_of(args: argparse.Namespace) -> tuple[list[np.ndarray], list[np.ndarr
 
 
 def fastest(work, repeat: int) -> float:
-    """Seconds of the fastest of some runs."""
+    """CPU seconds of the fastest of some runs: other processes on the machine do not count."""
     times = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
