@@ -1,6 +1,6 @@
 """DCT features and the exact search against imagehash.phash, and the cost of thinning out many frames.
 
-    OMP_NUM_THREADS=1 python tests/bench/dedup_speed.py [--frames 400] [--side 450] [--search 20000] [--repeat 3] [--store STORE.h5]
+    OMP_NUM_THREADS=1 python tests/bench/dedup_speed.py [--frames 400] [--side 450] [--search 20000] [--store STORE.h5]
 
 One thread each, the same gray frames in memory, CPU seconds, the fastest run counts. The search is the star cover of
 random vectors of 256 numbers, in which each second one is a copy; `430,000 frames` is the quadratic estimate for the
