@@ -21,7 +21,7 @@ from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
 TRUSTED_FIT = 0.6
-"""Confidence from which a sector fitted to a region of unknown shape is kept as its geometry."""
+"""Confidence from which a sector's geometry goes into the store; below, the region is its mask alone."""
 
 
 def run(config: Config, request: Request) -> dict:
@@ -121,7 +121,7 @@ def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) ->
         region = corrections.region(correction[1], region.mask.shape)
     if not region.mask.any():
         region = dataclasses.replace(region, mask=np.ones_like(region.mask), geometry=None, confidence=0.0)
-    if not config.fit_fan:
+    if not config.fit_fan or (region.geometry is not None and region.confidence < TRUSTED_FIT):
         region = dataclasses.replace(region, geometry=None)
     elif region.geometry is None and region.shape != "dual":
         geometry, confidence = fan_fit.fit_fan(region.mask)
