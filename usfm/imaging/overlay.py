@@ -245,7 +245,9 @@ def new_ink(image: np.ndarray, seen: Sequence[np.ndarray], where: np.ndarray, kn
     fresh &= where & ~known
     for other in seen:
         fresh &= cv2.absdiff(image, other) > 1.5 * STROKE_CONTRAST
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.astype(np.uint8), connectivity=8)
+    if not fresh.any():
+        return fresh
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.astype(np.uint8), connectivity=8)
     big = stats[:, cv2.CC_STAT_AREA] >= 6
     big[0] = False
-    return big[labels] if count > 1 else fresh
+    return big[labels]
