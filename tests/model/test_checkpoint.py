@@ -92,3 +92,35 @@ def test_an_unfinished_first_save_is_not_taken(tmp_path):
     (tmp_path / "last.new").mkdir()
     checkpoint.recover(tmp_path / "last")
     assert not (tmp_path / "last").exists()
+
+
+def test_another_patch_size_is_refused_however_few_parameters_it_has(encoder):
+    other = build_encoder("vit_nano_patch8_32", depth=2, in_chans=3)
+    state = {**encoder.state_dict(), "patch_embed.proj.weight": torch.zeros(64, 3, 8, 8)}
+    assert weights.load_into(other, state).matched == 1
+    big = build_encoder("vit_tiny_patch8_32", in_chans=1)
+    state = {**big.state_dict(), "patch_embed.proj.weight": torch.zeros(192, 1, 16, 16)}
+    with pytest.raises(
+        RequestError, match=r"\(192, 1, 8, 8\) in vit_tiny_patch8_32 and \(192, 1, 16, 16\) in the file"
+    ):
+        weights.load_into(big, state)
+
+
+def test_a_file_without_biases_is_refused():
+    big = build_encoder("vit_tiny_patch16_32")
+    state = {k: v for k, v in big.state_dict().items() if not k.endswith("qkv.bias")}
+    with pytest.raises(RequestError, match=r"qkv\.bias .* not in the file"):
+        weights.load_into(big, state)
+
+
+def test_beit_is_refused_and_localmims_last_norm_is_taken(tmp_path, encoder):
+    beit = {**encoder.state_dict(), "rel_pos_bias.relative_position_bias_table": torch.zeros(732, 12)}
+    torch.save(beit, tmp_path / "beit.pth")
+    with pytest.raises(RequestError, match="BEiT"):
+        checkpoint.load_encoder(tmp_path / "beit.pth")
+    state = {k: v for k, v in encoder.state_dict().items() if not k.startswith("norm.")}
+    state |= {f"norm.{i}.{k}": torch.full((64,), float(i)) for i in range(4) for k in ("weight", "bias")}
+    torch.save({"model": state}, tmp_path / "localmim.pth")
+    loaded, _, report = checkpoint.load_encoder(tmp_path / "localmim.pth")
+    assert report.matched == 1
+    assert (loaded.norm.weight == 3).all()

@@ -138,6 +138,8 @@ class Feed:
                     continue
 
         def work() -> None:
+            if self.pixels.device.type == "cuda":
+                torch.cuda.set_device(self.pixels.device)  # or pinned memory would open a context on the first GPU
             try:
                 for step in range(first, end):
                     if stop.is_set():

@@ -140,6 +140,12 @@ def unpatchify(patches: torch.Tensor, patch: int, grid: tuple[int, int]) -> torc
     return x.permute(0, 5, 1, 3, 2, 4).reshape(b, c, grid[0] * patch, grid[1] * patch)
 
 
+def luminance(images: torch.Tensor) -> torch.Tensor:
+    """Gray of RGB images by BT.601: (B, 3, H, W) -> (B, 1, H, W) float."""
+    red, green, blue = images.float().split(1, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
 def take(tokens: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     """Gather tokens by index: (B, L, D), (B, n) int64 -> (B, n, D)."""
     return tokens.gather(1, ids.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
@@ -173,7 +179,7 @@ class Encoder(nn.Module):
             images = images.unsqueeze(1)
         x = images.to(self.mean.dtype) / 255
         if x.shape[1] == 3 and self.shape.in_chans == 1:
-            x = (x * x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+            x = luminance(x)
         return (x - self.mean) / self.std
 
     def embed(self, patches: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:

@@ -77,6 +77,13 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
         raise RequestError(
             f"{path}: holds no vision transformer (no patch_embed.proj.weight among {len(tensors)} tensors)"
         )
+    if any("relative_position" in key or key.endswith("gamma_1") for key in tensors):
+        raise RequestError(
+            f"{path}: is a BEiT-style transformer (relative positions, layer scale), which needs another network"
+        )
+    for key in ("weight", "bias"):  # LocalMIM keeps one norm a tapped block; the last one belongs to the output
+        if f"norm.3.{key}" in tensors and f"norm.{key}" not in tensors:
+            tensors[f"norm.{key}"] = tensors.pop(f"norm.3.{key}")
     return tensors, metadata
 
 
@@ -138,7 +145,8 @@ def load_into(
         grid: (rows, columns) of the file's positions where they are not square.
 
     Raises:
-        RequestError: less than 95 % of the encoder's parameters are in the file with a shape that fits.
+        RequestError: less than 95 % of the encoder's parameters are in the file with a shape that fits, or a part of a
+            block or the patch projection is not.
     """
     weights, adapted, own = dict(weights), [], encoder.state_dict()
     projection, positions = weights.get("patch_embed.proj.weight"), weights.get("pos_embed")
@@ -160,6 +168,13 @@ def load_into(
             f"{source}: only {100 * matched:.1f} % of the encoder's parameters ({encoder.shape.name}, width "
             f"{encoder.shape.embed_dim}, {encoder.shape.depth} blocks) are in it, and {100 * MIN_MATCHED:.0f} % are "
             "needed: choose the --model that the file was made for"
+        )
+    lost = [key for key in missing if key.startswith(("blocks.", "patch_embed."))]
+    if lost:
+        found = f"{tuple(weights[lost[0]].shape)} in the file" if lost[0] in weights else "not in the file"
+        raise RequestError(
+            f"{source}: {lost[0]} is {tuple(own[lost[0]].shape)} in {encoder.shape.name} and {found}: choose the "
+            "--model that the file was made for"
         )
     encoder.load_state_dict(fits, strict=False)
     return report

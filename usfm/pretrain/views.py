@@ -6,6 +6,7 @@ import torch
 from usfm.engine.augment import beam_coordinates, cut_coverage, cut_images, geometry_rows, source_points
 from usfm.engine.crops import AreaTables
 from usfm.errors import RequestError
+from usfm.model.vit import luminance
 from usfm.pretrain.recipe import Recipe
 from usfm.pretrain.selection.contract import View
 from usfm.store.reader import Store
@@ -77,17 +78,13 @@ class Views:
         Returns:
             (B, 1 or C, h, w) float images, 0 to 255, and the same as the priors see it.
         """
-        if frames.shape[1] == 3:
-            weights = torch.tensor([0.299, 0.587, 0.114], device=frames.device).view(1, 3, 1, 1)
-            luminance = (frames.float() * weights).sum(1, keepdim=True)
-        else:
-            luminance = frames
-        pixels = luminance if self.gray else frames
+        plain = luminance(frames) if frames.shape[1] == 3 else frames
+        pixels = plain if self.gray else frames
         images = cut_images(pixels, crops, self.size, rotated=self.rotated)
         if self.gray or frames.shape[1] == 1:
             gray = images
         else:
-            gray = cut_images(luminance, crops, self.size, rotated=self.rotated)
+            gray = cut_images(plain, crops, self.size, rotated=self.rotated)
         if self.regions is None:
             coverage = torch.ones(len(frames), self.grid[0] * self.grid[1], device=frames.device)
             return images, View(gray, coverage, self.grid)
