@@ -142,3 +142,11 @@ def test_air_mirrors_the_chest_wall():
     for trip in (2, 3):
         at = round(top + trip * quarter)
         assert frame[at - 2 : at + 3].mean(axis=1).max() > 1.5 * frame[at + 8 : at + 14].mean()
+
+
+def test_head_circumference_is_that_of_its_ellipse():
+    probe = Probe("convex", 50, 0.6, 140, 3, 18, 70, n_axial=120, n_lateral=90)
+    head = build("head", "lobular", probe, np.random.default_rng(1)).facts["head"]
+    turn = np.linspace(0, 2 * np.pi, 20_001)
+    x, z = head["long_mm"] * np.cos(turn), head["short_mm"] * np.sin(turn)
+    assert head["circumference_mm"] == pytest.approx(np.hypot(np.diff(x), np.diff(z)).sum(), rel=1e-4)
