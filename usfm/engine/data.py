@@ -51,7 +51,8 @@ class Pixels:
 
     def __init__(self, store: Store, device: torch.device, cache: str = "auto"):
         self.store, self.device = store, device
-        size = len(store) * int(np.prod(store.fixed_shape))
+        shape = store.fixed_shape or ()
+        size = len(store) * int(np.prod(shape))
         if cache == "auto":
             cache = "gpu" if device.type == "cuda" and size < 0.4 * torch.cuda.mem_get_info(device)[0] else "none"
         if cache == "gpu" and device.type == "cpu":
@@ -60,7 +61,7 @@ class Pixels:
         self._frames: torch.Tensor | None = None
         if cache in ("gpu", "ram"):
             target = device if cache == "gpu" else torch.device("cpu")
-            self._frames = torch.empty((len(store), *store.fixed_shape), dtype=torch.uint8, device=target)
+            self._frames = torch.empty((len(store), *shape), dtype=torch.uint8, device=target)
             for start in range(0, len(store), 1024):
                 rows = np.arange(start, min(start + 1024, len(store)))
                 self._frames[start : start + len(rows)] = torch.from_numpy(store.pixels(rows)).to(target)

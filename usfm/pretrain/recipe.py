@@ -195,6 +195,8 @@ def _check(selection: Selection, where: str) -> None:
         raise RequestError(
             f"{where}: stages is '{selection.stages}'; write four rising shares of the run, as 0.4,0.5,0.9,1"
         )
+    if selection.geometry == "beam" and not selection.region:
+        raise RequestError(f"{where}: geometry = beam needs region = true, since geometry belongs to regions")
     if selection.temperature == 0:
         raise RequestError(f"{where}: temperature is 0; take a small positive number for the sharpest softmax")
 
