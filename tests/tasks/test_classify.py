@@ -68,6 +68,13 @@ def test_the_linear_probe_is_logistic_regression_on_standardised_features():
     assert np.allclose(1 / (1 + np.exp(-logit)), fitted.scores(x)[:, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_kept_probe_scores_as_it_did(classes):
+    x, y, g = _problem(classes=classes)
+    fitted = classify.linear(x, y, g, classes + 1, 0, {})
+    assert np.allclose(classify.scores_of(fitted.arrays, x, classes + 1), fitted.scores(x), atol=1e-6)
+
+
 def test_the_strength_is_chosen_across_patients_not_frames():
     """Features that name the patient but say nothing of the class: only the strongest regularisation is right."""
     rng = np.random.default_rng(0)

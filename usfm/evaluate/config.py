@@ -14,9 +14,14 @@ class Config:
 
     store: Annotated[
         tuple[str, ...],
-        Knob("store of the frames, for pictures of the surest right and wrong ones", panel="Input/Output", flag="--in",
-             metavar="STORE", content=False),
-    ] = ()  # fmt: skip
+        Knob(
+            "store: of the same frames, for pictures; of others, to score them with the runs' probes",
+            panel="Input/Output",
+            flag="--in",
+            metavar="STORE",
+            content=False,
+        ),
+    ] = ()
     aggregate: Annotated[
         str,
         Knob("one case; scores are averaged over its frames", choices=("frame", "clip", "patient"), panel="Measures"),

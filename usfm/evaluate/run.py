@@ -10,7 +10,7 @@ import numpy as np
 from usfm import console
 from usfm.config import Request, content_dict, did_you_mean
 from usfm.errors import RequestError
-from usfm.evaluate import bootstrap, compare, figures, page, summary, tables
+from usfm.evaluate import bootstrap, compare, external, figures, page, summary, tables
 from usfm.evaluate.config import FORMATS, Config
 from usfm.evaluate.units import Units, of
 from usfm.jobs.outputs import key_in, up_to_date, whole_directory
@@ -40,11 +40,14 @@ def run(config: Config, request: Request) -> dict:
     started = time.monotonic()
     formats = _check(config, request)
     held = _read(request.inputs)
-    store = Store.open(config.store) if config.store else None
+    store = Store.open(config.store).require() if config.store else None
     out = Path(str(request.out))
+    new = [name for name, each in held.items() if store is not None and external.unseen(each, store)]
     if request.dry_run:
         for name, each in held.items():
             console.say(f"{name}: {len(each):,} frames, {len(set(each.group.tolist())):,} patients")
+        if new:
+            console.say(f"would score the store's {len(store or ()):,} frames with {', '.join(new)}")
         console.say(f"would write {out}")
         return {**_summary(out, held, [], 0.0), "dry_run": True}
     inputs = [file_sha256(_file(path)) for path in request.inputs]
@@ -52,7 +55,11 @@ def run(config: Config, request: Request) -> dict:
     if up_to_date(out, key, request.overwrite, key_in("report.json")):
         report = json.loads((out / "report.json").read_text(encoding="utf-8"))
         return {**_summary(out, held, report["runs"], 0.0), "up_to_date": True}
+    for name, path in zip(list(held), request.inputs, strict=True):
+        if name in new and store is not None:
+            held[name] = external.predict(path, held[name], store, request.device)
     report, units = _measure(config, request, held)
+    report["notes"] += [f"{name}: scored the store given with --in, which it has never seen" for name in new]
     report |= {"key": key, "seconds": round(time.monotonic() - started, 2)}
     _write(out, report, formats, config, units, held, store)
     _say(report)

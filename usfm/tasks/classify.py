@@ -82,6 +82,26 @@ def knn(features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: i
     return Fitted(scores, {"neighbours": k})
 
 
+def scores_of(arrays: dict[str, np.ndarray], features: np.ndarray, classes: int) -> np.ndarray:
+    """Score new features with a linear probe that was kept.
+
+    Args:
+        arrays: ``Fitted.arrays`` of `linear`.
+        features: (m, D).
+        classes: C.
+
+    Returns:
+        (m, C) probabilities.
+    """
+    logit = (features - arrays["mean"]) / arrays["std"] @ arrays["weight"].T + arrays["bias"]
+    if logit.shape[1] == 1:  # two classes share one logit
+        logit = np.concatenate([np.zeros_like(logit), logit], axis=1)
+    odds = np.exp(logit - logit.max(axis=1, keepdims=True))
+    scores = np.zeros((len(features), classes))
+    scores[:, arrays["classes"]] = odds / odds.sum(axis=1, keepdims=True)
+    return scores
+
+
 class Classify:
     """One class a frame."""
 
