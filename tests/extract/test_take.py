@@ -117,30 +117,36 @@ def test_a_reader_that_fails_in_an_odd_way_costs_one_source(tmp_path, make_still
     assert rejected(store) == {"a.png": "reader failed"}
 
 
-def _die(order):
-    """Stand-in for ``take``: one file kills the process that opens it."""
-    if any(piece.source.relative == "b.png" and not piece.scan.fault for piece in order.pieces):
-        os._exit(9)
-    return take(order)
-
-
-def test_a_source_that_kills_its_worker_is_found_among_its_neighbours(tmp_path, make_still, part_of, monkeypatch):
-    for name in "abc":
-        make_still(f"in/{name}.png", np.full((8, 8), ord(name), np.uint8))
-    _, order = part_of(tmp_path / "in")
+@pytest.fixture
+def deadly(monkeypatch):
+    """Make every process die that is given b.png: ``alone`` forks, and the child kills itself."""
 
     def alone(work, payload):
+        sources = (
+            payload.sources if isinstance(payload, Batch) else [p.source for p in payload.pieces if not p.scan.fault]
+        )
         process = os.fork()
         if process == 0:
-            _die(payload)
-            os._exit(0)
-        return None if os.waitpid(process, 0)[1] else take(payload)
+            os._exit(9 if any(source.relative == "b.png" for source in sources) else 0)
+        return None if os.waitpid(process, 0)[1] else work(payload)
 
     monkeypatch.setattr(isolate, "alone", alone)
-    (tmp_path / "again.h5").write_bytes(isolate.take_one_by_one(order, "killed its worker"))
+
+
+def test_a_source_that_kills_its_worker_is_found_among_its_neighbours(tmp_path, make_still, part_of, deadly):
+    for name in "abcde":
+        make_still(f"in/{name}.png", np.full((8, 8), ord(name), np.uint8))
+    _, order = part_of(tmp_path / "in")
+    (tmp_path / "again.h5").write_bytes(isolate.take_around(order, "killed its worker"))
     store = Store.open(str(tmp_path / "again.h5"))
-    assert list(store.source_column("path")) == ["a.png", "c.png"]
+    assert list(store.source_column("path")) == ["a.png", "c.png", "d.png", "e.png"]
     assert rejected(store) == {"b.png": "reader crashed"}
+    sources = tuple(piece.source for piece in order.pieces)
+    scans = loads(isolate.scan_around(Batch(sources, 1 << 30), "killed its worker"))
+    assert [one.fault for one in scans] == ["", "reader crashed", "", "", ""]
+    assert all(one.probe for one in scans if not one.fault)
+    alone = Batch((sources[1],), 1 << 30)
+    assert [one.fault for one in loads(isolate.scan_around(alone, "killed its worker"))] == ["reader crashed"]
 
 
 def test_a_range_that_kills_rejects_each_of_its_frames(tmp_path, make_video, monkeypatch):

@@ -1,13 +1,15 @@
-"""Work that kills its process, tried again item by item, so that one bad file costs only itself."""
+"""Work that kills its process, tried again in ever smaller groups, so that one bad file costs only itself."""
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from usfm.extract.plan import Order, Piece
 from usfm.extract.scan import Batch, Scan, dumps, loads, scan
 from usfm.extract.take import take
 
+T = TypeVar("T")
 TIME_LIMIT_S = 600.0
 CRASHED = "reader crashed"
 
@@ -29,21 +31,41 @@ def alone(work: Callable[[object], bytes], payload: object, *, time_limit_s: flo
         here.close()
 
 
-def scan_one_by_one(batch: Batch, reason: str) -> bytes:
-    """Scan a batch that killed its worker: each source alone, and those that kill again get a fault."""
-    scans: list[Scan] = []
-    for source in batch.sources:
-        data = alone(scan, replace(batch, sources=(source,)))
-        scans += loads(data) if data is not None else [Scan(fault=CRASHED, detail=reason)]
-    return dumps(scans)
+def survivors(items: Sequence[T], survive: Callable[[Sequence[T]], bool]) -> list[bool]:
+    """Find those of a group that kills its process that do not kill it themselves, halving as long as a half kills.
+
+    Args:
+        items: A group known to kill.
+        survive: Runs a smaller group in a process of its own and says whether that lived.
+
+    Example:
+        >>> survivors(range(8), lambda group: 5 not in group)
+        [True, True, True, True, True, False, True, True]
+    """
+    if len(items) == 1:
+        return [False]
+    half = len(items) // 2
+    verdicts: list[bool] = []
+    for group in (items[:half], items[half:]):
+        verdicts += [True] * len(group) if survive(group) else survivors(group, survive)
+    return verdicts
 
 
-def take_one_by_one(order: Order, reason: str) -> bytes:
-    """Make a part that killed its worker: find the pieces that kill, and make it again without them."""
-    healthy = [
-        piece if len(order.pieces) > 1 and alone(take, replace(order, pieces=(piece,))) else _spoilt(piece, reason)
-        for piece in order.pieces
-    ]
+def scan_around(batch: Batch, reason: str) -> bytes:
+    """Scan a batch that killed its worker: the sources that kill get a fault, the others are looked at."""
+    alive = survivors(batch.sources, lambda group: alone(scan, replace(batch, sources=tuple(group))) is not None)
+    scans = iter([])
+    rest = tuple(source for source, lives in zip(batch.sources, alive, strict=True) if lives)
+    if rest:
+        data = alone(scan, replace(batch, sources=rest))
+        scans = iter(loads(data) if data is not None else [Scan(fault=CRASHED, detail=reason)] * len(rest))
+    return dumps([next(scans) if lives else Scan(fault=CRASHED, detail=reason) for lives in alive])
+
+
+def take_around(order: Order, reason: str) -> bytes:
+    """Make a part that killed its worker, without the pieces that kill."""
+    alive = survivors(order.pieces, lambda group: alone(take, replace(order, pieces=tuple(group))) is not None)
+    healthy = [piece if lives else _spoilt(piece, reason) for piece, lives in zip(order.pieces, alive, strict=True)]
     data = alone(take, replace(order, pieces=tuple(healthy)))
     if data is None:  # together they still do not fit
         data = take(replace(order, pieces=tuple(_spoilt(piece, reason) for piece in order.pieces)))

@@ -10,7 +10,7 @@ from usfm.errors import RequestError
 from usfm.extract import plan
 from usfm.extract.config import Config
 from usfm.extract.identity import Pseudonyms, load_key
-from usfm.extract.isolate import scan_one_by_one, take_one_by_one
+from usfm.extract.isolate import scan_around, take_around
 from usfm.extract.labels import Facts, class_names, gather, read_manifest
 from usfm.extract.sampling import Sampling, parse
 from usfm.extract.scan import Scan, batches, loads, scan
@@ -126,11 +126,11 @@ def _with_preset(config: Config) -> Config:
 
 
 def _poison_scan(part: Part, reason: str) -> bytes:
-    return scan_one_by_one(part.payload, reason)
+    return scan_around(part.payload, reason)
 
 
 def _poison_take(part: Part, reason: str) -> bytes:
-    return take_one_by_one(part.payload, reason)
+    return take_around(part.payload, reason)
 
 
 def _shown(sources) -> str:
