@@ -12,6 +12,7 @@ from usfm.imaging.outline import envelope, outline_points, side_line
 _NEAR_PX = 2.0
 _REFINED = 3
 _OUTLINE = 256
+_FLOOR, _STRICT_FLOOR = 0.35, 0.75
 _PARALLEL_RAD = math.radians(2.5)
 
 
@@ -219,7 +220,7 @@ def _refined_box(guess: SectorGeometry, outline: np.ndarray) -> SectorGeometry |
 def _symmetry(geometry: SectorGeometry) -> float:
     """Return 1 for a sector that hangs straight down, less for a tilted one: scanners draw symmetric sectors."""
     tilt = abs(geometry.angle_0_rad + geometry.angle_1_rad) / (geometry.angle_1_rad - geometry.angle_0_rad)
-    return 1 - min(0.5, 2 * max(0.0, tilt - 0.06))
+    return 1 - min(0.75, 2.5 * max(0.0, tilt - 0.06))
 
 
 def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray, spill: float) -> float:
@@ -229,9 +230,11 @@ def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray, sp
     both, sector = cv2.countNonZero(drawn & target), cv2.countNonZero(drawn)
     overlap = both / max(1.0, sector + spill * (cv2.countNonZero(target) - both))
     edge = edge[((edge > 0.25) & (edge < (target.shape[1] - 1.25, target.shape[0] - 1.25))).all(1)]
-    if len(edge) < 8 or overlap < 0.75:
+    # A dark side of a fan can be completed from the rest; a box or trapezoid has too few edges for that.
+    floor = _FLOOR + (_STRICT_FLOOR - _FLOOR) * (spill if geometry.is_round else 1.0)
+    if len(edge) < 8 or overlap < floor:
         return 0.0
     apart = np.abs(edge[:, None, 0] - outline[None, :, 0]) + np.abs(edge[:, None, 1] - outline[None, :, 1])
     seen = float((apart.min(1) < max(4.0, 0.01 * sum(target.shape))).mean())
     inside = min(1.0, len(edge) / (0.3 * _OUTLINE))
-    return float(min(1.0, (overlap - 0.75) / 0.24)) * seen * (0.7 + 0.3 * inside)
+    return float(min(1.0, (overlap - floor) / (0.99 - floor))) * seen * (0.7 + 0.3 * inside)
