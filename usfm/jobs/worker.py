@@ -90,12 +90,16 @@ def serve(connection, lifeline) -> None:
             function, args, kwargs = pickle.loads(task)
             answer, good = function(*args, **kwargs), True
         except BaseException as error:  # everything goes back to the parent, SystemExit too
-            answer, good = _portable(error), isinstance(error, UsfmError)
-            connection.send((False, answer))
-            if not good:
-                return  # a fresh process for the next part: nobody knows what state this one is in
-            continue
-        connection.send((True, answer))
+            answer, good = _portable(error), False
+            last = not isinstance(error, UsfmError)  # a fresh process next: nobody knows what state this one is in
+        else:
+            last = False
+        try:
+            connection.send((good, answer))
+        except OSError:  # the parent is gone
+            return
+        if last:
+            return
 
 
 def _watch(lifeline) -> None:

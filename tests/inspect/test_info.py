@@ -1,0 +1,95 @@
+"""Info says what is in a store, and whether it is still what was written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from usfm.config import Request
+from usfm.errors import GateError, RequestError
+from usfm.inspect.config import Config
+from usfm.inspect.info import run
+from usfm.store import hdf5
+from usfm.store.assemble import assemble
+from usfm.store.writer import PartWriter
+
+
+@pytest.fixture
+def store(tmp_path) -> str:
+    """Two parts: labelled frames, some dropped, some rejected."""
+    paths = []
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        part = PartWriter(class_names=("healthy", "ill"))
+        sha = f"{number:02x}" * 32
+        source = part.source(path=f"{number}.mp4", sha256=sha, kind="video", patient=f"p{number}", dataset="d")
+        for index in range(3):
+            part.frame(rng.integers(0, 256, (20, 30), np.uint8), frame_id=f"{sha[:16]}:{index}", source=source,
+                       index=index, time_s=index / 3, label=number, split=("train", "test")[number])  # fmt: skip
+        part.drop(f"{sha[:16]}:9", f"{sha[:16]}:0", 0.99, "visual")
+        part.reject("bad.mp4", "", "extract", "truncated", "at 2 s")
+        path = tmp_path / f"{number}.part"
+        path.write_bytes(part.to_bytes())
+        paths.append((f"part {number}", path))
+    counts = {"frames_in": 8, "frames_out": 6, "dropped": 2, "rejected": 0, "sources_rejected": 2}
+    step = {"command": "dedup", "options": {"visual_threshold": 0.9}, "counts": counts, "seconds": 1.0}
+    assemble(tmp_path / "store.h5", paths, step=step)
+    return str(tmp_path / "store.h5")
+
+
+def test_counts_history_splits_and_reasons(store, capsys):
+    summary = run(Config(), Request(inputs=(store,)))
+    found = summary["stores"][0]
+    assert (found["frames"], found["sources"], found["patients"]) == (6, 2, 2)
+    assert found["labels"]["classes"] == {"test": {"ill": 3}, "train": {"healthy": 3}}
+    assert found["dropped"] == {"visual": 2}
+    assert found["rejected"] == {"extract: truncated": 2}
+    json.dumps(summary)
+    said = capsys.readouterr().out
+    for words in ("healthy", "train", "visual", "extract: truncated", "8 in = 6 out + 2 dropped + 0 rejected"):
+        assert words in said
+
+
+def test_a_sheet(store, tmp_path):
+    run(Config(sheet=str(tmp_path / "sheet.png"), sheet_frames=4), Request(inputs=(store,)))
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 4 * 100
+
+
+def test_a_whole_store_verifies(store, capsys):
+    assert run(Config(verify=True), Request(inputs=(store,)))["whole"]
+    assert "all 2 parts are what was written" in capsys.readouterr().out
+
+
+def test_a_damaged_store_says_what_is_good_and_how_to_make_it_again(store, capsys):
+    with hdf5.open_store(store) as file:
+        offsets, sizes, _ = hdf5.chunk_index(file["/pixels/20x30"])
+    data = bytearray(Path(store).read_bytes())
+    data[int(offsets[4] + sizes[4] // 2)] ^= 255
+    Path(store).write_bytes(data)
+    with pytest.raises(GateError, match=r"usfm dedup --in INPUT --visual-threshold 0\.9 .*--overwrite"):
+        run(Config(verify=True), Request(inputs=(store,)))
+    said = capsys.readouterr().out
+    assert "1 of 2 parts are good" in said
+    assert "good parts: part 0" in said
+    assert "part part 1" in said
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda path: None, "no such file"),
+    (lambda path: path.write_text("x"), "not an HDF5 file"),
+    (lambda path: path.mkdir(), "without card.json"),
+])  # fmt: skip
+def test_neither_a_store_nor_a_run(tmp_path, make, words):
+    make(tmp_path / "thing")
+    with pytest.raises(RequestError, match=words):
+        run(Config(), Request(inputs=(str(tmp_path / "thing"),)))
+
+
+def test_a_run(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "card.json").write_text(json.dumps({"recipe": "mae", "steps": 200}))
+    assert run(Config(), Request(inputs=(str(tmp_path / "run"),)))["runs"][0]["recipe"] == "mae"
+    assert "mae" in capsys.readouterr().out
