@@ -34,7 +34,7 @@ WRITERS = {
 """Every command that writes, with an input that is good."""
 
 TOML = {name: READERS.get(name) or WRITERS.get(name) or [name] for name in COMMANDS}
-TOML["eval"] = ["eval", "RUN", "--out", "OUT"]
+TOML |= {"eval": ["eval", "RUN", "--out", "OUT"], "export": ["export", "RUN", "--out", "OUT"]}
 
 
 class Desk:
@@ -258,6 +258,7 @@ def test_media_that_are_none(desk, what):
     (["eval", "MEDIA", "--out", "OUT"], "media"),
     (["eval", "OUT", "--out", "OUT"], "out"),
     (["info", "MEDIA"], "media"),
+    (["export", "MEDIA", "--out", "OUT"], "media"),
     (["clean", "--in", "STORE", "--text", "tesseract9"], "text is 'tesseract9'"),
     (["dedup", "--in", "STORE", "--visual-threshold", "7"], "threshold"),
     (["sector", "--in", "STORE", "--size", "-5"], "size"),
