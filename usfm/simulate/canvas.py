@@ -154,11 +154,14 @@ class Canvas:
         if loss is not None:
             self.loss[level < 0] = loss
 
-    def rim(self, level: np.ndarray, width: float, echo_db: float, *, mirror: float = 8.0) -> None:
+    def rim(
+        self, level: np.ndarray, width: float, echo_db: float, *, mirror: float = 8.0, onto: np.ndarray | None = None
+    ) -> None:
         """Draw the border of a level set as a reflector that shines where the beam meets it squarely.
 
         A smooth interface sends most of its echo along its normal, so its strength falls with the angle between normal
-        and beam as cos^(2 mirror) in power; `mirror` 0 scatters alike in all directions.
+        and beam as cos^(2 mirror) in power; `mirror` 0 scatters alike in all directions. `onto` is drawn on in place of
+        the canvas' own echo.
         """
         near = np.abs(level) < 2.5 * width
         if not near.any():
@@ -171,4 +174,5 @@ class Canvas:
         facing = np.abs(across * beam[0] + down * beam[1]) / (np.hypot(across, down) + np.float32(1e-6))
         lift = 20 * mirror * np.log10(np.clip(facing, 1e-3, 1))
         peak = echo_db + lift - 8.7 * (level[near] / np.float32(width)) ** 2
-        self.echo[near] = np.maximum(self.echo[near], peak)
+        echo = self.echo if onto is None else onto
+        echo[near] = np.maximum(echo[near], peak)

@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 
 from usfm.simulate.canvas import SILENT_DB, Canvas
@@ -50,14 +51,13 @@ def strands(canvas: Canvas, level: np.ndarray, count: int, echo_db: float, *, wi
     """Thin bright strands (septa, perimysium) that follow the bend of a level set's lines, inside it."""
     rng, deep = canvas.rng, canvas.deep
     held = np.full(canvas.shape, SILENT_DB, np.float32)
-    before = canvas.echo
-    canvas.echo = held
     base = level + np.float32(0.15) * canvas.warp[1]
     for _ in range(count):
         offset = rng.uniform(-0.35, -0.01) * deep
         bend = np.float32(rng.uniform(0.2, 0.7)) * canvas.warp[0] + np.float32(rng.uniform(-0.15, 0.15)) * canvas.x
-        canvas.rim(base - np.float32(offset) + bend, rng.uniform(0.6, 1.2) * width * deep, echo_db, mirror=10)
-    canvas.echo = before
+        canvas.rim(
+            base - np.float32(offset) + bend, rng.uniform(0.6, 1.2) * width * deep, echo_db, mirror=10, onto=held
+        )
     broken = canvas.noise(0.12 * deep, 0.03 * deep) > rng.uniform(-0.8, 0.2)
     show = (level < 0) & broken
     canvas.echo[show] = np.maximum(canvas.echo[show], held[show])
@@ -73,7 +73,7 @@ def specks(canvas: Canvas, inside: np.ndarray, count: int) -> None:
         canvas.echo[show] = np.maximum(canvas.echo[show], rng.uniform(4, 11) + 2 * np.minimum(grain[show] - 2, 1.5))
 
 
-def layers(canvas: Canvas, kind: str, thick: float) -> np.ndarray:
+def layers(canvas: Canvas, thick: float) -> np.ndarray:
     """Skin, fat, fascia and muscle down to a depth; returns the level set of what lies above the last fascia."""
     rng, deep = canvas.rng, canvas.deep
     skin = 0.012 * deep * rng.uniform(0.8, 1.6)
@@ -140,19 +140,17 @@ def vessel(canvas: Canvas, inside: np.ndarray) -> None:
             step = deep * rng.uniform(0.04, 0.09)
             points.append((points[-1][0] + step * math.cos(turn), points[-1][1] + step * math.sin(turn)))
         level = canvas.tube(points, radius) + np.float32(0.3) * radius * canvas.noise(0.1 * deep, 0.1 * deep)
-    level = np.maximum(level, np.maximum(inside, -_room(canvas)))
+    level = np.maximum(level, np.maximum(inside, -room(canvas)))
     wall = rng.uniform(4, 13)
     canvas.rim(level, 0.005 * deep, wall, mirror=rng.uniform(2, 8))
     canvas.fill(level, -rng.uniform(26, 40), loss=0.12, soft=0.004 * deep)
     canvas.flow[level < 0] = 255
 
 
-def _room(canvas: Canvas) -> np.ndarray:
+def room(canvas: Canvas) -> np.ndarray:
     """Level set of lesions so far, grown a little: nothing is painted over them."""
     if not canvas.lesion.any():
         return np.full(canvas.shape, np.float32(canvas.deep))
-    import cv2
-
     away = cv2.distanceTransform((canvas.lesion == 0).astype(np.uint8), cv2.DIST_L2, 5)
     return away * np.float32(canvas.step) - np.float32(0.015 * canvas.deep)
 
@@ -168,7 +166,7 @@ def cyst(canvas: Canvas, inside: np.ndarray) -> None:
         size,
         rng.uniform(0, 3),
     )
-    level = np.maximum(level, np.maximum(inside, -_room(canvas)))
+    level = np.maximum(level, np.maximum(inside, -room(canvas)))
     canvas.rim(level, 0.004 * deep, rng.uniform(3, 10), mirror=6)
     canvas.fill(level, -45, loss=0.0, soft=0.004 * deep)
 
@@ -177,7 +175,7 @@ def stone(canvas: Canvas, inside: np.ndarray) -> None:
     """A stone or a piece of bone: a bright front and a shadow behind it."""
     rng, deep = canvas.rng, canvas.deep
     x, z, size = canvas.half * rng.uniform(-0.7, 0.7), deep * rng.uniform(0.25, 0.7), deep * rng.uniform(0.008, 0.03)
-    level = np.maximum(canvas.ellipse(x, z, size * rng.uniform(1, 2.5), size), np.maximum(inside, -_room(canvas)))
+    level = np.maximum(canvas.ellipse(x, z, size * rng.uniform(1, 2.5), size), np.maximum(inside, -room(canvas)))
     canvas.fill(level, 4, loss=rng.uniform(8, 25))
     canvas.rim(level + np.float32(0.3 * size), 0.006 * deep, rng.uniform(14, 22), mirror=2)
 

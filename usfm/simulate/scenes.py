@@ -26,7 +26,7 @@ def soft(canvas: Canvas, kind: str) -> None:
     thick = deep * (
         rng.uniform(0.12, 0.38) if canvas.probe.shape in ("linear", "trapezoid") else rng.uniform(0.06, 0.25)
     )
-    inside = -organs.layers(canvas, kind, thick)
+    inside = -organs.layers(canvas, thick)
     organs.specks(canvas, inside, int(rng.integers(0, 60)))
     _place_lesion(canvas, kind, max(0.8 * thick, 0.15 * deep), 0.85 * deep, deep * rng.uniform(0.08, 0.15))
     if rng.random() < 0.3:
@@ -42,7 +42,7 @@ def head(canvas: Canvas, kind: str) -> None:
     """A fetal head: a bright ellipse of bone around dark brain with a midline, in fluid under a textured wall."""
     rng, deep = canvas.rng, canvas.deep
     canvas.echo[:] = organs.texture(canvas, kind) + organs.patchiness(canvas, 2)
-    wall = -organs.layers(canvas, kind, deep * rng.uniform(0.08, 0.16))
+    wall = -organs.layers(canvas, deep * rng.uniform(0.08, 0.16))
     long, angle = deep * rng.uniform(0.3, 0.42), rng.uniform(-0.4, 0.4)
     short, x, z = long * rng.uniform(0.74, 0.84), canvas.half * rng.uniform(-0.12, 0.12), deep * rng.uniform(0.5, 0.6)
     shift = (long * rng.uniform(-0.5, 0.5), short * rng.uniform(-0.35, 0.35))
@@ -69,7 +69,7 @@ def head(canvas: Canvas, kind: str) -> None:
         choroid = canvas.ellipse(
             x + 0.3 * long * cos - side * 0.3 * short * sin, z + side * 0.33 * short, 0.16 * long, 0.05 * long, angle
         )
-        canvas.fill(np.maximum(choroid, -organs._room(canvas)), -4, keep=0.3, soft=0.01 * deep)
+        canvas.fill(np.maximum(choroid, -organs.room(canvas)), -4, keep=0.3, soft=0.01 * deep)
     canvas.rim(skull + np.float32(0.5 * thick), 0.5 * thick, rng.uniform(15, 21), mirror=rng.uniform(4, 9))
     around = math.pi * (3 * (long + short) - math.sqrt((3 * long + short) * (long + 3 * short)))
     canvas.facts["head"] = {
@@ -82,7 +82,7 @@ def heart(canvas: Canvas, kind: str) -> None:
     """Beating chambers: dark blood in textured muscle, a septum, a valve, a bright outer border; lung beside it."""
     rng, deep = canvas.rng, canvas.deep
     canvas.echo[:] = organs.texture(canvas, kind, contrast_db=8, grain=0.03) - 3 + organs.patchiness(canvas, 2)
-    wall = -organs.layers(canvas, kind, deep * rng.uniform(0.06, 0.12))
+    wall = -organs.layers(canvas, deep * rng.uniform(0.06, 0.12))
     x, z = canvas.half * rng.uniform(-0.12, 0.05), deep * rng.uniform(0.42, 0.5)
     long, short, lean = (
         deep * rng.uniform(0.22, 0.27),
@@ -102,7 +102,7 @@ def heart(canvas: Canvas, kind: str) -> None:
     )
     for level in rooms:
         bumpy = level + np.float32(0.02 * deep) * canvas.noise(0.08 * deep, 0.06 * deep)
-        bumpy = np.maximum(bumpy, np.maximum(wall, -organs._room(canvas)))
+        bumpy = np.maximum(bumpy, np.maximum(wall, -organs.room(canvas)))
         canvas.rim(bumpy, 0.006 * deep, rng.uniform(2, 7), mirror=3)
         canvas.fill(bumpy, -rng.uniform(24, 32), loss=0.15, soft=0.012 * deep)
         canvas.flow[bumpy < 0] = 255
@@ -125,7 +125,7 @@ def lung(canvas: Canvas, kind: str) -> None:
     narrow = canvas.probe.shape == "linear"
     depth = deep * (rng.uniform(0.3, 0.45) if narrow else rng.uniform(0.16, 0.28))
     canvas.echo[:] = organs.texture(canvas, kind, contrast_db=7.5, grain=0.026) + organs.patchiness(canvas, 2)
-    organs.layers(canvas, kind, depth * rng.uniform(0.35, 0.6))
+    organs.layers(canvas, depth * rng.uniform(0.35, 0.6))
     air = -canvas.wave(depth, 0.01 * deep * rng.uniform(0.2, 1.2), waves=1.2)
     inside = organs.texture(canvas, kind) - rng.uniform(2, 6)
     x, size = canvas.half * rng.uniform(-0.3, 0.3), deep * rng.uniform(0.1, 0.17)
