@@ -135,8 +135,8 @@ def test_a_group_that_is_wrong_is_one_sentence(group, words):
 
 def test_classes_in_order_and_facts_hidden():
     facts = gather(sources("10/a", "9/b", "2/c"), folders=True)
-    assert class_names(facts) == ["2", "9", "10"]
-    assert class_names(gather(sources("b/1", "a/2", "10/3"), folders=True)) == ["10", "a", "b"]
+    assert class_names(facts.values()) == ["2", "9", "10"]
+    assert class_names(gather(sources("b/1", "a/2", "10/3"), folders=True).values()) == ["10", "a", "b"]
     hidden = gather(sources("pat7"), group=r"(?P<patient>pat\d)")["pat7"].hidden(Pseudonyms(b"k"))
     assert len(hidden.patient) == 16
     assert hidden.exam == ""

@@ -58,6 +58,12 @@ def test_a_folder_becomes_a_store_and_the_figures_add_up(extract, clinic, capsys
     json.dumps(summary)
 
 
+def test_a_class_of_broken_files_is_none(extract, clinic):
+    (clinic / "torn").mkdir()
+    (clinic / "torn/1.mp4").write_text("words")
+    assert Store.open(extract(clinic, labels="folder")["out"]).class_names == ["sick", "well"]
+
+
 def test_nothing_identifying_is_written(extract, clinic, tmp_path):
     for out, settings in (("a.h5", {}), ("b.h5", {"anonymous_paths": True, "group": None})):
         settings = {"group": r"(?P<patient>[a-z]+)_", **settings}

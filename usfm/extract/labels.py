@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from usfm import console
@@ -210,9 +210,9 @@ def gather(
     return facts
 
 
-def class_names(facts: dict[str, Facts]) -> list[str]:
+def class_names(facts: Iterable[Facts]) -> list[str]:
     """Return the classes in order: by number where all are whole numbers, else by name."""
-    names = {one.label for one in facts.values() if one.label}
+    names = {one.label for one in facts if one.label}
     if all(re.fullmatch(r"-?\d+", name) for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)

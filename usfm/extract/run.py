@@ -54,7 +54,6 @@ def run(config: Config, request: Request) -> dict:
     if request.dry_run:
         return _dry_run(found, facts, sampling, Path(request.out))
 
-    classes = tuple(class_names(facts))
     kinds = Counter(source.kind or "rejected" for source in found.sources)
 
     def scans_of(done: dict[str, list[Path]]) -> list[Scan]:
@@ -70,6 +69,7 @@ def run(config: Config, request: Request) -> dict:
     def plan_take(done: dict[str, list[Path]]) -> list[Part]:
         scans = scans_of(done)
         cut = plan.pieces(found.sources, scans, facts, sampling, names, hide_paths=hide_paths)
+        classes = tuple(class_names([piece.facts for piece in cut if not piece.scan.fault]))
         return [
             Part(
                 f"take-{number:06d}",
