@@ -5,7 +5,10 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +143,51 @@ def test_a_full_disk_is_one_sentence_and_the_parts_are_kept(step, wanted, same):
     step.run()
     assert not set(step.started()) & left
     assert same(step.out) == wanted
+
+
+SMALL_DISK = """
+import subprocess, sys
+from pathlib import Path
+disk, here, scratch = sys.argv[1:]
+sys.path.insert(0, here)
+import job_works
+from usfm.config import Request
+from usfm.errors import WorkError
+from usfm.jobs.run import Part, Phase, run_step
+from usfm.store.verify import verify
+
+def plan(done):
+    return [Part(str(n), {"number": n, "scratch": scratch, "frames": 60}) for n in range(6)]
+
+if __name__ == "__main__":
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40k", "none", disk], check=True)
+    ends = []
+    for size in (40, 120, 250, 400, 500, 4000):
+        subprocess.run(["mount", "-o", f"remount,size={size}k", disk], check=True)
+        try:
+            run_step("make", Request(workers=2), {}, [Phase("frames", plan, job_works.make)], out=Path(disk) / "out.h5")
+            ends.append("whole" if verify(f"{disk}/out.h5").whole else "damaged")
+        except WorkError as error:
+            ends.append("full" if "disk is full" in str(error) and not (Path(disk) / "out.h5").exists() else str(error))
+    print(*ends)
+"""
+
+
+def test_a_disk_that_is_really_full(step):
+    """A small tmpfs in a user namespace of its own, made larger and larger; the last time there is room."""
+    disk = step.folder / "disk"
+    disk.mkdir()
+    script = step.folder / "small_disk.py"
+    script.write_text(SMALL_DISK)
+    command = ["unshare", "-rm", sys.executable, str(script), str(disk), str(Path(__file__).parent), str(step.scratch)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no user namespaces here: {done.stderr.strip()[:100]}")
+    ends = done.stdout.split()
+    assert done.returncode == 0, done.stderr
+    assert ends[0] == "full", done.stderr
+    assert ends[-1] == "whole"
+    assert set(ends) == {"full", "whole"}
 
 
 def test_a_full_disk_while_the_store_is_put_together(step, wanted, same):

@@ -53,7 +53,7 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
     part's result is on the disk in `<out>.parts` before the run counts it as done, so a kill at any moment costs at
     most the parts in flight, and the same command goes on from there.
 
-    Memory: workers x (what `work` needs; the part's result is in it up to three times) + in the parent one part's
+    Memory: workers x (what `work` needs; the part's result is in it twice) + in the parent one part's
     columns and some numbers for each part, source, region and dropped frame.
 
     Args:

@@ -79,6 +79,7 @@ def serve(connection, lifeline) -> None:
     """Take tasks from a pipe until it closes. The process ends at once when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.dup2(2, 1)  # stdout is for the command's result: what a library prints goes to stderr
     _first_to_go()
     threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     while True:
