@@ -115,3 +115,16 @@ def test_one_neighbour_is_the_nearest_by_angle_from_the_mean():
     scores = classify.knn(x, y, g, 2, 0, {"neighbours": 1}).scores(x)
     assert np.array_equal(scores.argmax(1), y)
     assert np.array_equal(np.unique(scores), [0, 1])
+
+
+def test_neighbours_vote_by_the_formula():
+    x, y, g = _problem(classes=3)
+    new = x[:5] + 0.1
+    unit = lambda a: a / np.linalg.norm(a, axis=1, keepdims=True)  # noqa: E731
+    similarity = unit(new - x.mean(0)) @ unit(x - x.mean(0)).T
+    expected = np.zeros((5, 3))
+    for row in range(5):
+        for k in np.argsort(-similarity[row])[:7]:
+            expected[row, y[k]] += np.exp(similarity[row, k] / 0.07)
+    expected /= expected.sum(1, keepdims=True)
+    assert np.allclose(classify.knn(x, y, g, 3, 0, {"neighbours": 7}).scores(new), expected, atol=1e-5)

@@ -72,11 +72,12 @@ def knn(features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: i
 
     def scores(new: np.ndarray) -> np.ndarray:
         votes = np.zeros((len(new), classes))
-        for at in range(0, len(new), 2048):
-            similarity = _unit(new[at : at + 2048] - mean) @ known.T
-            nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+        step = max(1, 20_000_000 // len(known))  # similarities held at once
+        for at in range(0, len(new), step):
+            similarity = _unit(new[at : at + step] - mean) @ known.T
+            nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
             weight = np.exp((np.take_along_axis(similarity, nearest, axis=1) - 1) / TEMPERATURE)
-            votes[at : at + 2048] = (truth[nearest] * weight[..., None]).sum(axis=1)
+            votes[at : at + step] = (truth[nearest] * weight[..., None]).sum(axis=1)
         return votes / votes.sum(axis=1, keepdims=True)
 
     return Fitted(scores, {"neighbours": k})
