@@ -8,7 +8,7 @@ from usfm.pretrain import recipe as recipes
 from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.draw import NOISES, Counts
-from usfm.pretrain.targets import normalised
+from usfm.pretrain.targets import TARGETS, hog, hog_glyphs, normalised
 
 SET = ("model.name=vit_nano_patch16_64", "decoder.width=32", "decoder.depth=2", "decoder.heads=2")
 
@@ -88,9 +88,23 @@ def test_decoder_has_maes_parameters():
 
 
 def test_normalised_patches():
-    patches = normalised(torch.rand(4, 5, 256) * 9 + 3)
+    patches = normalised(torch.rand(4, 5, 256) * 9 + 3, 16)
     assert torch.allclose(patches.mean(-1), torch.zeros(4, 5), atol=1e-5)
     assert torch.allclose(patches.var(-1), torch.ones(4, 5), atol=1e-4)
+
+
+def test_orientations_follow_stripes():
+    """Turning the stripes turns the histogram, contrast changes nothing, and a flat patch has none."""
+    x = torch.arange(16.0)
+    upright = torch.sin(x).repeat(16, 1).reshape(1, 1, 256)
+    lying = torch.sin(x).repeat(16, 1).T.reshape(1, 1, 256)
+    a, b = hog(upright, 16).view(9, 4), hog(lying, 16).view(9, 4)
+    assert set(a.argmax(0).tolist()) <= {3, 4, 5}
+    assert set(b.argmax(0).tolist()) <= {0, 8}
+    assert torch.allclose(hog(3 * upright, 16), hog(upright, 16), atol=0.03)
+    assert not hog(torch.ones(1, 1, 256), 16).any()
+    drawn = hog_glyphs(hog(upright, 16), 16).view(16, 16)
+    assert drawn.std(0).mean() > 3 * drawn.std(1).mean() or drawn.std(1).mean() > 3 * drawn.std(0).mean()
 
 
 @pytest.mark.parametrize("name", ["mae", "polarmae", "debug"])
@@ -103,7 +117,7 @@ def test_gradients_reach_everything_that_is_trained(name):
 
 
 @pytest.mark.parametrize("decoder", ["self", "cross"])
-@pytest.mark.parametrize("target", ["pixels", "normalised"])
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("prior", ["random", "texture", "gaussian", "texture+polar", "texture+gaussian"])
 @pytest.mark.parametrize("expansion", ["none", "progressive"])
 def test_parts_recombine(decoder, target, prior, expansion):
@@ -111,4 +125,8 @@ def test_parts_recombine(decoder, target, prior, expansion):
     model = build("polarmae", *changes)
     _, output = passed(model, progress=0.48)
     assert torch.isfinite(output.loss)
-    assert output.predictions.shape == (3, Counts.of(16, model.recipe.selection).targets, 256)
+    assert output.predictions.shape == (
+        3,
+        Counts.of(16, model.recipe.selection).targets,
+        36 if target == "hog" else 256,
+    )

@@ -12,6 +12,7 @@ from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.recipe import Recipe
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.draw import NOISES, Counts
+from usfm.pretrain.targets import TARGETS
 
 TRIAL = 4  # images in the timed step
 
@@ -29,13 +30,14 @@ def flops_per_image(recipe: Recipe, shape: Shape, counts: Counts) -> float:
     patch, total, d = shape.patch**2 * shape.in_chans, shape.grid[0] * shape.grid[1], recipe.decoder
     seen = counts.visible + 1
     encoder = shape.depth * block_flops(seen, seen, shape.embed_dim) + 2 * seen * patch * shape.embed_dim
+    out = TARGETS[recipe.target.kind].length(shape.patch, shape.in_chans)
     looked = 2 * total * patch * shape.embed_dim if counts.grown else 0.0  # tokens for similarity, forward only
     embed = 2 * seen * shape.embed_dim * d.width
     if d.kind == "self":
         decoder = d.depth * block_flops(total + 1, total + 1, d.width)
     else:
         decoder = d.depth * block_flops(counts.targets, seen, d.width, d.width)
-    return 3 * (encoder + embed + decoder + 2 * counts.targets * d.width * patch) + looked
+    return 3 * (encoder + embed + decoder + 2 * counts.targets * d.width * out) + looked
 
 
 def memory_bytes(recipe: Recipe, model: MaskedAutoencoder, counts: Counts, images: int, precision: str) -> float:

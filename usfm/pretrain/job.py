@@ -125,11 +125,11 @@ class PretrainJob:
                 by_depth += depth_profile(output, view, self.recipe.selection.tau)
                 features.append(model.encoder.features(model.encoder.normalise(images)).float().cpu())
             loss = total / len(rows)
-            profile = (by_depth[0] / by_depth[1]).tolist()
+            profile = [s / n if n else None for s, n in zip(*by_depth.tolist(), strict=True)]
             figures = {
                 "score": loss,
                 "held_out_loss": loss,
-                "held_out_loss_by_depth": [round(value, 5) for value in profile],
+                "held_out_loss_by_depth": [None if value is None else round(value, 5) for value in profile],
                 "rank_me": rank_me(torch.cat(features)),
             }
         if self.probe is not None:

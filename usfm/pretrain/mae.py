@@ -46,7 +46,8 @@ class MaskedAutoencoder(nn.Module):
             recipe.model.name, image_size=recipe.model.image_size or None, in_chans=recipe.model.in_chans
         )
         self.encoder = Encoder(shape)
-        d, out_dim = recipe.decoder, shape.patch**2 * shape.in_chans
+        self.target = TARGETS[recipe.target.kind]
+        d, out_dim = recipe.decoder, self.target.length(shape.patch, shape.in_chans)
         self.decoder = DECODERS[d.kind](
             shape.embed_dim, shape.grid, out_dim, width=d.width, depth=d.depth, heads=d.heads, positions=d.positions
         )
@@ -70,7 +71,7 @@ class MaskedAutoencoder(nn.Module):
             with torch.autocast(images.device.type, enabled=False):  # the draw is the same whatever the precision
                 p, inside = prior(view, settings), view.inside(settings.tau)
                 ids_visible, ids_target = draw(p, inside, counts, uniform, settings, tokens=tokens, progress=progress)
-                target = TARGETS[self.recipe.target.kind](take(patches, ids_target))
+                target = self.target.values(take(patches, ids_target), self.encoder.shape.patch)
         memory = self.encoder.encode(self.encoder.embed(patches, ids_visible))
         prediction = self.decoder(memory, ids_visible, ids_target)
         errors = (prediction.float() - target.float()).square().mean(-1)

@@ -106,7 +106,11 @@ class Target:
     """What is predicted."""
 
     kind: Annotated[
-        str, Knob("pixels as they are, or with each patch normalised", choices=("pixels", "normalised"))
+        str,
+        Knob(
+            "pixels as they are, with each patch normalised, or the orientations of its gradients",
+            choices=("pixels", "normalised", "hog"),
+        ),
     ] = "normalised"
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from usfm.model.vit import take, unpatchify
+from usfm.model.vit import patchify, take, unpatchify
 from usfm.pictures.sheet import contact_sheet
 from usfm.pretrain.selection.draw import prior
+from usfm.pretrain.targets import hog_glyphs
 
 COLUMNS = ("frame", "prior", "visible", "targets", "reconstruction")
 
@@ -27,17 +28,11 @@ def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
     with torch.autocast(images.device.type, enabled=False):
         patches = torch.nn.functional.unfold(images[:, :1], patch, stride=patch).transpose(1, 2).float()
         heat = prior(view, job.recipe.selection)
-    predicted = output.predictions.float()
-    truth = take(_normalised(encoder, images), output.ids_target)
-    if target == "normalised":
-        spread = (truth.var(-1, keepdim=True) + 1e-6).sqrt()
-        predicted = predicted * spread + truth.mean(-1, keepdim=True)
-    channels = encoder.shape.in_chans
-    painted = (predicted.unflatten(-1, (-1, channels))[..., 0] * encoder.std[0, 0] + encoder.mean[0, 0]) * 255
+    painted = _painted(encoder, target, output, images)
     gray = torch.full_like(patches, 40.0)
     seen = _put(gray, output.ids_visible, take(patches, output.ids_visible))
     asked = _put(gray, output.ids_target, take(patches, output.ids_target))
-    answer = _put(seen, output.ids_target, painted.view(*painted.shape[:2], -1))
+    answer = _put(seen, output.ids_target, painted)
     maps = [unpatchify(each, patch, grid)[:, 0] for each in (seen, asked, answer)]
     warm = (heat / heat.amax(1, keepdim=True)).view(-1, *grid).cpu().numpy()
     cells, captions = [], []
@@ -48,9 +43,19 @@ def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
     contact_sheet(cells, captions, columns=len(COLUMNS), path=path)
 
 
-def _normalised(encoder, images: torch.Tensor) -> torch.Tensor:
-    from usfm.model.vit import patchify
+def _painted(encoder, target: str, output, images: torch.Tensor) -> torch.Tensor:
+    """The predictions as pictures of patches: (B, M, patch * patch), 0 to 255."""
+    predicted = output.predictions.float()
+    if target == "hog":
+        return hog_glyphs(predicted, encoder.shape.patch) * 200
+    if target == "normalised":
+        truth = take(_normalised(encoder, images), output.ids_target)
+        predicted = predicted * (truth.var(-1, keepdim=True) + 1e-6).sqrt() + truth.mean(-1, keepdim=True)
+    first = predicted.unflatten(-1, (-1, encoder.shape.in_chans))[..., 0]
+    return (first * encoder.std[0, 0] + encoder.mean[0, 0]) * 255
 
+
+def _normalised(encoder, images: torch.Tensor) -> torch.Tensor:
     return patchify(encoder.normalise(images), encoder.shape.patch).float()
 
 
