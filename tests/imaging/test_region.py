@@ -154,3 +154,22 @@ def test_a_region_moves_as_one():
     assert overlap(moved.mask, fan.mask(moved.geometry, (128, 128))) > 0.97
     assert SectorGeometry(**moved.extra["views"][0]) == moved.geometry
     assert region.extra["views"] == [view]
+
+
+def test_the_strip_below_a_fan_is_not_the_region():
+    fan_above = SectorGeometry("phased", 160, 10, 3, 120, -0.7, 0.7)
+    wanted = fan.mask(fan_above, SHAPE)
+    frame = screen(wanted, interface=False)[0]
+    frame[150:235, 10:310] = 40 + (speckle(np.random.default_rng(5), (85, 300)) // 3)
+    found = find_region([frame])
+    assert overlap(found.mask, wanted) > 0.95
+
+
+def test_a_guess_is_the_whole_frame():
+    random = np.random.default_rng(0)
+    frame = np.zeros(SHAPE, np.uint8)
+    for row, column in random.integers(0, (230, 300), (60, 2)):
+        frame[row : row + 3, column : column + 12] = 255
+    found = find_region([frame])
+    assert found.confidence < 0.2
+    assert found.mask.all()

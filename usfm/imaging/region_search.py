@@ -62,14 +62,15 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
     edges = region_seeds.edges(image)
     maps = list(_seed_maps(stack, image, spread, levels, interface))
     whole = Shaped(np.ones(image.shape, bool), "", 0.0 if len(levels) else 0.5)
-    best, best_score = whole, 0.0
+    best, best_score, best_fan = whole, 0.0, None
     tried: list[np.ndarray] = []
     for heal, thin in _CLEANINGS:
         for seeds in maps:
             for blob in _new_blobs(seeds, heal, thin, tried):
                 flat = (1 - float((panel & seeds & blob).sum() / blob.sum())) ** 1.5
                 hull = envelope(blob)
-                if float(activity[hull].sum()) / total * flat + 0.02 <= best_score - _SLACK:
+                beaten = float(activity[hull].sum()) / total * flat + 0.02 <= best_score - _SLACK
+                if beaten and not (best.shape == "linear" and not (hull & best.mask).any()):
                     continue
                 shaped = shape_of(blob, hull)
                 # Text lies outside the region of a still; what moves outside that of a clip is little.
@@ -78,18 +79,29 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
                 score = shaped.confidence * captured * flat * sharp + 0.02 * shaped.mask.mean()
                 if score > best_score:
                     best, best_score = shaped, score
+                if shaped.shape in ("phased", "convex"):
+                    best_fan = max(best_fan, shaped, key=_confidence)
             if best_score > _GOOD:
                 return best
         if best_score > _GOOD_ENOUGH:
-            return best
+            break
+    if best_fan is not None and _is_strip_below(best, best_fan):
+        return best_fan
     return best if best.confidence >= _GUESS else dataclasses.replace(whole, confidence=best.confidence)
 
 
+def _is_strip_below(found: Shaped, sector: Shaped) -> bool:
+    """Say whether a box is the strip of a Doppler or M-mode display: a fan stands above it and apart from it."""
+    if found.shape != "linear" or sector.confidence < 0.5 or (found.mask & sector.mask).any():
+        return False
+    return bool(np.flatnonzero(sector.mask.any(1))[-1] <= np.flatnonzero(found.mask.any(1))[0])
+
+
 def _new_blobs(seeds: np.ndarray, heal: int, thin: int, tried: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the largest blob of a map, and all its large ones together, unless one like it was there before."""
+    """Yield the two largest blobs of a map, and all its large ones together, unless one like it was there before."""
     side = max(seeds.shape)
     found = region_seeds.blobs(seeds, max(2, side // heal), max(3, side // thin))
-    for blob in found[:1] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
+    for blob in found[:2] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
         area = blob.sum()
         if area >= _SMALLEST * blob.size and not any((blob ^ other).sum() < _SAME * area for other in tried):
             tried.append(blob)
