@@ -1,5 +1,6 @@
 """A step's life: done, up to date, refused, resumed, interrupted."""
 
+import json
 import os
 import signal
 import time
@@ -124,6 +125,26 @@ def test_overwrite_starts_another_run_afresh_but_resumes_the_same(step):
     step.options = {"a": 2}
     step.run(overwrite=True)
     assert sorted(step.started()) == list(range(6))
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(step):
+    step.parts.mkdir()
+    (step.parts / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(RequestError, match=r"thesis\.tex"):
+            step.run(overwrite=overwrite)
+    assert (step.parts / "thesis.tex").read_text() == "years of work"
+
+
+def test_the_history_holds_no_paths(step):
+    payload = {"number": 0, "scratch": str(step.scratch)}
+    step.plan = lambda _: [Part("x", payload)]
+    figures = {"frames_read": 4, "report": "/home/me/report", "notes": [{"where": "a/b"}], "share": {"x": 0.5}}
+    summary = run_step("make", Request(workers=1), {}, [Phase("frames", step.plan, job_works.make)], out=step.out,
+                       figures=lambda _: dict(figures))  # fmt: skip
+    assert summary["report"] == "/home/me/report"
+    assert Store.open(step.out).history[-1]["figures"] == {"frames_read": 4, "share": {"x": 0.5}}
+    assert str(step.folder) not in json.dumps(Store.open(step.out).history)
 
 
 def test_two_runs_at_once(step, wanted, same):

@@ -54,6 +54,7 @@ class PartsFolder:
             raise RequestError(
                 f"{self.path}: is in the way and not a folder; move it or choose another --out."
             ) from None
+        self._refuse_strangers()
         found = self._read_key()
         if found is not None and found != key:
             if not overwrite:
@@ -97,6 +98,15 @@ class PartsFolder:
                 return
             os.close(fd)
 
+    def _refuse_strangers(self) -> None:
+        """Never clear out a folder that somebody keeps other things in."""
+        for path in self.path.iterdir():
+            if path.name not in (KEY, LOCK) and path.suffix != ".part" and ".unfinished" not in path.name:
+                self.leave()
+                raise RequestError(
+                    f"{self.path}: holds {path.name}, which is no part of a run; move it or choose another --out."
+                )
+
     def _read_key(self) -> dict | None:
         try:
             return json.loads((self.path / KEY).read_text())
@@ -105,9 +115,8 @@ class PartsFolder:
 
     def _empty(self) -> None:
         for left in self.path.iterdir():
-            if left.name == LOCK:
-                continue
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+            if left.name != LOCK:
+                left.unlink(missing_ok=True)
 
     def leave(self) -> None:
         """Give the lock back; the folder stays."""

@@ -274,4 +274,12 @@ def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Ma
 def _plain(figures: Mapping) -> dict:
     """Figures as JSON takes them, without text that could be a path: the history holds no paths."""
     plain = json.loads(json.dumps(dict(figures), default=lambda v: v.item() if hasattr(v, "item") else str(v)))
-    return {name: value for name, value in plain.items() if not (isinstance(value, str) and "/" in value)}
+    return {name: value for name, value in plain.items() if not _holds_path(value)}
+
+
+def _holds_path(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_path(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return any(_holds_path(one) for one in value)
+    return isinstance(value, str) and ("/" in value or "\\" in value)
