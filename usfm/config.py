@@ -209,7 +209,7 @@ def resolve(cls: type[T], section: str, file: str | Path | None, flags: dict, *,
             raise RequestError(f"{file}: unknown setting '{key}' in [{section}]{did_you_mean(key, known)}")
     for key, value in flags.items():
         if value is not None:
-            values[key] = _checked(settings[key], value, f"usfm {section}")
+            values[key] = _checked(settings[key], value, section)
     return cls(**values)
 
 
