@@ -212,6 +212,11 @@ def test_real_text_is_read_without_network_or_noise(monkeypatch, capfd):
     assert engine.cfg.EngineConfig.onnxruntime.intra_op_num_threads == 1
 
 
+def test_a_round_head_is_no_letter():
+    head = cv2.ellipse(np.full((240, 320), 10, np.uint8), (160, 120), (110, 90), 0, 0, 360, 230, 6)
+    assert not [box for box in find_text(head) if box.is_readable()]
+
+
 def test_one_line_found_twice_is_one_line():
     assert same_line((10, 10, 50, 20), (9, 9, 52, 21))
     assert same_line((10, 10, 30, 20), (9, 9, 80, 21)), "a piece of a line that is known"

@@ -21,6 +21,12 @@ LEAST_RECOGNITION = 0.6
 LEAST_SINGLE = 0.9
 
 
+TALLEST_SHARE = 0.12
+TALLEST_PX = 40.0
+"""A line of print is no taller than this share of the picture's shorter side, or than this many px (and half the side):
+a fetal head is no letter O. A single character must be half as tall to count as read."""
+
+
 @dataclass(frozen=True)
 class TextBox:
     """One line of text that was found; what it says is not kept.
@@ -90,9 +96,24 @@ def find_text(image: np.ndarray) -> list[TextBox]:
         scaled = resized(colour, scale)
         for corners in detect(scaled):
             box = tuple(float(v) for v in (*(corners.min(axis=0) / scale), *(corners.max(axis=0) / scale)))
-            if not any(same_line(box, old.box) for old in found):
-                found.append(TextBox(box, *recognise(scaled, corners)))
+            thickness = min(box[2] - box[0], box[3] - box[1])
+            if thickness > tallest(height, width) or any(same_line(box, old.box) for old in found):
+                continue
+            score, characters = recognise(scaled, corners)
+            if characters <= 1 and thickness > 0.5 * tallest(height, width):
+                score = 0.0
+            found.append(TextBox(box, score, characters))
     return sorted(found, key=lambda text: (text.box[1], text.box[0]))
+
+
+def tallest(height: int, width: int) -> float:
+    """How tall a line of text may be in a picture of this size, px.
+
+    >>> tallest(60, 60), tallest(300, 400), tallest(1000, 1400)
+    (30.0, 40.0, 120.0)
+    """
+    side = min(height, width)
+    return min(0.5 * side, max(TALLEST_PX, TALLEST_SHARE * side))
 
 
 def resized(colour: np.ndarray, scale: float) -> np.ndarray:
