@@ -80,9 +80,12 @@ def _guesses(inside: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
             angle = math.atan(line[1])
             angles = (angle, -angle) if side == 0 else (-angle, angle)
             guesses += _fans(inside, outline, line[0] + line[1] * apex_y, apex_y, angles)
-    if sides[0] is None or sides[1] is None or sides[1][1] - sides[0][1] < math.tan(_PARALLEL_RAD):
+    left_side, right_side = sides
+    if left_side is None or right_side is None:
         return guesses
-    (x0, slope0), (x1, slope1) = sides
+    (x0, slope0), (x1, slope1) = left_side, right_side
+    if slope1 - slope0 < math.tan(_PARALLEL_RAD):
+        return guesses
     apex_y = (x0 - x1) / (slope1 - slope0)
     apex_x = x0 + slope0 * apex_y
     angles = math.atan(slope0), math.atan(slope1)
@@ -220,7 +223,7 @@ def _refined_box(guess: SectorGeometry, outline: np.ndarray) -> SectorGeometry |
 def _symmetry(geometry: SectorGeometry) -> float:
     """Return 1 for a sector that hangs straight down, less for a tilted one: scanners draw symmetric sectors."""
     tilt = abs(geometry.angle_0_rad + geometry.angle_1_rad) / (geometry.angle_1_rad - geometry.angle_0_rad)
-    return 1 - min(0.75, 2.5 * max(0.0, tilt - 0.06))
+    return 1 - min(0.5, 2 * max(0.0, tilt - 0.06))
 
 
 def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray, spill: float) -> float:

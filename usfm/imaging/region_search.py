@@ -80,7 +80,7 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
                 if score > best_score:
                     best, best_score = shaped, score
                 if shaped.shape in ("phased", "convex"):
-                    best_fan = max(best_fan, shaped, key=_confidence)
+                    best_fan = shaped if best_fan is None else _better(best_fan, shaped)
             if best_score > _GOOD:
                 return best
         if best_score > _GOOD_ENOUGH:
@@ -120,16 +120,16 @@ def shape_of(blob: np.ndarray, hull: np.ndarray) -> Shaped:
     """Return the best shape for a blob: a sector, one cut by a window, two side by side, or its envelope ``hull``."""
     best = Shaped(hull, "", 0.6 * float(blob.sum() / hull.sum()) ** 4)
     whole = (0, 0, *blob.shape)
-    best = max(best, _sector(blob, whole), key=_confidence)
+    best = _better(best, _sector(blob, whole))
     if best.confidence < 0.8:
         window = _window(blob)
         cut = _sector(blob, window) if window != whole else None
-        best = max(best, cut, _dual(blob), key=_confidence)
+        best = _better(_better(best, cut), _dual(blob))
     return best
 
 
-def _confidence(shaped: Shaped | None) -> float:
-    return -1.0 if shaped is None else shaped.confidence
+def _better(known: Shaped, other: Shaped | None) -> Shaped:
+    return known if other is None or other.confidence <= known.confidence else other
 
 
 def _sector(blob: np.ndarray, window: Window) -> Shaped | None:
