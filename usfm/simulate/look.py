@@ -23,10 +23,23 @@ CYCLE = (
 """What patients of a mixed collection have, in turn: scene and probe."""
 
 SCREENS = {
-    "heart": ("cardiac", "cardiac", "doppler", "m_mode", "spectral"),
-    "lung": ("bare", "ticks", "handheld", "cart", "m_mode"),
+    "heart": ("cardiac", "cardiac", "cardiac", "doppler", "m_mode", "spectral"),
+    "lung": ("bare", "ticks", "handheld", "cart", "bare", "m_mode"),
     "head": ("measure", "cart", "ticks", "annotated"),
-    "soft": ("cart", "measure", "annotated", "handheld", "ticks", "bare", "doppler", "inked", "cart", "spectral"),
+    "soft": (
+        "cart",
+        "measure",
+        "annotated",
+        "handheld",
+        "ticks",
+        "bare",
+        "doppler",
+        "inked",
+        "cart",
+        "ticks",
+        "bare",
+        "spectral",
+    ),
 }
 """Layouts that a scene's devices have."""
 

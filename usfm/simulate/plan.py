@@ -128,7 +128,7 @@ def _stem(path: str) -> str:
 
 
 def _repeat(first: Item, at: int, patients: int, split: dict[int, str]) -> Item:
-    """Plan the at-th repeat."""
+    """Plan the at-th repeat; another patient is one of the same split where there is one, so that splits hold."""
     how = list(REPEATS)[at % len(REPEATS)]
     if first.kind != "clip" and how == "slow":
         how = "brightness"
@@ -136,7 +136,8 @@ def _repeat(first: Item, at: int, patients: int, split: dict[int, str]) -> Item:
         how = "copy"
     item = dataclasses.replace(first, repeat_of=first.path, repeat=how)
     if how == "other_patient":
-        other = _another(first, at, patients)
+        mates = [who for who in range(patients) if split[who] == first.split and f"p{who:02d}" != first.patient]
+        other = mates[at % len(mates)] if mates else _another(first, at, patients)
         item = dataclasses.replace(
             item, patient=f"p{other:02d}", exam=f"p{other:02d}{first.exam[3:]}", split=split[other]
         )
