@@ -165,7 +165,7 @@ def test_target_keep_is_met(tmp_path):
 def test_against_another_store_drops_its_frames(raw, tmp_path):
     other = Builder().add("test/x.mp4", [3, 9]).save(tmp_path / "test.h5")
     summary, store = dedup(raw, against=str(other))
-    assert summary["against_leaks"] == 1
+    assert summary["leaks"] == 1
     assert ("a/two.mp4", 1) not in kept(store)
     table = store.dropped()
     assert table["kept_by"][list(table["stage"]).index("against")] in set(Store.open(str(other)).column("frame_id"))

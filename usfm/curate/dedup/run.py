@@ -36,8 +36,8 @@ def run(config: Config, request: Request) -> dict:
 
     Returns:
         The summary of the command, with `visual_threshold`, `dropped_by_stage`, `retention` (threshold -> share kept),
-        `label_conflicts` and `patient_twins` (near-duplicate pairs with different labels or patients; null where there
-        is nothing to compare).
+        `leaks` (frames dropped by `--against`), `label_conflicts` and `patient_twins` (near-duplicate pairs with
+        different labels or patients; null where there is nothing to compare).
 
     Raises:
         RequestError: Settings that contradict one another, or whatever is wrong with inputs and output.
@@ -224,7 +224,7 @@ def select_part(payload: tuple) -> bytes:
         open_rows = verdict.stage[rows] == ""
         rows, first = rows[open_rows], first[open_rows]
         verdict.drop(rows, other.column("frame_id")[leaks.j[first]], leaks.similarity[first], "against")
-        figures["against_leaks"] = len(rows)
+        figures["leaks"] = len(rows)
 
     rows = np.flatnonzero(verdict.kept)
     frames = frames_of(store, rows, known, config)
