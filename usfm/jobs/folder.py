@@ -14,8 +14,8 @@ from pathlib import Path
 from usfm import console
 from usfm.errors import RequestError
 from usfm.jobs.parts import Part
-from usfm.store.assemble import sync_folder
 from usfm.store.codec import pixel_digest
+from usfm.store.disk import sync_folder
 
 KEY, LOCK = "run.json", "lock"
 

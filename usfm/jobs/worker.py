@@ -53,8 +53,8 @@ def do_part(work: Callable[[Any], bytes], payload: Any, folder: str, stem: str, 
 
 def write_result(data: bytes, folder: Path, stem: str) -> str:
     """Write a result whole or not at all: temporary file, sync, rename; its digest is in its name."""
-    from usfm.store.assemble import disk_error, sync_folder
     from usfm.store.codec import pixel_digest
+    from usfm.store.disk import disk_error, sync_folder
 
     name = f"{stem}.{pixel_digest(data)}.part"
     temporary = folder / f"{stem}.unfinished-{os.getpid()}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from usfm.errors import WorkError
 from usfm.store import digest, hdf5
+from usfm.store.disk import disk_error, sync_folder
 from usfm.store.history import joined
 from usfm.store.plan import Plan, plan_of
 from usfm.store.schema import FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
@@ -74,27 +75,8 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
     return {**counts, "content_id": step["content_id"], "step": step}
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder outlive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def disk_error(error: OSError, path: Path) -> Exception:
-    """A full disk, quota or size limit as one sentence; any other error as it is."""
-    import errno
-
-    words = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
-             errno.EFBIG: "the file is larger than this system allows", errno.EROFS: "the disk is read-only",
-             errno.EACCES: "no permission to write there", errno.EIO: "the disk reports an error"}  # fmt: skip
-    if error.errno not in words:
-        return error
-    return WorkError(
-        f"{path}: {words[error.errno]}; mend that and type the same command again: what is finished is kept."
-    )
+_HELD_FRAMES = 65536
+"""Frames whose columns are held in memory before they are written: some 20 MB."""
 
 
 class _Assembly:
@@ -102,7 +84,9 @@ class _Assembly:
 
     def __init__(self, file: h5py.File, sink: hdf5.Sink, plan: Plan):
         self.file, self.sink, self.plan = file, sink, plan
-        self.filled: Counter = Counter()  # rows written so far, by dataset
+        self.filled: Counter = Counter()  # rows so far, by dataset, those still held back among them
+        self._held: dict[str, list[np.ndarray]] = {}
+        self._held_frames = 0
 
     def run(self, between: Callable[[], None]) -> None:
         plan, file = self.plan, self.file
@@ -119,6 +103,10 @@ class _Assembly:
                 self._chunks(part, source)
                 self._tables(part, source)
                 self._labels(part, source)
+            self._held_frames += part.frames
+            if self._held_frames >= _HELD_FRAMES:
+                self._write_held()
+        self._write_held()
 
     def _names(self) -> None:
         from usfm.store.labels import write_names
@@ -126,12 +114,17 @@ class _Assembly:
         write_names(self.file, self.plan.class_names, self.plan.box_names, self.plan.patch)
 
     def _append(self, path: str, values: np.ndarray) -> None:
-        first = self.filled[path]
+        """Hold rows back until there are many: a write of a few rows costs as much as one of thousands."""
         if len(values):
-            dataset = self.file[path]
+            self._held.setdefault(path, []).append(values)
+            self.filled[path] += len(values)
+
+    def _write_held(self) -> None:
+        for path, pieces in self._held.items():
+            dataset, values = self.file[path], np.concatenate(pieces)
             values = values.astype(dataset.dtype) if values.dtype.kind == "S" else values
-            dataset[first : first + len(values)] = values
-        self.filled[path] += len(values)
+            dataset[self.filled[path] - len(values) : self.filled[path]] = values
+        self._held, self._held_frames = {}, 0
 
     def _chunks(self, part, source: h5py.File) -> None:
         """Copy pixels and masks as they lie in the part's file."""

@@ -35,29 +35,6 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     return _pass_through(part, file, known, values, labels)
 
 
-def reject_rows(paths, rows, stage: str, reason: str, detail: str) -> bytes:
-    """A part that rejects frames of an input: stands in for one that cannot be made.
-
-    Args:
-        paths: of the input's files.
-        rows: of its frames.
-        stage: step that rejects them.
-        reason: short, the same for the same cause.
-        detail: one sentence.
-
-    Returns:
-        What `PartWriter.to_bytes` gives.
-    """
-    from usfm.store.reader import Store
-    from usfm.store.writer import PartWriter
-
-    store, part = Store.open(paths), PartWriter()
-    names, sources = store.column("frame_id"), store.of_frames("path")
-    for row in rows:
-        part.reject(str(sources[row]), str(names[row]), stage, reason, detail)
-    return part.to_bytes()
-
-
 def _pass_through(part, file, known: dict, values: dict, labels: dict) -> int:
     """Add a frame whose pixels do not change: its compressed chunk and digest go over as they are."""
     group = known["pixels_group"]

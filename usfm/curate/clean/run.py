@@ -14,8 +14,8 @@ from usfm.curate.clean.layout import Layout
 from usfm.curate.clean.text import find_text
 from usfm.imaging.inpaint import fill
 from usfm.jobs.run import Part, Phase, out_path, run_step
-from usfm.store.carry import reject_rows
 from usfm.store.reader import Store
+from usfm.store.reject import reject_rows
 from usfm.store.writer import PartWriter
 
 FRAMES_AT_ONCE = 128

@@ -20,8 +20,8 @@ from usfm.jobs.run import Part, Phase, out_path, run_step
 from usfm.screening.features import visual_features
 from usfm.screening.leaks import pairs_between
 from usfm.seeding import stream
-from usfm.store.carry import reject_rows
 from usfm.store.reader import Store
+from usfm.store.reject import reject_rows
 from usfm.store.writer import PartWriter
 
 BATCH = 64
