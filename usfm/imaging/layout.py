@@ -59,7 +59,7 @@ def _by_lit_area(stack: np.ndarray) -> list[np.ndarray]:
     if not len(cuts):
         return everything
     groups: list[tuple[np.ndarray, np.ndarray]] = []
-    for piece in np.split(np.arange(len(stack)), cuts):
+    for piece in sorted(np.split(np.arange(len(stack)), cuts), key=len, reverse=True):
         area = lit[piece].any(0)
         # One or two frames may show only part of their area: it is enough that they show nothing else.
         whole = area.sum() if len(piece) < _SHORT else 0
@@ -69,7 +69,7 @@ def _by_lit_area(stack: np.ndarray) -> list[np.ndarray]:
         if overlaps and max(overlaps) >= _SAME_OVERLAP:
             best = int(np.argmax(overlaps))
             members, known = groups[best]
-            groups[best] = (np.concatenate([members, piece]), known | area)
+            groups[best] = (np.sort(np.concatenate([members, piece])), known | area)
         else:
             groups.append((piece, area))
     return [members for members, _ in groups] if len(groups) <= _MOST else everything
