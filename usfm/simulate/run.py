@@ -13,7 +13,7 @@ import cv2
 from usfm import console, provenance
 from usfm.config import Request, content_dict
 from usfm.errors import Interrupted, RequestError, WorkError
-from usfm.jobs.folder import PartsFolder
+from usfm.jobs.folder import KEY, PartsFolder
 from usfm.simulate import plan
 from usfm.simulate.config import Config
 from usfm.simulate.render import render
@@ -61,14 +61,18 @@ def run(config: Config, request: Request) -> dict:
     started = time.monotonic()
     parts = PartsFolder(out)
     try:
-        parts.enter({"command": "simulate", "usfm": provenance.software()["usfm"], **options}, request.overwrite)
-        entries = _render_all(config, request, items, parts.path)
-        write_truth(parts.path / "truth", entries, options, key)
+        work = parts.path / "files.part"
+        about = {"command": "simulate", "usfm": provenance.software()["usfm"], **options}
+        if request.overwrite and _begun(parts.path) != about:
+            shutil.rmtree(work, ignore_errors=True)
+        parts.enter(about, request.overwrite)
+        entries = _render_all(config, request, items, work)
+        write_truth(work / "truth", entries, options, key)
         for old in (truth, out):
             if old.exists():
                 shutil.rmtree(old)
-        os.rename(parts.path / "truth", truth)
-        os.rename(parts.path / "media", out)
+        os.rename(work / "truth", truth)
+        os.rename(work / "media", out)
         parts.remove()
     except (NotADirectoryError, FileExistsError, PermissionError):
         raise  # a wrong request: the front door says so
@@ -100,6 +104,14 @@ def _key_of(truth: Path) -> str:
         return json.loads((truth / "truth.json").read_text())["key"]
     except (OSError, ValueError, KeyError):
         return ""
+
+
+def _begun(parts: Path) -> dict | None:
+    """What the run was made of that left its parts here, None where there is none."""
+    try:
+        return json.loads((parts / KEY).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _render_all(config: Config, request: Request, items: list[plan.Item], parts: Path) -> list[dict]:
