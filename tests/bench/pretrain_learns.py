@@ -1,0 +1,103 @@
+"""Do the features learn what tells phantom classes apart? polarmae, mae and random weights at equal seconds.
+
+    python tests/bench/pretrain_learns.py sector.h5 --seconds 120 --seeds 5 [--model vit_tiny_patch16_224] [--set A=B]
+
+Each seed trains both recipes for as many steps as fit into the seconds (timed on this machine just before, by processor
+time of one thread, so that another job beside it does not count), then a linear probe and neighbours vote by patient
+on the whole store. Printed: balanced accuracy of each seed, the mean, and a 95 % interval by Student's t over the
+seeds, also of the differences within a seed.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from usfm import console
+from usfm.config import Request
+from usfm.model.checkpoint import load_encoder
+from usfm.pretrain import recipe as recipes
+from usfm.pretrain.config import Config
+from usfm.pretrain.run import build_model, run
+from usfm.pretrain.watch import OnlineProbe
+
+SMALL = (
+    "decoder.width=128",
+    "decoder.depth=2",
+    "decoder.heads=4",
+    "batch_size=32",
+    "checks=1",
+    "saves=1",
+    "optim.lr=1e-3",
+)
+
+
+def interval(values: list[float]) -> list[float]:
+    """Mean and 95 % interval by Student's t."""
+    from scipy.stats import t
+
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return [round(mean, 4), math.nan, math.nan]
+    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return [round(v, 4) for v in (mean, mean - half, mean + half)]
+
+
+def train(store: str, recipe: str, changes: tuple[str, ...], steps: int, seed: int, folder: Path) -> Path:
+    """One run of so many steps."""
+    out = folder / f"{recipe}-{steps}-{seed}"
+    changes = (*changes, f"run.steps={steps}")
+    run(Config(recipe=recipe, set=changes), Request(inputs=(store,), out=str(out), device="cpu", seed=seed))
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("store")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--model", default="vit_nano_patch16_128")
+    parser.add_argument("--recipes", default="polarmae,mae")
+    parser.add_argument("--set", action="append", default=[])
+    options = parser.parse_args()
+    console.configure(quiet=True)
+    torch.set_num_threads(1)
+    changes = (*SMALL, f"model.name={options.model}", *options.set)
+    names = options.recipes.split(",")
+    with tempfile.TemporaryDirectory() as name:
+        folder, steps = Path(name), {}
+        for recipe in names:
+            train(options.store, recipe, changes, 3, 99, folder)
+            started = time.process_time()
+            train(options.store, recipe, (*changes, "held_out=0"), 10, 99, folder)
+            steps[recipe] = max(1, round(10 * options.seconds / (time.process_time() - started)))
+        scores: dict[str, dict[str, list[float]]] = {}
+        for seed in range(options.seeds):
+            shape = build_model(replace(recipes.load(names[0], changes)), seed).encoder
+            probe = OnlineProbe(options.store, shape.shape.image_size, torch.device("cpu"), seed)
+            runs = {recipe: train(options.store, recipe, changes, steps[recipe], seed, folder) for recipe in names}
+            encoders = {recipe: load_encoder(out / "last")[0] for recipe, out in runs.items()}
+            for recipe, encoder in {"random": shape.eval(), **encoders}.items():
+                with torch.no_grad():
+                    for figure, value in probe(encoder).items():
+                        scores.setdefault(figure, {}).setdefault(recipe, []).append(value)
+    result: dict = {"steps": steps}
+    for figure, of in scores.items():
+        result[figure] = {
+            recipe: {"seeds": values, "mean, low, high": interval(values)} for recipe, values in of.items()
+        }
+        for other in ("random", *names[1:]):
+            differences = (np.array(of[names[0]]) - np.array(of[other])).tolist()
+            result[figure][f"{names[0]} - {other}"] = interval(differences)
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
