@@ -85,7 +85,7 @@ def plan_phases(config: Config, request: Request, store: Store, other: Store | N
         names = (paths, None if other is None else [str(path) for path in other.paths])
         return [Part("visual", (*names, ours, theirs, config, request.seed), weight=float(len(store)))]
 
-    phases.append(Phase("visual", plan=verdict, work=visual.select_part))
+    phases.append(Phase("visual", plan=verdict, work=visual.select_part, limit_s=visual.LIMIT_S))
     stage = "visual"
     if config.embedder:
         phases += semantic.phases(config, request, store)

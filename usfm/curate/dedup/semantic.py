@@ -11,6 +11,7 @@ from usfm.curate.dedup.config import Config
 from usfm.curate.dedup.groups import canonical_order, labelled
 from usfm.curate.dedup.select import Frames, retention, thin, threshold_for
 from usfm.curate.dedup.verdict import Verdict
+from usfm.curate.dedup.visual import LIMIT_S
 from usfm.jobs.run import Part, Phase
 from usfm.seeding import stream
 from usfm.store.reader import Store
@@ -44,7 +45,10 @@ def phases(config: Config, request: Request, store: Store) -> list[Phase]:
         files = [str(path) for path in done["embed"]]
         return [Part("semantic", (paths, str(done["visual"][0]), files, config, request.seed), weight=1.0)]
 
-    return [Phase("embed", plan=embed, work=embed_part), Phase("semantic", plan=select, work=select_part)]
+    return [
+        Phase("embed", plan=embed, work=embed_part),
+        Phase("semantic", plan=select, work=select_part, limit_s=LIMIT_S),
+    ]
 
 
 def embed_part(payload: tuple) -> bytes:

@@ -19,6 +19,10 @@ from usfm.store.reader import Store
 
 BATCH = 64
 
+LIMIT_S = 86_400.0
+"""Time limit of a selection: it grows with the square of the frames compared (430,000 in one scope: some minutes, times
+14 with --target-keep)."""
+
 
 def unread(part: Part, reason: str) -> bytes:
     """Stand in for the features of a part that killed its worker: its frames are compared with none, and rejected."""
