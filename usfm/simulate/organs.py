@@ -11,11 +11,11 @@ CLASSES = ("fibrillar", "lobular")
 """The two classes: striated tissue with a smooth oval lesion, granular tissue with a lobed one; equally bright."""
 
 
-def texture(canvas: Canvas, kind: str, *, contrast_db: float = 6.5, grain: float = 0.036) -> np.ndarray:
+def texture(canvas: Canvas, kind: str, *, contrast_db: float = 8.5, grain: float = 0.039) -> np.ndarray:
     """The texture that makes the class, in dB: mean 0, deviation `contrast_db`, the same histogram for both classes.
 
     Three scales of grains, stronger in some places than in others. Grains have the same mean area in both; fibrillar
-    ones are eight to eighteen times as long as wide and follow a bent direction, lobular ones are round.
+    ones are ten to twenty times as long as wide and follow a bent direction, lobular ones are round.
 
     Args:
         canvas: where.
@@ -24,7 +24,7 @@ def texture(canvas: Canvas, kind: str, *, contrast_db: float = 6.5, grain: float
         grain: geometric mean of a grain's sides as a share of the depth shown.
     """
     rng, size = canvas.rng, grain * canvas.deep * canvas.rng.uniform(0.8, 1.25)
-    stretch = math.sqrt(rng.uniform(8, 18)) if kind == "fibrillar" else 1.0
+    stretch = math.sqrt(rng.uniform(10, 20)) if kind == "fibrillar" else 1.0
     angle, bent = rng.uniform(-0.7, 0.7), rng.uniform(0.3, 1.0)
     field: np.ndarray | float = 0.0
     for share, scale in ((1.0, 1.0), (0.7, 0.6), (0.35, 0.35)):

@@ -22,7 +22,7 @@ def _place_lesion(canvas: Canvas, kind: str, top: float, bottom: float, size: fl
 def soft(canvas: Canvas, kind: str) -> None:
     """Layers over an organ with vessels, cysts, stones and one lesion; sometimes a far reflector."""
     rng, deep = canvas.rng, canvas.deep
-    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=rng.uniform(7, 9)) + organs.patchiness(canvas, 2.5)
+    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=rng.uniform(9, 12)) + organs.patchiness(canvas, 2.5)
     thick = deep * (
         rng.uniform(0.12, 0.38) if canvas.probe.shape in ("linear", "trapezoid") else rng.uniform(0.06, 0.25)
     )
@@ -54,7 +54,7 @@ def head(canvas: Canvas, kind: str) -> None:
     canvas.fill(fluid, -40, loss=0.05)
     skull = canvas.ellipse(x, z, long, short, angle)
     thick = 0.02 * deep
-    brain = organs.texture(canvas, kind, contrast_db=6.5, grain=0.034) - rng.uniform(11, 15)
+    brain = organs.texture(canvas, kind, contrast_db=8.5, grain=0.037) - rng.uniform(11, 15)
     canvas.fill(skull, -4, loss=1.2)
     canvas.fill(skull + np.float32(thick), brain, loss=0.4, soft=0.005 * deep)
     size = short * rng.uniform(0.22, 0.3)
@@ -81,7 +81,7 @@ def head(canvas: Canvas, kind: str) -> None:
 def heart(canvas: Canvas, kind: str) -> None:
     """Beating chambers: dark blood in textured muscle, a septum, a valve, a bright outer border; lung beside it."""
     rng, deep = canvas.rng, canvas.deep
-    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=8, grain=0.03) - 3 + organs.patchiness(canvas, 2)
+    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=10.5, grain=0.033) - 3 + organs.patchiness(canvas, 2)
     wall = -organs.layers(canvas, deep * rng.uniform(0.06, 0.12))
     x, z = canvas.half * rng.uniform(-0.12, 0.05), deep * rng.uniform(0.42, 0.5)
     long, short, lean = (
@@ -124,7 +124,7 @@ def lung(canvas: Canvas, kind: str) -> None:
     rng, deep = canvas.rng, canvas.deep
     narrow = canvas.probe.shape == "linear"
     depth = deep * (rng.uniform(0.3, 0.45) if narrow else rng.uniform(0.16, 0.28))
-    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=7.5, grain=0.026) + organs.patchiness(canvas, 2)
+    canvas.echo[:] = organs.texture(canvas, kind, contrast_db=10, grain=0.028) + organs.patchiness(canvas, 2)
     organs.layers(canvas, depth * rng.uniform(0.35, 0.6))
     air = -canvas.wave(depth, 0.01 * deep * rng.uniform(0.2, 1.2), waves=1.2)
     inside = organs.texture(canvas, kind) - rng.uniform(2, 6)
