@@ -15,15 +15,15 @@ from usfm.errors import RequestError, UsfmError
 
 # The tutorial shows these lines too (a test compares them): they can be pasted into a shell.
 LINES = (
-    "usfm simulate --out clips",
+    "usfm simulate --out clips --scene soft",
     "usfm extract clips --out raw.h5 --manifest clips.truth/truth.csv",
     "usfm clean --in raw.h5",
     "usfm dedup --in raw.clean.h5",
     "usfm sector --in raw.clean.dedup.h5 --out sector.h5",
     "usfm info sector.h5 --sheet sheet.png",
     "usfm pretrain --in sector.h5 --out runs/polarmae --recipe debug",
-    "usfm finetune classify --in sector.h5 --encoder runs/polarmae --out runs/probe",
-    "usfm finetune classify --in sector.h5 --encoder random --out runs/random",
+    "usfm finetune classify --in sector.h5 --encoder runs/polarmae --out runs/probe --folds 5",
+    "usfm finetune classify --in sector.h5 --encoder random --out runs/random --folds 5",
     "usfm eval runs/probe runs/random --in sector.h5 --out report",
 )
 
