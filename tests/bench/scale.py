@@ -4,10 +4,11 @@
 
 Clips of 1,000 frames of 60 x 60 pixels: speckle, new in every frame, in a sector. Memory is the proportional set size
 of the command and all its processes together, looked at five times a second; the exponent is the slope of the logarithm
-of the seconds (or of the memory) over that of the number of frames.
+of the seconds, the processor's seconds (which other work on the machine hardly touches) or the memory over that of N.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -62,16 +63,27 @@ def memory_mb(pids: list[int]) -> float:
     return total / 1e3
 
 
-def measure(command: list[str], folder: Path) -> tuple[float, float]:
-    """Seconds and peak MB of one command."""
-    started, peak = time.perf_counter(), 0.0
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used so far, s."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(command: list[str], folder: Path) -> tuple[float, float, float]:
+    """Seconds, processor seconds of all processes, and peak MB of one command."""
+    started, peak, used = time.perf_counter(), 0.0, {}
     process = subprocess.Popen([sys.executable, "-m", "usfm", *command, "-q"], cwd=folder, stdout=subprocess.DEVNULL)
     while process.poll() is None:
-        peak = max(peak, memory_mb(tree(process.pid)))
+        pids = tree(process.pid)
+        peak = max(peak, memory_mb(pids))
+        used.update({pid: max(processor_s(pid), used.get(pid, 0.0)) for pid in pids})
         time.sleep(0.2)
     if process.returncode:
         sys.exit(f"{command}: exit {process.returncode}")
-    return time.perf_counter() - started, peak
+    return time.perf_counter() - started, sum(used.values()), peak
 
 
 def main() -> None:
@@ -84,9 +96,9 @@ def main() -> None:
     clips = options.work / "clips"
     shutil.rmtree(options.work, ignore_errors=True)
     clips.mkdir(parents=True)
-    found: dict[str, list[tuple[int, float, float]]] = {}
+    found: dict[str, list[tuple[int, float, float, float]]] = {}
     made = 0
-    print("command   frames   seconds  frames/s  peak MB", flush=True)
+    print("command   frames   seconds  frames/s  processor s  peak MB", flush=True)
     for count in counts:
         for number in range(made, count // PER_CLIP):
             make_clip(clips / f"{number:04d}.mp4", number)
@@ -98,15 +110,17 @@ def main() -> None:
             "sector": ["sector", "--in", "unique.h5", "--size", "64", "--out", "sector.h5"],
         }
         for name, command in steps.items():
-            seconds, peak = measure([*command, "--workers", options.workers, "--overwrite"], options.work)
-            found.setdefault(name, []).append((count, seconds, peak))
-            print(f"{name:8} {count:7}  {seconds:8.1f}  {count / seconds:8.0f}  {peak:7.0f}", flush=True)
+            seconds, processor, peak = measure([*command, "--workers", options.workers, "--overwrite"], options.work)
+            found.setdefault(name, []).append((count, seconds, processor, peak))
+            print(
+                f"{name:8} {count:7}  {seconds:8.1f}  {count / seconds:8.0f}  {processor:11.1f}  {peak:7.0f}",
+                flush=True,
+            )
     if len(counts) > 1:
         for name, rows in found.items():
-            n, seconds, peak = np.log(np.array(rows, float)).T
-            print(
-                f"{name:8} seconds ~ N^{np.polyfit(n, seconds, 1)[0]:.2f}, memory ~ N^{np.polyfit(n, peak, 1)[0]:.2f}"
-            )
+            n, *logs = np.log(np.array(rows, float)).T
+            slopes = [np.polyfit(n, values, 1)[0] for values in logs]
+            print("{:8} seconds ~ N^{:.2f}, processor's ~ N^{:.2f}, memory ~ N^{:.2f}".format(name, *slopes))
     shutil.rmtree(options.work, ignore_errors=True)
 
 
