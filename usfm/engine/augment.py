@@ -105,28 +105,28 @@ def cut_images(
 
 
 def cut_coverage(
-    masks: torch.Tensor, crops: torch.Tensor, grid: tuple[int, int], *, rotated: bool = False
+    masks: torch.Tensor, crops: torch.Tensor, grid: tuple[int, int], *, rotated: bool = False, points: int = 8
 ) -> torch.Tensor:
-    """How much of each patch of each augmented sample the region covers: eq. 5 on the augmented mask.
+    """How much of each cell of a grid over each augmented sample the region covers: eq. 5 on the augmented mask.
 
     Args:
         masks: (B, H, W) uint8 0/1, the regions of the stored frames.
         crops: (B, 7).
-        grid: (rows, columns) of patches.
-        rotated: some angle is not zero; then 8 x 8 points a patch are looked up instead of exact areas.
+        grid: (rows, columns) of cells.
+        rotated: some angle is not zero; then points x points places a cell are looked up instead of exact areas.
+        points: see `rotated`.
 
     Returns:
-        (B, rows * columns) float32, 0 to 1.
+        (B, rows, columns) float32, 0 to 1.
     """
     x = masks.float()
     if rotated:
-        points = F.grid_sample(
-            x.unsqueeze(1), _grid(crops, (8 * grid[0], 8 * grid[1]), x), mode="nearest", align_corners=False
-        )
-        return F.avg_pool2d(points, 8).flatten(1)
+        places = _grid(crops, (points * grid[0], points * grid[1]), x)
+        found = F.grid_sample(x.unsqueeze(1), places, mode="nearest", align_corners=False)
+        return F.avg_pool2d(found, points).squeeze(1)
     down = area_matrix(crops[:, TOP], crops[:, HEIGHT], crops[:, VFLIP], x.shape[1], grid[0])
     across = area_matrix(crops[:, LEFT], crops[:, WIDTH], crops[:, HFLIP], x.shape[2], grid[1])
-    return (down @ x @ across.transpose(1, 2)).flatten(1)
+    return down @ x @ across.transpose(1, 2)
 
 
 def _grid(crops: torch.Tensor, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:

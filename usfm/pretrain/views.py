@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from usfm.engine.augment import beam_coordinates, cut_coverage, cut_images, geometry_rows, source_points
 from usfm.engine.crops import AreaTables
@@ -62,6 +63,8 @@ class Views:
 
     def __init__(self, recipe: Recipe, grid: tuple[int, int], size: tuple[int, int], regions: Regions | None):
         self.grid, self.size, self.regions = grid, size, regions
+        patch = size[0] // grid[0]
+        self.cells = next(cells for cells in (4, 2, 1) if patch % cells == 0)
         self.gray = recipe.model.in_chans == 1
         self.rotated = recipe.augment.rotate_deg > 0
         self.beam = recipe.selection.geometry == "beam"
@@ -88,9 +91,12 @@ class Views:
         if self.regions is None:
             coverage = torch.ones(len(frames), self.grid[0] * self.grid[1], device=frames.device)
             return images, View(gray, coverage, self.grid)
-        coverage = cut_coverage(self.regions.masks[regions], crops, self.grid, rotated=self.rotated)
+        cells = (self.cells * self.grid[0], self.cells * self.grid[1])
+        masks = self.regions.masks[regions]
+        fine = cut_coverage(masks, crops, cells, rotated=self.rotated, points=8 // self.cells).unsqueeze(1)
+        coverage = F.avg_pool2d(fine, self.cells).flatten(1)
         if not self.beam:
-            return images, View(gray, coverage, self.grid)
+            return images, View(gray, coverage, self.grid, fine=fine)
         rows, columns = source_points(crops, *self.grid)
         depth, angle = beam_coordinates(self.regions.geometry[regions], rows.flatten(1), columns.flatten(1))
-        return images, View(gray, coverage, self.grid, depth, angle)
+        return images, View(gray, coverage, self.grid, depth, angle, fine)

@@ -34,12 +34,19 @@ def view(n=3, seed=0, coverage=None):
     return View(images, coverage, GRID, torch.full((n, 196), torch.nan), torch.full((n, 196), torch.nan))
 
 
+def finely(coverage, cells=4):
+    """A coverage that is 0 or 1, for cells of each patch."""
+    whole = coverage.view(-1, 1, *GRID)
+    return whole.repeat_interleave(cells, 2).repeat_interleave(cells, 3)
+
+
 def mirrored(v):
     def flip(x):
         return x.view(-1, *GRID).flip(2).flatten(1)
 
     angle = None if v.angle is None else -flip(v.angle)
-    return replace(v, images=v.images.flip(3), coverage=flip(v.coverage), depth=flip(v.depth), angle=angle)
+    fine = None if v.fine is None else v.fine.flip(3)
+    return replace(v, images=v.images.flip(3), coverage=flip(v.coverage), depth=flip(v.depth), angle=angle, fine=fine)
 
 
 @pytest.mark.parametrize("name", SELECTIONS)
@@ -60,6 +67,13 @@ class TestContract:
         p = SELECTIONS[name](view(coverage=torch.full((3, 196), level)), BASE)
         assert torch.isfinite(p).all()
         assert torch.allclose(p.sum(1), torch.ones(3), atol=1e-5)
+
+    def test_with_fine_coverage(self, name):
+        v = view(coverage=(fan() > 0.5).float())
+        v = replace(v, fine=finely(v.coverage))
+        p, q = SELECTIONS[name](v, BASE), SELECTIONS[name](mirrored(v), BASE)
+        assert torch.allclose(p.sum(1), torch.ones(3), atol=1e-5)
+        assert torch.allclose(p.view(-1, *GRID).flip(2).flatten(1), q, atol=1e-5)
 
     def test_black_and_white_images(self, name):
         for value in (0.0, 255.0):
@@ -97,6 +111,21 @@ def test_texture_varies_and_follows_contrast(kind):
     p = SELECTIONS["texture"](v, replace(BASE, texture=kind))[0]
     assert p.log().std() > 0.5
     assert p.max() / p.min() > 10
+
+
+def test_the_edge_of_the_sector_is_no_texture():
+    """Even tissue in a black surround: the patches at the step must not be preferred."""
+    coverage = (fan(1) > 0.5).float()
+    shown = coverage.view(1, 1, *GRID).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    torch.manual_seed(0)
+    images = shown * (100 + 6 * torch.rand(1, 1, 224, 224))
+    rim = coverage.bool() & (torch.nn.functional.max_pool2d(1 - coverage.view(1, 1, *GRID), 3, 1, 1).flatten(1) > 0)
+    middle = coverage.bool() & ~rim
+    for kind in SCORES:
+        plain = texture_scores(View(images, coverage, GRID), kind)
+        aware = texture_scores(View(images, coverage, GRID, fine=finely(coverage)), kind)
+        assert plain[rim].mean() > 1.5 * plain[middle].mean() or kind == "std"
+        assert aware[rim].mean() == pytest.approx(aware[middle].mean().item(), rel=0.05)
 
 
 def test_the_published_texture_is_constant():

@@ -15,6 +15,7 @@ class View:
     Attributes:
         images: (B, 1, H, W) float, gray, 0 to 255.
         coverage: (B, L) float, share of each patch inside the acoustic region (1 without a region).
+        fine: (B, 1, rows * f, columns * f) float, the same for f x f cells of each patch; None without a region.
         grid: (rows, columns) of patches, row-major.
         depth: (B, L) float, true depth along the beam, 0 to 1; NaN where no geometry is known; None if never.
         angle: (B, L) float, true angle, -1 to 1; likewise.
@@ -25,6 +26,7 @@ class View:
     grid: tuple[int, int]
     depth: torch.Tensor | None = None
     angle: torch.Tensor | None = None
+    fine: torch.Tensor | None = None
 
     def inside(self, tau: float) -> torch.Tensor:
         """(B, L) bool: patches that count as inside the region; all of them where none does."""

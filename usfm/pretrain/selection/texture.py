@@ -1,5 +1,7 @@
 """Patches with more texture are likelier."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -15,38 +17,54 @@ def _gradients(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (tall[..., 2:] - tall[..., :-2]) / 8, (wide[..., 2:, :] - wide[..., :-2, :]) / 8
 
 
-def _gradient(images: torch.Tensor, patch: tuple[int, int]) -> torch.Tensor:
+Pool = Callable[[torch.Tensor], torch.Tensor]  # (B, 1, H, W) -> its mean over the inside of each patch, (B, L)
+
+
+def _gradient(images: torch.Tensor, pool: Pool) -> torch.Tensor:
     x, y = _gradients(images)
-    return F.avg_pool2d((x * x + y * y + 1e-12).sqrt(), patch)
+    return pool((x * x + y * y + 1e-12).sqrt())
 
 
-def _hog(images: torch.Tensor, patch: tuple[int, int]) -> torch.Tensor:
+def _hog(images: torch.Tensor, pool: Pool) -> torch.Tensor:
     """Length of the un-normalised histogram of oriented gradients (9 unsigned bins) of each patch."""
     x, y = _gradients(images)
     size = (x * x + y * y + 1e-12).sqrt()
     bins = (torch.atan2(x, y) / torch.pi * 9).floor().remainder(9)
-    cells = [F.avg_pool2d(size * (bins == k), patch) for k in range(9)]
-    return torch.cat(cells, 1).square().sum(1, keepdim=True).sqrt()
+    return sum(pool(size * (bins == k)).square() for k in range(9)).sqrt()
 
 
-def _std(images: torch.Tensor, patch: tuple[int, int]) -> torch.Tensor:
-    mean = F.avg_pool2d(images, patch)
-    return (F.avg_pool2d(images * images, patch) - mean * mean).clamp(min=0).sqrt()
+def _std(images: torch.Tensor, pool: Pool) -> torch.Tensor:
+    mean = pool(images)
+    return (pool(images * images) - mean * mean).clamp(min=0).sqrt()
 
 
-def _laplacian(images: torch.Tensor, patch: tuple[int, int]) -> torch.Tensor:
+def _laplacian(images: torch.Tensor, pool: Pool) -> torch.Tensor:
     x = F.pad(images, (1, 1, 1, 1), mode="reflect")
     around = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
-    return F.avg_pool2d((around - 4 * images).abs(), patch)
+    return pool((around - 4 * images).abs())
 
 
 SCORES = {"gradient": _gradient, "hog": _hog, "std": _std, "laplacian": _laplacian}
 
 
 def texture_scores(view: View, kind: str) -> torch.Tensor:
-    """Texture of each patch times its coverage: (B, L) float; gray levels (per pixel, for a gradient)."""
+    """Texture of each patch times its coverage: (B, L) float; gray levels (per pixel, for a gradient).
+
+    The step from tissue to the black outside is no texture: with a region, only cells (quarters of a patch's side)
+    count that lie inside with all their neighbours. A patch without such a cell has no texture.
+    """
     patch = (view.images.shape[2] // view.grid[0], view.images.shape[3] // view.grid[1])
-    return SCORES[kind](view.images, patch).flatten(1) * view.coverage
+    if view.fine is None:
+        return SCORES[kind](view.images, lambda x: F.avg_pool2d(x, patch).flatten(1)) * view.coverage
+    cells = view.fine.shape[2] // view.grid[0]
+    deep = (F.max_pool2d(1 - view.fine, 3, stride=1, padding=1) < 0.01).float()
+    share = F.avg_pool2d(deep, cells).clamp(min=1e-6)
+
+    def pool(x: torch.Tensor) -> torch.Tensor:
+        cell = F.avg_pool2d(x, (patch[0] // cells, patch[1] // cells))
+        return (F.avg_pool2d(cell * deep, cells) / share).flatten(1)
+
+    return SCORES[kind](view.images, pool) * view.coverage
 
 
 def texture(view: View, settings: Selection) -> torch.Tensor:
