@@ -1,5 +1,6 @@
 """The same content on a Dask cluster as in the process pool, also when a worker is killed in mid-part."""
 
+import json
 import os
 import signal
 import subprocess
@@ -28,34 +29,27 @@ def cluster(tmp_path_factory):
         "DASK_LOGGING__DISTRIBUTED": "error",
     }
     dask = [sys.executable, "-m", "dask"]
-    processes = [subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-                                   "--scheduler-file", folder / "scheduler.json"], cwd=folder, env=environment,
-                                  stderr=subprocess.DEVNULL)]  # fmt: skip
-    processes += [
-        subprocess.Popen([*dask, "worker", "--scheduler-file", folder / "scheduler.json", "--nthreads", "1",
-                          "--no-dashboard", "--local-directory", folder, "--name", f"w{k}"], cwd=folder,
-                         env=environment, stderr=subprocess.DEVNULL)
-        for k in range(2)
-    ]  # fmt: skip
-    import json
-
+    file = folder / "scheduler.json"
+    scheduler = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file]
+    worker = ["worker", "--scheduler-file", file, "--nthreads", "1", "--no-dashboard", "--local-directory", folder]
+    processes = [
+        subprocess.Popen(
+            [*dask, *words], cwd=folder, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        for words in (scheduler, [*worker, "--name", "a"], [*worker, "--name", "b"])
+    ]
     deadline = time.monotonic() + 60
-    while not (folder / "scheduler.json").exists() and time.monotonic() < deadline:
+    while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    address = json.loads((folder / "scheduler.json").read_text())["address"]
+    address = json.loads(file.read_text())["address"]
     from distributed import Client
 
     with Client(address, timeout=60, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=60)
     yield address
-    for process in reversed(processes):
-        process.send_signal(signal.SIGINT)
-    for process in processes:
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    for process in reversed(processes):  # each with the workers that it watches over
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_the_same_content_as_the_process_pool(step, wanted, same, cluster, monkeypatch):
