@@ -43,7 +43,7 @@ def test_up_to_date_does_nothing(step, capsys):
 def test_an_existing_output_is_refused_and_replaced_on_demand(step):
     step.run()
     step.options = {"a": 2}
-    with pytest.raises(RequestError, match="--overwrite"):
+    with pytest.raises(RequestError, match=r"a was 1 and is now 2.*--overwrite"):
         step.run()
     assert step.run(overwrite=True)["frames_out"] == 24
     assert Store.open(step.out).history[-1]["options"] == {"a": 2}

@@ -10,7 +10,7 @@ from usfm import console, provenance
 from usfm.config import Request
 from usfm.errors import Interrupted, RequestError, WorkError
 from usfm.jobs.execute import Execution
-from usfm.jobs.folder import PartsFolder
+from usfm.jobs.folder import PartsFolder, difference
 from usfm.jobs.interrupts import Interrupts
 from usfm.jobs.parts import Part, Phase
 from usfm.store.assemble import assemble
@@ -136,11 +136,20 @@ def _existing(out: Path, key: Mapping, overwrite: bool) -> dict | None:
         raise RequestError(f"{out}: exists, and is not a complete store; replace it with --overwrite.") from None
     step = store.history[-1] if store.history else {}
     if not _same_request(step, key):
-        raise RequestError(f"{out}: exists, made otherwise; replace it with --overwrite, or choose another --out.")
+        raise RequestError(
+            f"{out}: exists, made otherwise ({_otherwise(step, key)}); replace it with --overwrite or choose another --out."
+        )
     console.say(f"{out}: up to date")
     counts = step.get("counts", {})
     return {"command": key["command"], "out": str(out), **counts, "seconds": 0.0, "frames_per_s": None,
             **step.get("figures", {}), "up_to_date": True}  # fmt: skip
+
+
+def _otherwise(step: Mapping, key: Mapping) -> str:
+    """What differs between the request that made a store and this one."""
+    named = difference({**step, "raw": {}, "usfm": ""}, {**key, "raw": {}, "usfm": ""})
+    sources = "" if step.get("raw", "") == _raw_digest(key) else "the sources have changed"
+    return "; ".join(words for words in (named, sources) if words)
 
 
 def _clear_leftovers(out: Path, key: dict) -> None:
