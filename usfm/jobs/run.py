@@ -137,7 +137,8 @@ def _existing(out: Path, key: Mapping, overwrite: bool) -> dict | None:
     step = store.history[-1] if store.history else {}
     if not _same_request(step, key):
         raise RequestError(
-            f"{out}: exists, made otherwise ({_otherwise(step, key)}); replace it with --overwrite or choose another --out."
+            f"{out}: exists, made otherwise ({_otherwise(step, key)}); replace it with --overwrite, or choose another "
+            "--out."
         )
     console.say(f"{out}: up to date")
     counts = step.get("counts", {})
