@@ -1,5 +1,6 @@
 """``usfm demo``: Run the whole chain on simulated clips."""
 
+import json
 import shlex
 import subprocess
 import sys
@@ -65,14 +66,25 @@ def _run(config: Config, request: Request) -> dict:
     seconds = time.monotonic() - started
     report = folder / "report" / "report.html"
     console.say(f"{len(lines)} commands, {seconds:.0f} s. Open the report in a browser; its table:")
-    _show(folder / "report" / "report.md")
+    _show(folder / "report" / "report.json")
     return {"command": "demo", "out": str(report), "seconds": seconds, "commands": lines}
 
 
-def _show(table: Path) -> None:
-    for line in table.read_text().splitlines():
-        if line.startswith("|"):
-            console.say(line)
+def _show(report: Path) -> None:
+    rows = []
+    for run in json.loads(report.read_text())["runs"]:
+        accuracy = run["metrics"]["accuracy"]
+        majority = accuracy["majority"]
+        rows.append(
+            (
+                run["name"],
+                f"{accuracy['value']:.2f} [{accuracy['low']:.2f}, {accuracy['high']:.2f}]",
+                f"{majority['value']:.2f}",
+                f"{majority['difference']:+.2f} [{majority['low']:+.2f}, {majority['high']:+.2f}]",
+                "yes" if majority["beaten"] else "no",
+            )
+        )
+    console.table("", ("run", "accuracy [95 %]", "majority class", "difference [95 %]", "beats it"), rows)
 
 
 COMMAND = Command(
