@@ -180,7 +180,7 @@ class Encoder(nn.Module):
         x = images.to(self.mean.dtype) / 255
         if x.shape[1] == 3 and self.shape.in_chans == 1:
             x = luminance(x)
-        return (x - self.mean) / self.std
+        return (x - self.mean) / self.std  # pyright: ignore[reportOperatorIssue]
 
     def embed(self, patches: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
         """Tokens with positions, of all patches or of those in `ids`: (B, L, p*p*C) -> (B, L or V, D)."""
@@ -210,7 +210,8 @@ class Encoder(nn.Module):
 
     def forward(self, images: torch.Tensor, ids_visible: torch.Tensor | None = None) -> torch.Tensor:
         """(B, C, H, W) normalised -> (B, 1 + L, D); with ids_visible (B, V) int64 only those tokens: (B, 1 + V, D)."""
-        return self.encode(self.embed(patchify(images, self.shape.patch), ids_visible))
+        tokens = self.embed(patchify(images, self.shape.patch), ids_visible)
+        return self.encode(tokens)  # pyright: ignore[reportReturnType]  without taps it is one tensor
 
     def features(self, images: torch.Tensor, pool: str = "mean") -> torch.Tensor:
         """One vector an image: the mean of the patch tokens ("mean") or the class token ("cls"); (B, D)."""

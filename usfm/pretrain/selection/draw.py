@@ -57,6 +57,10 @@ class Counts:
         return cls(candidates, first, grown, targets)
 
 
+def _mean(priors: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(priors).sum(0) / len(priors)
+
+
 def prior(view: View, settings: Selection) -> torch.Tensor:
     """The joint probability of each patch, eq. 14: (1 - lambda) texture + lambda geometric; (B, L), sums to 1."""
     names = [name.strip() for name in settings.prior.split("+")]
@@ -64,11 +68,9 @@ def prior(view: View, settings: Selection) -> torch.Tensor:
     geometric = [name for name in names if name in GEOMETRIC]
     plain = [name for name in names if name not in GEOMETRIC]
     if not geometric or not plain:
-        return sum(parts.values()) / len(parts)
+        return _mean(list(parts.values()))
     weight = settings.geometric_weight
-    return (1 - weight) * sum(parts[n] for n in plain) / len(plain) + weight * sum(parts[n] for n in geometric) / len(
-        geometric
-    )
+    return (1 - weight) * _mean([parts[n] for n in plain]) + weight * _mean([parts[n] for n in geometric])
 
 
 def choose_candidates(
