@@ -17,7 +17,9 @@ FILE = Path(__file__).parent.parent / "golden" / "pretrain.json"
 
 
 @pytest.mark.parametrize("recipe", ["mae", "polarmae"])
-def test_losses(recipe, store_path, tiny, tmp_path):
+def test_losses(recipe, store_path, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("usfm.pretrain.sheets.draw_sheet", lambda *arguments: None)
+    monkeypatch.setattr("usfm.pictures.curves.curves", lambda path, *arguments, **more: path.touch())
     changes = (*tiny, "steps=20", "checks=1", "saves=1", "lr=1e-3", "held_out=0")
     run(
         Config(recipe=recipe, set=changes, precision="fp32"),

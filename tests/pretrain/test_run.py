@@ -36,6 +36,13 @@ def same(a, b):
     return losses(a) == losses(b) and all(torch.equal(v, weights(b)[k]) for k, v in weights(a).items())
 
 
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """Half of a tiny run's time goes into PNG files; only `straight` draws them (it is made before this)."""
+    monkeypatch.setattr("usfm.pretrain.sheets.draw_sheet", lambda *arguments: None)
+    monkeypatch.setattr("usfm.pictures.curves.curves", lambda path, *arguments, **more: path.touch())
+
+
 @pytest.fixture(scope="module")
 def straight(store_path, tiny, tmp_path_factory):
     """One uninterrupted run that others are compared with."""
@@ -133,7 +140,7 @@ def test_resume_after_a_signal_is_exact(straight, store_path, tiny, tmp_path, mo
 def test_accumulation_equals_one_batch(store_path, tiny, tmp_path):
     """The same draws for the same samples, so the same losses to rounding."""
     for parts in (1, 4):
-        pretrain(store_path, tmp_path / str(parts), tiny, accumulate=parts)
+        pretrain(store_path, tmp_path / str(parts), tiny, "steps=3", "checks=1", "saves=1", accumulate=parts)
     one, four = ([line["loss"] for line in losses(tmp_path / name) if "loss" in line] for name in ("1", "4"))
     assert one == pytest.approx(four, rel=1e-4)
 
@@ -161,9 +168,9 @@ def test_watches_a_labelled_store(store_path, tiny, tmp_path):
 
 
 def test_keeps_n_older_checkpoints(store_path, tiny, tmp_path):
-    pretrain(store_path, tmp_path / "run", tiny, "keep=2")
+    pretrain(store_path, tmp_path / "run", tiny, "keep=2", "steps=4", "checks=1")
     kept = sorted(p.name for p in (tmp_path / "run").glob("step-*"))
-    assert kept == ["step-00000006", "step-00000008"]
+    assert kept == ["step-00000003", "step-00000004"]
 
 
 def test_init_from_a_run_and_from_an_mae_file(straight, store_path, tiny, tmp_path):
