@@ -1,6 +1,6 @@
 """Frames a second of `usfm simulate` at 400x400: wall clock over all processes, and processor time.
 
-    python tests/bench/simulate_speed.py [--processes 2] [--clips 8] [--seconds 4]
+python tests/bench/simulate_speed.py [--processes 2] [--clips 8] [--seconds 4]
 """
 
 import argparse
