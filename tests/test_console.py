@@ -38,3 +38,8 @@ def test_detail_needs_verbose(capsys):
     console.configure(verbose=True)
     console.detail("even more")
     assert capsys.readouterr().err == "even more\n"
+
+
+def test_a_dry_run_names_no_path_that_is_not_there(capsys):
+    console.result({"out": "a.h5", "dry_run": True})
+    assert capsys.readouterr().out == ""

@@ -69,10 +69,10 @@ def error(text: str) -> None:
 
 
 def result(summary: dict) -> None:
-    """Put the result on stdout: the path that was written, or the whole summary with ``--json``."""
+    """Put the result on stdout: the path written (none after a dry run), or the whole summary with ``--json``."""
     if _state.as_json:
         print(json.dumps(summary, default=_plain), flush=True)
-    elif summary.get("out"):
+    elif summary.get("out") and not summary.get("dry_run"):
         print(summary["out"], flush=True)
 
 
