@@ -1,6 +1,7 @@
 """``usfm demo``: Run the whole chain on simulated clips."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from usfm.config import Knob, Request
 from usfm.errors import RequestError, UsfmError
 
 # The tutorial shows these lines too (a test compares them): they can be pasted into a shell.
+KEY = "export USFM_SALT=usfm-demo"
+"""Folds follow the patients' pseudonyms: with a key of its own the demo gives the same table on every machine."""
+
 LINES = (
     "usfm simulate --out clips --scene soft",
     "usfm extract clips --out raw.h5 --manifest clips.truth/truth.csv",
@@ -46,21 +50,28 @@ def _run(config: Config, request: Request) -> dict:
     if request.seed:
         lines = [line if line.startswith("usfm info") else f"{line} --seed {request.seed}" for line in lines]
     if request.dry_run:
-        console.say("\n".join(f"$ {line}" for line in [f"mkdir -p {folder} && cd {folder}", *lines]))
+        console.say("\n".join(f"$ {line}" for line in [f"mkdir -p {folder} && cd {folder}", KEY, *lines]))
         return {"command": "demo", "out": None, "dry_run": True}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"{folder}: cannot make this folder ({error.strerror}); choose another --out.") from None
     started = time.monotonic()
-    console.say(f"$ mkdir -p {folder} && cd {folder}")
+    console.say(f"$ mkdir -p {folder} && cd {folder}\n$ {KEY}")
+    name, value = KEY.removeprefix("export ").split("=")
     for line in lines:
         console.say(f"$ {line}")
         arguments = shlex.split(line)[1:]
         if request.overwrite and not line.startswith("usfm info"):
             arguments.append("--overwrite")
         # stdout of the parts is not the demo's result: it goes where messages go.
-        done = subprocess.run([sys.executable, "-m", "usfm", *arguments], cwd=folder, stdout=sys.stderr, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "usfm", *arguments],
+            cwd=folder,
+            env={**os.environ, name: value},
+            stdout=sys.stderr,
+            check=False,
+        )
         if done.returncode:
             raise UsfmError(f"the demo stopped at: {line} (exit code {done.returncode}); run that line in {folder}.")
     seconds = time.monotonic() - started
