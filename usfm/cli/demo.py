@@ -20,7 +20,7 @@ KEY = "export USFM_SALT=usfm-demo"
 """Folds follow the patients' pseudonyms: with a key of its own the demo gives the same table on every machine."""
 
 LINES = (
-    "usfm simulate --out clips --scene soft",
+    "usfm simulate --out clips --scene soft --clips 120 --patients 48",
     "usfm extract clips --out raw.h5 --manifest clips.truth/truth.csv",
     "usfm clean --in raw.h5",
     "usfm dedup --in raw.clean.h5",
