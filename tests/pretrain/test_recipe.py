@@ -46,7 +46,7 @@ def test_set_by_full_or_short_name():
         ("mae", "prior=texure", "did you mean 'texture'"),
         ("mae", "stages='0.5'", "four rising"),
         ("mae", "stages=0.5,0.4,1,1", "four rising"),
-        ("mae", "geometry=beam", "needs region"),
+        ("mae", "prior=beam", "needs region"),
         ("mae", "temperature=0", "temperature is 0"),
         ("missing.toml", "epochs=1", "no such recipe file"),
     ],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
+from usfm.config import cores
 from usfm.errors import RequestError
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -43,6 +44,23 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def crowded(device: torch.device) -> str:
+    """A sentence when other work fills the cores that PyTorch is about to share, else "".
+
+    Measured on two cores: two trainings of two threads each run thirty times slower than one alone, since every
+    parallel loop waits for a thread that is not running; of one thread each they run at full speed.
+    """
+    if device.type != "cpu" or not hasattr(os, "getloadavg"):
+        return ""
+    load, count, threads = os.getloadavg()[0], cores(), torch.get_num_threads()
+    if threads == 1 or load < 0.5 * count or load + threads <= count + 0.5:
+        return ""
+    return (
+        f"other work keeps this machine busy (load {load:.1f} on {count} cores) and PyTorch would take {threads} threads "
+        "beside it, which can be many times slower than one: wait, or set OMP_NUM_THREADS=1"
+    )
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:

@@ -15,7 +15,7 @@ from usfm import console
 from usfm.errors import RequestError
 from usfm.jobs.parts import Part
 from usfm.store.codec import pixel_digest
-from usfm.store.disk import sync_folder
+from usfm.store.disk import sync
 
 KEY, LOCK = "run.json", "lock"
 
@@ -176,7 +176,7 @@ def write_json(path: Path, thing: Mapping) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def difference(found: Mapping, wanted: Mapping) -> str:

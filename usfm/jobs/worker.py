@@ -54,7 +54,7 @@ def do_part(work: Callable[[Any], bytes], payload: Any, folder: str, stem: str, 
 def write_result(data: bytes, folder: Path, stem: str) -> str:
     """Write a result whole or not at all: temporary file, sync, rename; its digest is in its name."""
     from usfm.store.codec import pixel_digest
-    from usfm.store.disk import disk_error, sync_folder
+    from usfm.store.disk import disk_error, sync
 
     name = f"{stem}.{pixel_digest(data)}.part"
     temporary = folder / f"{stem}.unfinished-{os.getpid()}"
@@ -68,7 +68,7 @@ def write_result(data: bytes, folder: Path, stem: str) -> str:
         finally:
             os.close(fd)
         os.replace(temporary, folder / name)
-        sync_folder(folder)
+        sync(folder)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise disk_error(error, folder) from error

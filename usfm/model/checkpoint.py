@@ -12,6 +12,7 @@ import torch
 from usfm.errors import RequestError
 from usfm.model.vit import Encoder, Shape
 from usfm.model.weights import LoadReport, load_into, read_weights, shape_of
+from usfm.store.disk import sync
 
 ENCODER, MODEL, STATE, CARD = "encoder.safetensors", "model.safetensors", "state.pt", "card.json"
 
@@ -19,19 +20,11 @@ ENCODER, MODEL, STATE, CARD = "encoder.safetensors", "model.safetensors", "state
 # ---------------------------------------------------------------- writing
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def write_json(path: Path, value: dict) -> None:
     """Write JSON through a temporary file and a rename, so that a reader never sees half of it."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
-    _sync(temporary)
+    sync(temporary)
     os.replace(temporary, path)
 
 
@@ -71,11 +64,11 @@ def save(
     if state is not None:
         torch.save(state, new / STATE)
     for path in (*new.iterdir(), new):
-        _sync(path)
+        sync(path)
     if directory.exists():
         os.replace(directory, old)
     os.replace(new, directory)
-    _sync(directory.parent)
+    sync(directory.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -115,7 +108,8 @@ def load_state(directory: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
 def locate(path: str | Path) -> tuple[Path, dict]:
     """A weight file and its run's card, from a run directory, a checkpoint directory or a file.
 
-    A run directory means its `best` if it has one, else its `last`.
+    A run directory means its `last`. `best` has the lowest reconstruction loss on a few held-out sources, which says
+    little about features, and where a schedule makes the task harder on its way it is an early one: name it to have it.
 
     Raises:
         RequestError: there is nothing, or no weights in it.
@@ -125,14 +119,14 @@ def locate(path: str | Path) -> tuple[Path, dict]:
         raise RequestError(f"{path}: no such run or checkpoint file")
     if path.is_file():
         return path, {}
-    for name in ("best", "last"):
+    for name in ("last", "best"):
         recover(path / name)
-    for folder in (path, path / "best", path / "last"):
+    for folder in (path, path / "last", path / "best"):
         if (folder / ENCODER).is_file():
             run = folder.parent if folder.name != path.name or not (folder / CARD).is_file() else folder
             card = run / CARD
             return folder / ENCODER, json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
-    raise RequestError(f"{path}: holds no {ENCODER}, so it is no run directory (expected best/ or last/ in it)")
+    raise RequestError(f"{path}: holds no {ENCODER}, so it is no run directory (expected last/ or best/ in it)")
 
 
 def load_encoder(
@@ -145,7 +139,7 @@ def load_encoder(
     """An encoder with its weights, from a run directory or a checkpoint file.
 
     Args:
-        path: run directory (its best, else its last checkpoint), checkpoint directory, .safetensors, .pth or .pt.
+        path: run directory (its last checkpoint), checkpoint directory, .safetensors, .pth or .pt.
         image_size: run at another size than it was trained at (positions are resampled).
         in_chans: 1 or 3 where it differs from the file's (folded exactly for gray frames).
         drop_path: stochastic depth, for fine-tuning.

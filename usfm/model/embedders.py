@@ -203,7 +203,9 @@ def _own(spec: str, device: str, pool: str) -> Embedder:
     identity = {"kind": "run" if path.is_dir() else "file", "weights_sha256": file_sha256(file), "loaded": str(report)}
     if card.get("recipe"):
         identity["recipe"] = card["recipe"] if isinstance(card["recipe"], str) else str(card["recipe"].get("name", ""))
-    return _of_encoder(encoder, path.resolve().name if path.is_dir() else path.stem, identity, device, pool)
+    path = path.resolve()
+    name = path.stem if path.is_file() else f"{path.parent.name}/best" if path.name == "best" else path.name
+    return _of_encoder(encoder, name, identity, device, pool)
 
 
 def _vectors(path: str) -> Embedder:

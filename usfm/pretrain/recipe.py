@@ -9,7 +9,7 @@ from usfm.config import Knob, did_you_mean, override, resolve
 from usfm.errors import RequestError
 
 FOLDER = Path(__file__).parent / "recipes"
-PRIORS = ("random", "texture", "polar", "gaussian")
+PRIORS = ("random", "texture", "grid", "beam", "gaussian")
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Augment:
 class Selection:
     """Which tokens the encoder sees and which the decoder reconstructs."""
 
-    prior: Annotated[str, Knob("priors to draw by, joined by +: random, texture, polar, gaussian")] = "random"
+    prior: Annotated[str, Knob("priors to draw by, joined by +: random, texture, grid or beam (polar), gaussian")] = "random"
     geometric_weight: Annotated[
-        float, Knob("lambda of eq. 14: weight of polar or gaussian beside texture", low=0, high=1)
+        float, Knob("lambda of eq. 14: weight of grid, beam or gaussian beside texture", low=0, high=1)
     ] = 0.3
     region: Annotated[bool, Knob("draw inside the acoustic region only")] = False
     visible: Annotated[float, Knob("visible tokens, as a share of the candidates", low=0.01, high=0.99)] = 0.25
@@ -61,9 +61,6 @@ class Selection:
         Knob("texture score", choices=("gradient", "hog", "std", "laplacian", "uniform")),
     ] = "gradient"
     temperature: Annotated[float, Knob("of the texture softmax; negative prefers smooth patches")] = 1.0
-    geometry: Annotated[
-        str, Knob("polar coordinates from the grid of patches or the beams", choices=("grid", "beam"))
-    ] = "grid"
     depth_mean: Annotated[float, Knob("mu of eq. 8: preferred depth", low=0, high=1)] = 0.45
     depth_width: Annotated[float, Knob("sigma of eq. 8", low=0.01)] = 0.2
     angle_power: Annotated[float, Knob("k of eq. 9", low=0.1)] = 3.0
@@ -84,6 +81,12 @@ class Selection:
             "when the region has too few patches: others from outside, or its own again", choices=("outside", "repeat")
         ),
     ] = "outside"
+
+
+    @property
+    def by_beam(self) -> bool:
+        """Whether a prior asks for the fitted geometry."""
+        return "beam" in [name.strip() for name in self.prior.split("+")]
 
 
 @dataclass(frozen=True)
@@ -199,8 +202,8 @@ def _check(selection: Selection, where: str) -> None:
         raise RequestError(
             f"{where}: stages is '{selection.stages}'; write four rising shares of the run, as 0.4,0.5,0.9,1"
         )
-    if selection.geometry == "beam" and not selection.region:
-        raise RequestError(f"{where}: geometry = beam needs region = true, since geometry belongs to regions")
+    if selection.by_beam and not selection.region:
+        raise RequestError(f"{where}: prior = beam needs region = true, since geometry belongs to regions")
     if selection.temperature == 0:
         raise RequestError(f"{where}: temperature is 0; take a small positive number for the sharpest softmax")
 

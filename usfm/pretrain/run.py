@@ -9,7 +9,7 @@ import torch
 from usfm import console, provenance
 from usfm.config import Request
 from usfm.engine.data import Feed, Pixels, hold_out
-from usfm.engine.device import Ranks, choose_device, choose_precision, start_ranks
+from usfm.engine.device import Ranks, choose_device, choose_precision, crowded, start_ranks
 from usfm.engine.loop import fit
 from usfm.engine.record import RunDirectory, check_loggers
 from usfm.engine.step import Training
@@ -93,7 +93,7 @@ def run(config: Config, request: Request) -> dict:
     started = time.perf_counter()
     recipe = resolve_recipe(config)
     store = Store.open(request.inputs)
-    store.require(fixed=True, regions=recipe.selection.region or recipe.selection.geometry == "beam")
+    store.require(fixed=True, regions=recipe.selection.region or recipe.selection.by_beam)
     if request.out is None:
         raise RequestError("say where the run goes: --out runs/NAME")
     loggers = check_loggers(config.log)
@@ -251,9 +251,11 @@ def _say_plan(recipe, stream, regions, trained, held_out, steps, device, precisi
         f"({steps / stream.steps_per_epoch():.1f} epochs), {recipe.model.name} in {precision} on {device}"
         + (f", {ranks.world} processes" if ranks.world > 1 else "")
     )
+    if crowd := crowded(device):
+        console.warn(crowd)
     if not held_out:
         console.warn("one source or patient only, so nothing is held out and there will be no best/ beside last/")
-    if recipe.selection.geometry == "beam" and regions is not None and regions.without_fit:
+    if recipe.selection.by_beam and regions is not None and regions.without_fit:
         console.warn(f"{regions.without_fit:,} frames have no fitted geometry and use the grid instead of the beams")
 
 

@@ -67,7 +67,7 @@ class Views:
         self.cells = next(cells for cells in (4, 2, 1) if patch % cells == 0)
         self.gray = recipe.model.in_chans == 1
         self.rotated = recipe.augment.rotate_deg > 0
-        self.beam = recipe.selection.geometry == "beam"
+        self.beam = recipe.selection.by_beam
 
     @torch.no_grad()
     def make(self, frames: torch.Tensor, crops: torch.Tensor, regions: torch.Tensor) -> tuple[torch.Tensor, View]:

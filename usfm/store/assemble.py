@@ -12,7 +12,7 @@ import numpy as np
 
 from usfm.errors import WorkError
 from usfm.store import digest, hdf5
-from usfm.store.disk import disk_error, sync_folder
+from usfm.store.disk import disk_error, sync
 from usfm.store.history import joined
 from usfm.store.plan import Plan, plan_of
 from usfm.store.schema import FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
@@ -63,7 +63,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
                 file[name].attrs["digest"] = digest.table_digest(name, columns)
         sink.finish()
         os.replace(temporary, out)
-        sync_folder(out.parent)
+        sync(out.parent)
     except Exception as error:
         cause = sink.error or error  # after a failed write HDF5 may stumble over anything
         if isinstance(cause, OSError):

@@ -7,9 +7,9 @@ from pathlib import Path
 from usfm.errors import WorkError
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder outlive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make what a file holds, or the renames in a folder, outlive a power cut."""
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:

@@ -92,9 +92,8 @@ class TestContract:
 
     def test_nothing_is_asked_of_the_device(self, name, no_sync):
         v = view()
-        for geometry in ("grid", "beam"):
-            with no_sync:
-                SELECTIONS[name](v, replace(BASE, geometry=geometry))
+        with no_sync:
+            SELECTIONS[name](v, BASE)
 
 
 # ---------------------------------------------------------------- texture (check 3)
@@ -177,7 +176,7 @@ def test_polar_equals_the_formulae(band):
     blobs = torch.nn.functional.avg_pool2d(torch.rand(20, 1, 16, 16), 3, 1).flatten(1)
     coverage = ((blobs - 0.4) * 5).clamp(0, 1)
     settings = replace(BASE, apex_band=band)
-    got = SELECTIONS["polar"](View(torch.zeros(20, 1, 224, 224), coverage, GRID), settings)
+    got = SELECTIONS["grid"](View(torch.zeros(20, 1, 224, 224), coverage, GRID), settings)
     for i in range(20):
         expected = loop_polar(coverage[i].numpy(), settings, GRID)
         if np.isfinite(expected).all():
@@ -201,7 +200,7 @@ def test_components_equal_scipys():
 
 
 def test_polar_peaks_at_the_preferred_depth_and_fades_to_the_sides():
-    p = SELECTIONS["polar"](view(1), BASE)[0].view(GRID)
+    p = SELECTIONS["grid"](view(1), BASE)[0].view(GRID)
     middle = p[:, 6]
     depth, _, _ = grid_coordinates(view(1), BASE.tau, 1.0)
     assert abs(float(depth[0].view(GRID)[int(middle.argmax()), 6]) - BASE.depth_mean) < 0.1
@@ -214,11 +213,11 @@ def test_a_speck_changes_nothing_and_no_component_is_uniform():
     speck.view(14, 14)[0, :3] = 1
     plain.view(14, 14)[:3, :4] = 0
     speck.view(14, 14)[1:3, :4] = 0
-    a, b = (SELECTIONS["polar"](view(1, coverage=c), BASE) for c in (plain, speck))
+    a, b = (SELECTIONS["grid"](view(1, coverage=c), BASE) for c in (plain, speck))
     assert torch.allclose(a, b, atol=1e-6)
     few = torch.zeros(1, 196)
     few[0, :5] = 1
-    p = SELECTIONS["polar"](view(1, coverage=few), BASE)[0]
+    p = SELECTIONS["grid"](view(1, coverage=few), BASE)[0]
     assert torch.allclose(p[:5], torch.full((5,), 0.2))
 
 
@@ -231,15 +230,15 @@ def test_beams_survive_a_vertical_flip_and_the_grid_does_not():
         return x.view(1, *GRID).flip(1).flatten(1)
 
     turned = replace(v, coverage=turn(v.coverage), depth=turn(depth), angle=turn(angle))
-    beam, grid = replace(BASE, geometry="beam", depth_mean=0.2), replace(BASE, geometry="grid", depth_mean=0.2)
-    assert torch.allclose(turn(SELECTIONS["polar"](v, beam)), SELECTIONS["polar"](turned, beam), atol=1e-6)
-    assert not torch.allclose(turn(SELECTIONS["polar"](v, grid)), SELECTIONS["polar"](turned, grid), atol=1e-4)
+    near = replace(BASE, depth_mean=0.2)
+    assert torch.allclose(turn(SELECTIONS["beam"](v, near)), SELECTIONS["beam"](turned, near), atol=1e-6)
+    assert not torch.allclose(turn(SELECTIONS["grid"](v, near)), SELECTIONS["grid"](turned, near), atol=1e-4)
 
 
 def test_a_frame_without_a_fit_uses_the_grid():
     v = view()
-    beam = SELECTIONS["polar"](v, replace(BASE, geometry="beam"))
-    assert torch.allclose(beam, SELECTIONS["polar"](v, BASE))
+    v = replace(v, depth=torch.full_like(v.coverage, torch.nan), angle=torch.full_like(v.coverage, torch.nan))
+    assert torch.allclose(SELECTIONS["beam"](v, BASE), SELECTIONS["grid"](v, BASE))
 
 
 # ---------------------------------------------------------------- eq. 14
@@ -248,6 +247,6 @@ def test_a_frame_without_a_fit_uses_the_grid():
 def test_the_joint_prior_is_the_weighted_mean():
     v = view()
     both = prior(v, BASE)
-    expected = 0.7 * SELECTIONS["texture"](v, BASE) + 0.3 * SELECTIONS["polar"](v, BASE)
+    expected = 0.7 * SELECTIONS["texture"](v, BASE) + 0.3 * SELECTIONS["grid"](v, BASE)
     assert torch.allclose(both, expected)
-    assert torch.allclose(prior(v, replace(BASE, prior="polar")), SELECTIONS["polar"](v, BASE))
+    assert torch.allclose(prior(v, replace(BASE, prior="grid")), SELECTIONS["grid"](v, BASE))

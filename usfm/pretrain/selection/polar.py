@@ -82,19 +82,34 @@ def grid_coordinates(view: View, tau: float, apex_band: float) -> tuple[torch.Te
     return depth, angle, inside & (size >= max(2, round(MIN_COMPONENT * total / 196)))
 
 
-def polar(view: View, settings: Selection) -> torch.Tensor:
-    """Depth and angle weights, gated by coverage: s = q (f(r) + g(theta)), normalised; eq. 8-12.
+def grid(view: View, settings: Selection) -> torch.Tensor:
+    """Polar prior, depth and angle by the rows and columns of the patch grid, as the paper has it; eq. 6-12.
 
-    `geometry = "grid"` takes r and theta from the patch grid as the paper does (a frame in which the transducer is on
-    top); `"beam"` takes true depth and angle from the fitted geometry, which also holds for rotated and flipped
-    samples, and the grid for frames without a fit. Specks under 12 patches (of 196) get nothing; an image without a
-    component is drawn uniformly.
+    Right for a frame with the transducer on top, not for one that is rotated or upside down.
+    """
+    return _polar(view, settings, *grid_coordinates(view, settings.tau, settings.apex_band))
+
+
+def beam(view: View, settings: Selection) -> torch.Tensor:
+    """Polar prior by the true depth and angle of the fitted beams, which survive rotation and flips; eq. 8-12.
+
+    A frame without a fit takes the grid's.
     """
     depth, angle, counted = grid_coordinates(view, settings.tau, settings.apex_band)
-    if settings.geometry == "beam" and view.depth is not None and view.angle is not None:
+    if view.depth is not None and view.angle is not None:
         known = view.depth.isfinite() & view.angle.isfinite()
         depth = torch.where(known, view.depth.clamp(0, 1), depth)
         angle = torch.where(known, view.angle.clamp(-1, 1), angle)
+    return _polar(view, settings, depth, angle, counted)
+
+
+def _polar(
+    view: View, settings: Selection, depth: torch.Tensor, angle: torch.Tensor, counted: torch.Tensor
+) -> torch.Tensor:
+    """Weights of depth and angle, gated by coverage: s = q (f(r) + g(theta)), normalised; eq. 8-12.
+
+    Specks under 12 patches (of 196) get nothing; an image without a component is drawn uniformly.
+    """
     radial = torch.exp(-((depth - settings.depth_mean) ** 2) / (2 * settings.depth_width**2))
     angular = 1 - angle.abs() ** settings.angle_power
     gate = ((view.coverage - settings.tau) / max(1 - settings.tau, 1e-6)).clamp(0, 1)
