@@ -153,7 +153,13 @@ def test_other_recipes_run(store_path, tiny, tmp_path, recipe):
 
 @pytest.mark.parametrize(
     "changes",
-    [("region=false",), ("prior=texture+gaussian",), ("prior=texture+beam", "rotate_deg=20", "vflip=0.5"), ("in_chans=3",)],
+    [
+        ("region=false",),
+        ("prior=random",),
+        ("prior=texture+gaussian",),
+        ("prior=texture+beam", "rotate_deg=20", "vflip=0.5"),
+        ("in_chans=3",),
+    ],
 )
 def test_ablations_are_one_set_each(store_path, tiny, tmp_path, changes):
     assert pretrain(store_path, tmp_path / "run", tiny, "steps=2", "checks=1", *changes)["loss"] > 0

@@ -58,8 +58,8 @@ def crowded(device: torch.device) -> str:
     if threads == 1 or load < 0.5 * count or load + threads <= count + 0.5:
         return ""
     return (
-        f"other work keeps this machine busy (load {load:.1f} on {count} cores) and PyTorch would take {threads} threads "
-        "beside it, which can be many times slower than one: wait, or set OMP_NUM_THREADS=1"
+        f"other work keeps this machine busy (load {load:.1f} on {count} cores) and PyTorch would take {threads} "
+        "threads beside it, which can be many times slower than one: wait, or set OMP_NUM_THREADS=1"
     )
 
 
