@@ -47,9 +47,9 @@ class Augment:
 class Selection:
     """Which tokens the encoder sees and which the decoder reconstructs."""
 
-    prior: Annotated[
-        str, Knob("priors to draw by, joined by +: random, texture, grid or beam (polar), gaussian")
-    ] = "random"
+    prior: Annotated[str, Knob("priors to draw by, joined by +: random, texture, grid or beam (polar), gaussian")] = (
+        "random"
+    )
     geometric_weight: Annotated[
         float, Knob("lambda of eq. 14: weight of grid, beam or gaussian beside texture", low=0, high=1)
     ] = 0.3
@@ -83,7 +83,6 @@ class Selection:
             "when the region has too few patches: others from outside, or its own again", choices=("outside", "repeat")
         ),
     ] = "outside"
-
 
     @property
     def by_beam(self) -> bool:
