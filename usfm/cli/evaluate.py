@@ -17,5 +17,5 @@ COMMAND = Command(
     Config,
     _run,
     inputs="RUN...",
-    without=("cluster", "device"),
+    without=("cluster",),
 )
