@@ -124,3 +124,10 @@ def test_beit_is_refused_and_localmims_last_norm_is_taken(tmp_path, encoder):
     loaded, _, report = checkpoint.load_encoder(tmp_path / "localmim.pth")
     assert report.matched == 1
     assert (loaded.norm.weight == 3).all()
+
+
+def test_a_run_means_its_last_and_best_can_be_named(tmp_path, encoder):
+    for name in ("best", "last"):
+        checkpoint.save(tmp_path / name, encoder.state_dict(), encoder.shape)
+    assert checkpoint.locate(tmp_path)[0].parent.name == "last"
+    assert checkpoint.locate(tmp_path / "best")[0].parent.name == "best"
