@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from usfm import console, provenance
@@ -259,13 +260,19 @@ def _say_plan(recipe, stream, regions, trained, held_out, steps, device, precisi
         console.warn(f"{regions.without_fit:,} frames have no fitted geometry and use the grid instead of the beams")
 
 
+def _averaged(steps: list[int], losses: list[float], points: int = 200) -> tuple[list[float], list[float]]:
+    """Means over runs of neighbours: regions differ from batch to batch, so that single losses hide the course."""
+    runs = [run for run in np.array_split(np.arange(len(steps)), points) if len(run)]
+    return [float(np.mean(np.take(steps, run))) for run in runs], [float(np.mean(np.take(losses, run))) for run in runs]
+
+
 def _finish(directory: RunDirectory, result: dict, started: float) -> None:
     from usfm.pictures.curves import curves
 
     rows = directory.metrics()
     train = [row for row in rows if "loss" in row]
     held = [row for row in rows if "held_out_loss" in row]
-    series = {"training": ([r["step"] for r in train], [r["loss"] for r in train])}
+    series = {"training": _averaged([r["step"] for r in train], [r["loss"] for r in train])}
     if held:
         series["held out"] = ([r["step"] for r in held], [r["held_out_loss"] for r in held])
     curves(directory.path / "figures" / "loss.png", series, "step", "reconstruction loss")
