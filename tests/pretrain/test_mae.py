@@ -118,7 +118,7 @@ def test_gradients_reach_everything_that_is_trained(name):
 
 @pytest.mark.parametrize("decoder", ["self", "cross"])
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("prior", ["random", "texture+polar", "gaussian"])
+@pytest.mark.parametrize("prior", ["random", "texture+grid", "gaussian"])
 @pytest.mark.parametrize("expansion", ["none", "progressive"])
 def test_parts_recombine(decoder, target, prior, expansion):
     changes = (f"decoder.kind={decoder}", f"target.kind={target}", f"prior={prior}", f"expansion={expansion}")
