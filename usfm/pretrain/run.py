@@ -261,7 +261,11 @@ def _say_plan(recipe, stream, regions, trained, held_out, steps, device, precisi
 
 
 def _averaged(steps: list[int], losses: list[float], points: int = 200) -> tuple[list[float], list[float]]:
-    """Means over runs of neighbours: regions differ from batch to batch, so that single losses hide the course."""
+    """Means over runs of neighbours: regions differ from batch to batch, so that single losses hide the course.
+
+    >>> _averaged([1, 2, 3, 4], [8.0, 6.0, 4.0, 2.0], points=2), _averaged([], [])
+    (([1.5, 3.5], [7.0, 3.0]), ([], []))
+    """
     runs = [run for run in np.array_split(np.arange(len(steps)), points) if len(run)]
     return [float(np.mean(np.take(steps, run))) for run in runs], [float(np.mean(np.take(losses, run))) for run in runs]
 

@@ -31,7 +31,9 @@ def view(n=3, seed=0, coverage=None):
         torch.rand(n, 1, 224, 224) * 100 * torch.rand(n, 1, 14, 14).repeat_interleave(16, 2).repeat_interleave(16, 3)
     )
     coverage = fan(n) if coverage is None else coverage
-    return View(images, coverage, GRID, torch.full((n, 196), torch.nan), torch.full((n, 196), torch.nan))
+    depth = torch.linspace(0, 1, 14).repeat_interleave(14).expand(n, -1)
+    angle = torch.linspace(-0.9, 0.8, 14).repeat(14).expand(n, -1)  # not its own mirror image
+    return View(images, coverage, GRID, depth, angle)
 
 
 def finely(coverage, cells=4):
