@@ -44,6 +44,7 @@ def test_set_by_full_or_short_name():
         ("mae", "visible=2", "between"),
         ("mae", "decoder.kind=sideways", "one of"),
         ("mae", "prior=texure", "did you mean 'texture'"),
+        ("mae", "prior=texture+polar", "no prior is called 'polar'.*grid, beam"),
         ("mae", "stages='0.5'", "four rising"),
         ("mae", "stages=0.5,0.4,1,1", "four rising"),
         ("mae", "prior=beam", "needs region"),

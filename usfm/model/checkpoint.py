@@ -108,8 +108,8 @@ def load_state(directory: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
 def locate(path: str | Path) -> tuple[Path, dict]:
     """A weight file and its run's card, from a run directory, a checkpoint directory or a file.
 
-    A run directory means its `last`. `best` has the lowest reconstruction loss on a few held-out sources: a noisy figure
-    that can be lowest early, and that says little about features. Name it to have it.
+    A run directory means its `last`. `best` has the lowest reconstruction loss on a few held-out sources: a noisy
+    figure that can be lowest early, and that says little about features. Name it to have it.
 
     Raises:
         RequestError: there is nothing, or no weights in it.

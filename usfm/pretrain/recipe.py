@@ -194,7 +194,8 @@ def _check(selection: Selection, where: str) -> None:
     """What no single knob can say."""
     for name in selection.prior.split("+"):
         if name.strip() not in PRIORS:
-            raise RequestError(f"{where}: no prior is called '{name.strip()}'{did_you_mean(name.strip(), PRIORS)}")
+            near = did_you_mean(name.strip(), PRIORS)
+            raise RequestError(f"{where}: no prior is called '{name.strip()}'{near}; there are {', '.join(PRIORS)}")
     try:
         ends = [float(end) for end in selection.stages.split(",")]
     except ValueError:
