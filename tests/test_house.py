@@ -58,6 +58,9 @@ def test_no_attic():
 
 def test_top_level_holds_nothing_else():
     names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    if (ROOT / ".git").exists():  # what a user made there, such as the demo's folder, is not the project's
+        tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        names &= {line.split("/")[0] for line in tracked.splitlines()}
     known = {"usfm", "tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"}
     assert names - {"usfm.egg-info", "build", "dist"} <= known
 

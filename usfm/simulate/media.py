@@ -7,9 +7,12 @@ import av
 import cv2
 import numpy as np
 
+_REPEATABLE = {"preset": "veryfast", "x264-params": "no-mbtree=1:cpu-independent=1"}
+"""x264's macroblock tree reads memory that it has not written (its assembler, at the right edge): the same frames gave
+up to 14 different files. Without it, and without choices by the processor's kind, they give one."""
 _CODECS = {
-    "h264": ("libx264", "yuv420p", {"preset": "veryfast"}),
-    "vfr": ("libx264", "yuv420p", {"preset": "veryfast"}),
+    "h264": ("libx264", "yuv420p", _REPEATABLE),
+    "vfr": ("libx264", "yuv420p", _REPEATABLE),
     "mpeg4": ("mpeg4", "yuv420p", {}),
     "mjpeg": ("mjpeg", "yuvj420p", {}),
 }
