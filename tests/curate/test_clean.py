@@ -14,6 +14,7 @@ from usfm.curate.clean.config import Config
 from usfm.curate.clean.layout import Layout
 from usfm.curate.clean.text import TextBox, find_text, same_line
 from usfm.imaging.region import Region
+from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -139,7 +140,7 @@ def raw(tmp_path):
     row = part.region(Region(region(), "linear", None, 0.1, "still"), "b#0")
     part.frame(tissue(77), frame_id=f"{'b' * 16}:0", source=still, index=0, time_s=0.0, region_row=row, label=0)
     path = tmp_path / "raw.h5"
-    path.write_bytes(part.to_bytes())
+    write_store(path, part)
     return path
 
 

@@ -14,6 +14,7 @@ from usfm.errors import RequestError
 from usfm.imaging.region import Region
 from usfm.model.embedders import FEATURES_FORMAT
 from usfm.store import tables
+from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -58,7 +59,7 @@ class Builder:
 
     def save(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self.part.to_bytes())
+        write_store(path, self.part)
         return path
 
 

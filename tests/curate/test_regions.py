@@ -6,6 +6,7 @@ import pytest
 from usfm.curate import regions
 from usfm.imaging.region import Region
 from usfm.jobs.parts import Part
+from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -31,7 +32,7 @@ def store(tmp_path):
     still = part.source(path="b.png", sha256="b" * 64, kind="image")
     part.frame(noise(20, 100, 1, 3)[0], frame_id=f"{'b' * 16}:0", source=still, index=0, time_s=0.0)
     path = tmp_path / "raw.h5"
-    path.write_bytes(part.to_bytes())
+    write_store(path, part)
     return Store.open(str(path))
 
 
@@ -83,7 +84,7 @@ def test_regions_of_the_store_are_reused_unless_a_method_is_asked_for(store, tmp
     for i in range(len(store)):
         part.copy(store, i, region=mine, region_key="mine")
     path = tmp_path / "known.h5"
-    path.write_bytes(part.to_bytes())
+    write_store(path, part)
     known = Store.open(str(path))
     (found,) = run(known, tmp_path)
     assert all(found.is_reused(row) for row in range(len(known)))

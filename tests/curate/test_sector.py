@@ -9,6 +9,7 @@ from usfm.curate.sector.run import run
 from usfm.errors import RequestError
 from usfm.imaging import fan
 from usfm.imaging.fan import SectorGeometry
+from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -43,7 +44,7 @@ def store(tmp_path):
     empty = part.source(path="c.png", sha256="c" * 64, kind="image", patient="p3")
     part.frame(np.zeros((40, 50), np.uint8), frame_id=f"{'c' * 16}:0", source=empty, index=0, time_s=0.0, label=0)
     path = tmp_path / "raw.h5"
-    path.write_bytes(part.to_bytes())
+    write_store(path, part)
     return path
 
 

@@ -25,7 +25,7 @@ def work_kill(draw: random.Random) -> tuple[int, dict]:
 
 def assemble_kill(draw: random.Random):
     """What to break in the parent: kill -9 at a write, a sync, before or after the rename, or while tidying up."""
-    where, at = draw.choice(["pwrite", "fsync", "before", "after", "tidy"]), draw.randrange(60)
+    where, at = draw.choice(["pwrite", "fsync", "before", "after", "tidy"]), draw.randrange(20)
 
     def before() -> None:
         def die(*_, **__) -> None:

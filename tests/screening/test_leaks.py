@@ -5,6 +5,7 @@ import pytest
 
 from usfm.screening.features import visual_features
 from usfm.screening.leaks import pairs_between, split_leaks, unlike_pairs
+from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -50,7 +51,7 @@ def test_leaks_across_the_splits_of_a_store(tmp_path):
     for k, (picture, split) in enumerate(zip([0, 1, 0, 2, 2], ["train", "train", "test", "test", ""], strict=True)):
         source = part.source(path=f"{k}.png", sha256=f"{k}".ljust(64, "0"), kind="image")
         part.frame(pictures[picture], frame_id=f"{k:016d}:0", source=source, index=0, time_s=0.0, split=split)
-    (tmp_path / "s.h5").write_bytes(part.to_bytes())
+    write_store(tmp_path / "s.h5", part)
     store = Store.open(str(tmp_path / "s.h5"))
     pairs = split_leaks(store)
     assert (pairs.i.tolist(), pairs.j.tolist()) == ([0], [2])

@@ -1,7 +1,6 @@
 """Parts and what becomes of them: cut differently the content is the same, and a full disk is one sentence."""
 
 import errno
-import io
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from store_samples import make_part
 from usfm.errors import WorkError
 from usfm.store import codec, hdf5
 from usfm.store.assemble import assemble
+from usfm.store.part import open_part
 from usfm.store.reader import Store
 from usfm.store.verify import verify
 from usfm.store.writer import PartWriter
@@ -54,14 +54,14 @@ def test_cut_into_other_parts_only_the_table_of_parts_differs(build):
     assert verify(two.paths[0]).whole
 
 
-def test_the_digest_does_not_know_the_compressor(monkeypatch):
+def test_the_digest_does_not_know_the_compressor(monkeypatch, tmp_path):
     fast = make_part([0, 1])[0]
     monkeypatch.setattr(codec, "isal_zlib", None)
     slow = make_part([0, 1])[0]
     digests = []
     for data in (fast, slow):
-        with h5py.File(io.BytesIO(data)) as file:
-            digests.append(file.attrs["digest"])
+        (tmp_path / "part").write_bytes(data)
+        digests.append(open_part(tmp_path / "part").digest)
     assert fast != slow
     assert digests[0] == digests[1]
 
@@ -88,7 +88,7 @@ def test_raw_chunks_pass_through_untouched(build, monkeypatch):
     monkeypatch.setattr("usfm.store.carry._region", lambda *_: -1)
     for row in range(7):
         part.copy(store, row)
-    assert part._pixels["8x9"] == raw
+    assert part.drain() == raw
 
 
 def test_framing_moves_everything(build, tmp_path):
@@ -155,7 +155,7 @@ def test_no_frame_left_is_an_error_with_the_reasons(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.part"]
 
 
-@pytest.mark.parametrize("after", [0, 1, 5, 20, 40])
+@pytest.mark.parametrize("after", [0, 1, 3, 8, 20])
 def test_a_write_that_fails_is_one_sentence_and_leaves_nothing(build, tmp_path, monkeypatch, after):
     store, _ = build([[0, 1], [2]], "old.h5")
     before = Path(store.paths[0]).read_bytes()

@@ -3,18 +3,19 @@
 import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from usfm.extract.plan import Order, Piece
 from usfm.extract.scan import Batch, Scan, dumps, loads, scan
 from usfm.extract.take import take
+from usfm.jobs.parts import Result
 
 T = TypeVar("T")
 TIME_LIMIT_S = 600.0
 CRASHED = "reader crashed"
 
 
-def alone(work: Callable[[object], bytes], payload: object, *, time_limit_s: float = TIME_LIMIT_S) -> bytes | None:
+def alone(work: Callable[[Any], Result], payload: object, *, time_limit_s: float = TIME_LIMIT_S) -> bytes | None:
     """Run ``work(payload)`` in a fresh process; None when it dies, hangs or raises there."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
@@ -68,7 +69,7 @@ def take_around(order: Order, reason: str) -> bytes:
     healthy = [piece if lives else _spoilt(piece, reason) for piece, lives in zip(order.pieces, alive, strict=True)]
     data = alone(take, replace(order, pieces=tuple(healthy)))
     if data is None:  # together they still do not fit
-        data = take(replace(order, pieces=tuple(_spoilt(piece, reason) for piece in order.pieces)))
+        data = b"".join(take(replace(order, pieces=tuple(_spoilt(piece, reason) for piece in order.pieces))))
     return data
 
 
@@ -76,6 +77,7 @@ def _spoilt(piece: Piece, reason: str) -> Piece:
     return replace(piece, scan=replace(piece.scan, fault=CRASHED, detail=reason))
 
 
-def _send(pipe, work: Callable[[object], bytes], payload: object) -> None:
-    pipe.send_bytes(work(payload))
+def _send(pipe, work: Callable[[Any], Result], payload: object) -> None:
+    result = work(payload)
+    pipe.send_bytes(result if isinstance(result, bytes) else b"".join(result))
     pipe.close()

@@ -1,6 +1,7 @@
 """One part: open its sources, take the frames that are due, and say what could not be had."""
 
 import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,15 +21,16 @@ COLOUR_PIXELS = 16
 """So many coloured pixels make a frame a coloured one: fewer than any caliper or caption, more than noise."""
 
 
-def take(order: Order) -> bytes:
-    """Read the sources of one part; the result is a part of a store.
+def take(order: Order) -> Iterator[bytes]:
+    """Read the sources of one part; gives the bytes of a part of a store.
 
     A source that cannot be read, in whole or from some time on, becomes a row of ``/rejected``; it never raises.
     """
     part = PartWriter(class_names=order.class_names)
     for piece in order.pieces:
         _take_piece(part, piece, order)
-    return part.to_bytes()
+        yield from part.drain()
+    yield from part.pieces()
 
 
 def shade(pixels: np.ndarray, color: bool | None) -> np.ndarray:

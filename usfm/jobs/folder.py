@@ -14,7 +14,7 @@ from pathlib import Path
 from usfm import console
 from usfm.errors import RequestError
 from usfm.jobs.parts import Part
-from usfm.store.codec import pixel_digest
+from usfm.store.codec import Checksum
 from usfm.store.disk import sync
 
 KEY, LOCK = "run.json", "lock"
@@ -163,9 +163,11 @@ def stem(phase: str, number: int, part: Part) -> str:
 
 def _is_whole(path: Path) -> bool:
     if not path.stat().st_size:
-        return pixel_digest(b"") == path.name.rsplit(".", 2)[1]
+        return Checksum().digest == path.name.rsplit(".", 2)[1]
+    checksum = Checksum()
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        return pixel_digest(whole) == path.name.rsplit(".", 2)[1]
+        checksum.add(whole)
+    return checksum.digest == path.name.rsplit(".", 2)[1]
 
 
 def write_json(path: Path, thing: Mapping) -> None:

@@ -1,9 +1,12 @@
 """What a step is made of: phases, each cut into parts that give the same result whoever makes them, and when."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+Result = bytes | Iterable[bytes]
+"""What a part's work gives: the bytes of a file, or pieces of them in order, written as they come."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class Phase:
         name: short, such as "survey" or "frames"; part of file names.
         plan: earlier phases' result files by phase name -> the parts of this one. Runs in the parent process; must give
             the same parts for the same inputs and options.
-        work: payload -> bytes. A top-level function; runs in a worker, one thread. May raise UsfmError to end the run.
-        poison: (part, reason) -> the bytes to put in the part's place once it has killed its worker, hung, or failed
+        work: payload -> result. A top-level function; runs in a worker, one thread. May raise UsfmError to end the run.
+        poison: (part, reason) -> the result to put in the part's place once it has killed its worker, hung, or failed
             three times; without it such a part ends the run.
         unit: of the parts' weight.
         limit_s: a part that takes longer is stopped, s.
@@ -41,8 +44,8 @@ class Phase:
 
     name: str
     plan: Callable[[Mapping[str, Sequence[Path]]], list[Part]]
-    work: Callable[[Any], bytes]
-    poison: Callable[[Part, str], bytes] | None = None
+    work: Callable[[Any], Result]
+    poison: Callable[[Part, str], Result] | None = None
     unit: str = "frames"
     limit_s: float = 3600.0
     hang_s: float = 300.0

@@ -49,11 +49,11 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
              figures: Callable[[Done], dict] | None = None) -> dict:  # fmt: skip
     """Run a step of one or more phases and write its store.
 
-    The results of the last phase are what `PartWriter.to_bytes` made; those of earlier phases any bytes. Each
+    The results of the last phase are what `PartWriter` makes; those of earlier phases any bytes. Each
     part's result is on the disk in `<out>.parts` before the run counts it as done, so a kill at any moment costs at
     most the parts in flight, and the same command goes on from there.
 
-    Memory: workers x (what `work` needs; the part's result is in it twice) + in the parent one part's
+    Memory: workers x (what `work` needs) + in the parent one part's
     columns and some numbers for each part, source, region and dropped frame.
 
     Args:

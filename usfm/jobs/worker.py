@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from usfm.errors import UsfmError
+from usfm.jobs.parts import Result
+from usfm.store.disk import Writer, sync, telling
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -32,7 +34,7 @@ def one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def do_part(work: Callable[[Any], bytes], payload: Any, folder: str, stem: str, cwd: str) -> str:
+def do_part(work: Callable[[Any], Result], payload: Any, folder: str, stem: str, cwd: str) -> str:
     """Do one part and put its result on the disk; returns the result's file name.
 
     Args:
@@ -51,27 +53,25 @@ def do_part(work: Callable[[Any], bytes], payload: Any, folder: str, stem: str, 
     return write_result(work(payload), Path(folder), stem)
 
 
-def write_result(data: bytes, folder: Path, stem: str) -> str:
-    """Write a result whole or not at all: temporary file, sync, rename; its digest is in its name."""
-    from usfm.store.codec import pixel_digest
-    from usfm.store.disk import disk_error, sync
+def write_result(result: Result, folder: Path, stem: str) -> str:
+    """Write a result whole or not at all: temporary file, sync, rename; its checksum is in its name.
 
-    name = f"{stem}.{pixel_digest(data)}.part"
+    Raises:
+        WorkError: the disk is full or fails; what the result raises while it is made comes as it is.
+    """
     temporary = folder / f"{stem}.unfinished-{os.getpid()}"
+    file = Writer(temporary, folder)
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            view = memoryview(data)
-            while len(view):
-                view = view[os.write(fd, view) :]
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.replace(temporary, folder / name)
-        sync(folder)
-    except OSError as error:
+        for piece in [result] if isinstance(result, bytes) else result:
+            file.write(piece)
+        name = f"{stem}.{file.finish()}.part"
+        with telling(folder):
+            os.replace(temporary, folder / name)
+            sync(folder)
+    except BaseException:
+        file.close()
         temporary.unlink(missing_ok=True)
-        raise disk_error(error, folder) from error
+        raise
     return name
 
 

@@ -1,7 +1,6 @@
 """Put parts together into one store: raw chunks are copied, and the result appears whole or not at all."""
 
 import json
-import mmap
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,8 +13,10 @@ from usfm.errors import WorkError
 from usfm.store import digest, hdf5
 from usfm.store.disk import disk_error, sync
 from usfm.store.history import joined
+from usfm.store.part import PartFile, open_part
 from usfm.store.plan import Plan, plan_of
 from usfm.store.schema import FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
+from usfm.store.writer import PartWriter
 
 
 def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequence = (),
@@ -75,6 +76,27 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
     return {**counts, "content_id": step["content_id"], "step": step}
 
 
+def write_store(out: str | Path, part: PartWriter, command: str = "python") -> Path:
+    """Write a store of one part, for those who make one by hand of what fits in memory.
+
+    Args:
+        out: path of the store; its folder exists.
+        part: with at least one frame, and nothing drained.
+        command: what the history says made it.
+
+    Returns:
+        `out`.
+    """
+    out = Path(out)
+    piece = out.with_name(f"{out.name}.part.unfinished")
+    try:
+        piece.write_bytes(part.to_bytes())
+        assemble(out, [("all", piece)], step={"command": command})
+    finally:
+        piece.unlink(missing_ok=True)
+    return out
+
+
 _HELD_FRAMES = 65536
 """Frames whose columns are held in memory before they are written: some 20 MB."""
 
@@ -99,10 +121,10 @@ class _Assembly:
         self._names()
         for part in plan.parts:
             between()
-            with hdf5.open_store(part.path) as source:
-                self._chunks(part, source)
-                self._tables(part, source)
-                self._labels(part, source)
+            source = open_part(part.path)
+            self._chunks(part, source)
+            self._tables(part, source)
+            self._labels(part, source)
             self._held_frames += part.frames
             if self._held_frames >= _HELD_FRAMES:
                 self._write_held()
@@ -126,31 +148,33 @@ class _Assembly:
             dataset[self.filled[path] - len(values) : self.filled[path]] = values
         self._held, self._held_frames = {}, 0
 
-    def _chunks(self, part, source: h5py.File) -> None:
+    def _chunks(self, part, source: PartFile) -> None:
         """Copy pixels and masks as they lie in the part's file."""
-        with open(part.path, "rb") as raw:
-            view = memoryview(mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ))
+        view = source.bytes()
         for path in part.blocks:
-            offsets, sizes = hdf5.part_index(source, path)
+            offsets, ends = source.chunks[path][:, 0], source.chunks[path].sum(axis=1)
             first, target = self.filled[path], self.file[path]
             if self.plan.blocks[path].contiguous:
-                at = target.id.get_offset() + first * int(sizes[0])
-                self.sink.put(at, view[offsets[0] : offsets[-1] + sizes[-1]])
-                self.filled[path] += len(sizes)
+                at = target.id.get_offset() + first * int(ends[0] - offsets[0])
+                breaks = np.flatnonzero(offsets[1:] != ends[:-1]) + 1  # where a mask came between two frames
+                for begin, end in zip(offsets[np.r_[0, breaks]], ends[np.r_[breaks - 1, -1]], strict=True):
+                    self.sink.put(at, view[begin:end])
+                    at += int(end - begin)
+                self.filled[path] += len(offsets)
                 continue
-            kept = part.keep.get(path, range(len(sizes)))
-            starts, ends = offsets.tolist(), (offsets + sizes).tolist()
-            self.filled[path] += hdf5.put_chunks(target, first, (view[starts[row] : ends[row]] for row in kept))
+            kept = part.keep.get(path, slice(None))
+            runs = zip(offsets[kept].tolist(), ends[kept].tolist(), strict=True)
+            self.filled[path] += hdf5.put_chunks(target, first, (view[begin:end] for begin, end in runs))
 
-    def _tables(self, part, source: h5py.File) -> None:
-        first_of = {path: self.filled[path] - len(source[path]) for path in part.blocks if path.startswith("/pixels")}
+    def _tables(self, part, source: PartFile) -> None:
+        first_of = {p: self.filled[p] - len(source.chunks[p]) for p in part.blocks if p.startswith("/pixels")}
         for name in FRAMES:
-            values = source[f"/frames/{name}"][()]
+            values = source.tables[f"/frames/{name}"]
             if name in ("source", "region_row", "overlay_row"):
                 places = np.append(part.places[{"source": "sources", "region_row": "regions"}.get(name, "overlay")], -1)
                 values = places[values].astype(np.int32)
             elif name == "pixels_row" and len(values):
-                groups = source["/frames/pixels_group"][()]
+                groups, values = source.tables["/frames/pixels_group"], values.copy()
                 for path, first in first_of.items():
                     values[groups == path.rsplit("/", 1)[1].encode()] += first
             self._append(f"/frames/{name}", values)
@@ -160,68 +184,71 @@ class _Assembly:
                 if path.rsplit("/", 1)[0] == f"/{table}":
                     self._append(path, self._new_rows(part, source, path, rows))
 
-    def _new_rows(self, part, source: h5py.File, path: str, rows: np.ndarray) -> np.ndarray:
-        if path not in source:
+    def _new_rows(self, part, source: PartFile, path: str, rows: np.ndarray) -> np.ndarray:
+        if path not in source.tables:
             row = describe(path)
-            return np.full(len(rows), row.missing, object if row.dtype == "text" else self.plan.columns[path][1])
-        values = source[path][()][rows]
+            if row.dtype in ("str", "text"):
+                return np.full(len(rows), row.missing.encode())
+            return np.full(len(rows), row.missing, self.plan.columns[path][1])
+        values = source.tables[path][rows]
         if path.endswith("/mask_row") and len(rows):  # kept rows of a group follow one another in the output
             table = path.split("/")[1]
-            groups = source[f"/{table}/mask_group"][()][rows]
+            groups = source.tables[f"/{table}/mask_group"][rows]
             for group in np.unique(groups):
                 mine = np.flatnonzero(groups == group)
                 block = f"/{table}/mask/{group.decode()}"
                 values[mine] = self.filled[block] - len(mine) + np.arange(len(mine))
         return values
 
-    def _labels(self, part, source: h5py.File) -> None:
+    def _labels(self, part, source: PartFile) -> None:
         plan, count = self.plan, part.frames
         if "/labels/class" in plan.columns:
             values = np.full(count, -1, np.int32)
-            if "/labels/class" in source:
-                values = np.append(part.classes, -1)[source["/labels/class"][()]]
+            if "/labels/class" in source.tables:
+                values = np.append(part.classes, -1)[source.tables["/labels/class"]]
             self._append("/labels/class", values)
         if "/labels/multi" in plan.columns:
             values = np.full((count, len(plan.class_names)), 255, np.uint8)
-            if "/labels/multi" in source:
-                values[:, part.classes[: source["/labels/multi"].shape[1]]] = source["/labels/multi"][()]
+            if "/labels/multi" in source.tables:
+                values[:, part.classes[: source.tables["/labels/multi"].shape[1]]] = source.tables["/labels/multi"]
             self._append("/labels/multi", values)
         if "/labels/split" in plan.columns:
-            known = "/labels/split" in source
-            self._append("/labels/split", source["/labels/split"][()] if known else np.zeros(count, "S1"))
+            known = "/labels/split" in source.tables
+            self._append("/labels/split", source.tables["/labels/split"] if known else np.zeros(count, "S1"))
         if "/labels/mask_row" in plan.columns:
             self._append("/labels/mask_row", self._mask_rows(source, count))
         if "/labels/boxes/offsets" in plan.columns:
             self._boxes(part, source, count)
         if "/patches/coverage" in plan.columns:
             values = np.full((count, *plan.widths["/patches/coverage"]), np.nan, np.float16)
-            if "/patches/coverage" in source:
-                values = source["/patches/coverage"][()]
+            if "/patches/coverage" in source.tables:
+                values = source.tables["/patches/coverage"]
             self._append("/patches/coverage", values)
 
-    def _mask_rows(self, source: h5py.File, count: int) -> np.ndarray:
-        if "/labels/mask_row" not in source:
+    def _mask_rows(self, source: PartFile, count: int) -> np.ndarray:
+        if "/labels/mask_row" not in source.tables:
             return np.full(count, -1, np.int64)
-        rows = source["/labels/mask_row"][()]
-        sizes = np.char.add(np.char.add(source["/frames/height"][()].astype(str), "x"),
-                            source["/frames/width"][()].astype(str))  # fmt: skip
-        for group in source["/labels/masks"]:
-            path = f"/labels/masks/{group}"
-            rows[(sizes == group) & (rows >= 0)] += self.filled[path] - len(source[path])
+        rows = source.tables["/labels/mask_row"].copy()
+        sizes = np.char.add(np.char.add(source.tables["/frames/height"].astype(str), "x"),
+                            source.tables["/frames/width"].astype(str))  # fmt: skip
+        for path in source.chunks:
+            if path.startswith("/labels/masks/"):
+                mine = (sizes == path.rsplit("/", 1)[1]) & (rows >= 0)
+                rows[mine] += self.filled[path] - len(source.chunks[path])
         return rows
 
-    def _boxes(self, part, source: h5py.File, count: int) -> None:
+    def _boxes(self, part, source: PartFile, count: int) -> None:
         if not self.filled["/labels/boxes/offsets"]:
             self._append("/labels/boxes/offsets", np.zeros(1, np.int64))
-        if "/labels/boxes/offsets" not in source:
+        if "/labels/boxes/offsets" not in source.tables:
             self._append("/labels/boxes/offsets", np.full(count, self.filled["/labels/boxes/class"], np.int64))
             self._append("/labels/boxed", np.zeros(count, np.uint8))
             return
-        offsets = source["/labels/boxes/offsets"][1:] + self.filled["/labels/boxes/class"]
+        offsets = source.tables["/labels/boxes/offsets"][1:] + self.filled["/labels/boxes/class"]
         self._append("/labels/boxes/offsets", offsets)
-        self._append("/labels/boxed", source["/labels/boxed"][()])
-        self._append("/labels/boxes/xyxy_px", source["/labels/boxes/xyxy_px"][()])
-        self._append("/labels/boxes/class", np.append(part.boxes, -1)[source["/labels/boxes/class"][()]])
+        self._append("/labels/boxed", source.tables["/labels/boxed"])
+        self._append("/labels/boxes/xyxy_px", source.tables["/labels/boxes/xyxy_px"])
+        self._append("/labels/boxes/class", np.append(part.boxes, -1)[source.tables["/labels/boxes/class"]])
 
 
 def _write_parts(file: h5py.File, plan: Plan) -> None:
@@ -229,7 +256,7 @@ def _write_parts(file: h5py.File, plan: Plan) -> None:
     values = {"name": [part.name for part in plan.parts], "first_row": np.cumsum([0, *counts])[:-1],
               "rows": counts, "digest": [part.digest for part in plan.parts]}  # fmt: skip
     for row in PARTS.values():
-        hdf5.write_column(file, row, row.path, values[row.name], documented=True)
+        hdf5.write_column(file, row, row.path, values[row.name])
 
 
 def _write_whole(file: h5py.File, row, values: np.ndarray) -> None:
@@ -246,11 +273,16 @@ def _carried(table: str, inputs: Sequence, plan: Plan) -> dict[str, np.ndarray]:
     """Rows of /dropped or /rejected of all inputs, then of the parts; a row that several inputs share appears once."""
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in TABLES[table]}
     paths = list(dict.fromkeys(path for store in inputs for path in store.paths))
-    for path in [*paths, *(part.path for part in plan.parts if part.has[table])]:
+    for path in paths:
         with hdf5.open_store(path) as file:
             for name, row in TABLES[table].items():
                 if row.path in file:
                     pieces[name].append(file[row.path][()])
+    for part in plan.parts:
+        if part.has[table]:
+            tables = open_part(part.path).tables
+            for name, row in TABLES[table].items():
+                pieces[name].append(tables[row.path].astype(object) if row.dtype == "text" else tables[row.path])
     columns = {}
     for name, row in TABLES[table].items():
         empty = np.zeros(0, object if row.dtype == "text" else "S1" if row.dtype == "str" else row.dtype)
@@ -269,13 +301,13 @@ def _own(plan: Plan) -> dict:
     for part in plan.parts:
         if not (part.has["dropped"] or part.has["rejected"]):
             continue
-        with hdf5.open_store(part.path) as file:
-            dropped += len(file["/dropped/frame_id"]) if part.has["dropped"] else 0
-            if part.has["rejected"]:
-                ids = file["/rejected/frame_id"][()]
-                rejected += int((ids != b"").sum())
-                sources += int((ids == b"").sum())
-                reasons.update(reason.decode() for reason in file["/rejected/reason"][()].tolist())
+        tables = open_part(part.path).tables
+        dropped += len(tables["/dropped/frame_id"]) if part.has["dropped"] else 0
+        if part.has["rejected"]:
+            ids = tables["/rejected/frame_id"]
+            rejected += int((ids != b"").sum())
+            sources += int((ids == b"").sum())
+            reasons.update(reason.decode() for reason in tables["/rejected/reason"].tolist())
     return {"dropped": dropped, "rejected": rejected, "sources_rejected": sources, "reasons": reasons}
 
 

@@ -37,13 +37,43 @@ def decompress(data: bytes, size: int) -> bytes:
     return out
 
 
-def pixel_digest(data) -> str:
+def pixel_digest(data, chunk: bytes | None = None) -> str:
     """CRC-32 and Adler-32 of decoded bytes, 16 hex digits.
 
     It guards against accidents, not against forgers: sha256 takes 0.15 ms for a frame of 386 x 386, these two 0.015.
+
+    Args:
+        data: anything with the buffer interface, C-contiguous.
+        chunk: what `compress` made of it: a zlib stream ends with the Adler-32 of its data (RFC 1950), so that one need
+            not be counted again.
     """
     tool = isal_zlib or zlib
-    return f"{tool.crc32(data):08x}{tool.adler32(data):08x}"
+    adler = f"{tool.adler32(data):08x}" if chunk is None else chunk[-4:].hex()
+    return f"{tool.crc32(data):08x}{adler}"
+
+
+class Checksum:
+    """CRC-32 of bytes as they come, and how many they are: enough to know a file that is not whole."""
+
+    def __init__(self) -> None:
+        self._crc = self._size = 0
+
+    def add(self, data) -> None:
+        """Take the next bytes."""
+        self._crc = (isal_zlib or zlib).crc32(data, self._crc)
+        self._size += len(data)
+
+    @property
+    def digest(self) -> str:
+        """8 hex digits, and the size in hex.
+
+        Examples:
+            >>> checksum = Checksum()
+            >>> checksum.add(b"abc")
+            >>> checksum.digest
+            '352441c23'
+        """
+        return f"{self._crc:08x}{self._size:x}"
 
 
 def pack_mask(mask: np.ndarray) -> bytes:

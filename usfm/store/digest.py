@@ -37,8 +37,11 @@ def _feed(hasher, name: str, values) -> None:
         return
     for first in range(0, len(values), 65536):  # in blocks, so that a long table is never in memory as Python strings
         block = values[first : first + 65536]
-        block = block.tolist() if isinstance(block, np.ndarray) else block
-        hasher.update("".join((v.decode() if isinstance(v, bytes) else v) + "\0" for v in block).encode())
+        block = block.tolist() if isinstance(block, np.ndarray) else list(block)
+        if isinstance(block[0], bytes):
+            hasher.update(b"\0".join([*block, b""]))
+        else:
+            hasher.update("\0".join([*block, ""]).encode())
 
 
 def part_digest(columns: Mapping[str, Sequence], pointed: Mapping[str, Sequence[str]], labels: Sequence[str]) -> str:

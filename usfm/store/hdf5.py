@@ -11,6 +11,7 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.store.codec import LEVEL
+from usfm.store.disk import BLOCK_BYTES, SyncBehind
 from usfm.store.schema import FORMAT, VERSION, Dataset, describe
 
 _TEXT = h5py.string_dtype()
@@ -57,7 +58,7 @@ def _why_not(path: Path, error: OSError) -> str:
     return f"{path}: damaged, HDF5 cannot open it; copy it again or run the command that made it again."
 
 
-def write_column(file: h5py.File, row: Dataset, path: str, values, documented: bool) -> None:
+def write_column(file: h5py.File, row: Dataset, path: str, values) -> None:
     """Write one 1-D (or small n-D) dataset of the schema.
 
     Args:
@@ -65,7 +66,6 @@ def write_column(file: h5py.File, row: Dataset, path: str, values, documented: b
         row: what the schema says of it.
         path: where it goes.
         values: a sequence; str for `str` and `text`.
-        documented: write the attributes `unit` and `description`.
     """
     if row.dtype == "text":
         data = np.array([str(v) for v in values], object)
@@ -74,8 +74,7 @@ def write_column(file: h5py.File, row: Dataset, path: str, values, documented: b
         dataset = file.create_dataset(path, data=fixed_text(np.array([str(v).encode() for v in values], "S")))
     else:
         dataset = file.create_dataset(path, data=np.asarray(values, row.dtype))
-    if documented:
-        document(dataset, row)
+    document(dataset, row)
 
 
 def fixed_text(values: np.ndarray) -> np.ndarray:
@@ -97,49 +96,6 @@ def read_column(dataset: h5py.Dataset) -> np.ndarray:
         out[:] = [v.decode() if isinstance(v, bytes) else v for v in values.tolist()]
         return out
     return values
-
-
-class Tail:
-    """What follows the HDF5 image of a part: finished chunks one after another, where no library handles each.
-
-    A part is a store whose pixels and masks lie behind its tables. HDF5 does not mind the bytes after its end; in place
-    of each dataset of chunks there is a table of (offset from the end of the image, bytes), a row a chunk.
-
-    Args:
-        file: the image, open for writing.
-    """
-
-    def __init__(self, file: h5py.File):
-        self.file = file
-        self.chunks: list = []
-        self._size = 0
-        file.attrs["chunks_at"] = np.int64(0)
-
-    def add(self, path: str, chunks: list, contiguous: bool = False) -> None:
-        """Append the chunks of one dataset; `contiguous` says that they are not compressed."""
-        sizes = np.array([len(chunk) for chunk in chunks], np.int64)
-        offsets = self._size + np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        dataset = self.file.create_dataset(path, data=np.stack([offsets, sizes], axis=1))
-        dataset.attrs["contiguous"] = contiguous
-        self.chunks += chunks
-        self._size += int(sizes.sum())
-
-    def to_bytes(self) -> bytes:
-        """The image and the chunks behind it."""
-        self.file.flush()
-        size = len(self.file.id.get_file_image())
-        self.file.attrs.modify("chunks_at", np.int64(size))
-        self.file.flush()
-        image = self.file.id.get_file_image()
-        if len(image) != size:
-            raise RuntimeError(f"the image of a part grew from {size} to {len(image)} bytes")
-        return b"".join([image, *self.chunks])
-
-
-def part_index(file: h5py.File, path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Byte offsets in the file, and lengths, of the chunks of one dataset of a part, (n,) int64 each."""
-    table = file[path][()]
-    return table[:, 0] + int(file.attrs["chunks_at"]), table[:, 1]
 
 
 def create_chunked(file: h5py.File, path: str, count: int, shape: tuple[int, ...]) -> h5py.Dataset:
@@ -193,6 +149,9 @@ class Sink(io.RawIOBase):
     HDF5 does not get over a write that fails: the library crashes at exit. This file swallows everything after the
     first failure, so that h5py closes in peace, and `finish` raises what went wrong.
 
+    Small writes that follow one another are put together, and a thread has the disk take what is written while more
+    is: the sync at the end then waits for little.
+
     Args:
         path: of the file, made anew.
         reserve: bytes to reserve first by `posix_fallocate`, so that a full disk shows before anything is written.
@@ -201,6 +160,8 @@ class Sink(io.RawIOBase):
     def __init__(self, path: Path | str, reserve: int = 0):
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         self._at = self._end = 0
+        self._held, self._held_at, self._next = bytearray(), 0, 0
+        self._behind = SyncBehind(self._fd)
         self.error: OSError | None = None
         if reserve:
             self._try(lambda: _reserve(self._fd, reserve))
@@ -218,7 +179,9 @@ class Sink(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move; the end is the end of what was written, not of what was reserved."""
-        self._at = offset + (0, self._at, self._end)[whence]
+        if whence == os.SEEK_END:
+            self._let_go()
+        self._at = offset + (0, self._at, self._end)[whence] if whence else offset
         return self._at
 
     def tell(self) -> int:
@@ -227,21 +190,40 @@ class Sink(io.RawIOBase):
 
     def write(self, data) -> int:
         """Write all of `data`, or remember why not."""
-        self.put(self._at, data)
-        self._at += len(data)
-        return len(data)
+        size = len(data)
+        if self._held and (self._at != self._next or len(self._held) + size > BLOCK_BYTES):
+            self._let_go()
+        if size >= BLOCK_BYTES:
+            self.put(self._at, data)
+        else:
+            if not self._held:
+                self._held_at = self._at
+            self._held += data
+        self._next = self._at = self._at + size
+        return size
 
     def put(self, at: int, data) -> None:
         """Write all of `data` at an offset, or remember why not."""
-        if self.error is None:
-            try:
-                _write_all(self._fd, data, at)
-            except OSError as error:
-                self.error = error
+        self._let_go()
+        self._try(lambda: self._write_all(data, at))
         self._end = max(self._end, at + len(data))
+
+    def _let_go(self) -> None:
+        """Write what is held back."""
+        if self._held:
+            held, self._held = self._held, bytearray()
+            self._try(lambda: self._write_all(held, self._held_at))
+            self._end = max(self._end, self._held_at + len(held))
+
+    def _write_all(self, data, at: int) -> None:
+        done = os.pwrite(self._fd, data, at)
+        while done < len(data):
+            done += os.pwrite(self._fd, memoryview(data)[done:], at + done)
+        self._behind.wrote(len(data))
 
     def readinto(self, buffer) -> int:
         """Read what was written; zeros after a failure."""
+        self._let_go()
         view = memoryview(buffer).cast("B")
         data = os.pread(self._fd, len(view), self._at)
         view[: len(data)] = data
@@ -259,6 +241,8 @@ class Sink(io.RawIOBase):
 
     def finish(self) -> None:
         """Cut what was reserved too much, sync, close. Raises the first OSError of all that happened."""
+        self._let_go()
+        self._try(self._behind.wait)
         self._try(lambda: os.ftruncate(self._fd, self._end))
         self._try(lambda: os.fsync(self._fd))
         self.abandon()
@@ -267,6 +251,7 @@ class Sink(io.RawIOBase):
 
     def abandon(self) -> None:
         """Close without a word."""
+        self._behind.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -278,9 +263,3 @@ def _reserve(fd: int, size: int) -> None:
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
             raise
-
-
-def _write_all(fd: int, data, at: int) -> None:
-    done = os.pwrite(fd, data, at)
-    while done < len(data):
-        done += os.pwrite(fd, memoryview(data)[done:], at + done)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import h5py
 import numpy as np
 
-from usfm.store import digest, hdf5
+from usfm.store import digest
 from usfm.store.codec import compress, pixel_digest
-from usfm.store.schema import BLOCKS, group_name
+from usfm.store.part import Chunks, column
+from usfm.store.schema import group_name
 
 
 class Labels:
@@ -17,16 +18,18 @@ class Labels:
         class_names: names of the classes.
         box_names: names of the boxes' classes.
         patch: (size_px, patch_px) of the coverage.
+        chunks: of the part, where label masks go.
     """
 
-    def __init__(self, class_names: Sequence[str], box_names: Sequence[str], patch: tuple[int, int] | None):
+    def __init__(self, class_names: Sequence[str], box_names: Sequence[str], patch: tuple[int, int] | None,
+                 chunks: Chunks):  # fmt: skip
         self.class_names, self.box_names = list(class_names), list(box_names)
         self.patch = patch
         self._numbers: dict[int, tuple[list[str], list[int]]] = {}
         self._class: dict[int, int] = {}
         self._multi: dict[int, np.ndarray] = {}
         self._mask_row: dict[int, tuple[str, int, str]] = {}
-        self._mask_chunks: dict[str, list[bytes]] = {}
+        self._chunks = chunks
         self._boxes: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._split: dict[int, str] = {}
         self._coverage: dict[int, np.ndarray] = {}
@@ -74,13 +77,12 @@ class Labels:
         if mask.shape != tuple(shape[:2]) or mask.dtype not in (np.uint8, np.bool_):
             raise ValueError(f"a label mask of {mask.dtype} {mask.shape} on a frame of {shape}")
         mask = mask.astype(np.uint8, copy=False)
-        self.add_mask_chunk(row, group_name(shape[:2]), compress(mask), pixel_digest(mask))
+        chunk = compress(mask)
+        self.add_mask_chunk(row, group_name(shape[:2]), chunk, pixel_digest(mask, chunk))
 
     def add_mask_chunk(self, row: int, group: str, chunk: bytes, mask_digest: str) -> None:
         """Take a label mask that is compressed already."""
-        chunks = self._mask_chunks.setdefault(group, [])
-        self._mask_row[row] = group, len(chunks), mask_digest
-        chunks.append(chunk)
+        self._mask_row[row] = group, self._chunks.add(f"/labels/masks/{group}", chunk), mask_digest
 
     def tokens(self, count: int) -> list[str]:
         """`digest.label_token` of every frame."""
@@ -100,8 +102,8 @@ class Labels:
             self._coverage.get(row),
         )
 
-    def write(self, file: h5py.File, count: int, tail: hdf5.Tail) -> None:
-        """Write /labels and /patches, as far as there are any."""
+    def tables(self, count: int) -> dict[str, np.ndarray]:
+        """The columns of /labels and /patches, as far as there are any."""
         blocks, rows = {}, range(count)
         if self._class or self.class_names:
             blocks["/labels/class"] = np.array([self._class.get(row, -1) for row in rows], np.int32)
@@ -123,11 +125,7 @@ class Labels:
             for row, values in self._coverage.items():
                 coverage[row] = values
             blocks["/patches/coverage"] = coverage
-        for path, values in blocks.items():
-            hdf5.write_column(file, BLOCKS[path], path, values, documented=False)
-        write_names(file, self.class_names, self.box_names, self.patch)
-        for group, chunks in self._mask_chunks.items():
-            tail.add(f"/labels/masks/{group}", chunks)
+        return {path: column(path, values) for path, values in blocks.items()}
 
 
 def multi_known(names: Sequence[str], values: np.ndarray) -> dict[str, int]:
@@ -152,7 +150,7 @@ def ragged(boxes: Sequence) -> dict[str, np.ndarray]:
 
 
 def write_names(file: h5py.File, class_names: Sequence[str], box_names: Sequence[str], patch) -> None:
-    """Write the attributes `names` of the label datasets, and `size_px`, `patch_px` of the coverage."""
+    """Write the attributes `names` of a store's label datasets, and `size_px`, `patch_px` of the coverage."""
     for path, names in (
         ("/labels/class", class_names),
         ("/labels/multi", class_names),

@@ -8,14 +8,16 @@ import h5py
 import numpy as np
 
 from usfm.errors import WorkError
-from usfm.store import digest, hdf5
-from usfm.store.schema import BLOCKS, FRAMES, OVERLAYS, REGIONS, SOURCES, row_shape
+from usfm.store import digest
+from usfm.store.part import PartFile, open_part
+from usfm.store.schema import BLOCKS, FRAMES, OVERLAYS, REGIONS, SOURCES, describe, row_shape
 
 _CHUNK_ENTRY = 160
 """Bytes of HDF5's index a chunk may take, with room to spare; measured 56 for 2-D frames."""
 _PER_DATASET = 8192
 _ROW_TABLES = {"sources": SOURCES, "regions": REGIONS, "overlay": OVERLAYS}
 _COLUMN_LABELS = [path for path, row in BLOCKS.items() if not path.endswith(">")]
+_BLOCK_PARENTS = ("/pixels", "/labels/masks", "/regions/mask", "/overlay/mask")
 
 
 @dataclass
@@ -68,22 +70,22 @@ def plan_of(parts: Sequence[tuple[str, Path]]) -> Plan:
     """
     plan = Plan()
     seen: dict[str, dict[str, int]] = {table: {} for table in _ROW_TABLES}
-    widest: dict[str, object] = {}
+    widest: dict[str, np.dtype] = {}
     for name, path in parts:
-        with hdf5.open_store(path) as file:
-            part = PartPlan(name, Path(path), str(file.attrs["digest"]), len(file["/frames/frame_id"]))
-            part.has = {table: table in file for table in ("dropped", "rejected")}
-            _rows(plan, part, file, seen)
-            _names(plan, part, file)
-            _blocks(plan, part, file)
-            _columns(plan, part, file, widest)
+        file = open_part(path)
+        part = PartPlan(name, file.path, file.digest, file.frames)
+        part.has = {table: file.has(table) for table in ("dropped", "rejected")}
+        _rows(plan, part, file, seen)
+        _names(plan, part, file)
+        _blocks(plan, part, file)
+        _columns(plan, part, file, widest)
         plan.parts.append(part)
         plan.frames += part.frames
     _finish(plan, widest)
     return plan
 
 
-def _rows(plan: Plan, part: PartPlan, file: h5py.File, seen: dict[str, dict[str, int]]) -> None:
+def _rows(plan: Plan, part: PartPlan, file: PartFile, seen: dict[str, dict[str, int]]) -> None:
     """Give each source, region and overlay its row in the output; one that another part has brought is not new."""
     for table in _ROW_TABLES:
         keys = _keys(file, table)
@@ -97,73 +99,79 @@ def _rows(plan: Plan, part: PartPlan, file: h5py.File, seen: dict[str, dict[str,
         plan.tables[table] = len(seen[table])
 
 
-def _keys(file: h5py.File, table: str) -> list[str]:
-    if table not in file:
-        return []
+def _keys(file: PartFile, table: str) -> list[str]:
     if table != "sources":
-        return [key.decode() for key in file[f"/{table}/digest"][()].tolist()]
-    columns = {name: hdf5.read_column(file[f"/sources/{name}"]).tolist() for name in file["/sources"]}
+        return [key.decode() for key in file.tables.get(f"/{table}/digest", np.zeros(0, "S")).tolist()]
+    columns = {path.rsplit("/", 1)[1]: _plain(values) for path, values in file.tables.items() if _of(path) == table}
     rows = zip(*columns.values(), strict=True)
     return [digest.row_digest(dict(zip(columns, row, strict=True))) for row in rows]
 
 
-def _names(plan: Plan, part: PartPlan, file: h5py.File) -> None:
-    for path, names, places in (("/labels/class", plan.class_names, "classes"),
-                                ("/labels/boxes/class", plan.box_names, "boxes")):  # fmt: skip
-        own = file[path].attrs.get("names", []) if path in file else []
+def _of(path: str) -> str:
+    """The table that a dataset is a column of."""
+    return path.rsplit("/", 1)[0][1:]
+
+
+def _plain(values: np.ndarray) -> list:
+    return [value.decode() for value in values.tolist()] if values.dtype.kind == "S" else values.tolist()
+
+
+def _names(plan: Plan, part: PartPlan, file: PartFile) -> None:
+    for path, own, names, places in (("/labels/class", file.class_names, plan.class_names, "classes"),
+                                     ("/labels/boxes/class", file.box_names, plan.box_names, "boxes")):  # fmt: skip
+        own = own if path in file.tables else []
         names += [name for name in own if name not in names]
         setattr(part, places, np.array([names.index(name) for name in own], np.int32))
-    if "/patches/coverage" in file and "size_px" in file["/patches/coverage"].attrs:
-        attrs = file["/patches/coverage"].attrs
-        plan.patch = int(attrs["size_px"]), int(attrs["patch_px"])
+    if "/patches/coverage" in file.tables:
+        plan.patch = file.patch or plan.patch
 
 
-def _blocks(plan: Plan, part: PartPlan, file: h5py.File) -> None:
+def _blocks(plan: Plan, part: PartPlan, file: PartFile) -> None:
     """Count the rows of pixels and masks; of regions and overlays only those that are new."""
-    for parent in ("/pixels", "/labels/masks", "/regions/mask", "/overlay/mask"):
-        for group in file.get(parent, {}):
-            path = f"{parent}/{group}"
-            dataset = file[path]
-            count = len(dataset)
-            table = parent.split("/")[1]
-            if parent.endswith("/mask"):
-                groups = file[f"/{table}/mask_group"][()][part.new[table]]
-                mine = part.new[table][groups == group.encode()]
-                part.keep[path] = file[f"/{table}/mask_row"][()][mine]
-                count = len(mine)
-                if not count:
-                    continue
-            contiguous = bool(dataset.attrs["contiguous"])
-            block = plan.blocks.setdefault(path, Block(row_shape(path), contiguous))
-            if block.contiguous != contiguous:
-                raise WorkError(f"{part.path}: some parts are compressed and others not, so they are not of one run.")
-            block.count += count
-            part.blocks.append(path)
-            plan.bytes_needed += int(dataset[:, 1].sum()) + (0 if contiguous else _CHUNK_ENTRY * count)
+    for path in sorted(file.chunks, key=lambda path: (_BLOCK_PARENTS.index(path.rsplit("/", 1)[0]), path)):
+        parent, group = path.rsplit("/", 1)
+        table, count = path.split("/")[1], len(file.chunks[path])
+        if parent.endswith("/mask"):
+            groups = file.tables[f"/{table}/mask_group"][part.new[table]]
+            mine = part.new[table][groups == group.encode()]
+            part.keep[path] = file.tables[f"/{table}/mask_row"][mine]
+            count = len(mine)
+            if not count:
+                continue
+        contiguous = file.contiguous and table == "pixels"
+        block = plan.blocks.setdefault(path, Block(row_shape(path), contiguous))
+        if block.contiguous != contiguous:
+            raise WorkError(f"{part.path}: some parts are compressed and others not, so they are not of one run.")
+        block.count += count
+        part.blocks.append(path)
+        plan.bytes_needed += int(file.chunks[path][:, 1].sum()) + (0 if contiguous else _CHUNK_ENTRY * count)
 
 
-def _columns(plan: Plan, part: PartPlan, file: h5py.File, widest: dict[str, object]) -> None:
+def _columns(plan: Plan, part: PartPlan, file: PartFile, widest: dict[str, np.dtype]) -> None:
     """Find the widest type of each column, and add up the lengths of text."""
-    paths = [f"/{table}/{name}" for table in ("frames", *_ROW_TABLES) for name in file.get(table, {}) if name != "mask"]
-    for path in paths + [path for path in _COLUMN_LABELS if path in file]:
-        dataset = file[path]
-        text = h5py.check_string_dtype(dataset.dtype)
-        before = widest.get(path)
-        if text is not None and text.length is not None:
-            if before is None or text.length > h5py.check_string_dtype(before).length:
-                widest[path] = dataset.dtype
-        else:
-            widest[path] = dataset.dtype
-        if dataset.ndim > 1:
-            plan.widths[path] = dataset.shape[1:]
-        if text is not None and text.length is None:
-            plan.bytes_needed += sum(len(value) + 24 for value in dataset[()])
+    for path, values in file.tables.items():
+        if _of(path) not in ("frames", *_ROW_TABLES) and path not in _COLUMN_LABELS:
+            continue
+        before = widest.get(path, values.dtype)
+        widest[path] = values.dtype if values.dtype.itemsize > before.itemsize else before
+        if values.ndim > 1:
+            plan.widths[path] = values.shape[1:]
+        if describe(path).dtype == "text":
+            plan.bytes_needed += int(np.char.str_len(values).sum()) + 24 * len(values)
         if path.startswith("/labels/boxes/"):
             count = plan.columns.get(path, (0, None))[0]
-            plan.columns[path] = count + len(dataset), dataset.dtype
+            plan.columns[path] = count + len(values), values.dtype
 
 
-def _finish(plan: Plan, widest: dict[str, object]) -> None:
+def _in_hdf5(path: str, dtype: np.dtype) -> np.dtype:
+    """The type of a column in the output: text is UTF-8, of one length or of any."""
+    if dtype.kind != "S":
+        return dtype
+    return h5py.string_dtype() if describe(path).dtype == "text" else h5py.string_dtype("utf-8", dtype.itemsize)
+
+
+def _finish(plan: Plan, widest: dict[str, np.dtype]) -> None:
+    widest = {path: _in_hdf5(path, dtype) for path, dtype in widest.items()}
     for table, rows in (("frames", FRAMES), *_ROW_TABLES.items()):
         count = plan.frames if table == "frames" else plan.tables[table]
         if not count and table != "sources":

@@ -1,6 +1,7 @@
 """One table of every dataset in a store: name, type, shape, unit, meaning; and the store's version."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -253,6 +254,7 @@ def frame_id(sha256: str, index: int, copy: int = 0) -> str:
     return f"{sha256[:16]}~{copy}:{index}" if copy else f"{sha256[:16]}:{index}"
 
 
+@cache
 def group_name(shape: tuple[int, ...]) -> str:
     """Name of the size group of frames of a shape.
 

@@ -9,7 +9,7 @@ import numpy as np
 from usfm.errors import RequestError
 from usfm.store import hdf5
 from usfm.store.codec import decompress, unpack_mask
-from usfm.store.schema import FRAMES, SOURCES, TABLES, group_shape, row_shape
+from usfm.store.schema import FRAMES, SOURCES, TABLES, group_shape
 
 BLOCK = 1024
 """Rows of /frames that are read at once for `StoredFile.row`."""
@@ -56,7 +56,6 @@ class StoredFile:
         self._places: tuple[list[str], np.ndarray, np.ndarray] | None = None
         with hdf5.open_store(path) as file:
             self.content_id = str(file.attrs.get("content_id", ""))
-            self.digest = str(file.attrs.get("digest", ""))
             self.history = [json.loads(step) for step in file.attrs.get("history", [])]
             try:
                 self.count = len(file["/frames/frame_id"])
@@ -78,9 +77,6 @@ class StoredFile:
     @staticmethod
     def _layout(dataset) -> int | None:
         """Offset of a contiguous dataset in the file, None for a chunked one."""
-        if "contiguous" in dataset.attrs:  # a part, whose chunks lie behind its tables
-            at = int(dataset.file.attrs["chunks_at"])
-            return int(dataset[0, 0]) + at if dataset.attrs["contiguous"] else None
         return dataset.id.get_offset() if dataset.chunks is None else None
 
     def __del__(self):
@@ -143,10 +139,6 @@ class StoredFile:
         if path not in self._chunks:
             with hdf5.open_store(self.path) as file:
                 dataset = file[path]
-                if "contiguous" in dataset.attrs:
-                    offsets, sizes = hdf5.part_index(file, path)
-                    self._chunks[path] = offsets, sizes, np.zeros_like(sizes), row_shape(path)
-                    return self._chunks[path]
                 if dataset.chunks != (1, *dataset.shape[1:]) or dataset.compression != "gzip":
                     raise RequestError(f"{self.path}: {path} is not in gzip chunks of one row, so not written by usfm.")
                 self._chunks[path] = (*hdf5.chunk_index(dataset), dataset.shape[1:])

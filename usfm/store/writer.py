@@ -1,15 +1,15 @@
-"""Write one part: frames and all that belongs to them, in memory, compressed as they come."""
+"""Make one part: frames and all that belongs to them, compressed as they come and handed on to be written."""
 
 import json
 from collections.abc import Mapping, Sequence
 
-import h5py
 import numpy as np
 
-from usfm.store import digest, hdf5
+from usfm.store import digest
 from usfm.store.codec import compress, pack_mask, pixel_digest
 from usfm.store.labels import Labels
-from usfm.store.schema import FORMAT, FRAMES, LIBVER, SOURCES, TABLES, VERSION, describe, group_name
+from usfm.store.part import Chunks, column, tail
+from usfm.store.schema import FRAMES, SOURCES, TABLES, describe, group_name
 
 _ORDER = tuple(name for name in FRAMES if name not in ("height", "width", "pixels_group", "pixels_row", "digest"))
 
@@ -17,11 +17,10 @@ _ORDER = tuple(name for name in FRAMES if name not in ("height", "width", "pixel
 class Masks:
     """Rows of /regions or /overlay, each with a packed mask and a key; the same key twice is one row."""
 
-    def __init__(self, table: str):
-        self.table = table
+    def __init__(self, table: str, chunks: Chunks):
+        self.table, self.chunks = table, chunks
         self.rows: list[dict] = []
         self.digests: list[str] = []
-        self.chunks: dict[str, list[bytes]] = {}
         self._by_key: dict[str, int] = {}
 
     def find(self, key: str) -> int | None:
@@ -32,13 +31,12 @@ class Masks:
         """Add a row, or find the one with its key."""
         if key in self._by_key:
             return self._by_key[key]
-        group = group_name(mask.shape[:2])
-        chunks = self.chunks.setdefault(group, [])
-        packed = pack_mask(mask)
-        full = {name: column.missing for name, column in TABLES[self.table].items()}
-        full.update(row, key=key, mask_group=group, mask_row=len(chunks))
-        full["digest"] = digest.row_digest(full, pixel_digest(packed))
-        chunks.append(compress(packed))
+        group, packed = group_name(mask.shape[:2]), pack_mask(mask)
+        chunk = compress(packed)
+        at = self.chunks.add(f"/{self.table}/mask/{group}", chunk)
+        full = {name: one.missing for name, one in TABLES[self.table].items()}
+        full.update(row, key=key, mask_group=group, mask_row=at)
+        full["digest"] = digest.row_digest(full, pixel_digest(packed, chunk))
         self.rows.append(full)
         self.digests.append(full["digest"])
         self._by_key[key] = len(self.rows) - 1
@@ -46,7 +44,7 @@ class Masks:
 
 
 class PartWriter:
-    """One part of a step's result, in memory until `to_bytes`.
+    """One part of a step's result. Its tables stay in memory until `pieces`, its chunks until `drain`.
 
     Args:
         class_names: names of the classes that `label` and `multi` count by.
@@ -66,12 +64,12 @@ class PartWriter:
     def __init__(self, *, class_names: Sequence[str] = (), box_names: Sequence[str] = (), contiguous: bool = False,
                  patch: tuple[int, int] | None = None):  # fmt: skip
         self.contiguous = contiguous
-        self.labels = Labels(class_names, box_names, patch)
+        self._chunks = Chunks()
+        self.labels = Labels(class_names, box_names, patch, self._chunks)
         self._frames: list[tuple] = []
         self._sources: list[dict] = []
         self._by_source: dict[tuple, int] = {}
-        self._regions, self._overlays = Masks("regions"), Masks("overlay")
-        self._pixels: dict[str, list] = {}
+        self._regions, self._overlays = Masks("regions", self._chunks), Masks("overlay", self._chunks)
         self._dropped: list[tuple] = []
         self._rejected: list[tuple] = []
 
@@ -162,17 +160,21 @@ class PartWriter:
             raise ValueError(f"a frame of shape {pixels.shape} has no pixels")
         if not 0 <= source < len(self._sources):
             raise ValueError(f"source {source} is not one of the {len(self._sources)} of this part")
-        self.labels.add(len(self._frames), pixels.shape, label, multi, mask, boxes, split, coverage)
-        chunk = pixels.tobytes() if self.contiguous else compress(pixels)
+        if split or not (label is multi is mask is boxes is coverage is None):
+            self.labels.add(len(self._frames), pixels.shape, label, multi, mask, boxes, split, coverage)
+        if self.contiguous:
+            chunk, pixels_digest = pixels.tobytes(), pixel_digest(pixels)
+        else:
+            chunk = compress(pixels)
+            pixels_digest = pixel_digest(pixels, chunk)
         values = (frame_id, source, index, time_s, kind, region_row, overlay_row, row_spacing_mm, col_spacing_mm,
                   crop_row_px, crop_col_px, scale)  # fmt: skip
-        return self._add(pixels.shape, chunk, pixel_digest(pixels), values)
+        return self._add(pixels.shape, chunk, pixels_digest, values)
 
     def _add(self, shape: tuple[int, ...], chunk, pixels_digest: str, values: tuple) -> int:
         group = group_name(shape)
-        chunks = self._pixels.setdefault(group, [])
-        self._frames.append((*values, shape[0], shape[1], group, len(chunks), pixels_digest))
-        chunks.append(chunk)
+        at = self._chunks.add(f"/pixels/{group}", chunk)
+        self._frames.append((*values, shape[0], shape[1], group, at, pixels_digest))
         return len(self._frames) - 1
 
     def copy(self, store, i: int, *, pixels: np.ndarray | None = None, region=None, region_key: str = "",
@@ -219,30 +221,35 @@ class PartWriter:
             name: [] for name in order
         }  # fmt: skip
 
+    def drain(self) -> list[bytes]:
+        """The chunks since the last time: whoever writes them as they come holds none of the part's pixels."""
+        return self._chunks.drain()
+
+    def pieces(self) -> list[bytes]:
+        """The rest of the part's file: what was not drained, then the tables."""
+        columns = self.columns()
+        tables = {row.path: column(row.path, columns[name]) for name, row in FRAMES.items()}
+        names = list(SOURCES) + sorted({n for row in self._sources for n in row} - set(SOURCES))
+        for name in names:
+            missing = describe(f"/sources/{name}").missing
+            values = [source.get(name, missing) for source in self._sources]
+            tables[f"/sources/{name}"] = column(f"/sources/{name}", values)
+        for masks in (self._regions, self._overlays):
+            if masks.rows:
+                for name, row in TABLES[masks.table].items():
+                    tables[row.path] = column(row.path, [r[name] for r in masks.rows])
+        tables.update(self.labels.tables(len(self._frames)))
+        for table, rows in (("dropped", self._dropped), ("rejected", self._rejected)):
+            for at, row in enumerate(TABLES[table].values()):
+                if rows:
+                    tables[row.path] = column(row.path, [r[at] for r in rows])
+        facts = {"digest": self._digest(columns), "contiguous": self.contiguous, "class_names": self.class_names,
+                 "box_names": self.labels.box_names, "patch": self.labels.patch}  # fmt: skip
+        return [*self.drain(), tail(self._chunks, tables, facts)]
+
     def to_bytes(self) -> bytes:
-        """The part as the bytes of a file: a store of its own, without history, whose chunks lie behind its tables."""
-        with h5py.File("part", "w", driver="core", backing_store=False, libver=LIBVER) as file:
-            file.attrs.update({"format": FORMAT, "version": VERSION, "content_id": ""})
-            tail, columns = hdf5.Tail(file), self.columns()
-            for name, row in FRAMES.items():
-                hdf5.write_column(file, row, row.path, columns[name], documented=False)
-            names = list(SOURCES) + sorted({n for row in self._sources for n in row} - set(SOURCES))
-            for name in names:
-                row = describe(f"/sources/{name}")
-                values = [source.get(name, row.missing) for source in self._sources]
-                hdf5.write_column(file, row, f"/sources/{name}", values, documented=False)
-            for group, chunks in self._pixels.items():
-                tail.add(f"/pixels/{group}", chunks, self.contiguous)
-            for masks in (self._regions, self._overlays):
-                if masks.rows:
-                    write_masks(file, masks, tail)
-            self.labels.write(file, len(self._frames), tail)
-            for table, rows in (("dropped", self._dropped), ("rejected", self._rejected)):
-                for at, row in enumerate(TABLES[table].values()):
-                    if rows:
-                        hdf5.write_column(file, row, row.path, [r[at] for r in rows], documented=False)
-            file.attrs["digest"] = self._digest(columns)
-            return tail.to_bytes()
+        """The whole part, if nothing was drained."""
+        return b"".join(self.pieces())
 
     def _digest(self, columns: dict[str, list]) -> str:
         sources = [digest.row_digest(row) for row in self._sources]
@@ -255,14 +262,6 @@ class PartWriter:
             )
         }
         return digest.part_digest(columns, pointed, self.labels.tokens(len(self._frames)))
-
-
-def write_masks(file: h5py.File, masks: Masks, tail: hdf5.Tail) -> None:
-    """Write the rows and packed masks of /regions or /overlay."""
-    for name, row in TABLES[masks.table].items():
-        hdf5.write_column(file, row, row.path, [r[name] for r in masks.rows], documented=False)
-    for group, chunks in masks.chunks.items():
-        tail.add(f"/{masks.table}/mask/{group}", chunks)
 
 
 def _region_row(region) -> dict:

@@ -1,6 +1,8 @@
 """Find burnt-in text and coloured markers, and fill them in."""
 
 import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ from usfm.curate.clean.layout import Layout
 from usfm.curate.clean.text import find_text
 from usfm.imaging.inpaint import fill
 from usfm.jobs.run import Part, Phase, out_path, run_step
+from usfm.store.part import open_part
 from usfm.store.reader import Store
 from usfm.store.reject import reject_rows
 from usfm.store.writer import PartWriter
@@ -101,7 +104,7 @@ def cut(store: Store, rows: np.ndarray) -> list[np.ndarray]:
     return [rows[np.isin(sources, group)] for group in groups]
 
 
-def clean_part(payload: tuple) -> bytes:
+def clean_part(payload: tuple) -> Iterator[bytes]:
     """Clean the clips of one part (runs in a worker)."""
     cv2.setNumThreads(1)
     paths, rows, found_path, config = payload
@@ -125,7 +128,8 @@ def clean_part(payload: tuple) -> bytes:
     for row in map(int, rows):
         key = _key(store, found, row)
         _write(part, store, row, _region(store, found, row), key, masks[row], layouts[key], found, config)
-    return part.to_bytes()
+        yield from part.drain()
+    yield from part.pieces()
 
 
 def _write(part, store, row, region, key, packed, layout, found, config) -> None:
@@ -182,16 +186,16 @@ def figures(parts: list[Path]) -> dict:
     filled, inside = [], []
     layouts: dict[str, dict] = {}
     for path in parts:
-        store = Store.open(str(path))
-        rows = store.column("overlay_row")
-        frames += len(store)
+        part = open_part(path)
+        rows = part.tables["/frames/overlay_row"]
+        frames += part.frames
         changed += int((rows >= 0).sum())
-        details = {row: store.overlay_detail(row) for row in set(rows[rows >= 0].tolist())}
+        details = {row: json.loads(part.tables["/overlay/detail"][row]) for row in set(rows[rows >= 0].tolist())}
         for row in rows[rows >= 0].tolist():
             filled.append(details[row]["filled_px"])
             inside.append(details[row]["filled_in_region_px"] / max(1, details[row]["region_px"]))
-        for detail in details.values():
-            layouts[detail["key"].rpartition(":")[0]] = detail
+        for row, detail in details.items():
+            layouts[part.tables["/overlay/key"][row].decode().rpartition(":")[0]] = detail
     return {
         "frames_changed": changed,
         "layouts_with_overlay": len(layouts),

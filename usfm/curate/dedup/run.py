@@ -1,6 +1,7 @@
 """Keep one frame of each group of near-duplicates."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 from usfm import console
@@ -129,7 +130,7 @@ def describe(config: Config, store: Store, prefix: str) -> list[Phase]:
     return [*phases, Phase(f"{prefix}features", plan=features, work=visual.describe_part, poison=visual.unread)]
 
 
-def copy_part(payload: tuple) -> bytes:
+def copy_part(payload: tuple) -> Iterator[bytes]:
     """Take the kept frames of one part over, and note the dropped ones (runs in a worker)."""
     paths, rows, found_path, verdict_path = payload
     store, verdict = Store.open(paths), Verdict.read(verdict_path)
@@ -148,4 +149,5 @@ def copy_part(payload: tuple) -> bytes:
             part.reject(sources[row], names[row], "dedup", "part failed", "Reading it killed the worker three times.")
         else:
             part.drop(names[row], verdict.keeper[row], float(verdict.similarity[row]), verdict.stage[row])
-    return part.to_bytes()
+        yield from part.drain()
+    yield from part.pieces()

@@ -1,6 +1,7 @@
 """Find the acoustic region, cut frames of one size."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from usfm.imaging.gray import to_gray
 from usfm.imaging.region import Region, coverage
 from usfm.jobs.parts import Part, Phase
 from usfm.jobs.run import out_path, run_step
+from usfm.store.part import open_part
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -74,7 +76,7 @@ def _phase(store: Store, config: Config, drawn: dict) -> Phase:
     return Phase("sector", plan=plan, work=cut_part, poison=reject_part)
 
 
-def cut_part(payload: tuple) -> bytes:
+def cut_part(payload: tuple) -> Iterator[bytes]:
     """Cut the frames of one part (runs in a worker)."""
     paths, rows, found_path, config, drawn = payload
     store, found = Store.open(paths), regions.Found.read(found_path)
@@ -101,7 +103,8 @@ def cut_part(payload: tuple) -> bytes:
         else:
             pixels = _cut(store.frame(row), framing, moved, config, region.confidence >= regions.LOW_CONFIDENCE)
             part.copy(store, row, pixels=pixels, region=region, region_key=key, framing=framing, coverage=share)
-    return part.to_bytes()
+            yield from part.drain()
+    yield from part.pieces()
 
 
 def reject_part(part: Part, reason: str) -> bytes:
@@ -148,16 +151,16 @@ def figures(parts: list[Path], config: Config) -> dict:
     evidence: dict[str, int] = {}
     layouts, low, fitted, few, valid = 0, 0, 0, 0, []
     for path in parts:
-        store = Store.open([str(path)])
-        if not len(store):
+        part = open_part(path)
+        if not part.frames:
             continue
-        table, row = store.region_table(), store.column("region_row")
-        layouts += store.num_regions
-        low += int((table["confidence"][row] < regions.LOW_CONFIDENCE).sum())
-        fitted += int(np.isfinite(table["apex_x_px"][row]).sum())
-        for name in table["evidence"][row]:
-            evidence[str(name)] = evidence.get(str(name), 0) + 1
-        count = (np.asarray(store.patch_coverage(), np.float32) >= config.tau).sum(1)
+        tables, row = part.tables, part.tables["/frames/region_row"]
+        layouts += len(tables["/regions/key"])
+        low += int((tables["/regions/confidence"][row] < regions.LOW_CONFIDENCE).sum())
+        fitted += int(np.isfinite(tables["/regions/apex_x_px"][row]).sum())
+        for name in tables["/regions/evidence"][row].tolist():
+            evidence[name.decode()] = evidence.get(name.decode(), 0) + 1
+        count = (tables["/patches/coverage"].astype(np.float32) >= config.tau).sum(1)
         few += int((count == 0).sum())
         valid.append(count)
     median = float(np.median(np.concatenate(valid))) if valid else 0.0

@@ -1,0 +1,145 @@
+"""One part of a step's result in a file: chunks as they came, the tables behind them, at the end where those begin.
+
+No library lies between a part and the disk: its chunks can be written while it is made, no table costs an open, and the
+disk may be full at any byte. It lives in `<out>.parts/` until it is put together with the others.
+"""
+
+import json
+import mmap
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from usfm.errors import WorkError
+from usfm.store.schema import describe
+
+_END = struct.Struct("<QQ8s")
+"""Last bytes of the file: where the header begins, how long it is, and what kind of file this is."""
+_MAGIC = b"usfmprt1"
+
+
+class Chunks:
+    """The chunks of a part in the order in which they come, and where each will lie in the file."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._fresh: list[bytes] = []
+        self._places: dict[str, list[tuple[int, int]]] = {}
+
+    def add(self, path: str, chunk: bytes) -> int:
+        """Take the next chunk of a dataset; returns its row there."""
+        places = self._places.setdefault(path, [])
+        places.append((self.size, len(chunk)))
+        self._fresh.append(chunk)
+        self.size += len(chunk)
+        return len(places) - 1
+
+    def drain(self) -> list[bytes]:
+        """Hand over what came since the last time, to be written and forgotten."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def index(self) -> dict[str, np.ndarray]:
+        """Dataset -> (n, 2) int64: byte offset in the file and length of each row's chunk."""
+        return {path: np.array(places, np.int64) for path, places in self._places.items()}
+
+
+def column(path: str, values) -> np.ndarray:
+    """Values of a dataset of the schema as an array; text as UTF-8 bytes."""
+    dtype = describe(path).dtype
+    if dtype in ("str", "text"):
+        return np.array([str(value).encode() for value in values], "S")
+    return np.asarray(values, dtype)
+
+
+def tail(chunks: Chunks, tables: Mapping[str, np.ndarray], facts: Mapping) -> bytes:
+    """What follows the chunks.
+
+    Args:
+        chunks: all of the part.
+        tables: dataset -> its values, as `column` gives them.
+        facts: digest, contiguous, class_names, box_names, patch.
+    """
+    layout, arrays, at = {}, [], chunks.size
+    for kind, found in (("tables", tables), ("chunks", chunks.index())):
+        layout[kind] = {}
+        for path, values in found.items():
+            layout[kind][path] = (at, values.dtype.str, values.shape)
+            arrays.append(np.ascontiguousarray(values).tobytes())
+            at += len(arrays[-1])
+    header = json.dumps({**layout, **facts}).encode()
+    return b"".join([*arrays, header, _END.pack(at, len(header), _MAGIC)])
+
+
+@dataclass(frozen=True)
+class PartFile:
+    """A part as it is read.
+
+    Attributes:
+        path: of the file.
+        digest: of its decoded content.
+        tables: dataset -> its values; text as UTF-8 bytes.
+        chunks: dataset of pixels or masks -> (n, 2) int64, byte offset and length of each row's chunk.
+        contiguous: whether the pixels are not compressed.
+        class_names: what `/labels/class` counts by.
+        box_names: what `/labels/boxes/class` counts by.
+        patch: (size_px, patch_px) of the coverage, or None.
+    """
+
+    path: Path
+    digest: str
+    tables: dict[str, np.ndarray]
+    chunks: dict[str, np.ndarray]
+    contiguous: bool
+    class_names: list[str]
+    box_names: list[str]
+    patch: tuple[int, int] | None
+
+    @property
+    def frames(self) -> int:
+        """How many frames it holds."""
+        return len(self.tables["/frames/frame_id"])
+
+    def has(self, table: str) -> bool:
+        """Whether there is a row of `dropped` or `rejected`."""
+        return any(path.startswith(f"/{table}/") for path in self.tables)
+
+    def bytes(self) -> memoryview:
+        """The whole file, mapped."""
+        with open(self.path, "rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def open_part(path: Path | str) -> PartFile:
+    """Read the tables of a part.
+
+    Raises:
+        WorkError: it is not a finished part.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - _END.size, 0))
+        end = file.read()
+        try:
+            at, length, magic = _END.unpack(end)
+            if magic != _MAGIC:
+                raise ValueError(magic)
+            file.seek(at)
+            header = json.loads(file.read(length))
+            first = min((place[0] for kind in ("tables", "chunks") for place in header[kind].values()), default=at)
+            file.seek(first)
+            data = file.read(at - first)
+        except (struct.error, ValueError, KeyError):
+            raise WorkError(f"{path}: not a whole part of a run; start the run afresh with --overwrite.") from None
+    found = {}
+    for kind in ("tables", "chunks"):
+        found[kind] = {
+            name: np.ndarray(tuple(shape), dtype, data, begin - first)
+            for name, (begin, dtype, shape) in header[kind].items()
+        }
+    patch = header["patch"]
+    return PartFile(Path(path), header["digest"], found["tables"], found["chunks"], header["contiguous"],
+                    header["class_names"], header["box_names"], None if patch is None else tuple(patch))  # fmt: skip
