@@ -53,7 +53,7 @@ def test_a_report_holds_everything_in_every_format(runs, store, tmp_path, capsys
     report = json.loads((out / "report.json").read_text())
     assert len(report["comparisons"]) == 4
     rows = list(csv.DictReader(io.StringIO((out / "report.csv").read_text())))
-    assert len(rows) == 2 * (4 + 2 * 5)
+    assert len(rows) == 2 * (4 + 2 * 6)
     accuracy = next(row for row in rows if row["run"] == "probe" and row["measure"] == "accuracy")
     assert float(accuracy["value"]) == report["runs"][0]["metrics"]["accuracy"]["value"]
     assert "| probe | 200 | 20 |" in (out / "report.md").read_text()

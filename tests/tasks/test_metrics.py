@@ -73,6 +73,10 @@ def test_a_weight_is_a_repetition(classes):
     for index in np.ndindex(3, 2):
         rows = np.repeat(np.arange(60), weights[index])
         assert value[index] == pytest.approx(float(metrics.macro_auroc(target[rows], scores[rows])))
+    precision = metrics.average_precision(target == 1, scores[:, 1], weights)
+    for index in np.ndindex(3, 2):
+        rows = np.repeat(np.arange(60), weights[index])
+        assert precision[index] == pytest.approx(reference.average_precision_score(target[rows] == 1, scores[rows, 1]))
 
 
 def test_a_stack_of_matrices_is_scored_one_by_one():

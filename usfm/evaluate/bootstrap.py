@@ -1,7 +1,7 @@
 """Intervals by drawing patients anew: a patient's cases come and go together, because they are not independent.
 
 A resample of G patients with replacement is a row of G counts. Every measure is a function of the counts: confusion
-matrices add up over patients, so that those of all resamples are one matrix product; the area under the ROC curve takes
+matrices add up over patients, so that those of all resamples are one matrix product; the areas under curves take
 the counts as case weights. No case is ever copied.
 """
 
@@ -14,7 +14,7 @@ from usfm.evaluate.units import Units
 from usfm.tasks import metrics
 
 MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
-PER_CLASS = ("precision", "recall", "specificity", "f1", "class_auroc")
+PER_CLASS = ("precision", "recall", "specificity", "f1", "class_auroc", "average_precision")
 _BLOCK = 4_000_000  # weights held at once
 
 
@@ -60,13 +60,13 @@ def measure(units: Units, predicted: np.ndarray, scores: np.ndarray, draws: Draw
         per_patient = np.zeros((draws.counts.shape[1], classes * classes))
         np.add.at(per_patient, (draws.of_cases(units), units.target * classes + predicted), 1)
         counts = (draws.counts @ per_patient).reshape(-1, classes, classes)
-    area = np.concatenate(
-        [
-            np.stack([metrics.auroc(units.target == c, scores[:, c], weights) for c in range(classes)], axis=-1)
-            for weights in _weights(units, draws)
-        ]
-    )
-    area = area[0] if draws is None else area
+    curves: dict[str, list] = {"class_auroc": [], "average_precision": []}
+    for weights in _weights(units, draws):
+        for name, of in (("class_auroc", metrics.auroc), ("average_precision", metrics.average_precision)):
+            each = [of(units.target == c, scores[:, c], weights) for c in range(classes)]
+            curves[name].append(np.stack(each, axis=-1))
+    area, steps = (np.concatenate(pieces) for pieces in curves.values())
+    area, steps = (area[0], steps[0]) if draws is None else (area, steps)
     whole = area[..., 1] if classes == 2 else metrics.mean_defined(area)
     return {
         "accuracy": metrics.accuracy(counts),
@@ -78,6 +78,7 @@ def measure(units: Units, predicted: np.ndarray, scores: np.ndarray, draws: Draw
         "specificity": metrics.specificity(counts),
         "f1": metrics.f1(counts),
         "class_auroc": area,
+        "average_precision": steps,
     }
 
 

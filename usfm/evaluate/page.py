@@ -68,9 +68,7 @@ def _run(run: dict, pictures: dict[str, bytes], sheet: bytes | None) -> str:
         body += html.figure(pictures[name], text, width_px=380)
     heads = ["class", "cases", "patients", "precision", "recall", "specificity", "F1", "AUROC", "average precision"]
     lines = [
-        [row["class"], row["cases"], row["patients"]]
-        + [tables.words(row[name], 2) for name in PER_CLASS]
-        + [row["average_precision"]]
+        [row["class"], row["cases"], row["patients"]] + [tables.words(row[name], 2) for name in PER_CLASS]
         for row in run["per_class"]
     ]
     body += html.table(heads, lines)

@@ -99,7 +99,6 @@ def _beside(name: str, point: dict, drawn: dict, against: dict, confidence: floa
 def _of_class(units: Units, c: int, point: dict, drawn: dict, confidence: float) -> dict:
     row: dict = {"class": units.class_names[c], "cases": int((units.target == c).sum())}
     row["patients"] = len(set(units.group[units.target == c].tolist()))
-    row["average_precision"] = plain(metrics.average_precision(units.target == c, units.scores[:, c]))
     for name in PER_CLASS:
         row[name] = estimate(point[name][c], drawn[name][:, c], confidence, units.patients)
     return row

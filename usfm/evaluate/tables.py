@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from usfm.evaluate.bootstrap import MEASURES
+from usfm.evaluate.bootstrap import MEASURES, PER_CLASS
 
 TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "auroc": "AUROC"}
 
@@ -63,7 +63,7 @@ def to_csv(report: dict) -> str:
             writer.writerow([*head, "", name, e["value"], e["low"], e["high"], run["n"]["cases"], run["n"]["patients"],
                              m["value"], m["difference"], m["low"], m["high"]])  # fmt: skip
         for row in run["per_class"]:
-            for name in ("precision", "recall", "specificity", "f1", "class_auroc"):
+            for name in PER_CLASS:
                 e = row[name]
                 writer.writerow([*head, row["class"], name, e["value"], e["low"], e["high"], row["cases"],
                                  row["patients"], "", "", "", ""])  # fmt: skip

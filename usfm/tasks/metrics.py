@@ -108,16 +108,25 @@ def roc(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return np.append(0, false / false[-1]), np.append(0, hits / hits[-1])
 
 
-def average_precision(positive: np.ndarray, score: np.ndarray) -> float:
-    """Area under the precision-recall curve by steps (sum of precision times gain in recall); NaN without positives."""
+def average_precision(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Area under the precision-recall curve by steps: the sum of precision times gain in recall.
+
+    Args:
+        positive: (N,) bool.
+        score: (N,) float, higher = more positive.
+        weights: (..., N) case weights; one each by default.
+
+    Returns:
+        (...) in 0..1; NaN without positives.
+    """
+    weights = np.ones(len(score)) if weights is None else weights
     order = np.argsort(-score, kind="stable")
-    last = np.append(np.diff(score[order]) != 0, True)
-    hits = np.cumsum(positive[order])[last]
-    called = (np.arange(len(order)) + 1)[last]
-    if not len(hits) or not hits[-1]:
-        return float("nan")
-    gain = np.diff(np.append(0, hits)) / hits[-1]
-    return float((gain * hits / called).sum())
+    last = np.append(np.diff(score[order]) != 0, True)[: len(order)]
+    hits = np.cumsum(weights[..., order] * positive[order], axis=-1)[..., last]
+    called = np.cumsum(weights[..., order], axis=-1)[..., last]
+    gain = np.diff(hits, axis=-1, prepend=0)
+    precision = np.divide(hits, called, out=np.zeros_like(hits, float), where=called > 0)
+    return _ratio((gain * precision).sum(-1), hits[..., -1] if hits.shape[-1] else np.zeros(hits.shape[:-1]))
 
 
 def log_loss(target: np.ndarray, scores: np.ndarray, floor: float = 1e-15) -> np.ndarray:
