@@ -1,6 +1,8 @@
 """The console: results on stdout and nothing else, everything for people on stderr."""
 
+import io
 import json
+import re
 
 import numpy as np
 
@@ -43,3 +45,29 @@ def test_detail_needs_verbose(capsys):
 def test_a_dry_run_names_no_path_that_is_not_there(capsys):
     console.result({"out": "a.h5", "dry_run": True})
     assert capsys.readouterr().out == ""
+
+
+def test_what_was_there_before_does_not_make_the_work_look_faster(monkeypatch, capsys):
+    clock = iter([0.0, 10.0, 20.0, 20.0, 20.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    bar = console.Progress("clean", 1000, "frames")
+    bar.skip(900)
+    bar.advance(50)
+    assert "clean: 950 of 1000 frames, 2.5/s" in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_a_bar_with_rate_and_total(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(console.sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with console.progress("take", 12, "frames") as bar:
+        bar.skip(4)
+        bar.advance(8)
+    seen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+    assert re.search(r"12/12 frames [\d,.]+/s", seen)

@@ -129,7 +129,7 @@ class Progress:
 
     def __init__(self, description: str, total: float | None, unit: str, bar=None, task=None):
         self.description, self._total, self.unit = description, total, unit
-        self.done = 0.0
+        self.done = self._skipped = 0.0
         self._bar, self._task = bar, task
         self._started = self._shown = time.monotonic()
 
@@ -137,10 +137,17 @@ class Progress:
         """Count ``n`` more done."""
         self.done += n
         if self._bar is not None:
-            self._bar.update(self._task, advance=n, note=note)
+            self._bar.update(self._task, advance=n, note=note, rate=self._rate())
         elif not _state.quiet and time.monotonic() - self._shown >= PLAIN_INTERVAL_S:
             self._shown = time.monotonic()
             say(self._line(note))
+
+    def skip(self, n: float) -> None:
+        """Count ``n`` as done before the work began: they do not make it look faster."""
+        self.done += n
+        self._skipped += n
+        if self._bar is not None:
+            self._bar.reset(self._task, completed=self.done, note="", rate="")
 
     def total(self, n: float) -> None:
         """Correct the total, for work whose size shows only on the way."""
@@ -149,9 +156,11 @@ class Progress:
             self._bar.update(self._task, total=n)
 
     def _line(self, note: str = "") -> str:
-        seconds = max(time.monotonic() - self._started, 1e-9)
         share = f" of {self._total:.0f}" if self._total else ""
-        return f"{self.description}: {self.done:.0f}{share} {self.unit}, {self.done / seconds:.1f}/s {note}".rstrip()
+        return f"{self.description}: {self.done:.0f}{share} {self.unit}, {self._rate()} {note}".rstrip()
+
+    def _rate(self) -> str:
+        return f"{(self.done - self._skipped) / max(time.monotonic() - self._started, 1e-9):,.1f}/s"
 
 
 @contextmanager
@@ -168,8 +177,9 @@ def progress(description: str, total: float | None = None, unit: str = "frames")
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
     with Bar(*columns, console=_rich(), transient=True) as bar:
-        yield Progress(description, total, unit, bar, bar.add_task(description, total=total, note=""))
+        yield Progress(description, total, unit, bar, bar.add_task(description, total=total, note="", rate=""))

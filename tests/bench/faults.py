@@ -77,7 +77,7 @@ class Bench:
             assert code == 0, (command, code, self.said())
             self.wanted[command] = contents(self.folder / f"in.{command}.h5")
             self.results[command] = len(list(scratch.glob("result-*")))
-        print("results of workers:", self.results, flush=True)
+        print("writes of workers:", self.results, flush=True)
 
     def scratch(self) -> Path:
         folder = self.folder / "scratch"
@@ -128,12 +128,14 @@ class Bench:
 
 
 def small_parts() -> None:
-    """Cut the work into many small parts, and do not wait long for a hung one."""
+    """Cut the work into many small parts and writes, and do not wait long for a hung one."""
     from usfm.curate import regions
     from usfm.extract import plan, scan
     from usfm.jobs import run
+    from usfm.store import disk, hdf5
 
     plan.PART_SOURCES, scan.BATCH_FILES = 2, 4
+    hdf5.BLOCK_BYTES, disk._BEHIND_BYTES = 1 << 12, 1 << 14
     regions.partition.__defaults__ = (12,)
     start = run._Executors.start
 

@@ -83,7 +83,7 @@ def fit(
     started, first, loss, images = time.perf_counter(), loop.step, math.nan, feed.stream.batch
     clock = Clock(device, enabled=profile)
     with _Signals() as signals, console.progress("pretrain", training.steps, "steps") as bar:
-        bar.advance(loop.step)
+        bar.skip(loop.step)
         for parts in feed.batches(loop.step, training.steps):
             try:
                 scalars = loop.advance(parts, clock)

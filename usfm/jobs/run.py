@@ -200,7 +200,7 @@ def _run_phases(phases: Sequence[Phase], folder: PartsFolder, request: Request, 
             total = sum(part.weight for part in parts)
             with console.progress(phase.name, total, phase.unit) as progress:
                 for number in found:
-                    progress.advance(parts[number].weight)
+                    progress.skip(parts[number].weight)
                 if len(found) < len(parts):
                     pool = executor.start(phase, folder.path)
                     execution = Execution(
@@ -266,7 +266,7 @@ def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Ma
                 "sources_rejected": counts["sources_rejected"], "sources": counts["sources"]}  # fmt: skip
         return step | {"counts": here, "seconds": round(time.monotonic() - started, 3)}
 
-    with console.progress("assemble", None, "parts") as progress:
+    with console.progress("assemble", len(done[phases[-1].name]), "parts") as progress:
 
         def between() -> None:
             progress.advance(1)

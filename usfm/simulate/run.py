@@ -120,7 +120,7 @@ def _render_all(config: Config, request: Request, items: list[plan.Item], parts:
         (parts / folder).mkdir(parents=True, exist_ok=True)
     todo = [at for at in range(len(items)) if not (parts / "done" / f"{at:06d}.json").exists()]
     with console.progress("simulate", len(items), unit="files") as bar:
-        bar.advance(len(items) - len(todo))
+        bar.skip(len(items) - len(todo))
         _work(config, request, items, todo, parts, bar)
     return [json.loads((parts / "done" / f"{at:06d}.json").read_text()) for at in range(len(items))]
 

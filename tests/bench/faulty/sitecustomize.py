@@ -1,7 +1,7 @@
 """Break a run on purpose, in every process of it: Python imports this module at start when its folder is on the path.
 
 The file named by USFM_FAULT_FILE says what to break: a JSON object with `kind` (kill, die, hang, memory, read, full),
-`ticket` (which result of a worker, counted over all workers, or which write of the assembly), `point` (for kill: byte,
+`ticket` (which write of a result, counted over all workers, or which write of the assembly), `point` (for kill: byte,
 before, after; for assembly: write, sync, before, after, tidy), `share` (of the bytes written before the end), `parent`
 (process to kill with it), `scratch` (folder for the count), and `times` (how often; 0 = always).
 """
@@ -11,6 +11,9 @@ import json
 import os
 import signal
 import time
+
+SHORT_BYTES = 8192
+"""A write takes no more than this, as systems may: so the small results of the bench, too, come in several."""
 
 _write, _pread, _replace = os.write, os.pread, os.replace
 
@@ -60,7 +63,7 @@ def write(fd: int, data) -> int:
             with open(victim, "w") as file:
                 file.write(stem)
     if not hit or (spec.get("times") and _ticket(spec["scratch"], "hit") >= spec["times"]):
-        return _write(fd, data)
+        return _write(fd, data[:SHORT_BYTES])
     kind = spec["kind"]
     if kind == "kill" and spec["point"] == "byte":
         _write(fd, bytes(data)[: int(len(data) * spec["share"])])
