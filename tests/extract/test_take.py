@@ -27,10 +27,14 @@ class Empty:
         return 0
 
     def rejected(self):
-        return {name: self.tables[f"/rejected/{name}"].astype(str) for name in ("source", "reason", "frame_id")}
+        return {name: texts(self.tables[f"/rejected/{name}"]) for name in ("source", "reason", "frame_id")}
 
     def source_column(self, name):
-        return self.tables[f"/sources/{name}"].astype(str)
+        return texts(self.tables[f"/sources/{name}"])
+
+
+def texts(values):
+    return np.array([value.decode() for value in values.tolist()])
 
 
 def opened(path, data):

@@ -79,3 +79,46 @@ def test_a_store_of_one_part_leaves_nothing_beside_it(tmp_path):
     store = Store.open(write_store(tmp_path / "s.h5", part))
     assert [path.name for path in tmp_path.iterdir()] == ["s.h5"]
     assert (store.frame(0).shape, store.source_column("path")[0]) == ((4, 5, 3), "é.png")
+
+
+def test_one_long_text_costs_its_own_bytes_only(tmp_path):
+    part = PartWriter()
+    for row in range(1000):
+        source = part.source(
+            path=f"{row}.png", sha256=f"{row:064d}", kind="image", report="x" * (1 if row else 100_000)
+        )
+        part.frame(np.ones((2, 2), np.uint8), frame_id=f"{row}:0", source=source, index=0, time_s=0.0)
+    data = part.to_bytes()
+    assert len(data) < 1_000_000
+    (tmp_path / "part").write_bytes(data)
+    column = open_part(tmp_path / "part").tables["/sources/report"]
+    assert [len(text) for text in column[:3]] == [100_000, 1, 1]
+
+
+def test_text_that_no_store_can_hold_is_refused_by_the_part():
+    part = PartWriter()
+    part.reject("a.png", "", "extract", "odd", "a\0b")
+    with pytest.raises(ValueError, match="NUL"):
+        part.pieces()
+
+
+def test_a_part_is_handed_over_once(tmp_path):
+    part = PartWriter(patch=(np.int64(32), np.int64(16)))
+    source = part.source(path="a", sha256="a" * 64, kind="image")
+    part.frame(np.ones((2, 2), np.uint8), frame_id="a:0", source=source, index=0, time_s=0.0)
+    part.to_bytes()
+    with pytest.raises(ValueError, match="drained"):
+        write_store(tmp_path / "s.h5", part)
+
+
+def test_a_byte_that_changed_never_ends_in_a_stray_error(tmp_path):
+    data, _ = make_part([0, 1])
+    rng = np.random.default_rng(0)
+    for at in rng.integers(len(data) // 2, len(data), 300):
+        changed = bytearray(data)
+        changed[at] = rng.integers(256)
+        (tmp_path / "part").write_bytes(changed)
+        try:
+            open_part(tmp_path / "part")
+        except WorkError:
+            pass

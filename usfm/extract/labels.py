@@ -58,6 +58,8 @@ def read_manifest(file: str) -> Manifest:
         raise RequestError(f"{file}: cannot read this manifest ({error.strerror}).") from None
     except UnicodeDecodeError:
         raise RequestError(f"{file}: not a UTF-8 text; save the manifest as CSV (UTF-8).") from None
+    if "\0" in text:
+        raise RequestError(f"{file}: holds NUL characters, so it is not plain text; save the manifest as CSV (UTF-8).")
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)

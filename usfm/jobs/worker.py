@@ -59,7 +59,8 @@ def write_result(result: Result, folder: Path, stem: str) -> str:
     Raises:
         WorkError: the disk is full or fails; what the result raises while it is made comes as it is.
     """
-    temporary = folder / f"{stem}.unfinished-{os.getpid()}"
+    # On a cluster two may make the same part (one was given up for lost), and have the same process number.
+    temporary = folder / f"{stem}.unfinished-{os.getpid()}-{os.urandom(4).hex()}"
     file = Writer(temporary, folder)
     try:
         for piece in [result] if isinstance(result, bytes) else result:

@@ -188,7 +188,7 @@ class _Assembly:
         if path not in source.tables:
             row = describe(path)
             if row.dtype in ("str", "text"):
-                return np.full(len(rows), row.missing.encode())
+                return np.full(len(rows), row.missing.encode(), object if row.dtype == "text" else None)
             return np.full(len(rows), row.missing, self.plan.columns[path][1])
         values = source.tables[path][rows]
         if path.endswith("/mask_row") and len(rows):  # kept rows of a group follow one another in the output
@@ -282,7 +282,7 @@ def _carried(table: str, inputs: Sequence, plan: Plan) -> dict[str, np.ndarray]:
         if part.has[table]:
             tables = open_part(part.path).tables
             for name, row in TABLES[table].items():
-                pieces[name].append(tables[row.path].astype(object) if row.dtype == "text" else tables[row.path])
+                pieces[name].append(tables[row.path])
     columns = {}
     for name, row in TABLES[table].items():
         empty = np.zeros(0, object if row.dtype == "text" else "S1" if row.dtype == "str" else row.dtype)

@@ -115,7 +115,7 @@ class Writer:
         with telling(self._about):
             self._behind.wait()
             os.fsync(self._fd)
-        self.close()
+            self.close()
         return self._sum.digest
 
     def close(self) -> None:

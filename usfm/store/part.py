@@ -26,6 +26,7 @@ class Chunks:
 
     def __init__(self) -> None:
         self.size = 0
+        self.drained = False
         self._fresh: list[bytes] = []
         self._places: dict[str, list[tuple[int, int]]] = {}
 
@@ -40,6 +41,7 @@ class Chunks:
     def drain(self) -> list[bytes]:
         """Hand over what came since the last time, to be written and forgotten."""
         fresh, self._fresh = self._fresh, []
+        self.drained = self.drained or bool(fresh)
         return fresh
 
     def index(self) -> dict[str, np.ndarray]:
@@ -48,11 +50,22 @@ class Chunks:
 
 
 def column(path: str, values) -> np.ndarray:
-    """Values of a dataset of the schema as an array; text as UTF-8 bytes."""
+    """Values of a dataset of the schema as an array; `str` as bytes of one length, `text` as objects, both UTF-8.
+
+    Raises:
+        ValueError: a text holds NUL, which neither HDF5 nor NumPy keeps.
+    """
     dtype = describe(path).dtype
-    if dtype in ("str", "text"):
-        return np.array([str(value).encode() for value in values], "S")
-    return np.asarray(values, dtype)
+    if dtype not in ("str", "text"):
+        return np.asarray(values, dtype)
+    found = [str(value).encode() for value in values]
+    if any(b"\0" in value for value in found):
+        raise ValueError(f"{path}: a text holds NUL")
+    if dtype == "str":
+        return np.array(found, "S")
+    texts = np.empty(len(found), object)
+    texts[:] = found
+    return texts
 
 
 def tail(chunks: Chunks, tables: Mapping[str, np.ndarray], facts: Mapping) -> bytes:
@@ -67,8 +80,8 @@ def tail(chunks: Chunks, tables: Mapping[str, np.ndarray], facts: Mapping) -> by
     for kind, found in (("tables", tables), ("chunks", chunks.index())):
         layout[kind] = {}
         for path, values in found.items():
-            layout[kind][path] = (at, values.dtype.str, values.shape)
-            arrays.append(np.ascontiguousarray(values).tobytes())
+            arrays.append(b"\0".join([*values, b""]) if values.dtype == object else values.tobytes())
+            layout[kind][path] = (at, len(arrays[-1]), values.dtype.str, values.shape)
             at += len(arrays[-1])
     header = json.dumps({**layout, **facts}).encode()
     return b"".join([*arrays, header, _END.pack(at, len(header), _MAGIC)])
@@ -81,7 +94,7 @@ class PartFile:
     Attributes:
         path: of the file.
         digest: of its decoded content.
-        tables: dataset -> its values; text as UTF-8 bytes.
+        tables: dataset -> its values, as `column` gives them.
         chunks: dataset of pixels or masks -> (n, 2) int64, byte offset and length of each row's chunk.
         contiguous: whether the pixels are not compressed.
         class_names: what `/labels/class` counts by.
@@ -121,25 +134,34 @@ def open_part(path: Path | str) -> PartFile:
     """
     with open(path, "rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(size - _END.size, 0))
-        end = file.read()
         try:
-            at, length, magic = _END.unpack(end)
-            if magic != _MAGIC:
+            file.seek(max(size - _END.size, 0))
+            at, length, magic = _END.unpack(file.read())
+            if magic != _MAGIC or at + length + _END.size != size:
                 raise ValueError(magic)
             file.seek(at)
             header = json.loads(file.read(length))
             first = min((place[0] for kind in ("tables", "chunks") for place in header[kind].values()), default=at)
             file.seek(first)
-            data = file.read(at - first)
-        except (struct.error, ValueError, KeyError):
+            data = memoryview(file.read(at - first))
+            tables, chunks = (
+                {name: _values(data[begin - first : begin - first + length], dtype, tuple(shape))
+                 for name, (begin, length, dtype, shape) in header[kind].items()}
+                for kind in ("tables", "chunks")
+            )  # fmt: skip
+            facts = [header[name] for name in ("digest", "contiguous", "class_names", "box_names", "patch")]
+            if "/frames/frame_id" not in tables:
+                raise ValueError("no frames")
+        except (struct.error, ValueError, KeyError, TypeError, OverflowError, MemoryError):
             raise WorkError(f"{path}: not a whole part of a run; start the run afresh with --overwrite.") from None
-    found = {}
-    for kind in ("tables", "chunks"):
-        found[kind] = {
-            name: np.ndarray(tuple(shape), dtype, data, begin - first)
-            for name, (begin, dtype, shape) in header[kind].items()
-        }
-    patch = header["patch"]
-    return PartFile(Path(path), header["digest"], found["tables"], found["chunks"], header["contiguous"],
-                    header["class_names"], header["box_names"], None if patch is None else tuple(patch))  # fmt: skip
+    digest, contiguous, class_names, box_names, patch = facts
+    return PartFile(Path(path), digest, tables, chunks, contiguous, class_names, box_names,
+                    None if patch is None else tuple(patch))  # fmt: skip
+
+
+def _values(data: memoryview, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    if np.dtype(dtype) != object:
+        return np.ndarray(shape, dtype, data)
+    texts = np.empty(shape, object)
+    texts[:] = bytes(data).split(b"\0")[:-1]
+    return texts

@@ -113,7 +113,7 @@ def _of(path: str) -> str:
 
 
 def _plain(values: np.ndarray) -> list:
-    return [value.decode() for value in values.tolist()] if values.dtype.kind == "S" else values.tolist()
+    return [value.decode() for value in values.tolist()] if values.dtype.kind in "SO" else values.tolist()
 
 
 def _names(plan: Plan, part: PartPlan, file: PartFile) -> None:
@@ -157,7 +157,7 @@ def _columns(plan: Plan, part: PartPlan, file: PartFile, widest: dict[str, np.dt
         if values.ndim > 1:
             plan.widths[path] = values.shape[1:]
         if describe(path).dtype == "text":
-            plan.bytes_needed += int(np.char.str_len(values).sum()) + 24 * len(values)
+            plan.bytes_needed += sum(len(value) + 24 for value in values)
         if path.startswith("/labels/boxes/"):
             count = plan.columns.get(path, (0, None))[0]
             plan.columns[path] = count + len(values), values.dtype
@@ -165,9 +165,9 @@ def _columns(plan: Plan, part: PartPlan, file: PartFile, widest: dict[str, np.dt
 
 def _in_hdf5(path: str, dtype: np.dtype) -> np.dtype:
     """The type of a column in the output: text is UTF-8, of one length or of any."""
-    if dtype.kind != "S":
+    if dtype.kind not in "SO":
         return dtype
-    return h5py.string_dtype() if describe(path).dtype == "text" else h5py.string_dtype("utf-8", dtype.itemsize)
+    return h5py.string_dtype() if dtype.kind == "O" else h5py.string_dtype("utf-8", dtype.itemsize)
 
 
 def _finish(plan: Plan, widest: dict[str, np.dtype]) -> None:

@@ -244,11 +244,14 @@ class PartWriter:
                 if rows:
                     tables[row.path] = column(row.path, [r[at] for r in rows])
         facts = {"digest": self._digest(columns), "contiguous": self.contiguous, "class_names": self.class_names,
-                 "box_names": self.labels.box_names, "patch": self.labels.patch}  # fmt: skip
+                 "box_names": self.labels.box_names,
+                 "patch": None if self.labels.patch is None else [int(side) for side in self.labels.patch]}  # fmt: skip
         return [*self.drain(), tail(self._chunks, tables, facts)]
 
     def to_bytes(self) -> bytes:
-        """The whole part, if nothing was drained."""
+        """The whole part. Raises ValueError where some of it was handed over before."""
+        if self._chunks.drained:
+            raise ValueError("chunks of this part were drained already; join what `drain` and `pieces` gave")
         return b"".join(self.pieces())
 
     def _digest(self, columns: dict[str, list]) -> str:
