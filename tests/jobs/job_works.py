@@ -5,15 +5,18 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from usfm.store import disk
 from usfm.store.reader import Store
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
 
 SIZE_PX = (20, 24)
+disk.BLOCK_BYTES, disk._BEHIND_BYTES = 1024, 2048  # so that small parts, too, are written while they are made
 
 
 def note(scratch: str, line: str) -> None:
@@ -30,18 +33,21 @@ def first_time(scratch: str, name: str) -> bool:
     return True
 
 
-def make(payload: dict) -> bytes:
-    """Frames out of nothing; the same for the same number."""
+def make(payload: dict) -> Iterator[bytes]:
+    """Frames out of nothing; the same for the same number. What the payload's fault says happens half-way."""
     number, scratch = payload["number"], payload["scratch"]
     note(scratch, f"make {number}")
     part = PartWriter()
     source = part.source(path=f"{number}.mp4", sha256=f"{number:04x}" * 16, kind="video")
     rng = np.random.default_rng(number)
-    for index in range(payload.get("frames", 4)):
+    frames = payload.get("frames", 4)
+    for index in range(frames):
+        if index == frames // 2:
+            commit(payload)
         part.frame(rng.integers(0, 256, SIZE_PX, np.uint8), frame_id=frame_id(f"{number:04x}" * 16, index),
                    source=source, index=index, time_s=index / 3)  # fmt: skip
-    commit(payload)
-    return part.to_bytes()
+        yield from part.drain()
+    yield from part.pieces()
 
 
 def word(count: int) -> bytes:
@@ -49,15 +55,16 @@ def word(count: int) -> bytes:
     return b"x" * count
 
 
-def copy(payload: dict) -> bytes:
+def copy(payload: dict) -> Iterator[bytes]:
     """Rows of a store."""
     note(payload["scratch"], f"copy {payload['number']}")
     store = Store.open(payload["paths"])
     part = PartWriter()
     for row in payload["rows"]:
         part.copy(store, row)
+        yield from part.drain()
     commit(payload)
-    return part.to_bytes()
+    yield from part.pieces()
 
 
 def poison(part, reason: str) -> bytes:
