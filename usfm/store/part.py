@@ -58,8 +58,8 @@ def column(path: str, values) -> np.ndarray:
     dtype = describe(path).dtype
     if dtype not in ("str", "text"):
         return np.asarray(values, dtype)
-    found = [str(value).encode() for value in values]
-    if any(b"\0" in value for value in found):
+    found = "\0".join(map(str, values)).encode().split(b"\0") if len(values) else []  # one by one takes thrice as long
+    if len(found) != len(values):
         raise ValueError(f"{path}: a text holds NUL")
     if dtype == "str":
         return np.array(found, "S")

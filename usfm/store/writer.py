@@ -243,9 +243,10 @@ class PartWriter:
             for at, row in enumerate(TABLES[table].values()):
                 if rows:
                     tables[row.path] = column(row.path, [r[at] for r in rows])
-        facts = {"digest": self._digest(columns), "contiguous": self.contiguous, "class_names": self.class_names,
-                 "box_names": self.labels.box_names,
-                 "patch": None if self.labels.patch is None else [int(side) for side in self.labels.patch]}  # fmt: skip
+        patch = self.labels.patch
+        facts = {"digest": self._digest(columns, tables), "contiguous": self.contiguous,
+                 "class_names": self.class_names, "box_names": self.labels.box_names,
+                 "patch": None if patch is None else [int(side) for side in patch]}  # fmt: skip
         return [*self.drain(), tail(self._chunks, tables, facts)]
 
     def to_bytes(self) -> bytes:
@@ -254,7 +255,7 @@ class PartWriter:
             raise ValueError("chunks of this part were drained already; join what `drain` and `pieces` gave")
         return b"".join(self.pieces())
 
-    def _digest(self, columns: dict[str, list]) -> str:
+    def _digest(self, columns: dict[str, list], tables: dict[str, np.ndarray]) -> str:
         sources = [digest.row_digest(row) for row in self._sources]
         pointed = {
             name: [table[row] if row >= 0 else "" for row in columns[name]]
@@ -264,7 +265,8 @@ class PartWriter:
                 ("overlay_row", self._overlays.digests),
             )
         }
-        return digest.part_digest(columns, pointed, self.labels.tokens(len(self._frames)))
+        arrays = {name: tables[row.path] for name, row in FRAMES.items()}
+        return digest.part_digest(arrays, pointed, self.labels.tokens(len(self._frames)))
 
 
 def _region_row(region) -> dict:
