@@ -79,6 +79,7 @@ def test_two_rows_for_one_file_must_agree(table):
     ("", "empty"),
     ("path,label,label\na,x,y\n", "twice"),
     ("path,label\na,x,y\n", "line 2 has 3 cells"),
+    ("path,label\na,x\0y\n", "NUL"),
 ])  # fmt: skip
 def test_a_manifest_that_is_wrong_is_one_sentence(table, text, words):
     with pytest.raises(RequestError, match=words):

@@ -12,6 +12,7 @@ from usfm.config import Request
 from usfm.errors import RequestError, WorkError
 from usfm.jobs.folder import difference
 from usfm.jobs.run import Part, Phase, out_path, run_step
+from usfm.jobs.worker import write_result
 from usfm.store.reader import Store
 
 
@@ -252,3 +253,27 @@ def test_out_path(tmp_path):
     for inputs in [("a.h5", "b.h5"), (str(tmp_path / "*.h5"),), ()]:
         with pytest.raises(RequestError):
             out_path(Request(inputs=inputs), "clean")
+
+
+def test_two_attempts_at_one_part_do_not_write_into_one_file(tmp_path):
+    # On a cluster a worker that was given up for lost may still write, under the same process number.
+    def slow():
+        yield b"x" * (3 << 20)
+        other.append(write_result(b"second", tmp_path, "part"))
+        yield b"y"
+
+    other: list[str] = []
+    name = write_result(slow(), tmp_path, "part")
+    assert (tmp_path / name).read_bytes() == b"x" * (3 << 20) + b"y"
+    assert (tmp_path / other[0]).read_bytes() == b"second"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, other[0]])
+
+
+def test_a_result_that_fails_while_it_is_made_leaves_nothing(tmp_path):
+    def broken():
+        yield b"x" * (3 << 20)
+        raise OSError(5, "the clip cannot be read")
+
+    with pytest.raises(OSError, match="the clip"):
+        write_result(broken(), tmp_path, "part")
+    assert not list(tmp_path.iterdir())
