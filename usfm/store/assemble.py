@@ -137,8 +137,8 @@ class _Assembly:
 
     def _append(self, path: str, values: np.ndarray) -> None:
         """Hold rows back until there are many: a write of a few rows costs as much as one of thousands."""
-        if len(values):
-            self._held.setdefault(path, []).append(values)
+        if len(values):  # a copy where it is a view: else all tables of its part would stay
+            self._held.setdefault(path, []).append(values if values.base is None else values.copy())
             self.filled[path] += len(values)
 
     def _write_held(self) -> None:

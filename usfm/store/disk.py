@@ -121,6 +121,6 @@ class Writer:
     def close(self) -> None:
         """Close, whole or not."""
         self._behind.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1  # a close that fails has closed
+        if fd >= 0:
+            os.close(fd)

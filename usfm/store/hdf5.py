@@ -252,9 +252,9 @@ class Sink(io.RawIOBase):
     def abandon(self) -> None:
         """Close without a word."""
         self._behind.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def _reserve(fd: int, size: int) -> None:

@@ -160,6 +160,7 @@ class PartWriter:
             raise ValueError(f"a frame of shape {pixels.shape} has no pixels")
         if not 0 <= source < len(self._sources):
             raise ValueError(f"source {source} is not one of the {len(self._sources)} of this part")
+        # Most frames have no label; without this line they would still cost a call.
         if split or not (label is multi is mask is boxes is coverage is None):
             self.labels.add(len(self._frames), pixels.shape, label, multi, mask, boxes, split, coverage)
         if self.contiguous:
