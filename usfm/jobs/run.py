@@ -53,8 +53,8 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
     part's result is on the disk in `<out>.parts` before the run counts it as done, so a kill at any moment costs at
     most the parts in flight, and the same command goes on from there.
 
-    Memory: workers x (what `work` needs) + in the parent the columns of
-    up to `assemble._HELD_FRAMES` frames or of one part, and some numbers for each part, source, region and dropped frame.
+    Memory: workers x (what `work` needs) + in the parent the columns of up to `assemble._HELD_FRAMES` frames or of
+    one part, and some numbers for each part, source, region and dropped frame.
 
     Args:
         command: as the user typed it.
