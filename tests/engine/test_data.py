@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from usfm.engine.data import Feed, Pixels, hold_out
+from usfm.engine.data import Feed, Pixels, hold_out, spread
 from usfm.engine.stream import Stream
 
 
@@ -84,3 +86,54 @@ def test_one_group_holds_nothing_out():
     train, held = hold_out(Frames(4), 0.02, 0)
     assert len(train) == 4
     assert len(held) == 0
+
+
+class Clips:
+    """Patients of unequal clips: as much of a store as the choice of held-out rows needs."""
+
+    def __init__(self, lengths):
+        clips = [(patient, n) for patient, clips in enumerate(lengths) for n in clips]
+        self.source = np.repeat(np.arange(len(clips)), [n for _, n in clips])
+        self.patient = np.array([f"p{patient}" for patient, n in clips for _ in range(n)], object)
+
+    def __len__(self):
+        return len(self.source)
+
+    def column(self, name):
+        return self.source
+
+    def of_frames(self, name):
+        return self.patient
+
+
+@pytest.mark.parametrize("patients, least", [(2, 1), (11, 1), (12, 2), (17, 2), (18, 3), (200, 3)])
+def test_a_small_store_holds_several_patients_out(patients, least):
+    store = Clips([(5, 3)] * patients)
+    held = hold_out(store, 0.001, 3)[1]
+    assert len(set(store.patient[held])) == least
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=4), min_size=1, max_size=8),
+    st.integers(1, 120),
+)
+@settings(max_examples=60, deadline=None)
+def test_watched_rows_are_spread_over_patients_and_their_sources(lengths, limit):
+    store = Clips(lengths)
+    rows = np.arange(len(store))
+    got = spread(store, rows, limit)
+    assert len(got) == min(limit, len(rows))
+    assert (np.diff(got) > 0).all()
+    for by in (store.patient, store.source):  # nobody gives two more than another who still has some
+        if by is store.source and len(lengths) > 1:
+            continue
+        counts = {name: ((by[got] == name).sum(), (by == name).sum()) for name in set(by)}
+        most = max(taken for taken, _ in counts.values())
+        assert all(taken >= min(there, most - 1) for taken, there in counts.values())
+
+
+def test_rows_of_one_clip_are_spread_over_its_length():
+    store = Clips([(300,)])
+    for limit in (2, 5, 30):
+        gaps = np.diff(spread(store, np.arange(300), limit))
+        assert gaps.max() <= 3 * 300 / limit

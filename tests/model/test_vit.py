@@ -60,9 +60,28 @@ def test_gray_and_colour_frames_normalise_alike():
     assert torch.allclose(one.normalise(colour), one.normalise(gray), atol=1e-5)
 
 
-def test_feature_maps_have_the_grid():
-    maps = small().feature_maps(torch.randn(2, 1, 64, 64), (0, 1))
-    assert [tuple(m.shape) for m in maps] == [(2, 64, 4, 4)] * 2
+@pytest.mark.parametrize("layers", [(0, 1), (1,), (0,), (-1,), ()])
+def test_feature_maps_are_the_patch_tokens_of_their_blocks(layers):
+    encoder, images = small(), torch.randn(2, 1, 64, 64)
+    with torch.no_grad():
+        maps = encoder.feature_maps(images, layers)
+        x = torch.cat([(encoder.cls_token + encoder.pos_embed[:, :1]).expand(2, -1, -1),
+                       encoder.embed(patchify(images, 16))], 1)  # fmt: skip
+        after = [x := block(x) for block in encoder.blocks]
+    assert len(maps) == len(layers or (-1,))
+    for each, layer in zip(maps, layers or (-1,), strict=True):
+        assert each.shape == (2, 64, 4, 4)
+        for row, column in ((0, 0), (0, 3), (3, 1)):  # the class token comes first and is no patch
+            assert torch.allclose(each[:, :, row, column], after[layer][:, 1 + 4 * row + column], atol=1e-5)
+
+
+def test_biases_start_as_maes_do():
+    """Zero in linear layers; the convolution that cuts patches keeps its own start, uniform in +-1 / sqrt(inputs)."""
+    encoder = build_encoder("vit_base_patch16_224", depth=1, in_chans=3)
+    bias = encoder.patch_embed.proj.bias
+    assert bias.std().item() == pytest.approx((3 * 16 * 16) ** -0.5 / 3**0.5, rel=0.1)
+    assert bias.abs().max() <= (3 * 16 * 16) ** -0.5
+    assert not any(value.any() for name, value in encoder.named_parameters() if "blocks" in name and "bias" in name)
 
 
 @pytest.mark.parametrize(

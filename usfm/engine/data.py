@@ -14,6 +14,8 @@ from usfm.seeding import stream as random_stream
 from usfm.store.reader import Store
 
 AHEAD = 3  # batches that wait, ready
+LEAST_HELD = 3  # patients or sources that are held out of a store with at least six times as many
+_GOLDEN = (5**0.5 - 1) / 2  # multiples of it, modulo 1, are evenly spread for any count
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ def hold_out(
 
     Args:
         store: any store.
-        share: share of the sources to hold out; at least one is, unless the store has a single group.
+        share: share of the sources to hold out; at least one is, unless the store has a single group. A small store
+            gives up to three patients (or sources), at most one in six of them: figures of one patient mean little.
         seed: of the choice.
         usable: keeps some rows (an array of rows to an array of rows); default all.
 
@@ -179,18 +182,53 @@ def hold_out(
         (training rows, held-out rows), both sorted.
     """
     rows = np.arange(len(store)) if usable is None else usable(np.arange(len(store)))
-    source = store.column("source")[rows]
-    patient = np.array([str(value) for value in store.of_frames("patient")], object)[rows]
-    group = np.where(patient == "", np.char.add("source ", source.astype(str)), patient.astype(str))
+    source, group = store.column("source")[rows], _groups(store)[rows]
     groups = np.unique(group)
     if len(groups) < 2 or share <= 0:
         return rows, rows[:0]
-    wanted = max(1, round(share * len(np.unique(source))))
+    wanted, least = max(1, round(share * len(np.unique(source)))), min(LEAST_HELD, len(groups) // 6)
     chosen, count = [], 0
     for name in random_stream(seed, "held out").permutation(groups):
-        if count >= wanted or len(chosen) == len(groups) - 1:
+        if (count >= wanted and len(chosen) >= least) or len(chosen) == len(groups) - 1:
             break
         chosen.append(name)
         count += len(np.unique(source[group == name]))
     out = np.isin(group, chosen)
     return rows[~out], rows[out]
+
+
+def spread(store: Store, rows: np.ndarray, limit: int) -> np.ndarray:
+    """Take at most `limit` rows: evenly over patients, over the sources of each, and over the length of each source.
+
+    Args:
+        store: any store.
+        rows: rows of it, ascending.
+        limit: most rows wanted.
+
+    Returns:
+        Ascending rows; all of them where they are no more than `limit`. With at least as many rows as patients
+        wanted, every patient has one.
+    """
+    if len(rows) <= limit:
+        return rows
+    source = store.column("source")[rows]
+    in_source = _turn(source, (np.arange(len(rows)) * _GOLDEN) % 1)
+    in_patient = _turn(_groups(store)[rows], source, in_source)
+    return np.sort(rows[np.argsort(in_patient, kind="stable")[:limit]])
+
+
+def _turn(group: np.ndarray, *keys: np.ndarray) -> np.ndarray:
+    """The place of each row in its group, from 0, when each group is sorted by the last of the keys, then the others."""
+    code = np.unique(group, return_inverse=True)[1]
+    by = np.lexsort((*keys, code))
+    first = np.searchsorted(code[by], code[by])
+    turn = np.empty(len(code), np.int64)
+    turn[by] = np.arange(len(code)) - first
+    return turn
+
+
+def _groups(store: Store) -> np.ndarray:
+    """(N,) the patient of each frame, or its source where none is known."""
+    patient = np.array([str(value) for value in store.of_frames("patient")], object)
+    source = np.char.add("source ", store.column("source").astype(str))
+    return np.where(patient == "", source, patient.astype(str))

@@ -12,6 +12,9 @@ def cosine(progress: float, *, peak: float, floor: float = 0.0, warmup: float = 
         floor: value at the end.
         warmup: share of the run that warms up.
 
+    The loop asks for the middle of each step, (step + 0.5) / steps, so that no step has a rate of 0. MAE asks for the
+    beginning of a step, which wastes the first one.
+
     Source: MAE's schedule, with epochs written as shares of the run.
 
     >>> [round(cosine(p, peak=1.0, warmup=0.1), 3) for p in (0.0, 0.05, 0.1, 0.55, 1.0)]

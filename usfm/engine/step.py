@@ -96,7 +96,7 @@ class Loop:
     def advance(self, parts: list[Batch], clock: Clock) -> dict[str, torch.Tensor]:
         """One optimiser step over the parts of a batch; returns scalars on the device."""
         t = self.training
-        lr = cosine((self.step + 1) / t.steps, peak=t.lr, floor=t.min_lr, warmup=t.warmup)
+        lr = cosine((self.step + 0.5) / t.steps, peak=t.lr, floor=t.min_lr, warmup=t.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         total, more = torch.zeros((), device=self.device), {}

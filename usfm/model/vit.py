@@ -226,12 +226,19 @@ class Encoder(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """MAE's start: Xavier-uniform weights (the patch projection seen as a matrix), zero biases, LayerNorm 1 and 0."""
+    """MAE's start: Xavier-uniform weights (the patch projection seen as a matrix), zero biases, LayerNorm 1 and 0.
+
+    The patch projection's bias keeps the start of a convolution, uniform in +-1 / sqrt(its inputs): MAE's code sets
+    the biases of linear layers only.
+    """
     for part in module.modules():
         if isinstance(part, (nn.Linear, nn.Conv2d)):
             nn.init.xavier_uniform_(part.weight.view(part.weight.shape[0], -1))
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
+        if isinstance(part, nn.Conv2d) and part.bias is not None:
+            bound = part.weight[0].numel() ** -0.5
+            nn.init.uniform_(part.bias, -bound, bound)
+        elif isinstance(part, nn.Linear) and part.bias is not None:
+            nn.init.zeros_(part.bias)
         elif isinstance(part, nn.LayerNorm):
             nn.init.ones_(part.weight)
             nn.init.zeros_(part.bias)

@@ -8,7 +8,7 @@ from torch import nn
 
 from usfm.engine.counter import uniforms
 from usfm.engine.crops import whole
-from usfm.engine.data import Batch, Pixels
+from usfm.engine.data import Batch, Pixels, spread
 from usfm.engine.stream import Stream
 from usfm.pretrain.mae import MaskedAutoencoder, Output
 from usfm.pretrain.recipe import Recipe
@@ -53,13 +53,8 @@ class PretrainJob:
         shape = model.encoder.shape
         self.views = Views(recipe, shape.grid, shape.image_size, regions)
         self.tokens = shape.grid[0] * shape.grid[1]
-        self.held_out, self.steps, self.seed, self.figures, self.probe = (
-            held_out[:CHECK_FRAMES],
-            steps,
-            seed,
-            figures,
-            probe,
-        )
+        self.held_out = spread(pixels.store, held_out, CHECK_FRAMES)
+        self.steps, self.seed, self.figures, self.probe = steps, seed, figures, probe
 
     # ------------------------------------------------------------ training
 

@@ -67,8 +67,8 @@ class MaskedAutoencoder(nn.Module):
         patches = patchify(self.encoder.normalise(images), self.encoder.shape.patch)
         settings = self.recipe.selection
         with torch.no_grad():
-            tokens = self.encoder.embed(patches) if counts.grown else None
             with torch.autocast(images.device.type, enabled=False):  # the draw is the same whatever the precision
+                tokens = self.encoder.embed(patches.float()) if counts.grown else None
                 p, inside = prior(view, settings), view.inside(settings.tau)
                 ids_visible, ids_target = draw(p, inside, counts, uniform, settings, tokens=tokens, progress=progress)
                 target = self.target.values(take(patches, ids_target), self.encoder.shape.patch)

@@ -125,3 +125,17 @@ def test_growth_equals_a_loop(near):
     got = grow(tokens, start, 7, shares, torch.rand(5, 30), torch.ones(5, 30))
     for i in range(5):
         assert set(got[i].tolist()) == loop_grow(tokens[i].numpy(), start[i].tolist(), 7, near)
+
+
+@pytest.mark.parametrize("valid, both", [(40, 0.93), (50, 0.71), (60, 0.31)])
+def test_published_repeats_are_drawn_by_slot(valid, both):
+    """A patch that fills two slots can be seen and asked at once, as often as in the public code (late stage, K = 64).
+
+    The public code's shares were measured by running it; token similarity is random here, hence the tolerance.
+    """
+    published = recipes.load("polarmae-published").selection
+    inside = torch.zeros(3000, 196, dtype=torch.bool)
+    inside[:, :valid] = True
+    _, (visible, target) = drawn(inside, 64, published, p=inside.float(), progress=0.8)
+    share = (visible.unsqueeze(2) == target.unsqueeze(1)).any((1, 2)).float().mean().item()
+    assert share == pytest.approx(both, abs=0.04)

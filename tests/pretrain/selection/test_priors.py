@@ -252,3 +252,36 @@ def test_the_joint_prior_is_the_weighted_mean():
     expected = 0.7 * SELECTIONS["texture"](v, BASE) + 0.3 * SELECTIONS["grid"](v, BASE)
     assert torch.allclose(both, expected)
     assert torch.allclose(prior(v, replace(BASE, prior="grid")), SELECTIONS["grid"](v, BASE))
+
+
+def winding(rows, columns):
+    """Shapes whose patches are far apart along the component: a snake, a comb, a spiral of square rings."""
+    snake, comb = np.zeros((rows, columns), bool), np.zeros((rows, columns), bool)
+    snake[::2] = True
+    snake[1::4, -1] = snake[3::4, 0] = True
+    comb[0] = comb[:, ::2] = True
+    m, n = np.indices((rows, columns))
+    ring = np.minimum(np.minimum(m, rows - 1 - m), np.minimum(n, columns - 1 - n))
+    rings = ring % 2 == 0
+    for k in range(0, min(rows, columns) // 2 - 1, 2):  # one cut and one bridge join each ring to the next
+        rings[k + 1, k] = False
+        rings[k + 1, k + 1] = True
+    return [snake, comb, rings]
+
+
+@pytest.mark.parametrize("rows, columns", [(1, 1), (1, 9), (9, 1), (14, 14), (28, 28), (32, 32), (40, 23)])
+def test_components_equal_scipys_on_any_grid(rows, columns, no_sync):
+    from scipy import ndimage
+
+    random = np.random.default_rng(rows * columns)
+    masks = [random.random((rows, columns)) < share for share in random.uniform(0.2, 0.95, 40)]
+    masks += [np.zeros((rows, columns), bool), np.ones((rows, columns), bool), *winding(rows, columns)]
+    inside = torch.from_numpy(np.stack(masks).reshape(len(masks), -1))
+    with no_sync:
+        got = components(inside, (rows, columns))
+    for mask, labels in zip(masks, got.numpy(), strict=True):
+        known, count = ndimage.label(mask, np.ones((3, 3)))
+        wanted = np.full(mask.size, -1)
+        for k in range(1, count + 1):
+            wanted[known.ravel() == k] = np.flatnonzero(known == k).max()
+        assert np.array_equal(labels, wanted)

@@ -131,7 +131,10 @@ def draw(
         ids = choose_candidates(inside, counts.candidates, uniform[0], short=settings.short)
     log_p = probabilities.clamp(min=1e-30).log().gather(1, ids)
     preference = inside.float().gather(1, ids)
-    first, random, last = (noise.gather(1, ids) for noise in gumbel[1:])
+    if settings.short == "repeat":  # a patch that is there twice is drawn twice, as in the public code: noise by slot
+        first, random, last = (noise[:, : counts.candidates] for noise in gumbel[1:])
+    else:
+        first, random, last = (noise.gather(1, ids) for noise in gumbel[1:])
     visible = tiers(log_p + first, preference).topk(counts.first, dim=1).indices
     if counts.grown:
         stages = tuple(float(part) for part in settings.stages.split(","))

@@ -21,21 +21,47 @@ def components(inside: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     Returns:
         (B, L) int64: for an inside patch the largest index in its component, -1 outside.
 
-    Labels spread to neighbours and then jump along themselves, so the number of rounds grows with the logarithm of
-    the longest path; the rounds are fixed in advance.
+    Source: Boruvka's rounds. In each round every tree of patches is joined to a neighbouring tree along its edge of
+    the largest number. Edge numbers are unique, so that only pairs can choose each other, and at least half of the
+    trees that have a neighbour go away: log2(L) rounds are enough for any shape, however it winds.
     """
     b, total = inside.shape
-    own = torch.arange(total, device=inside.device, dtype=torch.float32).expand(b, total)
-    label = torch.where(inside, own, torch.full_like(own, -1))
-    for _ in range(2 * math.ceil(math.log2(total)) + 4):
-        spread = F.max_pool2d(label.view(b, 1, *grid), 3, stride=1, padding=1).view(b, total)
-        label = torch.where(inside, torch.maximum(label, spread), label)
-        jumped = label.gather(1, label.clamp(min=0).long())
-        label = torch.where(inside, torch.maximum(label, jumped), label)
-        # what a label's owner has learnt flows back to everyone who holds that label
-        best = torch.full_like(label, -1).scatter_reduce(1, own.long(), label, "amax")
-        label = torch.where(inside, best.gather(1, label.clamp(min=0).long()).maximum(label), label)
-    return label.long()
+    if total == 1:
+        return inside.long() - 1
+    halvings = max(1, math.ceil(math.log2(max(2, total))))
+    ends = _edges(grid, inside.device)
+    one, other = ends[0].expand(b, -1), ends[1].expand(b, -1)
+    number = torch.arange(1, ends.shape[1] + 1, device=inside.device, dtype=torch.float32)  # exact up to 2 ** 24
+    joined = inside.gather(1, one) & inside.gather(1, other)
+    own = torch.arange(total, device=inside.device).expand(b, total)
+    root = own.clone()
+    for _ in range(halvings):
+        left, right = root.gather(1, one), root.gather(1, other)
+        weight = torch.where(joined & (left != right), number, 0.0)
+        best = torch.zeros(b, total, device=inside.device).scatter_reduce(1, left, weight, "amax")
+        best = best.scatter_reduce(1, right, weight, "amax").long()
+        edge = (best - 1).clamp(min=0)
+        across = left.gather(1, edge) + right.gather(1, edge) - own  # the edge's end that is not this tree
+        parent = torch.where(best > 0, across, own)
+        mutual = parent.gather(1, parent) == own
+        parent = torch.where(mutual & (own > parent), own, parent)
+        for _ in range(halvings):
+            parent = parent.gather(1, parent)
+        root = parent.gather(1, root)
+    top = torch.full_like(root, -1).scatter_reduce(1, root, torch.where(inside, own, -1), "amax")
+    return torch.where(inside, top.gather(1, root), -1)
+
+
+def _edges(grid: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """Both ends of every pair of 8-neighbours of a grid: (2, E) int64."""
+    place = torch.arange(grid[0] * grid[1], device=device).view(grid)
+    pairs = (
+        (place[:, :-1], place[:, 1:]),
+        (place[:-1], place[1:]),
+        (place[:-1, :-1], place[1:, 1:]),
+        (place[:-1, 1:], place[1:, :-1]),
+    )
+    return torch.stack([torch.cat([pair[end].flatten() for pair in pairs]) for end in (0, 1)])
 
 
 def grid_coordinates(view: View, tau: float, apex_band: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
