@@ -1,8 +1,10 @@
+import importlib
 import itertools
 
 import numpy as np
 import pytest
 
+from usfm.config import Request
 from usfm.curate import regions
 from usfm.imaging.region import Region
 from usfm.jobs.parts import Part
@@ -61,8 +63,8 @@ def test_each_layout_has_its_region(store, tmp_path):
     for row, wanted in ((0, narrow), (5, wide), (11, narrow)):
         mask = found.region(row).mask
         assert (mask & wanted).sum() / (mask | wanted).sum() > 0.9
-    assert found.is_empty(12)
-    assert not found.is_empty(3)
+    assert found.is_empty(12, np.zeros((90, 120), np.uint8))
+    assert not found.is_empty(3, noise(30, 90, 1)[0])
     assert not found.is_reused(0)
     with pytest.raises(KeyError):
         found.region(99)
@@ -100,3 +102,68 @@ def test_a_part_that_fails_becomes_whole_frames(store, tmp_path):
     assert all(found.region(row).mask.all() for row in range(len(store)))
     assert found.region(0).confidence == 0
     assert found.key(0) != found.key(13)
+
+
+FLAT = {"aaaaaaaaaaaaaaaa:12", "bbbbbbbbbbbbbbbb:1", "cccccccccccccccc:0"}
+
+
+def with_flat_frames(path):
+    """A clip that loses its signal, one that begins blue, and a still that is black but for noise."""
+    random = np.random.default_rng(0)
+    part = PartWriter()
+    clip = part.source(path="a.mp4", sha256="a" * 64, kind="video", fps=3.0, frames=13)
+    for i, frame in enumerate([*noise(30, 90, 12), np.full((90, 120), 7, np.uint8)]):
+        part.frame(frame, frame_id=f"{'a' * 16}:{i}", source=clip, index=i, time_s=i / 3)
+    blue = part.source(path="b.mp4", sha256="b" * 64, kind="video", fps=3.0, frames=2)
+    for i, frame in enumerate(noise(20, 100, 1, 3) + [np.zeros((90, 120), np.uint8)]):
+        colour = np.repeat(frame[..., None], 3, 2) + (np.array([0, 0, 200], np.uint8) if not frame.any() else 0)
+        part.frame(colour.astype(np.uint8), frame_id=f"{'b' * 16}:{i}", source=blue, index=i, time_s=i / 3)
+    still = part.source(path="c.png", sha256="c" * 64, kind="image")
+    part.frame(random.integers(0, 4, (64, 80)).astype(np.uint8), frame_id=f"{'c' * 16}:0", source=still, index=0,
+               time_s=0.0)  # fmt: skip
+    write_store(path, part)
+    return path
+
+
+@pytest.mark.parametrize("order", [("clean",), ("dedup",), ("sector",), ("dedup", "clean"), ("clean", "sector")])
+def test_flat_frames_end_the_same_way_whichever_step_comes_first(order, tmp_path):
+    path = with_flat_frames(tmp_path / "raw.h5")
+    for name in order:
+        config = importlib.import_module(f"usfm.curate.{name}.config").Config
+        settings = {"clean": {"text": "none"}, "dedup": {}, "sector": {"size": 64}}[name]
+        step = importlib.import_module(f"usfm.curate.{name}.run")
+        path = step.run(config(**settings), Request(inputs=(str(path),), workers=1))["out"]
+    rejected = Store.open(str(path)).rejected()
+    flat = rejected["reason"] == "empty frame"
+    assert set(rejected["frame_id"][flat]) == FLAT
+    assert set(rejected["stage"][flat]) == {order[0]}
+    assert not FLAT & set(Store.open(str(path)).column("frame_id"))
+
+
+def test_a_flat_frame_is_found_in_a_store_that_has_its_regions(tmp_path):
+    """Regions that another program wrote say nothing about flat frames."""
+    part = PartWriter()
+    clip = part.source(path="a.mp4", sha256="a" * 64, kind="video", fps=3.0, frames=3)
+    row = part.region(Region(np.ones((90, 120), bool), confidence=0.9), "a#0")
+    for i, frame in enumerate([*noise(30, 90, 2), np.zeros((90, 120), np.uint8)]):
+        part.frame(frame, frame_id=f"{'a' * 16}:{i}", source=clip, index=i, time_s=i / 3, region_row=row)
+    write_store(tmp_path / "raw.h5", part)
+    for name in ("clean", "dedup", "sector"):
+        config = importlib.import_module(f"usfm.curate.{name}.config").Config
+        settings = {"clean": {"text": "none"}, "dedup": {}, "sector": {"size": 64}}[name]
+        summary = importlib.import_module(f"usfm.curate.{name}.run").run(
+            config(**settings),
+            Request(inputs=(str(tmp_path / "raw.h5"),), out=str(tmp_path / f"{name}.h5"), workers=1),
+        )
+        assert summary["rejected"] == 1
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
+def test_flat_means_within_four_levels_but_for_one_percent(shape):
+    random = np.random.default_rng(1)
+    noisy = random.integers(90, 95, shape).astype(np.uint8)
+    assert regions.is_flat(noisy)
+    noisy.reshape(-1)[:: noisy.size // 9] = 255  # under 0.5 % of the pixels
+    assert regions.is_flat(noisy)
+    noisy[:2] = 0  # 5 %
+    assert not regions.is_flat(noisy)

@@ -5,10 +5,11 @@ import pytest
 
 from usfm.config import Request
 from usfm.curate.sector.config import Config, with_preset
-from usfm.curate.sector.run import run
+from usfm.curate.sector.run import _settle, run
 from usfm.errors import RequestError
 from usfm.imaging import fan
 from usfm.imaging.fan import SectorGeometry
+from usfm.imaging.region import Region
 from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
@@ -145,3 +146,15 @@ def test_preset_fills_only_what_was_left_alone():
 def test_report_shows_every_region(store, tmp_path):
     run(Config(size=96, report=str(tmp_path / "page")), request(store))
     assert "<img" in (tmp_path / "page" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("confidence, kept", [(0.3, False), (0.59, False), (0.61, True), (0.95, True)])
+def test_a_fit_that_cannot_be_trusted_is_no_geometry(confidence, kept):
+    """The mask stays either way; a polar prior would believe the geometry."""
+    mask = fan.mask(FAN, (150, 170))
+    region, _, moved = _settle(Region(mask, "convex", FAN, confidence, "motion"), "a#0", "a.mp4", Config(size=96), {})
+    assert (region.geometry is not None) == kept
+    assert region.mask is mask
+    assert moved.any()
+    unfitted, _, _ = _settle(Region(mask, "convex", FAN, 0.99), "a#0", "a.mp4", Config(size=96, fit_fan=False), {})
+    assert unfitted.geometry is None

@@ -23,6 +23,7 @@ from usfm.imaging.layout import layouts, thumbnail
 from usfm.imaging.region import Region, find_region
 from usfm.jobs.run import Part, Phase
 from usfm.store.reader import Store
+from usfm.store.writer import PartWriter
 
 PARTS = 64
 """Parts that a store is cut into, where they get neither too small nor too large."""
@@ -37,6 +38,9 @@ FRAMES_PER_LAYOUT = 48
 """Frames that a region is found from, evenly over the clip: more add time, not accuracy."""
 
 _BLOCK = 64
+
+FLAT_RANGE = 4
+"""Gray levels that compression noise may span in a flat frame."""
 
 LOW_CONFIDENCE = 0.2
 """A region under this confidence is a guess (as a rule the whole frame); steps count it and warn."""
@@ -70,9 +74,9 @@ class Found:
         """Return the name of that region, for `PartWriter.region` and `PartWriter.copy`."""
         return self.keys[self.which[self._at(row)]]
 
-    def is_empty(self, row: int) -> bool:
-        """Say whether a frame is one flat colour: nothing to see, nothing to find."""
-        return bool(self.empty[self._at(row)])
+    def is_empty(self, row: int, frame: np.ndarray) -> bool:
+        """Say whether a frame is one flat colour; where the region came with the store nobody has looked yet."""
+        return is_flat(frame) if self.is_reused(row) else bool(self.empty[self._at(row)])
 
     def is_reused(self, row: int) -> bool:
         """Say whether the region came with the input store (then a copied frame brings it along by itself)."""
@@ -216,9 +220,46 @@ def whole_frames(part: Part, reason: str) -> bytes:
 
 
 def is_flat(frame: np.ndarray) -> bool:
-    """Say whether a frame is one flat colour but for compression noise: black, blue, a lost signal."""
-    low, high = np.percentile(frame.reshape(-1, 1 if frame.ndim == 2 else frame.shape[2]), (0.5, 99.5), axis=0)
-    return bool((high - low).max() <= 4)
+    """Say whether a frame is one flat colour but for compression noise: black, blue, a lost signal.
+
+    All but the darkest and the brightest 0.5 % of the pixels of each channel lie within four gray levels.
+    """
+    for channel in (frame,) if frame.ndim == 2 else np.moveaxis(frame, 2, 0):
+        share = np.bincount(channel.ravel(), minlength=256).cumsum() / channel.size
+        low, high = np.searchsorted(share, 0.005, side="right"), np.searchsorted(share, 0.995)
+        if high - low > FLAT_RANGE:
+            return False
+    return True
+
+
+def flat_rows(store: Store, rows: np.ndarray, found: Found | None) -> np.ndarray:
+    """Say which frames are one flat colour; frames are read again only where no region was found in this run.
+
+    Args:
+        store: The input.
+        rows: (n,) frame rows, all of them in `found`.
+        found: What the region phase of this run found, or None where the store had its regions.
+
+    Returns:
+        (n,) bool.
+    """
+    flat = np.zeros(len(rows), bool)
+    for start in range(0, len(rows), _BLOCK):
+        block = range(start, min(start + _BLOCK, len(rows)))
+        unknown = [k for k in block if found is None or found.is_reused(int(rows[k]))]
+        for k, frame in zip(unknown, store.frames(rows[unknown]), strict=True):
+            flat[k] = is_flat(frame)
+        if found is not None:
+            for k in set(block) - set(unknown):
+                flat[k] = bool(found.empty[found._at(int(rows[k]))])
+    return flat
+
+
+def reject_flat(part: PartWriter, store: Store, row: int, stage: str) -> None:
+    """Reject a flat frame: every step does, so that such frames end the same way whichever step comes first."""
+    source = store.source_row(int(store.column("source")[row]))
+    name = str(store.column("frame_id")[row])
+    part.reject(str(source["path"]), name, stage, "empty frame", "The frame is one flat colour.")
 
 
 def _source_name(frame_id: str) -> str:

@@ -111,11 +111,12 @@ def clean_part(payload: tuple) -> Iterator[bytes]:
     store = Store.open(paths)
     found = None if found_path is None else regions.Found.read(found_path)
     part = PartWriter(class_names=store.class_names, box_names=store.box_names)
+    flat = dict(zip(rows.tolist(), regions.flat_rows(store, rows, found).tolist(), strict=True))
     sources, times = store.column("source")[rows], store.column("time_s")[rows]
     layouts: dict[str, Layout] = {}
     in_time = rows[np.lexsort((store.column("index")[rows], np.nan_to_num(times), sources))]
     members: dict[str, list[int]] = {}
-    for row in map(int, in_time):
+    for row in (int(row) for row in in_time if not flat[int(row)]):
         members.setdefault(_key(store, found, row), []).append(row)
     masks: dict[int, bytes] = {}
     for key, mine in members.items():
@@ -126,6 +127,9 @@ def clean_part(payload: tuple) -> Iterator[bytes]:
             for row, mask in zip(some, layouts[key].look(store.frames(some)), strict=True):
                 masks[row] = np.packbits(mask).tobytes() if mask.any() else b""
     for row in map(int, rows):
+        if flat[row]:
+            regions.reject_flat(part, store, row, "clean")
+            continue
         key = _key(store, found, row)
         _write(part, store, row, _region(store, found, row), key, masks[row], layouts[key], found, config)
         yield from part.drain()

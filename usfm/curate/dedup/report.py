@@ -45,7 +45,7 @@ def write(config: Config, store: Store, visual: Verdict, final: Verdict) -> Path
 
 def result(config: Config, final: Verdict) -> dict[str, object]:
     """Counts and settings for the first table."""
-    rejected = int((final.stage == "rejected").sum())
+    rejected = int((~final.kept & (final.keeper == "")).sum())
     facts: dict[str, object] = {
         "frames in": len(final.stage),
         "frames kept": int(final.kept.sum()),
@@ -86,7 +86,7 @@ def pairs(store: Store, chosen: list) -> str:
 def dropped(store: Store, final: Verdict) -> str:
     """Some dropped frames beside the frames that stand for them: the least similar first."""
     row_of = {frame_id: row for row, frame_id in enumerate(store.column("frame_id"))}
-    rows = np.flatnonzero((final.stage != "") & (final.stage != "rejected"))
+    rows = np.flatnonzero(final.keeper != "")
     rows = rows[np.argsort(final.similarity[rows], kind="stable")][:MOST_SHOWN]
     chosen = [(row_of[final.keeper[row]], row, final.similarity[row]) for row in rows if final.keeper[row] in row_of]
     return html.paragraph("Keeper left, dropped right; the least similar of all drops.") + pairs(store, chosen)

@@ -143,6 +143,8 @@ def copy_part(payload: tuple) -> Iterator[bytes]:
                 part.copy(store, row)
             else:
                 part.copy(store, row, region=found.region(row), region_key=found.key(row))
+        elif verdict.stage[row] == "flat":
+            regions.reject_flat(part, store, row, "dedup")
         elif verdict.stage[row] == "rejected":
             part.reject(sources[row], names[row], "dedup", "no region", "The published crop has a side under 80 px.")
         elif verdict.stage[row] == "unread":

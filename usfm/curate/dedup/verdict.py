@@ -15,7 +15,8 @@ class Verdict:
     Attributes:
         keeper: (N,) str, frame_id of the frame that stands for it; "" = kept (or rejected).
         similarity: (N,) float32 to the keeper.
-        stage: (N,) str, "visual", "against" or "semantic"; "rejected"; "" = kept.
+        stage: (N,) str, "visual", "against" or "semantic" for a dropped frame; "rejected", "unread" or "flat" for one
+            that is rejected, with "" as its keeper; "" = kept.
         figures: JSON values for the summary and the report.
     """
 

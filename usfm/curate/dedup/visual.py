@@ -42,7 +42,10 @@ def describe_part(payload: tuple) -> bytes:
     else:
         found = regions.Found.read(found_path)
         masks = {int(row): found.region(int(row)).mask for row in rows}
-    arrays: dict[str, np.ndarray] = {"rows": rows}
+    arrays: dict[str, np.ndarray] = {
+        "rows": rows,
+        "flat": regions.flat_rows(store, rows, None if found_path is None else found),
+    }
     if config.preset == "polarmae":
         pieces = [
             published.published_features([to_gray(frame) for frame in store.frames(rows[at : at + BATCH])])
@@ -96,6 +99,8 @@ def select_part(payload: tuple) -> bytes:
         verdict.stage[known["failed"]] = "rejected"
     if "unread" in known:
         verdict.stage[known["unread"]] = "unread"
+    if "flat" in known:
+        verdict.stage[known["flat"]] = "flat"
     figures: dict = {"visual_threshold": config.visual_threshold, "scope": config.scope}
 
     if other_paths is not None:
@@ -157,5 +162,7 @@ def count_stages(verdict: Verdict) -> dict[str, int]:
     """Number of frames dropped by each stage that dropped any."""
     names, counts = np.unique(verdict.stage[~verdict.kept].astype(str), return_counts=True)
     return {
-        str(name): int(count) for name, count in zip(names, counts, strict=True) if name not in ("rejected", "unread")
+        str(name): int(count)
+        for name, count in zip(names, counts, strict=True)
+        if name not in ("rejected", "unread", "flat")
     }

@@ -87,8 +87,9 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
     for row in rows:
         row = int(row)
         path, frame_id, key = str(source_paths[row]), str(frame_ids[row]), found.key(row)
-        if found.is_empty(row):
-            part.reject(path, frame_id, "sector", "empty frame", "The frame is one flat colour.")
+        frame = store.frame(row)
+        if found.is_empty(row, frame):
+            regions.reject_flat(part, store, row, "sector")
             continue
         if key not in settled:
             settled[key] = _settle(found.region(row), key, path, config, drawn)
@@ -101,7 +102,7 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
         elif valid < config.min_patches:
             part.reject(path, frame_id, "sector", "few patches", f"Only {valid} patches lie in the region.")
         else:
-            pixels = _cut(store.frame(row), framing, moved, config, region.confidence >= regions.LOW_CONFIDENCE)
+            pixels = _cut(frame, framing, moved, config, region.confidence >= regions.LOW_CONFIDENCE)
             part.copy(store, row, pixels=pixels, region=region, region_key=key, framing=framing, coverage=share)
             yield from part.drain()
     yield from part.pieces()

@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 
 from usfm.pretrain.recipe import Selection
 from usfm.pretrain.selection.contract import View, normalise
