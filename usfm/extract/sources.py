@@ -1,14 +1,17 @@
 """Which files are sources: found below each SRC, told apart by their first bytes, in one fixed order."""
 
-import glob
+import errno
 import os
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from usfm.errors import RequestError
+from usfm.extract.names import text_of
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import HEAD_BYTES
+from usfm.extract.walk import TOO_LONG, File, files
 
 MEDIA_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .qt .avi .mpg .mpeg .mpe .m2v .mkv .webm .wmv .asf .flv .ts .m2ts .ogv .3gp .h264 .gif"
@@ -32,7 +35,7 @@ class Source:
 
     Attributes:
         path: Where it lies on this machine.
-        relative: Its path below its SRC, with forward slashes; unique within a run.
+        relative: Its path below its SRC as text (``names.text_of``), with forward slashes; unique within a run.
         below: Its path below its SRC before roots were put in front to make it unique.
         root: Name of the SRC folder.
         size: Bytes.
@@ -54,13 +57,20 @@ class Source:
 
 @dataclass(frozen=True)
 class Found:
-    """What lies below the inputs: the sources in canonical order of path, and how many other files were passed over."""
+    """What lies below the inputs: the sources in canonical order of path, and what was passed over.
+
+    Attributes:
+        sources: In canonical order.
+        skipped: How many other files were passed over.
+        passed: The same by kind (suffix), the most frequent first.
+    """
 
     sources: tuple[Source, ...]
     skipped: int
+    passed: dict[str, int] = field(default_factory=dict)
 
 
-def find(inputs: Sequence[str]) -> Found:
+def find(inputs: Sequence[str], *, private: bool = False) -> Found:
     """Find the sources of a run.
 
     A file counts as a source if its first bytes are those of a format that we read, if its suffix claims so, or if it
@@ -68,35 +78,29 @@ def find(inputs: Sequence[str]) -> Found:
 
     Args:
         inputs: Files, folders (searched to the bottom) or globs.
+        private: Whether messages must not name what lies below an input.
 
     Raises:
         RequestError: If an input is missing, a folder cannot be listed, or nothing at all is found.
     """
-    files: dict[str, tuple[Path, bool]] = {}  # path -> (its SRC folder, named itself)
-    for one in _expanded(inputs):
-        path = Path(one)
-        if path.is_dir():
-            for file in _below(path):
-                files.setdefault(os.path.abspath(file), (path, False))
-        else:
-            files.setdefault(os.path.abspath(path), (path.parent, True))
-    sources, skipped = [], 0
-    roots = {path: os.path.abspath(root) for path, (root, _) in files.items()}
-    below = {path: os.path.relpath(path, root).replace(os.sep, "/") for path, root in roots.items()}
-    fronts = _fronts({path: (root, below[path]) for path, root in roots.items()})
-    for path, (_, named) in files.items():
-        name = os.path.basename(roots[path])
-        source = _look(Source(path, fronts[path] + below[path], below[path], name), named)
+    found = files(inputs, private=private)
+    fronts = _fronts(found)
+    sources, passed = [], Counter()
+    for file in found:
+        below = text_of(file.below)
+        relative, root = text_of(fronts[file.root, file.below]) + below, text_of(os.path.basename(file.root))
+        plain = Source(file.path, relative, below, root, fault=file.fault)
+        source = _look(plain, file.named)
         if source is None:
-            skipped += 1
+            passed[kind_of_other(file.path)] += 1
         else:
             sources.append(source)
     if not sources:
         where = inputs[0] if len(inputs) == 1 else f"the {len(inputs)} inputs"
-        passed = f" ({skipped} other files were passed over)" if skipped else ""
-        raise RequestError(f"{where}: no video or image in it{passed}; give a folder or files that hold some.")
-    sources.sort(key=lambda source: PurePosixPath(source.relative).parts)
-    return Found(tuple(sources), skipped)
+        told = f" ({passed.total()} other files were passed over)" if passed else ""
+        raise RequestError(f"{where}: no video or image in it{told}; give a folder or files that hold some.")
+    sources.sort(key=lambda source: source.relative.split("/"))
+    return Found(tuple(sources), passed.total(), dict(passed.most_common()))
 
 
 def suffix_of(path: str) -> str:
@@ -105,51 +109,29 @@ def suffix_of(path: str) -> str:
     return ".nii.gz" if name.endswith(".nii.gz") else os.path.splitext(name)[1]
 
 
-def _expanded(inputs: Sequence[str]) -> list[str]:
-    if not inputs:
-        raise RequestError("extract: no input; give a folder, files or a glob.")
-    found = []
-    for one in inputs:
-        matches = [one] if os.path.lexists(one) else sorted(glob.glob(one, recursive=True))
-        if not matches:
-            raise RequestError(f"{one}: there is no such file or folder; check the path.")
-        found += matches
-    return found
+def kind_of_other(path: str) -> str:
+    """Return what to count a file by that was passed over: its suffix, where that is one and no part of a name.
+
+    Example:
+        >>> kind_of_other("a/notes.TXT"), kind_of_other("LICENSE"), kind_of_other("scan.Jane Doe 1970")
+        ('.txt', 'without suffix', 'other')
+    """
+    suffix = suffix_of(path)
+    return (suffix if _plain_suffix(suffix) else "other") if suffix else "without suffix"
 
 
-def _below(root: Path) -> list[str]:
-    """List the files below a folder; hidden ones are left out, linked folders are entered once."""
-    files, seen, waiting = [], set(), [str(root)]
-    while waiting:
-        folder = waiting.pop()
-        real = os.path.realpath(folder)
-        if real in seen:
-            continue
-        seen.add(real)
-        try:
-            with os.scandir(folder) as entries:
-                inside = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            raise RequestError(
-                f"{folder}: cannot list this folder ({error.strerror}); mend it or leave it out."
-            ) from None
-        for entry in inside:
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
-                continue
-            if entry.is_dir():
-                waiting.append(entry.path)
-            else:
-                files.append(entry.path)
-    return files
+def _plain_suffix(suffix: str) -> bool:
+    letters = suffix[1:].replace(".", "")
+    return len(suffix) <= 7 and letters.isascii() and letters.isalnum() and not letters.isdigit()
 
 
-def _fronts(files: dict[str, tuple[str, str]]) -> dict[str, str]:
-    """Say what goes in front of each relative path: nothing, or the root's own name where two roots clash."""
+def _fronts(found: Sequence[File]) -> dict[tuple[str, str], str]:
+    """Say what goes in front of each (root, path below it): nothing, or the root's own name where two roots clash."""
     roots: dict[str, set[str]] = {}
-    for root, below in files.values():
-        roots.setdefault(below, set()).add(root)
+    for file in found:
+        roots.setdefault(file.below, set()).add(file.root)
     clashing = sorted({root for owners in roots.values() if len(owners) > 1 for root in owners})
-    names = {root: "" for root, _ in files.values()}
+    names = {file.root: "" for file in found}
     depth = 1
     while clashing:
         short = {root: "/".join(Path(root).parts[1:][-depth:]) for root in clashing}
@@ -157,13 +139,15 @@ def _fronts(files: dict[str, tuple[str, str]]) -> dict[str, str]:
             names.update({root: name + "/" for root, name in short.items()})
             break
         depth += 1
-    return {path: names[root] for path, (root, _) in files.items()}
+    return {(file.root, file.below): names[file.root] for file in found}
 
 
 def _look(plain: Source, named: bool) -> Source | None:
     """Open a file's beginning: return it with its kind or its fault, None where it is to be passed over."""
     suffix = suffix_of(plain.path)
     claims = named or suffix in MEDIA_SUFFIXES
+    if plain.fault:
+        return replace(plain, detail="the system opens no path as long as this; move it further up.")
     fault, detail, head = "", "", b""
     try:
         status = os.stat(plain.path)
@@ -175,6 +159,7 @@ def _look(plain: Source, named: bool) -> Source | None:
             fault, detail = "not a file", "it is no ordinary file."
     except OSError as error:
         fault = "no permission" if isinstance(error, PermissionError) else "not readable"
+        fault = TOO_LONG if error.errno == errno.ENAMETOOLONG else fault
         detail = f"it cannot be read ({(error.strerror or 'error').lower()})."
     if not fault:
         dicom = head[128:132] == b"DICM"  # before it may stand anything, even the beginning of a TIFF

@@ -1,0 +1,143 @@
+"""Which files the inputs name: literal names, globs, and everything below a folder."""
+
+import errno
+import glob
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from usfm.errors import RequestError
+
+TOO_LONG = "path too long"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file that an input names or holds.
+
+    Attributes:
+        path: Where it lies, absolute.
+        root: The folder that was given, or that of a file which was given itself; absolute.
+        below: The path below the root, with forward slashes.
+        named: Whether it was given itself.
+        fault: Why it cannot be looked at, "" where it can.
+    """
+
+    path: str
+    root: str
+    below: str
+    named: bool
+    fault: str = ""
+
+
+def files(inputs: Sequence[str], *, private: bool = False) -> list[File]:
+    """List the files that the inputs name, each once.
+
+    Folders are searched to the bottom; a linked one is entered once, and only where nothing else leads there. Hidden
+    files and folders are left out.
+
+    Args:
+        inputs: Files, folders or globs; a literal name is tried before it is read as a glob.
+        private: Whether messages must not name what lies below an input.
+
+    Raises:
+        RequestError: If an input is missing or a folder cannot be listed.
+    """
+    found: dict[tuple, File] = {}
+    for one in _expanded(inputs):
+        path = os.path.abspath(one)
+        if os.path.isdir(path):
+            for key, file in _below(path, private):
+                found.setdefault(key, file)
+        else:
+            root, name = os.path.split(path)
+            key = (_identity(root), name)
+            earlier = found.get(key)
+            found[key] = File(path, root, name, True) if earlier is None else _as_named(earlier)
+    return list(found.values())
+
+
+def _as_named(file: File) -> File:
+    return File(file.path, file.root, file.below, True, file.fault)
+
+
+def _expanded(inputs: Sequence[str]) -> list[str]:
+    if not inputs:
+        raise RequestError("extract: no input; give a folder, files or a glob.")
+    found = []
+    for one in inputs:
+        matches = [one] if os.path.lexists(one) else sorted(_globbed(one))
+        if not matches:
+            raise RequestError(f"{one}: there is no such file or folder; check the path.")
+        found += matches
+    return found
+
+
+def _globbed(pattern: str) -> list[str]:
+    try:
+        return glob.glob(pattern, recursive=True)
+    except (OSError, ValueError):  # a name too long for the system, or one with NUL
+        return []
+
+
+def _identity(folder: str) -> object:
+    """What tells a folder from another, whatever path leads there."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return folder
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
+
+
+def _below(root: str, private: bool) -> list[tuple[tuple, File]]:
+    """List the files below a folder, each with what tells it from others."""
+    listed, seen = [], set()
+    waiting, linked = [root], []
+    start = len(root.rstrip(os.sep)) + 1
+    while waiting or linked:
+        folder = waiting.pop() if waiting else linked.pop(0)
+        identity = _identity(folder)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        try:
+            with os.scandir(folder) as entries:
+                inside = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise RequestError(_unlistable(root, folder, error, private)) from None
+            below = folder[start:].replace(os.sep, "/")
+            listed.append(((folder,), File(folder, root, below, True, TOO_LONG)))
+            continue
+        for entry in inside:
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
+                continue
+            if _is_folder(entry):
+                (linked if entry.is_symlink() else waiting).append(entry.path)
+            else:
+                below = entry.path[start:].replace(os.sep, "/")
+                listed.append(((identity, entry.name), File(entry.path, root, below, False)))
+    return listed
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:  # a link to itself, say; looking at it as a file tells what is wrong
+        if error.errno != errno.ENAMETOOLONG:
+            return False
+        try:
+            return stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode)
+        except OSError:
+            return False
+
+
+def _unlistable(root: str, folder: str, error: OSError, private: bool) -> str:
+    why = (error.strerror or "error").lower()
+    if private and folder != root:
+        return (
+            f"{root}: a folder below it cannot be listed ({why}); find it with "
+            f"'find {root} -type d ! -readable', and mend it or leave it out."
+        )
+    return f"{folder}: cannot list this folder ({why}); mend it or leave it out."
