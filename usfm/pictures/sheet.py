@@ -76,6 +76,7 @@ def contact_sheet(
     cell_px: int = 160,
     path: str | Path | None = None,
     borders: Sequence[Colour | None] | None = None,
+    title: str = "",
 ) -> np.ndarray:
     """Lay pictures out in rows of equal cells, each with its caption below.
 
@@ -86,9 +87,11 @@ def contact_sheet(
         cell_px: side of a cell.
         path: also write the sheet there.
         borders: a frame colour a picture, None for none.
+        title: lines of text above the pictures, such as what the columns mean; too long lines are wrapped.
 
     Returns:
-        (rows * cell height, columns * cell width, 3) uint8; one empty cell when there is nothing to show.
+        (rows * cell height, columns * cell width, 3) uint8, and the title's lines on top; one empty cell when there
+        is nothing to show.
     """
     columns = max(1, min(columns, len(images)))
     rows = max(1, -(-len(images) // columns))
@@ -111,9 +114,29 @@ def contact_sheet(
                 words = _shorten(words, font, cell_px)
                 draw.text((left + 1, top + cell_px + 1 + line * _LINE_PX), words, fill=_INK, font=font)
         sheet = np.asarray(canvas)
+    if title:
+        sheet = np.concatenate([_heading(title, sheet.shape[1]), sheet])
     if path is not None:
         save(sheet, path)
     return sheet
+
+
+def _heading(title: str, width_px: int) -> np.ndarray:
+    """Draw lines of text on the sheet's background, wrapped to its width: (lines * line height, width, 3) uint8."""
+    font, lines = ImageFont.load_default(size=11), []
+    for line in title.split("\n"):
+        lines.append("")
+        for word in line.split(" "):
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and font.getlength(longer) > width_px - 2 * _GAP_PX:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+    canvas = Image.new("RGB", (width_px, len(lines) * _LINE_PX + _GAP_PX), _BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
+    for number, line in enumerate(lines):
+        draw.text((_GAP_PX + 1, _GAP_PX + number * _LINE_PX), line, fill=_INK, font=font)
+    return np.asarray(canvas)
 
 
 def mask_over(frame: np.ndarray, mask: np.ndarray, colour: Colour = AMBER, alpha: float = 0.4) -> np.ndarray:

@@ -17,7 +17,7 @@ from usfm.pretrain.selection.polar import grid_coordinates
 from usfm.pretrain.views import Regions, Views
 from usfm.seeding import torch_seed
 
-CHECK_BATCH, CHECK_FRAMES, DEPTH_BINS = 32, 512, 5
+CHECK_BATCH, CHECK_FRAMES, DEPTH_BINS, SHEET_ROWS = 32, 512, 5, 8
 
 
 class PretrainJob:
@@ -131,8 +131,8 @@ class PretrainJob:
             figures.update(self.probe(model.encoder))
         if self.figures is not None:
             shown = rows if len(rows) else self.stream.rows
-            pick = np.unique(np.linspace(0, len(shown) - 1, min(8, len(shown))).astype(int))
-            draw_sheet(self, model, shown[pick], self.figures / f"reconstruction-{step:07d}.png")
+            pick = spread(self.pixels.store, np.sort(shown), SHEET_ROWS)
+            draw_sheet(self, model, pick, self.figures / f"reconstruction-{step:07d}.png")
         return figures
 
     def _sorted_held_out(self) -> np.ndarray:

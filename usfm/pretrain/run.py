@@ -171,7 +171,7 @@ def run(config: Config, request: Request) -> dict:
             describe=job.describe,
         )
         if ranks.first:
-            _finish(directory, result, started)
+            _finish(directory, result, started, recipe.optim.warmup, _counted(store, job.held_out))
     if "profile" in result:
         console.table("milliseconds a step", ("part", "ms"), list(result["profile"].items()))
     seconds = time.perf_counter() - started
@@ -270,7 +270,28 @@ def _averaged(steps: list[int], losses: list[float], points: int = 200) -> tuple
     return [float(np.mean(np.take(steps, run))) for run in runs], [float(np.mean(np.take(losses, run))) for run in runs]
 
 
-def _finish(directory: RunDirectory, result: dict, started: float) -> None:
+def _settled(series: dict[str, tuple[list, list]], steps: int, warmup: float) -> tuple[float, float] | None:
+    """Limits of y that show the course after the warm-up: losses of the first steps would flatten the rest.
+
+    Args:
+        series: name -> (steps, losses).
+        steps: of the run.
+        warmup: share of the run that warms up.
+
+    Returns:
+        (low, high) with a margin, or None where no step lies behind the warm-up.
+
+    >>> _settled({"training": ([1, 50, 100], [90.0, 2.0, 1.0])}, 100, 0.05)
+    (0.95, 2.05)
+    """
+    values = [y for at, ys in series.values() for x, y in zip(at, ys, strict=True) if x > warmup * steps]
+    if not values or min(values) == max(values):
+        return None
+    margin = (max(values) - min(values)) / 20
+    return min(values) - margin, max(values) + margin
+
+
+def _finish(directory: RunDirectory, result: dict, started: float, warmup: float, held_out: str) -> None:
     from usfm.pictures.curves import curves
 
     rows = directory.metrics()
@@ -278,8 +299,9 @@ def _finish(directory: RunDirectory, result: dict, started: float) -> None:
     held = [row for row in rows if "held_out_loss" in row]
     series = {"training": _averaged([r["step"] for r in train], [r["loss"] for r in train])}
     if held:
-        series["held out"] = ([r["step"] for r in held], [r["held_out_loss"] for r in held])
-    curves(directory.path / "figures" / "loss.png", series, "step", "reconstruction loss")
+        series[f"held out ({held_out})"] = ([r["step"] for r in held], [r["held_out_loss"] for r in held])
+    limits = _settled(series, result["steps"], warmup)
+    curves(directory.path / "figures" / "loss.png", series, "step", "reconstruction loss", ylim=limits)
     probed = [row for row in rows if "probe_knn" in row]
     if probed:
         steps = [row["step"] for row in probed]
@@ -289,3 +311,11 @@ def _finish(directory: RunDirectory, result: dict, started: float) -> None:
     directory.update(
         {"status": "complete", "result": {k: v for k, v in result.items() if k != "profile"}, "seconds": seconds}
     )
+
+
+def _counted(store: Store, rows: np.ndarray) -> str:
+    """How many frames, sources and patients some rows are, in words."""
+    patients = set(store.of_frames("patient")[rows]) - {""}
+    sources = len(set(store.column("source")[rows].tolist()))
+    whose = f", {len(patients)} patients" if patients else ""
+    return f"{len(rows):,} frames, {sources:,} sources{whose}"

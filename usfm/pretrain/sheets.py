@@ -1,4 +1,4 @@
-"""Reconstruction sheets: what was seen, what was asked, what came back, and what was likely to be drawn."""
+"""Reconstruction sheets: what was seen, what was true at the targets, what the model predicted, and where they differ."""
 
 from pathlib import Path
 
@@ -10,11 +10,25 @@ from usfm.pictures.sheet import contact_sheet
 from usfm.pretrain.selection.draw import prior
 from usfm.pretrain.targets import hog_glyphs
 
-COLUMNS = ("frame", "prior", "visible", "targets", "reconstruction")
+COLUMNS = ("frame", "prior", "visible", "truth", "prediction", "difference")
+GLYPH_LEVELS = 200
+FORMS = {
+    "pixels": "Truth and prediction: pixels of the target patches.",
+    "normalised": "Truth and prediction: pixels of the target patches. The model predicts each patch without its mean "
+    "and contrast; both are taken from the truth.",
+    "hog": "Truth and prediction: orientations of the gradients in the quarters of each target patch. Strokes run "
+    "along edges, and brighter ones are more frequent.",
+}
+KEY = (
+    "Each line is one frame. Prior: brighter patches are likelier to be drawn. Visible: what the encoder saw. {form} "
+    "Difference: absolute difference of the two; black is none, and the brightest patch of the sheet is white."
+)
 
 
 def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
-    """One line a frame: the frame, the prior, the visible patches, the targets, and the targets painted by the model.
+    """One line a frame: frame, prior, visible patches, then truth, prediction and difference at the targets.
+
+    Truth and prediction have the form that the loss compares: orientations stand beside orientations.
 
     Args:
         job: the PretrainJob.
@@ -28,35 +42,36 @@ def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
     with torch.autocast(images.device.type, enabled=False):
         patches = torch.nn.functional.unfold(images[:, :1], patch, stride=patch).transpose(1, 2).float()
         heat = prior(view, job.recipe.selection)
-    painted = _painted(encoder, target, output, images)
-    gray = torch.full_like(patches, 40.0)
-    seen = _put(gray, output.ids_visible, take(patches, output.ids_visible))
-    asked = _put(gray, output.ids_target, take(patches, output.ids_target))
-    answer = _put(seen, output.ids_target, painted)
-    maps = [unpatchify(each, patch, grid)[:, 0] for each in (seen, asked, answer)]
+    true, predicted = pictured(encoder, target, output, images)
+    seen = _put(torch.full_like(patches, 40.0), output.ids_visible, take(patches, output.ids_visible))
+    black = torch.zeros_like(patches)
+    answers = [_put(black, output.ids_target, each) for each in (true, predicted)]
+    away = _put(black, output.ids_target, (true.clamp(0, 255) - predicted.clamp(0, 255)).abs())
+    away *= 255 / away.amax().clamp(min=1e-6)
+    maps = [unpatchify(each, patch, grid)[:, 0] for each in (seen, *answers, away)]
     warm = (heat / heat.amax(1, keepdim=True)).view(-1, *grid).cpu().numpy()
     cells, captions = [], []
+    sources = job.pixels.store.column("source")[rows]
     for i in range(len(rows)):
         block = np.kron(warm[i], np.ones((patch, patch)))
         cells += [_picture(images[i, 0]), block, *(_picture(each[i]) for each in maps)]
-        captions += [f"{name} {rows[i]}" if name == "frame" else name for name in COLUMNS]
-    contact_sheet(cells, captions, columns=len(COLUMNS), path=path)
+        captions += [f"frame {rows[i]}, source {sources[i]}", *COLUMNS[1:]]
+    contact_sheet(cells, captions, columns=len(COLUMNS), path=path, title=KEY.format(form=FORMS[target]))
 
 
-def _painted(encoder, target: str, output, images: torch.Tensor) -> torch.Tensor:
-    """The predictions as pictures of patches: (B, M, patch * patch), 0 to 255."""
-    predicted = output.predictions.float()
+def pictured(encoder, target: str, output, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Targets and predictions as pictures of patches, both in one form: (B, M, patch * patch) each, 0 to about 255."""
+    true, predicted = output.targets.float(), output.predictions.float()
     if target == "hog":
-        return hog_glyphs(predicted, encoder.shape.patch) * 200
+        side = encoder.shape.patch
+        return hog_glyphs(true, side) * GLYPH_LEVELS, hog_glyphs(predicted, side) * GLYPH_LEVELS
     if target == "normalised":
-        truth = take(_normalised(encoder, images), output.ids_target)
-        predicted = predicted * (truth.var(-1, keepdim=True) + 1e-6).sqrt() + truth.mean(-1, keepdim=True)
-    first = predicted.unflatten(-1, (-1, encoder.shape.in_chans))[..., 0]
-    return (first * encoder.std[0, 0] + encoder.mean[0, 0]) * 255
-
-
-def _normalised(encoder, images: torch.Tensor) -> torch.Tensor:
-    return patchify(encoder.normalise(images), encoder.shape.patch).float()
+        pixels = take(patchify(encoder.normalise(images), encoder.shape.patch).float(), output.ids_target)
+        contrast, mean = (pixels.var(-1, keepdim=True) + 1e-6).sqrt(), pixels.mean(-1, keepdim=True)
+        true, predicted = true * contrast + mean, predicted * contrast + mean
+    first = (each.unflatten(-1, (-1, encoder.shape.in_chans))[..., 0] for each in (true, predicted))
+    true, predicted = ((each * encoder.std[0, 0] + encoder.mean[0, 0]) * 255 for each in first)
+    return true, predicted
 
 
 def _put(canvas: torch.Tensor, ids: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
