@@ -218,7 +218,7 @@ def spread(store: Store, rows: np.ndarray, limit: int) -> np.ndarray:
 
 
 def _turn(group: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    """The place of each row in its group, from 0, when each group is sorted by the last of the keys, then the others."""
+    """The place of each row in its group, from 0, when each group is sorted by the last key, then those before."""
     code = np.unique(group, return_inverse=True)[1]
     by = np.lexsort((*keys, code))
     first = np.searchsorted(code[by], code[by])

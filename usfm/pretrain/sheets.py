@@ -1,4 +1,4 @@
-"""Reconstruction sheets: what was seen, what was true at the targets, what the model predicted, and where they differ."""
+"""Reconstruction sheets: what was seen, and at the targets the truth, the prediction and their difference."""
 
 from pathlib import Path
 
