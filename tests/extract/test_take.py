@@ -12,6 +12,7 @@ from usfm.extract.sampling import Sampling
 from usfm.extract.scan import Batch, loads, scan
 from usfm.extract.sources import find
 from usfm.extract.take import shade, take
+from usfm.jobs.parts import Part
 from usfm.store.assemble import assemble
 from usfm.store.part import open_part
 from usfm.store.reader import Store
@@ -146,38 +147,24 @@ def test_a_reader_that_fails_in_an_odd_way_costs_one_source(tmp_path, make_still
     assert rejected(store) == {"a.png": "reader failed"}
 
 
-@pytest.fixture
-def deadly(monkeypatch):
-    """Make every process die that is given b.png: ``alone`` forks, and the child kills itself."""
-
-    def alone(work, payload):
-        sources = (
-            payload.sources if isinstance(payload, Batch) else [p.source for p in payload.pieces if not p.scan.fault]
-        )
-        process = os.fork()
-        if process == 0:
-            os._exit(9 if any(source.relative == "b.png" for source in sources) else 0)
-        if os.waitpid(process, 0)[1]:
-            return None
-        result = work(payload)
-        return result if isinstance(result, bytes) else b"".join(result)
-
-    monkeypatch.setattr(isolate, "alone", alone)
-
-
-def test_a_source_that_kills_its_worker_is_found_among_its_neighbours(tmp_path, make_still, part_of, deadly):
+def test_sources_that_kill_their_worker_are_marked_and_passed_over(tmp_path, make_still, part_of):
     for name in "abcde":
         make_still(f"in/{name}.png", np.full((8, 8), ord(name), np.uint8))
     _, order = part_of(tmp_path / "in")
-    store = opened(tmp_path / "again", [isolate.take_around(order, "killed its worker")])
+    (tmp_path / "in/b.png").unlink()  # it is not opened again
+    store = opened(tmp_path / "again", take(isolate.PIECES.without(order, {1: "killed its worker"})))
     assert list(store.source_column("path")) == ["a.png", "c.png", "d.png", "e.png"]
     assert rejected(store) == {"b.png": "reader crashed"}
-    sources = tuple(piece.source for piece in order.pieces)
-    scans = loads(isolate.scan_around(Batch(sources, 1 << 30), "killed its worker"))
+    assert isolate.PIECES.count(order) == 5
+    assert isolate.PIECES.only(order, (0, 2)).pieces == (order.pieces[0], order.pieces[2])
+    batch = Batch(tuple(piece.source for piece in order.pieces), 1 << 30)
+    scans = loads(scan(isolate.SOURCES.without(batch, {1: "killed its worker"})))
     assert [one.fault for one in scans] == ["", "reader crashed", "", "", ""]
     assert all(one.probe for one in scans if not one.fault)
-    alone = Batch((sources[1],), 1 << 30)
-    assert [one.fault for one in loads(isolate.scan_around(alone, "killed its worker"))] == ["reader crashed"]
+    assert isolate.SOURCES.count(batch) == 5
+    assert isolate.SOURCES.only(batch, (0, 2)).sources == (batch.sources[0], batch.sources[2])
+    stand_in = loads(isolate.poison_scan(Part("scan", batch), "killed its worker"))
+    assert [one.fault for one in stand_in] == ["reader crashed"] * 5
 
 
 def test_a_range_that_kills_rejects_each_of_its_frames(tmp_path, make_video, monkeypatch):
@@ -190,11 +177,6 @@ def test_a_range_that_kills_rejects_each_of_its_frames(tmp_path, make_video, mon
     store = opened(tmp_path / "part", take(plan.Order((cut[0], spoilt, cut[2]), Sampling(), None, ())))
     assert len(store) == 7
     assert [int(name.rpartition(":")[2]) for name in store.rejected()["frame_id"]] == list(cut[1].within.indices)
-
-
-def test_work_alone_gives_its_bytes_or_none():
-    assert isolate.alone(bytes, 3, time_limit_s=60) == bytes(3)
-    assert isolate.alone(os._exit, 3, time_limit_s=60) is None
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -50,6 +50,7 @@ class Step:
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
         self.options: dict = {"a": 1}
+        self.count = PARTS
         self.faults: dict[int, dict] = {}
         self.request = Request(workers=2)
         self.poison: Callable | None = job_works.poison
@@ -58,7 +59,7 @@ class Step:
 
     def plan(self, done) -> list[Part]:
         parts = []
-        for number in range(PARTS):
+        for number in range(self.count):
             fault = self.faults.get(number)
             payload = {"number": number, "scratch": str(self.scratch)}
             if fault is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from usfm.errors import GateError, Interrupted
 from usfm.store import disk
 from usfm.store.reader import Store
 from usfm.store.schema import frame_id
@@ -159,3 +160,70 @@ def _ctrl_c(fault: dict) -> None:
 def _wait(fault: dict) -> None:
     while not os.path.exists(fault["until"]):
         time.sleep(0.02)
+
+
+def _system_exit(fault: dict) -> None:
+    raise SystemExit(fault.get("code", 3))
+
+
+def _keyboard(fault: dict) -> None:
+    raise KeyboardInterrupt
+
+
+class Panic(BaseException):
+    """What an extension in Rust raises when it panics: no Exception."""
+
+
+def _panic(fault: dict) -> None:
+    raise Panic("index out of bounds")
+
+
+def _quit(fault: dict) -> None:
+    os._exit(fault.get("code", 0))
+
+
+def _abort(fault: dict) -> None:
+    os.abort()
+
+
+class Stubborn(Exception):
+    """It can be raised, and that is all: not pickled, not printed."""
+
+    def __init__(self):
+        super().__init__(lambda: None)
+
+    def __str__(self) -> str:
+        raise SystemExit(5)
+
+
+def _stubborn(fault: dict) -> None:
+    raise Stubborn
+
+
+def _gate(fault: dict) -> None:
+    raise GateError("a gate that nobody asked for")
+
+
+def _interrupted(fault: dict) -> None:
+    raise Interrupted("by nobody")
+
+
+def _orphan(fault: dict) -> None:
+    """Die and leave a process behind that holds every pipe open."""
+    if os.fork() == 0:
+        time.sleep(5)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def word_but(payload: tuple) -> bytes:
+    """A result that is no part of a store, of items; those in the second set raise."""
+    for item in payload[0]:
+        if item in payload[1]:
+            raise SystemExit(3)
+    return ",".join(map(str, payload[0])).encode()
+
+
+def unsendable(payload: object):
+    """A result that cannot be sent."""
+    return lambda: payload

@@ -25,7 +25,7 @@ def cluster(tmp_path_factory):
     """A scheduler and two workers, processes of their own, over loopback."""
     folder = tmp_path_factory.mktemp("cluster")
     environment = os.environ | {
-        "PYTHONPATH": str(Path(job_works.__file__).parent),
+        "PYTHONPATH": os.pathsep.join([str(Path(job_works.__file__).parent), os.environ.get("PYTHONPATH", "")]),
         "DASK_LOGGING__DISTRIBUTED": "error",
     }
     dask = [sys.executable, "-m", "dask"]
@@ -68,9 +68,21 @@ def test_a_worker_killed_in_mid_part_has_its_part_run_elsewhere(step, wanted, sa
     assert same(step.out) == wanted
 
 
+@pytest.mark.parametrize("kind", ["system-exit", "keyboard", "panic", "stubborn"])
+def test_what_a_part_raises_costs_it_and_no_worker(step, cluster, kind):
+    from distributed import Client
+
+    with Client(cluster, timeout=60, set_as_default=False) as client:
+        before = set(client.scheduler_info(n_workers=-1)["workers"])
+        step.faults = {2: {"kind": kind}}
+        assert step.run(cluster=cluster)["rejected"] == 4
+        assert set(client.scheduler_info(n_workers=-1)["workers"]) == before
+
+
 @pytest.mark.slow
-def test_a_poison_part_is_rejected(step, cluster):
-    step.faults = {2: {"kind": "die"}}
+@pytest.mark.parametrize("fault, limits", [({"kind": "die"}, {}), ({"kind": "hang"}, {"limit_s": 1.0})])
+def test_a_poison_part_is_rejected(step, cluster, fault, limits):
+    step.faults, step.limits = {2: fault}, limits
     assert step.run(cluster=cluster)["rejected"] == 4
 
 
@@ -82,6 +94,39 @@ def test_nobody_answers(step, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_local_cluster(step, wanted, same):
+def test_a_local_cluster_answers_nobody_without_its_certificate(step, wanted, same, monkeypatch, capfd):
+    from distributed import Client
+    from distributed.security import Security
+
+    from usfm.jobs import cluster as module
+
+    seen: list = []
+    real = module._same_everywhere
+
+    def look(client, address, folder):
+        url = client.scheduler_info(n_workers=-1)["address"]
+        assert url.startswith("tls://127.0.0.1")
+        strangers = [(url.replace("tls", "tcp"), None), (url, module._throw_away()), (url, Security())]
+        for where, security in strangers:
+            with pytest.raises((OSError, TypeError, ValueError, RuntimeError)):
+                Client(where, timeout=2, security=security, set_as_default=False)
+            seen.append(where)
+        return real(client, address, folder)
+
+    monkeypatch.setattr(module, "_same_everywhere", look)
     step.run(cluster="local")
+    assert len(seen) == 3
     assert same(step.out) == wanted
+    assert "certificate" not in capfd.readouterr().err
+
+
+def test_without_a_certificate_a_local_cluster_warns(monkeypatch, capsys):
+    from usfm.jobs import cluster as module
+
+    def absent(*_, **__):
+        raise ImportError
+
+    monkeypatch.setattr("distributed.security.Security.temporary", absent)
+    monkeypatch.setenv("PATH", "")
+    assert module._throw_away() is None
+    assert "other users of this machine" in capsys.readouterr().err

@@ -1,83 +1,56 @@
-"""Work that kills its process, tried again in ever smaller groups, so that one bad file costs only itself."""
+"""What a part of extract is made of: its sources or pieces, so that a file that kills the reader costs only itself."""
 
-import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from usfm.extract.plan import Order, Piece
-from usfm.extract.scan import Batch, Scan, dumps, loads, scan
+from usfm.extract.scan import Batch, scan
 from usfm.extract.take import take
-from usfm.jobs.parts import Result
+from usfm.jobs.parts import Items, Part
 
-T = TypeVar("T")
-TIME_LIMIT_S = 600.0
 CRASHED = "reader crashed"
 
 
-def alone(work: Callable[[Any], Result], payload: object, *, time_limit_s: float = TIME_LIMIT_S) -> bytes | None:
-    """Run ``work(payload)`` in a fresh process; None when it dies, hangs or raises there."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(there, work, payload), daemon=True)
-    process.start()
-    there.close()
-    try:
-        return here.recv_bytes() if here.poll(time_limit_s) else None
-    except EOFError:
-        return None
-    finally:
-        process.kill()
-        process.join()
-        here.close()
+def _scan_only(batch: Batch, numbers: Sequence[int]) -> Batch:
+    return replace(batch, sources=tuple(batch.sources[number] for number in numbers))
 
 
-def survivors(items: Sequence[T], survive: Callable[[Sequence[T]], bool]) -> list[bool]:
-    """Find those of a group that kills its process that do not kill it themselves, halving as long as a half kills.
-
-    Args:
-        items: A group known to kill.
-        survive: Runs a smaller group in a process of its own and says whether that lived.
-
-    Example:
-        >>> survivors(range(8), lambda group: 5 not in group)
-        [True, True, True, True, True, False, True, True]
-    """
-    if len(items) == 1:
-        return [False]
-    half = len(items) // 2
-    verdicts: list[bool] = []
-    for group in (items[:half], items[half:]):
-        verdicts += [True] * len(group) if survive(group) else survivors(group, survive)
-    return verdicts
+def _scan_without(batch: Batch, failed: Mapping[int, str]) -> Batch:
+    sources = list(batch.sources)
+    for number, reason in failed.items():
+        sources[number] = replace(sources[number], fault=CRASHED, detail=reason)
+    return replace(batch, sources=tuple(sources))
 
 
-def scan_around(batch: Batch, reason: str) -> bytes:
-    """Scan a batch that killed its worker: the sources that kill get a fault, the others are looked at."""
-    alive = survivors(batch.sources, lambda group: alone(scan, replace(batch, sources=tuple(group))) is not None)
-    scans = iter([])
-    rest = tuple(source for source, lives in zip(batch.sources, alive, strict=True) if lives)
-    if rest:
-        data = alone(scan, replace(batch, sources=rest))
-        scans = iter(loads(data) if data is not None else [Scan(fault=CRASHED, detail=reason)] * len(rest))
-    return dumps([next(scans) if lives else Scan(fault=CRASHED, detail=reason) for lives in alive])
+def _take_only(order: Order, numbers: Sequence[int]) -> Order:
+    return replace(order, pieces=tuple(order.pieces[number] for number in numbers))
 
 
-def take_around(order: Order, reason: str) -> bytes:
-    """Make a part that killed its worker, without the pieces that kill."""
-    alive = survivors(order.pieces, lambda group: alone(take, replace(order, pieces=tuple(group))) is not None)
-    healthy = [piece if lives else _spoilt(piece, reason) for piece, lives in zip(order.pieces, alive, strict=True)]
-    data = alone(take, replace(order, pieces=tuple(healthy)))
-    if data is None:  # together they still do not fit
-        data = b"".join(take(replace(order, pieces=tuple(_spoilt(piece, reason) for piece in order.pieces))))
-    return data
+def _take_without(order: Order, failed: Mapping[int, str]) -> Order:
+    pieces = list(order.pieces)
+    for number, reason in failed.items():
+        pieces[number] = _spoilt(pieces[number], reason)
+    return replace(order, pieces=tuple(pieces))
 
 
 def _spoilt(piece: Piece, reason: str) -> Piece:
     return replace(piece, scan=replace(piece.scan, fault=CRASHED, detail=reason))
 
 
-def _send(pipe, work: Callable[[Any], Result], payload: object) -> None:
-    result = work(payload)
-    pipe.send_bytes(result if isinstance(result, bytes) else b"".join(result))
-    pipe.close()
+SOURCES = Items(lambda batch: len(batch.sources), _scan_only, _scan_without)
+"""Of a batch of sources to look at."""
+
+PIECES = Items(lambda order: len(order.pieces), _take_only, _take_without)
+"""Of a part of sources to take frames from."""
+
+
+def poison_scan(part: Part, reason: str) -> bytes:
+    """Stand in for a batch none of whose sources can be looked at; opens none of them."""
+    batch = part.payload
+    return scan(_scan_without(batch, dict.fromkeys(range(len(batch.sources)), reason)))
+
+
+def poison_take(part: Part, reason: str) -> bytes:
+    """Stand in for a part none of whose pieces can be read; opens none of them."""
+    order = part.payload
+    return b"".join(take(_take_without(order, dict.fromkeys(range(len(order.pieces)), reason))))

@@ -10,7 +10,7 @@ from usfm.errors import RequestError
 from usfm.extract import plan
 from usfm.extract.config import Config
 from usfm.extract.identity import Pseudonyms, load_key
-from usfm.extract.isolate import scan_around, take_around
+from usfm.extract.isolate import PIECES, SOURCES, poison_scan, poison_take
 from usfm.extract.labels import Facts, class_names, gather, read_manifest
 from usfm.extract.sampling import Sampling, parse
 from usfm.extract.scan import Scan, batches, loads, scan
@@ -97,8 +97,8 @@ def run(config: Config, request: Request) -> dict:
         request,
         options,
         [
-            Phase("scan", plan_scan, scan, poison=_poison_scan, unit="sources"),
-            Phase("take", plan_take, take, poison=_poison_take),
+            Phase("scan", plan_scan, scan, poison=poison_scan, unit="sources", items=SOURCES),
+            Phase("take", plan_take, take, poison=poison_take, items=PIECES),
         ],
         raw_inputs=[
             {"path": source.relative, "size": source.size, "mtime": source.mtime_ns} for source in found.sources
@@ -123,14 +123,6 @@ def _with_preset(config: Config) -> Config:
             console.warn(f"--{name} {getattr(config, name)} is not what --preset {config.preset} has ({value}).")
             settings = {key: kept for key, kept in settings.items() if key != name}
     return replace(config, **settings)
-
-
-def _poison_scan(part: Part, reason: str) -> bytes:
-    return scan_around(part.payload, reason)
-
-
-def _poison_take(part: Part, reason: str) -> bytes:
-    return take_around(part.payload, reason)
 
 
 def _shown(sources) -> str:

@@ -1,5 +1,6 @@
 """The first look at every source: the digest of its bytes, and about how much is in it."""
 
+import errno
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,8 @@ from usfm.provenance import file_sha256
 
 BATCH_BYTES = 256 << 20
 BATCH_FILES = 256
+NOT_THE_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What the system lacks: no reason to reject a file."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,11 @@ def _scan_one(source: Source, long_bytes: int) -> Scan:
     except MediaError as error:
         return Scan(sha256, None, error.reason, error.detail)
     except OSError as error:
+        if error.errno in NOT_THE_FILE:
+            raise
         reason = "no permission" if isinstance(error, PermissionError) else "not readable"
         return Scan(sha256, None, reason, f"it cannot be read ({(error.strerror or 'error').lower()}).")
-    except MemoryError:
+    except (MemoryError, ImportError):  # what a library lacks is no fault of the file
         raise
     except Exception as error:  # one odd file never ends a run; our own mistakes show in the reason
         return Scan(sha256, None, "reader failed", f"the reader stopped with {type(error).__name__}.")

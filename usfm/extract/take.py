@@ -9,6 +9,7 @@ from usfm.errors import MediaError
 from usfm.extract.plan import Order, Piece
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import Frame, Notes
+from usfm.extract.scan import NOT_THE_FILE
 from usfm.imaging.gray import is_gray, to_gray
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
@@ -60,8 +61,10 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
     except MediaError as error:
         broke = error
     except OSError as error:
+        if error.errno in NOT_THE_FILE:
+            raise
         broke = MediaError("not readable", f"it cannot be read ({(error.strerror or 'error').lower()}).")
-    except MemoryError:
+    except (MemoryError, ImportError):  # what a library lacks is no fault of the file
         raise
     except Exception as error:  # one odd file never ends a run; our own mistakes show in the reason
         broke = MediaError("reader failed", f"the reader stopped with {type(error).__name__}.")

@@ -1,18 +1,28 @@
 """Run parts on a Dask scheduler: the same work and the same files as the process pool, on other machines."""
 
+import logging
 import os
 import secrets
+import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from usfm import provenance
+from usfm import console, provenance
 from usfm.errors import RequestError, WorkError
-from usfm.jobs.pool import WorkerDied
+from usfm.jobs.failure import WorkerDied, unpacked
+from usfm.jobs.worker import guarded
 
 LONELY_S = 60.0
 """After so long without any worker on the scheduler the run ends."""
 CONNECT_S = 20.0
+WORKERS_S = 5.0
+_SILENT = {f"distributed.{side}.http.routes": ["distributed.http.health"] for side in ("scheduler", "worker")}
+"""Dask's web pages, which show the work to everybody on the machine, are left out of a scheduler of our own."""
 
 
 def connect(address: str, workers: int, folder: Path) -> "ClusterPool":
@@ -27,14 +37,16 @@ def connect(address: str, workers: int, folder: Path) -> "ClusterPool":
         RequestError: Dask is not installed, nobody answers, a worker has another usfm, or does not see the folder.
     """
     try:
+        import dask.config
         from distributed import Client, LocalCluster
     except ImportError:
         raise RequestError("--cluster needs the extra cluster; install it with: pip install 'usfm[cluster]'") from None
     own = None
     try:
         if address == "local":
+            dask.config.set(_SILENT)
             own = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
-                               host="127.0.0.1")  # fmt: skip
+                               host="127.0.0.1", security=_throw_away(), silence_logs=logging.CRITICAL)  # fmt: skip
         client = Client(own or address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise RequestError(f"--cluster {address}: no Dask scheduler answers there ({type(error).__name__}).") from None
@@ -47,11 +59,45 @@ def connect(address: str, workers: int, folder: Path) -> "ClusterPool":
     return pool
 
 
+def _throw_away():
+    """A certificate for this run alone, so that no other user of the machine can talk to its scheduler.
+
+    Whoever talks to a scheduler can run code as the user who started it. Dask makes the certificate with the package
+    cryptography; where that is absent, the program openssl does.
+    """
+    from distributed.security import Security
+
+    try:
+        return Security.temporary()
+    except ImportError:
+        pass
+    try:
+        with tempfile.TemporaryDirectory() as folder:  # mode 0700
+            key, certificate = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "365", "-subj", "/CN=usfm",
+                 "-keyout", str(key), "-out", str(certificate)],
+                check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60,
+            )  # fmt: skip
+            own, public = key.read_text(), certificate.read_text()
+    except (OSError, subprocess.SubprocessError):
+        console.warn(
+            "--cluster local: other users of this machine can reach the scheduler on 127.0.0.1 and run code in your "
+            "name, for there is nothing to make a certificate with; pip install cryptography, or leave out --cluster."
+        )
+        return None
+    sides = {f"tls_{side}_{what}": text for side in ("scheduler", "worker", "client")
+             for what, text in (("key", own), ("cert", public))}  # fmt: skip
+    return Security(require_encryption=True, tls_ca_file=public, **sides)
+
+
 def _same_everywhere(client, address: str, folder: Path) -> None:
-    if not client.scheduler_info(n_workers=-1)["workers"]:
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_S)  # one that has just lost its workers is getting new ones
+    except TimeoutError:
         raise RequestError(
             f"--cluster {address}: the scheduler has no workers; start some with `dask worker {address}`."
-        )
+        ) from None
     token = folder / f"seen.unfinished-{secrets.token_hex(4)}"
     token.touch()
     try:
@@ -76,14 +122,40 @@ def _look(path: str) -> dict:
     return {"usfm": provenance.software(())["usfm"], "sees": os.path.exists(path)}
 
 
+def on_worker(function, limit_s: float, /, *args, **kwargs) -> tuple[bool, Any]:
+    """Call a function on a cluster's worker: what it raises is an answer, and the worker ends when it takes too long.
+
+    Dask would end a worker for a SystemExit, and then every other worker that gets the part. A thread cannot be
+    stopped, so a worker whose part does not end has to go; its nanny starts another.
+    """
+    with _ending(limit_s):
+        return guarded(function, *args, **kwargs)
+
+
+@contextmanager
+def _ending(limit_s: float) -> Iterator[None]:
+    if limit_s > threading.TIMEOUT_MAX:
+        yield
+        return
+    timer = threading.Timer(limit_s, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 class ClusterPool(Executor):
     """A Dask client as an Executor. A part whose worker is gone runs on another one; Dask sees to that.
-
-    Time limits are those of the cluster: `limit_s` and `hang_s` are taken and not used.
 
     Args:
         client: connected.
         own: the cluster to close with it, if it was started for this run.
+
+    Attributes:
+        limit_s: a task that takes longer ends its worker, s.
+        hang_s: taken and not used: Dask's own threads use processor time all along.
     """
 
     def __init__(self, client, own=None):
@@ -103,7 +175,9 @@ class ClusterPool(Executor):
         """Run `fn(*args, **kwargs)` on the cluster. The death of several workers in turn comes as WorkerDied."""
         result: Future = Future()
         result.set_running_or_notify_cancel()
-        task = self._client.submit(fn, *args, **kwargs, pure=False, key=f"usfm-{secrets.token_hex(8)}")
+        task = self._client.submit(
+            on_worker, fn, self.limit_s, *args, **kwargs, pure=False, key=f"usfm-{secrets.token_hex(8)}"
+        )
         with self._lock:
             self._pending[result] = task
         task.add_done_callback(lambda done: self._settle(result, done))
@@ -120,7 +194,8 @@ class ClusterPool(Executor):
             return
         error = task.exception()
         if error is None:
-            result.set_result(task.result())
+            good, answer = task.result()
+            result.set_result(answer) if good else result.set_exception(unpacked(answer))
         elif isinstance(error, KilledWorker):
             died = WorkerDied("died, several in turn")
             died.final = True

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import pickle
+import tempfile
 import threading
 import time
 from collections import deque
@@ -11,28 +12,17 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from usfm import console
 from usfm.errors import WorkError
+from usfm.jobs.failure import PartFailed, WorkerDied, cannot_start, said, unpacked
 from usfm.jobs.worker import ONE_THREAD, serve
 
 TICK_S = 0.5
+SOCKET_NAME_BYTES = 100
+"""Longest name of a socket: 107 on Linux, 103 on macOS."""
+STILLBORN = 3
+"""So many workers in a row that end before they are ready mean that none can be started."""
 _PRELOAD = ["__main__", "usfm.jobs.worker", "usfm.store.assemble", "usfm.store.reader", "usfm.store.writer", "cv2"]
-
-
-class WorkerDied(Exception):
-    """The worker that had the part is gone; the message says how.
-
-    Attributes:
-        final: the part has had its further tries already.
-    """
-
-    final = False
-
-
-class RemoteTraceback(Exception):
-    """The traceback of an exception in a worker, as text."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
 
 
 @dataclass
@@ -40,7 +30,9 @@ class _Worker:
     process: Any
     connection: Connection
     lifeline: Connection
+    ready: bool = False
     future: Future | None = None
+    task: bytes = b""
     started: float = 0.0
     busy_cpu: float = 0.0
     busy_since: float = field(default_factory=time.monotonic)
@@ -50,9 +42,11 @@ def _context():
     """Forkserver where there is one: its server loads NumPy, h5py and OpenCV once, and each worker is a fork of it.
 
     Measured in processor time: 0.25 s for the server, then 0.01 s a worker; with spawn 0.25 s for every worker, and on
-    a busy machine ten times that by the clock. A plain fork is out: the parent has threads.
+    a busy machine ten times that by the clock. A plain fork is out: the parent has threads. The server needs a socket
+    in the folder for temporary files: where that folder's name is too long for one, spawn does without.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    longest = len(os.fsencode(tempfile.gettempdir())) + len("/pymp-12345678/listener-12345678")
+    if "forkserver" not in multiprocessing.get_all_start_methods() or longest > SOCKET_NAME_BYTES:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
@@ -67,6 +61,9 @@ class WorkerPool(Executor):
     Args:
         workers: how many at most.
 
+    Raises:
+        WorkError: the system gives no pipe or no thread for it.
+
     Attributes:
         limit_s: a task that takes longer has its worker killed, s.
         hang_s: so has one whose worker uses no processor time for so long, s.
@@ -80,9 +77,14 @@ class WorkerPool(Executor):
         self._workers: list[_Worker] = []
         self._lock = threading.RLock()
         self._closing = False
-        self._wake, self._woken = multiprocessing.Pipe()
-        self._thread = threading.Thread(target=self._manage, daemon=True, name="usfm-pool")
-        self._thread.start()
+        self._stillborn = 0
+        self._broken: WorkError | None = None
+        try:
+            self._wake, self._woken = multiprocessing.Pipe()
+            self._thread = threading.Thread(target=self._manage, daemon=True, name="usfm-pool")
+            self._thread.start()
+        except (OSError, RuntimeError, MemoryError) as error:
+            raise cannot_start(error) from error
 
     @property
     def workers(self) -> int:
@@ -94,6 +96,8 @@ class WorkerPool(Executor):
         task = pickle.dumps((fn, args, kwargs))
         future: Future = Future()
         with self._lock:
+            if self._broken is not None:
+                raise self._broken
             if self._closing:
                 raise RuntimeError("this pool is closed")
             self._queue.append((future, task))
@@ -126,12 +130,12 @@ class WorkerPool(Executor):
             self._loop()
         except BaseException as error:  # workers cannot be started: nobody may wait for ever
             with self._lock:
-                self._closing = True
+                self._closing, self._broken = True, cannot_start(error)
                 waiting = [future for future, _ in self._queue] + [w.future for w in self._workers if w.future]
                 self._queue.clear()
             for future in waiting:
                 if not future.done():
-                    future.set_exception(RuntimeError(f"workers cannot be started ({type(error).__name__}: {error})"))
+                    future.set_exception(self._broken)
         for worker in list(self._workers):
             self._close(worker)
         self._wake.close()
@@ -168,36 +172,48 @@ class WorkerPool(Executor):
                     return
                 try:
                     worker = self._start()
-                except OSError as error:  # no memory or no process left: without an answer everybody would wait forever
-                    while self._queue:
-                        future, _ = self._queue.popleft()
-                        if future.set_running_or_notify_cancel():
-                            text = (
-                                f"no worker process can be started ({error.strerror or error}); give fewer --workers."
-                            )
-                            future.set_exception(WorkError(text))
+                except Exception as error:
+                    self._make_do(cannot_start(error, tempfile.gettempdir()))
                     return
             future, task = self._queue.popleft()
-            if not future.set_running_or_notify_cancel():
+            if not future.running() and not future.set_running_or_notify_cancel():
                 continue
-            worker.future, worker.started, worker.busy_since = future, time.monotonic(), time.monotonic()
+            worker.future, worker.task = future, task
+            worker.started = worker.busy_since = time.monotonic()
             worker.busy_cpu = _cpu_s(worker.process.pid)
             try:
                 worker.connection.send_bytes(task)
             except OSError:
                 self._gone(worker, self._how(worker))
 
+    def _make_do(self, why: WorkError) -> None:
+        """Go on with the workers that there are, or answer everybody that there is none: nobody may wait for ever."""
+        if self._workers:
+            self._most = len(self._workers)
+            console.warn(f"{why} The work goes on with {self._most} worker{'s' * (self._most > 1)}.")
+            return
+        while self._queue:
+            future, _ = self._queue.popleft()
+            if future.done() or future.running() or future.set_running_or_notify_cancel():
+                future.set_exception(why)
+
     def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        life_ours, life_theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs, life_theirs), daemon=True, name="usfm-worker")
+        pipes: list[Connection] = []
         before = {name: os.environ.get(name) for name in ONE_THREAD}
-        os.environ.update(ONE_THREAD)
         try:
+            pipes += self._context.Pipe()
+            pipes += self._context.Pipe()
+            ours, theirs, life_ours, life_theirs = pipes
+            process = self._context.Process(target=serve, args=(theirs, life_theirs), daemon=True, name="usfm-worker")
+            os.environ.update(ONE_THREAD)
             process.start()
+        except BaseException:
+            for pipe in pipes:
+                pipe.close()
+            raise
         finally:
             for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+                os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
         theirs.close()
         life_theirs.close()
         worker = _Worker(process, ours, life_ours)
@@ -207,21 +223,26 @@ class WorkerPool(Executor):
     def _answer(self, worker: _Worker) -> None:
         try:
             good, answer = worker.connection.recv()
-        except (EOFError, OSError):
+        except Exception:  # it ended in mid-sentence
             self._gone(worker, self._how(worker))
             return
-        future, worker.future = worker.future, None
-        if good:
-            future.set_result(answer)
+        if good is None:
+            worker.ready, self._stillborn = True, 0
             return
-        data, message, trace = answer
-        error = pickle.loads(data) if data is not None else RuntimeError(message)
-        error.__cause__ = RemoteTraceback(trace)
-        from usfm.errors import UsfmError
-
-        if not isinstance(error, UsfmError):
+        future, worker.future, worker.task = worker.future, None, b""
+        if future is None:
+            return
+        if good:
+            try:
+                result = pickle.loads(answer)
+            except BaseException as error:
+                future.set_exception(PartFailed(type(error).__name__, said(error)))
+            else:
+                future.set_result(result)
+            return
+        if answer[0] != "ends":
             self._close(worker)
-        future.set_exception(error)
+        future.set_exception(unpacked(answer))
 
     def _how(self, worker: _Worker) -> str:
         worker.process.join(1.0)
@@ -235,8 +256,15 @@ class WorkerPool(Executor):
     def _gone(self, worker: _Worker, how: str) -> None:
         future, worker.future = worker.future, None
         self._close(worker)
-        if future is not None:
+        if future is None:
+            return
+        if worker.ready:
             future.set_exception(WorkerDied(how))
+            return
+        self._queue.appendleft((future, worker.task))  # it never began: that says nothing about the part
+        self._stillborn += 1
+        if self._stillborn >= STILLBORN:
+            self._make_do(cannot_start(ChildProcessError(f"it {how} as it began")))
 
     def _close(self, worker: _Worker) -> None:
         if worker in self._workers:
@@ -255,7 +283,11 @@ class WorkerPool(Executor):
         for worker in list(self._workers):
             if worker.future is None:
                 continue
-            if now - worker.started > self.limit_s:
+            if (
+                not _exists(worker.process.pid) and not worker.connection.poll()
+            ):  # its pipes may live on in a process that it left behind
+                self._gone(worker, self._how(worker))
+            elif now - worker.started > self.limit_s:
                 worker.process.kill()
                 self._gone(worker, f"took longer than {self.limit_s:g} s")
             elif now - worker.busy_since > min(self.hang_s, 1.0):
@@ -265,6 +297,10 @@ class WorkerPool(Executor):
                 elif now - worker.busy_since > self.hang_s:
                     worker.process.kill()
                     self._gone(worker, f"hung: no sign of work for {self.hang_s:g} s")
+
+
+def _exists(pid: int) -> bool:
+    return not os.path.exists("/proc/self") or os.path.exists(f"/proc/{pid}")
 
 
 def _cpu_s(pid: int) -> float:

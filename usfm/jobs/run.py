@@ -2,9 +2,11 @@
 
 import glob
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from usfm import console, provenance
 from usfm.config import Request
@@ -283,13 +285,34 @@ def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Ma
 
 def _plain(figures: Mapping) -> dict:
     """Figures as JSON takes them, without text that could be a path: the history holds no paths."""
-    plain = json.loads(json.dumps(dict(figures), default=lambda v: v.item() if hasattr(v, "item") else str(v)))
-    return {name: value for name, value in plain.items() if not _holds_path(value)}
+    return _without_paths(
+        json.loads(json.dumps(dict(figures), default=lambda v: v.item() if hasattr(v, "item") else str(v)))
+    )
 
 
-def _holds_path(value: object) -> bool:
+_NOTHING: object = object()
+
+
+def _without_paths(value: Any) -> Any:
+    """Leave out values that could be a path, names that are one, and what holds nothing else.
+
+    A slash in a name alone makes no path of it: "frames/s", "benign/malignant".
+
+    Examples:
+        >>> _without_paths({"frames/s": 3, "report": "/home/me/report", "notes": [{"in": "a/b"}], "kinds": {"/a/b": 1}})
+        {'frames/s': 3}
+    """
     if isinstance(value, dict):
-        return any(_holds_path(one) for pair in value.items() for one in pair)
+        kept = {name: _without_paths(one) for name, one in value.items() if not _is_path(name)}
+        kept = {name: one for name, one in kept.items() if one is not _NOTHING}
+        return kept if kept or not value else _NOTHING
     if isinstance(value, list):
-        return any(_holds_path(one) for one in value)
-    return isinstance(value, str) and ("/" in value or "\\" in value)
+        some = [one for one in map(_without_paths, value) if one is not _NOTHING]
+        return some if some or not value else _NOTHING
+    return _NOTHING if isinstance(value, str) and ("/" in value or "\\" in value) else value
+
+
+def _is_path(name: str) -> bool:
+    """Say whether a name is a path rather than words with a slash: a root, a drive, dots, or a file's ending."""
+    words = name.replace("\\", "/")
+    return "/" in words and bool(re.match(r"[/~.]|[A-Za-z]:", words) or re.search(r"\.\w{1,5}$", words))

@@ -5,12 +5,11 @@ import pickle
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from usfm.errors import UsfmError
+from usfm.jobs.failure import packed
 from usfm.jobs.parts import Result
 from usfm.store.disk import Writer, sync, telling
 
@@ -83,25 +82,38 @@ def serve(connection, lifeline) -> None:
     os.dup2(2, 1)  # stdout is for the command's result: what a library prints goes to stderr
     _first_to_go()
     threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+    connection.send((None, "ready"))
     while True:
         try:
             task = connection.recv_bytes()
         except (EOFError, OSError):
             return
-        try:
-            function, args, kwargs = pickle.loads(task)
-            answer, good = function(*args, **kwargs), True
-        except BaseException as error:  # everything goes back to the parent, SystemExit too
-            answer, good = _portable(error), False
-            last = not isinstance(error, UsfmError)  # a fresh process next: nobody knows what state this one is in
-        else:
-            last = False
+        good, answer = guarded(_call, task)
+        if good:
+            good, answer = guarded(pickle.dumps, answer)
         try:
             connection.send((good, answer))
         except OSError:  # the parent is gone
             return
-        if last:
+        if not good and answer[0] != "ends":  # a fresh process next: nobody knows what state this one is in
             return
+
+
+def guarded(function: Callable, /, *args, **kwargs) -> tuple[bool, Any]:
+    """Call a function; whatever it raises, SystemExit and KeyboardInterrupt too, is an answer that can be sent.
+
+    Returns:
+        (True, what it gives) or (False, the exception as `failure.packed` puts it).
+    """
+    try:
+        return True, function(*args, **kwargs)
+    except BaseException as error:
+        return False, packed(error)
+
+
+def _call(task: bytes) -> Any:
+    function, args, kwargs = pickle.loads(task)
+    return function(*args, **kwargs)
 
 
 def _watch(lifeline) -> None:
@@ -118,13 +130,3 @@ def _first_to_go() -> None:
             file.write("500")
     except OSError:
         pass
-
-
-def _portable(error: BaseException) -> tuple[bytes | None, str, str]:
-    """An exception that can be sent: pickled if it can be, its name and message, its traceback."""
-    try:
-        data = pickle.dumps(error)
-        pickle.loads(data)
-    except Exception:
-        data = None
-    return data, f"{type(error).__name__}: {error}", traceback.format_exc()

@@ -1,0 +1,65 @@
+"""Find the items that make a part fail, by trying ever smaller groups of them: one bad file costs only itself."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any
+
+from usfm.jobs.parts import Result
+from usfm.jobs.worker import one_thread
+
+LIMIT_S = 600.0
+HANG_S = 60.0
+"""A group may take so long, and be without a sign of work for so long: less than a part, for there are many groups."""
+
+
+def search(count: int, lives: Callable[[Sequence[int]], bool]) -> list[int]:
+    """Find the items that fail by themselves, halving as long as a half fails.
+
+    Args:
+        count: of items, which fail together.
+        lives: tries some of them.
+
+    Returns:
+        Their numbers, ascending; none where they fail only together.
+
+    Examples:
+        >>> search(8, lambda group: not {2, 5} & set(group))
+        [2, 5]
+    """
+    bad: list[int] = []
+    failing: list[Sequence[int]] = [range(count)]
+    while failing:
+        group = failing.pop()
+        if len(group) == 1:
+            bad.append(group[0])
+            continue
+        half = len(group) // 2
+        failing += [some for some in (group[:half], group[half:]) if not lives(some)]
+    return sorted(bad)
+
+
+@contextmanager
+def patience(executor: Executor) -> Iterator[None]:
+    """Hold the executor to the limits of a group, where it has limits."""
+    before = {name: getattr(executor, name) for name in ("limit_s", "hang_s") if hasattr(executor, name)}
+    for name, most in (("limit_s", LIMIT_S), ("hang_s", HANG_S)):
+        if name in before:
+            setattr(executor, name, min(before[name], most))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(executor, name, value)
+
+
+def try_items(work: Callable[[Any], Result], payload: object, cwd: str) -> None:
+    """Do the work for the sake of its end; what it gives is thrown away."""
+    one_thread()
+    if os.getcwd() != cwd:
+        os.chdir(cwd)
+    result = work(payload)
+    if not isinstance(result, bytes):
+        for _ in result:
+            pass
