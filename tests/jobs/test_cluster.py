@@ -76,7 +76,7 @@ def test_what_a_part_raises_costs_it_and_no_worker(step, cluster, kind):
         before = set(client.scheduler_info(n_workers=-1)["workers"])
         step.faults = {2: {"kind": kind}}
         assert step.run(cluster=cluster)["rejected"] == 4
-        assert set(client.scheduler_info(n_workers=-1)["workers"]) == before
+        assert before <= set(client.scheduler_info(n_workers=-1)["workers"])
 
 
 @pytest.mark.slow
