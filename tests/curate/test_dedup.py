@@ -10,7 +10,7 @@ from usfm.curate.dedup.config import Config
 from usfm.curate.dedup.groups import canonical_order, group_numbers
 from usfm.curate.dedup.run import run
 from usfm.curate.dedup.select import Frames, nearest, retention, thin, threshold_for
-from usfm.errors import RequestError
+from usfm.errors import RequestError, WorkError
 from usfm.imaging.region import Region
 from usfm.model.embedders import FEATURES_FORMAT
 from usfm.store import tables
@@ -276,3 +276,48 @@ def test_the_threshold_for_a_share(share):
 
 def test_nearest_takes_what_comes_nearest():
     assert nearest(lambda threshold: 0.3 if threshold < 0.5 else 0.9, 0.8) >= 0.5
+
+
+def copies(path, numbers, region_of=None, frames=1):
+    """A store in which clip k shows scene `numbers[k]`, pixel for pixel the same whenever the number is the same."""
+    part = PartWriter(class_names=("healthy", "ill"))
+    for k, number in enumerate(numbers):
+        digest = f"{k:04d}".ljust(64, "e")
+        source = part.source(path=f"{k}.mp4", sha256=digest, kind="video", fps=3.0, frames=frames, patient=f"p{k}")
+        mask = np.ones(SHAPE, bool)
+        if region_of is not None:
+            mask[:, : region_of(k)] = False
+        row = part.region(Region(mask, confidence=1.0, evidence="manual"), f"{digest[:16]}#0")
+        for i in range(frames):
+            part.frame(shot(number, i), frame_id=f"{digest[:16]}:{i}", source=source, index=i, time_s=i / 3.0,
+                       region_row=row, label=k % 2)  # fmt: skip
+    write_store(path, part)
+    return path
+
+
+@pytest.mark.parametrize("region_of", [None, lambda k: 30 * (k % 2)])
+def test_byte_identical_frames_go_at_any_threshold_with_a_similarity_of_one(tmp_path, region_of):
+    path = copies(tmp_path / "raw.h5", [k % 4 for k in range(60)], region_of)
+    summary, store = dedup(path, scope="all", visual_threshold=1.0)
+    assert summary["frames_out"] == 4
+    assert (store.dropped()["similarity"] == 1).all()
+    assert summary["patient_twins"] == 4 * 15 * 14 // 2
+
+
+def test_every_frame_that_is_in_the_other_store_leaves_whatever_the_number_of_pairs(tmp_path):
+    other = copies(tmp_path / "test.h5", [1, 1, 1, 2], frames=3)
+    path = copies(tmp_path / "raw.h5", [1, 3, 1, 2, 1, 4], lambda k: 40 * (k % 2), frames=3)
+    summary, store = dedup(path, against=str(other), visual_threshold=1.0)
+    assert summary["leaks"] == 12
+    assert set(store.of_frames("path")) == {"1.mp4", "5.mp4"}
+
+
+def test_against_another_store_the_hashes_must_agree_as_well(tmp_path):
+    """Every pair is near enough by its cosine; only the true copy also by its hash."""
+    other = copies(tmp_path / "test.h5", [1])
+    path = copies(tmp_path / "raw.h5", [1, 7, 8, 9])
+    with pytest.raises(WorkError, match="no frame is left"):
+        dedup(path, against=str(other), visual_threshold=-1.0)
+    gated, store = dedup(path, against=str(other), visual_threshold=-1.0, phash_distance=4)
+    assert gated["leaks"] == 1
+    assert set(store.of_frames("path")) == {"1.mp4", "2.mp4", "3.mp4"}

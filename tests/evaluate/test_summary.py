@@ -5,6 +5,7 @@ import pytest
 
 from usfm.evaluate import bootstrap, summary, units
 from usfm.seeding import stream
+from usfm.tasks import metrics
 
 
 def _summarise(held, aggregate="frame", resamples=300):
@@ -40,6 +41,37 @@ def test_always_saying_the_majority_is_not_better_than_it(make_run):
     scores[:, 0] = 1
     row = _summarise(replace(held, scores=scores))["metrics"]["accuracy"]["majority"]
     assert (row["difference"], row["low"], row["high"], row["beaten"]) == (0, 0, 0, False)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_of_equal_constant_answers_the_one_that_is_not_beaten_is_shown_and_decides(make_run, flip):
+    """Two classes of equal size, and a run that nearly always says one: the order of classes does not matter."""
+    held = make_run(patients=16, skill=0)
+    said = np.where((held.target == 0) | (np.arange(len(held)) % 8 > 0), 0, 1)
+    if flip:
+        said, held = 1 - said, replace(held, target=1 - held.target, majority=1 - held.majority)
+    row = _summarise(replace(held, scores=np.eye(2, dtype=np.float32)[said]))["metrics"]["accuracy"]["majority"]
+    assert {each["value"] for each in row["references"].values()} == {0.5}
+    assert any(each["low"] > 0 for each in row["references"].values())
+    assert (row["low"] > 0, row["beaten"]) == (False, False)
+
+
+def test_what_is_shown_is_what_decides_for_every_measure(make_run):
+    for seed, skill, patients in [(1, 0.3, 8), (2, 0.5, 12), (3, 0.7, 30), (4, 2.0, 20), (5, 0.0, 15)]:
+        measured = _summarise(make_run(seed, skill=skill, patients=patients))["metrics"]
+        for name in ("accuracy", "balanced_accuracy", "auroc"):
+            row = measured[name]["majority"]
+            assert row["value"] == max(each["value"] for each in row["references"].values())
+            assert row["beaten"] == (row["low"] > 0)
+        assert measured["auroc"]["majority"]["beaten"] == (measured["auroc"]["low"] > 0.5)
+        assert measured["macro_f1"]["majority"]["beaten"] is None
+
+
+def test_the_constant_of_finetune_is_that_of_eval(make_run):
+    held = make_run()
+    for majority in (held.target, 1 - held.target, np.zeros(len(held), np.int32)):
+        made = _summarise(replace(held, majority=majority.astype(np.int32)))
+        assert made["metrics"]["accuracy"]["majority"]["value"] == metrics.constant_accuracy(held.target, majority)
 
 
 def test_folds_and_classes_add_up(make_run):

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usfm.imaging.neighbours import TOLERANCE, cosine_pairs, cover, star_cover
+from usfm.curate.dedup.groups import neighbour_counts
+from usfm.imaging.neighbours import TOLERANCE, cosine_pairs, cosines, cover, star_cover
+from usfm.screening.leaks import leaks_between, unlike_pairs
 
 
 def points(seed, n, dimensions=3):
@@ -82,3 +84,34 @@ def test_pairs_that_are_not_allowed_do_not_count():
     near = lambda i, j: np.abs(i[:, None] - j[None]) <= 1  # noqa: E731
     assert cover(features, 0.9, np.arange(4), allowed=near)[0].tolist() == [0, 0, 2, 2]
     assert len(cosine_pairs(features, 0.9, allowed=near)[0]) == 3
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), dimensions=st.sampled_from([3, 64, 256, 1024]), positive=st.booleans())
+def test_similarities_lie_within_one_and_equal_rows_have_exactly_one(seed, dimensions, positive):
+    features = np.random.default_rng(seed).normal(size=(40, dimensions)).astype(np.float32)
+    features = np.abs(features) + 3 if positive else features
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    features[20:] = features[:20]
+    tile = cosines(features, -features)
+    assert tile.min() >= -1
+    tile = cosines(features, features)
+    assert tile.max() <= 1
+    assert (np.diag(tile) == 1).all()
+    assert (tile[np.arange(20), np.arange(20, 40)] == 1).all()
+    kept_by, similarity = cover(features, 1.0, np.arange(40), block=7)
+    assert kept_by[20:].tolist() == list(range(20))
+    assert (similarity == 1).all()
+
+
+@pytest.mark.parametrize("below, found", [(0.5, True), (2.0, False)])
+def test_a_threshold_means_the_same_in_every_search(below, found):
+    """A pair half a tolerance under the threshold reaches it everywhere, one two tolerances under it nowhere."""
+    angle = np.float64(0.4)
+    pair = np.array([[1, 0], [np.cos(angle), np.sin(angle)]], np.float32)
+    threshold = float(cosines(pair[:1], pair[1:])[0, 0]) + below * TOLERANCE
+    assert (len(cosine_pairs(pair, threshold)[0]) == 1) == found
+    assert (cover(pair, threshold, np.arange(2))[0].tolist() == [0, 0]) == found
+    assert (neighbour_counts(pair, threshold).tolist() == [1, 1]) == found
+    assert (len(leaks_between(pair[:1], pair[1:], threshold)) == 1) == found
+    assert (len(unlike_pairs(pair, ["a", "b"], threshold)) == 1) == found

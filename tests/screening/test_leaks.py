@@ -1,10 +1,15 @@
 """Near-duplicates across tags and stores are all found, and nothing else."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from usfm.imaging.neighbours import TOLERANCE
 from usfm.screening.features import visual_features
-from usfm.screening.leaks import pairs_between, split_leaks, unlike_pairs
+from usfm.screening.leaks import disagreements, leaks_between, split_leaks, unlike_pairs
 from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
@@ -31,17 +36,69 @@ def test_unlike_pairs_equal_the_slow_loop(block):
 
 
 def test_the_limit_keeps_the_most_similar_and_counts_all():
-    features = points(2, 80)
-    everything = pairs_between(features, features, 0.5)
-    few = pairs_between(features, features, 0.5, limit=10, block=16)
+    features, tags = points(2, 80), np.arange(80)
+    everything = unlike_pairs(features, tags, 0.5)
+    few = unlike_pairs(features, tags, 0.5, limit=10, block=16)
     assert few.total == everything.total
     np.testing.assert_allclose(few.similarity, everything.similarity[:10])
 
 
-def test_both_directions_agree():
-    a, b = points(3, 30), points(4, 20)
-    forward, backward = pairs_between(a, b, 0.8), pairs_between(b, a, 0.8)
-    assert set(zip(forward.i, forward.j, strict=True)) == set(zip(backward.j, backward.i, strict=True))
+def test_several_kinds_of_tags_are_judged_in_one_pass():
+    features, random = points(5, 70), np.random.default_rng(6)
+    tags = {"label": random.integers(-1, 3, 70), "patient": random.choice(["", "p1", "p2"], 70)}
+    both = disagreements(features, tags, 0.6, block=16)
+    for kind, values in tags.items():
+        alone = unlike_pairs(features, values, 0.6)
+        assert (both[kind].i.tolist(), both[kind].j.tolist()) == (alone.i.tolist(), alone.j.tolist())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6), n=st.integers(0, 40), m=st.integers(0, 40), threshold=st.floats(-0.5, 1.0),
+    block=st.sampled_from([1, 7, 64]), gated=st.booleans(),
+)  # fmt: skip
+def test_leaks_equal_the_slow_loop(seed, n, m, threshold, block, gated):
+    """One entry a row that has any allowed pair, the most similar one; copies of rows among them."""
+    random = np.random.default_rng(seed)
+    theirs = points(seed, m)
+    copies = random.integers(0, 3, n) == 0 if m else np.zeros(n, bool)
+    mine = points(seed + 1, n)
+    mine[copies] = theirs[random.integers(0, max(1, m), copies.sum())]
+    first, second = random.integers(0, 4, n), random.integers(0, 4, m)
+    gate = (lambda i, j: np.abs(first[i][:, None] - second[j][None]) <= 1) if gated else None
+    found = leaks_between(mine, theirs, threshold, allowed=gate, block=block)
+    slow = {}
+    for i in range(n):
+        pairs = [j for j in range(m) if not gated or abs(first[i] - second[j]) <= 1]
+        best = max(((mine[i].astype(float) @ theirs[j].astype(float), -j) for j in pairs), default=None)
+        if best is not None and abs(best[0] - threshold) < 3 * TOLERANCE:
+            return  # as near to the threshold as rounding
+        if best is not None and best[0] >= threshold:
+            slow[i] = best[0]
+    assert found.row.tolist() == sorted(slow)
+    np.testing.assert_allclose(found.similarity, [slow[i] for i in sorted(slow)], atol=3 * TOLERANCE)
+    assert (found.similarity <= 1).all()
+    if not gated and threshold < 0.999:
+        assert (found.similarity[np.isin(found.row, np.flatnonzero(copies))] == 1).all()
+
+
+def test_leaks_have_no_limit_and_little_memory():
+    """Ten thousand frames that all look like all of five hundred: five million pairs, all rows found."""
+    features = np.repeat(points(7, 1), 10_000, axis=0)
+    others = np.concatenate([points(8, 1), features[:500]])
+    tracemalloc.start()
+    found = leaks_between(features, others, 0.99)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.row.tolist() == list(range(10_000))
+    assert (found.like == 1).all()
+    assert (found.similarity == 1).all()
+    assert most < 40e6
+
+
+def test_frames_of_the_same_pixels_are_alike_whatever_their_features():
+    found = leaks_between(points(1, 3), points(2, 2), 0.9999, same=(["a", "", "b"], ["b", ""]))
+    assert (found.row.tolist(), found.like.tolist(), found.similarity.tolist()) == ([2], [0], [1.0])
 
 
 def test_leaks_across_the_splits_of_a_store(tmp_path):

@@ -54,12 +54,6 @@ def measure(units: Units, predicted: np.ndarray, scores: np.ndarray, draws: Draw
         ``MEASURES`` -> () or (B,), and ``PER_CLASS`` -> (C,) or (B, C); NaN where a class is missing.
     """
     classes = len(units.class_names)
-    if draws is None:
-        counts = metrics.confusion(units.target, predicted, classes)
-    else:
-        per_patient = np.zeros((draws.counts.shape[1], classes * classes))
-        np.add.at(per_patient, (draws.of_cases(units), units.target * classes + predicted), 1)
-        counts = (draws.counts @ per_patient).reshape(-1, classes, classes)
     curves: dict[str, list] = {"class_auroc": [], "average_precision": []}
     for weights in _weights(units, draws):
         for name, of in (("class_auroc", metrics.auroc), ("average_precision", metrics.average_precision)):
@@ -69,17 +63,40 @@ def measure(units: Units, predicted: np.ndarray, scores: np.ndarray, draws: Draw
     area, steps = (area[0], steps[0]) if draws is None else (area, steps)
     whole = area[..., 1] if classes == 2 else metrics.mean_defined(area)
     return {
+        **counted(units, predicted, draws),
+        "auroc": whole,
+        "class_auroc": area,
+        "average_precision": steps,
+    }
+
+
+def counted(units: Units, predicted: np.ndarray, draws: Draws | None) -> dict[str, np.ndarray]:
+    """Compute the measures that need no scores, once or for every resample; shapes as in `measure`."""
+    classes = len(units.class_names)
+    if draws is None:
+        counts = metrics.confusion(units.target, predicted, classes)
+    else:
+        per_patient = np.zeros((draws.counts.shape[1], classes * classes))
+        np.add.at(per_patient, (draws.of_cases(units), units.target * classes + predicted), 1)
+        counts = (draws.counts @ per_patient).reshape(-1, classes, classes)
+    return {
         "accuracy": metrics.accuracy(counts),
         "balanced_accuracy": metrics.balanced_accuracy(counts),
         "macro_f1": metrics.macro_f1(counts),
-        "auroc": whole,
         "precision": metrics.precision(counts),
         "recall": metrics.recall(counts),
         "specificity": metrics.specificity(counts),
         "f1": metrics.f1(counts),
-        "class_auroc": area,
-        "average_precision": steps,
     }
+
+
+def plain(value: float | np.ndarray) -> float | None:
+    """A float that JSON can hold: six decimals, None for NaN.
+
+    >>> plain(np.nan), plain(0.12345678)
+    (None, 0.123457)
+    """
+    return round(float(value), 6) if np.isfinite(value) else None
 
 
 def interval(values: np.ndarray, confidence: float, patients: int) -> tuple[float, float]:

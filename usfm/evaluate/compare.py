@@ -7,8 +7,7 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.evaluate import bootstrap
-from usfm.evaluate.bootstrap import MEASURES
-from usfm.evaluate.summary import plain
+from usfm.evaluate.bootstrap import MEASURES, plain
 from usfm.evaluate.units import Units, of
 from usfm.tasks.predictions import Predictions
 

@@ -1,4 +1,4 @@
-"""Ask a finished run about a store that it has never seen: another hospital, another scanner."""
+"""Ask a finished run about frames that it has never seen: another hospital, another scanner."""
 
 import json
 import tomllib
@@ -15,7 +15,9 @@ from usfm.tasks.folds import group_frames
 from usfm.tasks.predictions import Predictions
 
 
-def predict(path: str | Path, seen: Predictions, store: Store, device: str = "auto") -> Predictions:
+def predict(
+    path: str | Path, seen: Predictions, store: Store, device: str = "auto", among: np.ndarray | None = None
+) -> Predictions:
     """Let the probes of a run score the labelled frames of another store.
 
     The run's encoder is loaded again from its recipe and must be the same one; the scores are the mean over the probes
@@ -26,6 +28,7 @@ def predict(path: str | Path, seen: Predictions, store: Store, device: str = "au
         seen: its predictions.
         store: with class labels; classes that the run does not know are left out, and it is said.
         device: for the encoder.
+        among: (n,) int rows of the store that may be scored; default: all.
 
     Returns:
         One row a frame, split "test", fold "external".
@@ -38,8 +41,9 @@ def predict(path: str | Path, seen: Predictions, store: Store, device: str = "au
     store.require(classes=True)
     label, known = store.labels_class(), {name: c for c, name in enumerate(seen.class_names)}
     names = np.array([*store.class_names, ""], object)[label]
-    rows = np.flatnonzero(np.array([name in known for name in names], bool))
-    strange = sorted(set(names[label >= 0]) - set(known))
+    among = np.flatnonzero(label >= 0) if among is None else among
+    rows = among[np.array([name in known for name in names[among]], bool)]
+    strange = sorted(set(names[among]) - set(known) - {""})
     if not len(rows):
         raise RequestError(
             f"{store.paths[0]}: none of its classes ({', '.join(strange)}) is one that {path.name} knows "
@@ -75,25 +79,8 @@ def predict(path: str | Path, seen: Predictions, store: Store, device: str = "au
         scores=np.mean(each, axis=0).astype(np.float32),
         majority=np.full(len(rows), int(np.argmax([counts[name] for name in seen.class_names])), np.int32),
         class_names=seen.class_names,
+        training=seen.training,
     )
-
-
-def unseen(seen: Predictions, store: Store) -> bool:
-    """Whether a store is new to a run.
-
-    Raises:
-        RequestError: it holds some frames that the run has worked on, and others that it has not.
-    """
-    have = set(store.column("frame_id").tolist())
-    both = sum(name in have for name in seen.frame_id)
-    content = {name.split(":")[0].split("~")[0] for name in have}
-    used = {name.split(":")[0].split("~")[0] for name in seen.frame_id}
-    if not both and content & used:
-        raise RequestError(
-            f"{store.paths[0]}: {len(content & used)} of its files are in the run's own data, yet with other frames; "
-            "give the store that the run was made from, or one without them"
-        )
-    return not both
 
 
 def _parts(path: Path) -> tuple[dict[str, np.ndarray], dict, dict]:

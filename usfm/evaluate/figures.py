@@ -34,7 +34,7 @@ def of_run(run: dict, units: Units) -> dict[str, bytes]:
 
 
 def intervals(runs: list[dict]) -> dict[str, bytes]:
-    """One PNG a measure: every run with its interval; the dashed line is the majority class (the harder one)."""
+    """One PNG a measure: every run with its interval; the dashed line is the harder constant answer."""
     pictures = {}
     for name in MEASURES:
         rows, line = {}, None

@@ -10,10 +10,12 @@ _DEFINITIONS = (
     ("macro F1", "mean over classes of 2 TP / (2 TP + FP + FN)"),
     ("AUROC", "chance that a positive case scores above a negative one, ties half; two classes: of the second; "
               "more: mean over one class against the rest; scores of all folds are pooled"),
-    ("majority", "the better of two constant answers: the most frequent class in the training of each fold, and the "
-                 "most frequent class among the measured cases"),
-    ("beats majority", "the interval of the difference in accuracy, the same patients drawn for both, lies above zero "
-                       "for both constant answers"),
+    ("constant answer", "the harder of those that mean something for a measure. Accuracy: the most frequent class in "
+                        "the training of each fold, and the most frequent class among the measured cases. Balanced "
+                        "accuracy: the same class of the training, and chance. AUROC: 0.5. Macro F1: none, since "
+                        "guessing beats any constant answer"),
+    ("beats", "the interval of the difference to the harder constant answer, the same patients drawn for both, lies "
+              "above zero; 'beats majority' is that of accuracy"),
     ("interval", "expanded percentiles over resamples of patients with replacement (Hesterberg 2015): a patient's "
                  "cases come and go together; the fitted probe stays as it is, so chance in training is not in it"),
 )  # fmt: skip
@@ -44,7 +46,7 @@ def _result(report: dict, pictures: dict[str, bytes]) -> str:
     body = "".join(html.note(text) for text in report["notes"])
     body += html.table(tables.columns(), tables.rows(report["runs"]))
     body += "".join(html.figure(pictures[name], width_px=480) for name in MEASURES if name in pictures)
-    return body + html.paragraph("Dashed line: the majority class.")
+    return body + html.paragraph("Dashed line: the harder constant answer.")
 
 
 def _run(run: dict, pictures: dict[str, bytes], sheet: bytes | None) -> str:
@@ -55,13 +57,14 @@ def _run(run: dict, pictures: dict[str, bytes], sheet: bytes | None) -> str:
         f"({encoder.get('model', encoder.get('kind', '?'))}): {run['n']['frames']:,} frames, "
         f"{run['n']['cases']:,} cases, {run['n']['patients']:,} patients."
     )
-    heads = ["measure", "value", "majority", "difference", "beats majority"]
+    heads = ["measure", "value", "constant answer", "its value", "difference", "beats it"]
     lines = []
     for name in MEASURES:
         e, m = run["metrics"][name], run["metrics"][name]["majority"]
         difference = {"value": m["difference"], "low": m["low"], "high": m["high"]}
         value = "-" if m["value"] is None else f"{m['value']:.3f}"
-        lines.append([tables.TITLES[name], tables.words(e), value, tables.words(difference), m["beaten"]])
+        answer, difference = m["answer"] or "-", tables.words(difference)
+        lines.append([tables.TITLES[name], tables.words(e), answer, value, difference, tables.verdict(m["beaten"])])
     body += html.table(heads, lines)
     for name, text in (("confusion", "cases, and share of the true class"), ("roc", "ROC, area in brackets"),
                        ("calibration", "calibration: on the diagonal, scores are honest probabilities")):  # fmt: skip

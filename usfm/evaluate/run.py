@@ -10,7 +10,7 @@ import numpy as np
 from usfm import console
 from usfm.config import Request, content_dict, did_you_mean
 from usfm.errors import RequestError
-from usfm.evaluate import bootstrap, compare, external, figures, page, summary, tables
+from usfm.evaluate import bootstrap, compare, external, figures, notes, overlap, page, summary, tables
 from usfm.evaluate.config import FORMATS, Config
 from usfm.evaluate.units import Units, of
 from usfm.jobs.outputs import key_in, up_to_date, whole_directory
@@ -20,8 +20,6 @@ from usfm.seeding import stream
 from usfm.store.reader import Store
 from usfm.tasks import predictions
 from usfm.tasks.predictions import Predictions
-
-FEW_PATIENTS = 40  # under it fewer than 95 of 100 intervals hold the truth (docs/evaluation.md)
 
 
 def run(config: Config, request: Request) -> dict:
@@ -39,15 +37,17 @@ def run(config: Config, request: Request) -> dict:
     """
     started = time.monotonic()
     formats = _check(config, request)
-    held = _read(request.inputs)
+    whole = _read(request.inputs)
+    held = {name: _scored(name, each) for name, each in whole.items()}
     store = Store.open(config.store).require() if config.store else None
     out = Path(str(request.out))
-    new = [name for name, each in held.items() if store is not None and external.unseen(each, store)]
+    new = _met(whole, request.inputs, store)
     if request.dry_run:
         for name, each in held.items():
             console.say(f"{name}: {len(each):,} frames, {len(set(each.group.tolist())):,} patients")
         if new:
-            console.say(f"would score the store's {len(store or ()):,} frames with {', '.join(new)}")
+            frames = max(len(meeting.new) for meeting in new.values())
+            console.say(f"would score {frames:,} frames of the store given with --in with {', '.join(new)}")
         console.say(f"would write {out}")
         return {**_summary(out, held, [], 0.0), "dry_run": True}
     inputs = [file_sha256(_file(path)) for path in request.inputs]
@@ -57,9 +57,9 @@ def run(config: Config, request: Request) -> dict:
         return {**_summary(out, held, report["runs"], 0.0), "up_to_date": True}
     for name, path in zip(list(held), request.inputs, strict=True):
         if name in new and store is not None:
-            held[name] = external.predict(path, held[name], store, request.device)
+            held[name] = external.predict(path, whole[name], store, request.device, new[name].new)
     report, units = _measure(config, request, held)
-    report["notes"] += [f"{name}: scored the store given with --in, which it has never seen" for name in new]
+    report["notes"] += [f"{name}: {meeting.sentence()}" for name, meeting in new.items()]
     report |= {"key": key, "seconds": round(time.monotonic() - started, 2)}
     _write(out, report, formats, config, units, held, store)
     _say(report)
@@ -95,23 +95,39 @@ def _read(paths: tuple[str, ...]) -> dict[str, Predictions]:
     for path, mine in zip(paths, parts, strict=True):
         depth = next(d for d in range(1, len(mine) + 1) if sum(other[-d:] == mine[-d:] for other in parts) == 1)
         whole = predictions.read(path)
-        name = "/".join(mine[-depth:])
         if not len(whole):
             raise RequestError(f"{path}: its predictions hold no frame")
-        if (whole.split == "test").any():
-            whole = whole.take(whole.split == "test")
-        else:
-            console.warn(f"{name} has no test frames; measured on its val frames")
-        held[name] = whole
+        both = overlap.within(whole)["frames"]
+        if both:
+            raise RequestError(
+                f"{path}: {both:,} of its {len(whole):,} scored frames are also in the training of the fold that "
+                "scored them, so its scores are no evidence; make the run again"
+            )
+        held["/".join(mine[-depth:])] = whole
     return held
 
 
-def _about(path: str) -> dict:
-    card = Path(path) / "card.json"
-    if not card.is_file():
+def _scored(name: str, whole: Predictions) -> Predictions:
+    """The test frames of a run, else its val frames."""
+    if (whole.split == "test").any():
+        return whole.take(whole.split == "test")
+    console.warn(f"{name} has no test frames; measured on its val frames")
+    return whole
+
+
+def _met(whole: dict[str, Predictions], paths: tuple[str, ...], store: Store | None) -> dict[str, overlap.Meeting]:
+    """The runs that are asked about the store given with ``--in``, each with what of it is new to it."""
+    if store is None:
         return {}
-    whole = json.loads(card.read_text(encoding="utf-8"))
-    return {name: whole.get(name) for name in ("task", "protocol", "encoder", "inputs", "settings", "seed", "counts")}
+    met = {name: overlap.meet(path, each, store) for (name, each), path in zip(whole.items(), paths, strict=True)}
+    new = {name: meeting for name, meeting in met.items() if not meeting.own}
+    for name, meeting in new.items():
+        if not meeting.training_known:
+            console.warn(
+                f"{name}: its predictions do not hold the frames that it was trained on (made by an older usfm), so "
+                "they cannot be told from new ones; make the run again with --overwrite"
+            )
+    return new
 
 
 def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> tuple[dict, dict[str, Units]]:
@@ -121,7 +137,7 @@ def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> 
             units[name] = of(frames, config.aggregate)
             draws = bootstrap.draw(units[name].group, config.bootstrap, stream(request.seed, "bootstrap"))
             measured = summary.summarise(units[name], draws, config.confidence)
-            runs.append({"name": name, "about": _about(path), **measured})
+            runs.append({"name": name, "about": notes.about(path), **measured})
             bar.advance(1)
     comparisons = []
     if config.compare:
@@ -133,31 +149,12 @@ def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> 
         "bootstrap": config.bootstrap,
         "confidence": config.confidence,
         "seed": request.seed,
-        "notes": _notes(config, held, runs),
+        "notes": notes.of_runs(runs, held, dict(zip(held, request.inputs, strict=True)), config.bootstrap),
         "runs": runs,
         "comparisons": comparisons,
         "software": software(),
     }
     return report, units
-
-
-def _notes(config: Config, held: dict[str, Predictions], runs: list[dict]) -> list[str]:
-    notes = []
-    for run in runs:
-        name, patients = run["name"], run["n"]["patients"]
-        if patients < FEW_PATIENTS:
-            notes.append(f"{name}: {patients} patients; intervals from fewer than {FEW_PATIENTS} are too narrow")
-        undefined = max(e["undefined"] for e in run["metrics"].values())
-        if undefined:
-            notes.append(
-                f"{name}: a class was missing in {undefined} of {config.bootstrap} resamples; they are left out"
-            )
-        without = int((held[name].patient == "").sum())
-        if without:
-            notes.append(f"{name}: {without} frames have no patient; their clip is drawn instead")
-    if len({frozenset(each.frame_id.tolist()) for each in held.values()}) > 1:
-        notes.append("the runs were measured on different frames; use --compare, which takes the frames they share")
-    return notes
 
 
 def _write(
@@ -220,6 +217,7 @@ def _summary(out: Path, held: dict[str, Predictions], runs: list[dict], seconds:
         "sources": len(np.unique(np.concatenate([each.source.astype(str) for each in held.values()]))),
         "seconds": round(seconds, 2),
         "frames_per_s": None,
+        "leaks": sum(notes.leaking(run, held[run["name"]]) for run in runs),
         "runs": [
             {
                 "name": run["name"],

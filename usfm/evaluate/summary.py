@@ -1,9 +1,9 @@
-"""One run's measures with their intervals, beside the majority class."""
+"""One run's measures with their intervals, beside the harder constant answer."""
 
 import numpy as np
 
-from usfm.evaluate import bootstrap
-from usfm.evaluate.bootstrap import MEASURES, PER_CLASS, Draws
+from usfm.evaluate import bootstrap, constants
+from usfm.evaluate.bootstrap import MEASURES, PER_CLASS, Draws, plain
 from usfm.evaluate.units import Units
 from usfm.tasks import metrics
 
@@ -17,17 +17,19 @@ def summarise(units: Units, draws: Draws, confidence: float) -> dict:
         confidence: of the intervals.
 
     Returns:
-        JSON values: ``n``, ``metrics`` (name -> value, low, high, undefined, majority), ``beats_majority``,
-        ``per_class``, ``confusion``, ``calibration``, ``folds``.
+        JSON values: ``n``, ``metrics`` (name -> value, low, high, undefined, and ``majority``, see
+        `constants.beside`), ``beats_majority`` (in accuracy), ``per_class``, ``confusion``, ``calibration``, ``folds``.
     """
     classes = len(units.class_names)
     point = bootstrap.measure(units, units.predicted, units.scores, None)
     drawn = bootstrap.measure(units, units.predicted, units.scores, draws)
-    against = _references(units, draws)
+    constant = constants.answers(units, draws)
     measured = {}
     for name in MEASURES:
         measured[name] = estimate(point[name], drawn[name], confidence, units.patients)
-        measured[name]["majority"] = _beside(name, point, drawn, against, confidence, units.patients)
+        measured[name]["majority"] = constants.beside(
+            float(point[name]), drawn[name], constant.get(name, {}), confidence, units.patients
+        )
     counts = metrics.confusion(units.target, units.predicted, classes)
     return {
         "n": {
@@ -39,7 +41,7 @@ def summarise(units: Units, draws: Draws, confidence: float) -> dict:
             ),
         },
         "metrics": measured,
-        "beats_majority": measured["accuracy"]["majority"]["beaten"],
+        "beats_majority": bool(measured["accuracy"]["majority"]["beaten"]),
         "per_class": [_of_class(units, c, point, drawn, confidence) for c in range(classes)],
         "confusion": counts.tolist(),
         "calibration": {
@@ -62,40 +64,6 @@ def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: 
     }
 
 
-def plain(value: float | np.ndarray) -> float | None:
-    """A float that JSON can hold: six decimals, None for NaN."""
-    return round(float(value), 6) if np.isfinite(value) else None
-
-
-def _references(units: Units, draws: Draws) -> dict[str, tuple[dict, dict]]:
-    """Two constant classifiers: the training majority of each fold, and the majority of the measured cases themselves.
-
-    In cross-validation of balanced classes the training majority is the minority of the held-out fold, so it alone
-    would be too easy to beat.
-    """
-    overall = np.bincount(units.target, minlength=len(units.class_names)).argmax()
-    flat = np.zeros_like(units.scores)
-    constants = {"training": units.majority, "overall": np.full(len(units), overall)}
-    return {
-        name: (bootstrap.measure(units, said, flat, None), bootstrap.measure(units, said, flat, draws))
-        for name, said in constants.items()
-    }
-
-
-def _beside(name: str, point: dict, drawn: dict, against: dict, confidence: float, patients: int) -> dict:
-    rows = {}
-    for reference, (value, resampled) in against.items():
-        low, high = bootstrap.interval(drawn[name] - resampled[name], confidence, patients)
-        rows[reference] = {
-            "value": plain(value[name]),
-            "difference": plain(point[name] - value[name]),
-            "low": plain(low),
-            "high": plain(high),
-        }
-    harder = max(rows.values(), key=lambda row: -1.0 if row["value"] is None else row["value"])
-    return {**harder, "beaten": all((row["low"] or 0) > 0 for row in rows.values()), "references": rows}
-
-
 def _of_class(units: Units, c: int, point: dict, drawn: dict, confidence: float) -> dict:
     row: dict = {"class": units.class_names[c], "cases": int((units.target == c).sum())}
     row["patients"] = len(set(units.group[units.target == c].tolist()))
@@ -115,7 +83,7 @@ def _folds(units: Units) -> list[dict]:
                 "cases": int(mine.sum()),
                 "patients": len(set(units.group[mine].tolist())),
                 "accuracy": plain(metrics.accuracy(counts)),
-                "majority_accuracy": plain((units.majority[mine] == units.target[mine]).mean()),
+                "majority_accuracy": plain(metrics.constant_accuracy(units.target[mine], units.majority[mine])),
                 "balanced_accuracy": plain(metrics.balanced_accuracy(counts)),
                 "macro_f1": plain(metrics.macro_f1(counts)),
                 "auroc": plain(metrics.macro_auroc(units.target[mine], units.scores[mine])),

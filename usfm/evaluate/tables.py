@@ -25,6 +25,11 @@ def words(estimate: dict, digits: int = 3) -> str:
     return f"{text} [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
 
 
+def verdict(beaten: bool | None) -> str:
+    """Whether a constant answer is beaten; a dash where that was not asked or has no interval."""
+    return "-" if beaten is None else "yes" if beaten else "no"
+
+
 def columns() -> list[str]:
     """Heads of `rows`."""
     return ["run", "cases", "patients", *TITLES.values(), "majority accuracy", "beats majority"]
@@ -43,7 +48,7 @@ def rows(runs: Sequence[dict]) -> list[list[str]]:
                 str(run["n"]["patients"]),
                 *(words(measured[name]) for name in MEASURES),
                 "-" if majority is None else f"{majority:.3f}",
-                "yes" if run["beats_majority"] else "no",
+                verdict(measured["accuracy"]["majority"]["beaten"]),
             ]
         )
     return lines

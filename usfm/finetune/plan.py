@@ -6,8 +6,8 @@ import numpy as np
 
 from usfm import console
 from usfm.errors import RequestError
-from usfm.screening.features import THRESHOLD, visual_features
-from usfm.screening.leaks import pairs_between
+from usfm.screening.features import visual_features
+from usfm.screening.leaks import leaks_between
 from usfm.seeding import stream
 from usfm.store.reader import Store
 from usfm.tasks.folds import Fold, Groups, fraction_of, group_frames, groups_per_class, stratified
@@ -86,22 +86,31 @@ def patients_of(plan: Plan, where: np.ndarray) -> int:
     return len(np.unique(plan.groups.code[where]))
 
 
-def leaks(store: Store, plan: Plan) -> int:
-    """Count held-out frames that look the same as a training frame of another patient, and say so.
+def leaks(store: Store, plan: Plan) -> list[dict]:
+    """Find the held-out frames that look like a training frame of another patient.
 
-    "The same" is the cosine of the visual screening (`usfm.screening`), which all frames with labels go through.
+    "Like" is the cosine of the visual screening (`usfm.screening`), which all frames with labels go through.
+
+    Returns:
+        One row a fold and held-out frame: fold, frame_id, source, patient, similarity, and frame_id, source and
+        patient of the most similar training frame (``like_...``).
     """
     features = visual_features(store, plan.rows)
-    leaking: set[int] = set()
+    about = {
+        "frame_id": store.column("frame_id")[plan.rows],
+        "source": store.of_frames("path")[plan.rows],
+        "patient": store.of_frames("patient")[plan.rows],
+    }
+    digest = store.column("digest")[plan.rows]
+    found = []
     for fold in plan.folds:
-        found = pairs_between(features[fold.held], features[fold.train])
-        leaking |= set(fold.held[found.i].tolist())
-    if leaking:
-        console.warn(
-            f"{len(leaking)} held-out frames look the same as a training frame of another patient (cosine of "
-            f"{THRESHOLD} or more): the result is too good; see 'usfm dedup'"
-        )
-    return len(leaking)
+        same = digest[fold.held].tolist(), digest[fold.train].tolist()
+        near = leaks_between(features[fold.held], features[fold.train], same=same)
+        for row, like, similarity in zip(fold.held[near.row], fold.train[near.like], near.similarity, strict=True):
+            line = {"fold": fold.name, **{name: values[row] for name, values in about.items()}}
+            line["similarity"] = round(float(similarity), 6)
+            found.append(line | {f"like_{name}": values[like] for name, values in about.items()})
+    return found
 
 
 def _groups(store: Store, rows: np.ndarray) -> Groups:

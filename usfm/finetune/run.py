@@ -1,5 +1,6 @@
 """Fit a downstream task on top of an encoder."""
 
+import csv
 import json
 import time
 from collections import Counter
@@ -16,11 +17,15 @@ from usfm.jobs.outputs import key_in, up_to_date, whole_directory
 from usfm.model import embedders, features
 from usfm.pictures import curves, matrix
 from usfm.provenance import digest, software
+from usfm.screening.features import THRESHOLD
 from usfm.store.reader import Store
 from usfm.tasks import TASKS, metrics, predictions
 from usfm.tasks.contract import Fitted
 from usfm.tasks.folds import Fold
-from usfm.tasks.predictions import Predictions
+from usfm.tasks.predictions import Predictions, Training
+
+LEAKS = "leaks.csv"
+"""Held-out frames that look like a training frame of another patient."""
 
 
 def run(config: Config, request: Request) -> dict:
@@ -58,6 +63,7 @@ def run(config: Config, request: Request) -> dict:
             "up_to_date": True,
         }
     leaks = planning.leaks(store, plan)
+    leaking = len({line["frame_id"] for line in leaks})
     with console.progress(f"embedding with {embedder.name}", len(plan.rows)) as bar:
         vectors = features.cached(
             store, plan.rows, embedder, out.parent / ".features", batch_size=config.batch_size, advance=bar.advance
@@ -71,7 +77,7 @@ def run(config: Config, request: Request) -> dict:
             lines.append(line)
             arrays |= {f"{fold.name}.{name}": array for name, array in fitted.arrays.items()}
             bar.advance(1)
-    whole = _joined(parts)
+    whole = predictions.joined(parts)
     measured = _frame_metrics(whole)
     seconds = time.monotonic() - started
     card = {
@@ -83,7 +89,7 @@ def run(config: Config, request: Request) -> dict:
         "inputs": {"store": store.content_id},
         "class_names": list(plan.class_names),
         "counts": _counts(plan),
-        "leaks": leaks,
+        "leaks": leaking,
         "folds": lines,
         "frame_metrics": measured,
         "settings": content_dict(config),
@@ -97,12 +103,19 @@ def run(config: Config, request: Request) -> dict:
         predictions.write(new / predictions.FILE, whole, about)
         (new / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         (new / "recipe.toml").write_text(to_toml({"finetune": as_dict(config)}), encoding="utf-8")
+        if leaks:
+            _write_leaks(new / LEAKS, leaks)
         if arrays:
             np.savez(new / "probe.npz", **arrays)
         _figures(new / "figures", whole)
         (new / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     _say_result(whole, measured, config, embedder.name)
-    return {**_summary(plan, store, out, seconds, leaks), **measured}
+    if leaks:
+        console.warn(
+            f"too optimistic: {leaking:,} of {len(set(whole.frame_id.tolist())):,} held-out frames look like a "
+            f"training frame of another patient (cosine of {THRESHOLD} or more); list in {out / LEAKS}"
+        )
+    return {**_summary(plan, store, out, seconds, leaking), **measured}
 
 
 def _check(config: Config, request: Request) -> None:
@@ -136,11 +149,12 @@ def _fit(
         console.warn(f"fold {fold.name} is trained without any frame of: {names}")
     if fitted.chosen.get("not_converged") or fitted.chosen.get("inner_not_converged"):
         console.warn("the logistic regression did not always converge in 1000 steps; see metrics.jsonl")
-    rows = plan.rows[fold.held]
+    rows, trained = plan.rows[fold.held], plan.rows[fold.train]
+    name, path, patient = store.column("frame_id"), store.of_frames("path"), store.of_frames("patient")
     part = Predictions(
-        frame_id=store.column("frame_id")[rows],
-        source=store.of_frames("path")[rows],
-        patient=store.of_frames("patient")[rows],
+        frame_id=name[rows],
+        source=path[rows],
+        patient=patient[rows],
         group=np.array(plan.groups.names, object)[code[fold.held]],
         split=np.asarray(fold.split, object),
         fold=np.full(len(rows), fold.name, object),
@@ -148,6 +162,7 @@ def _fit(
         scores=scores,
         majority=np.full(len(rows), np.bincount(target[fold.train], minlength=classes).argmax(), np.int32),
         class_names=plan.class_names,
+        training=Training(name[trained], path[trained], patient[trained], np.full(len(trained), fold.name, object)),
     )
     line = {
         "fold": fold.name,
@@ -162,10 +177,11 @@ def _fit(
     return part, line, fitted
 
 
-def _joined(parts: list[Predictions]) -> Predictions:
-    columns = [name for name in vars(parts[0]) if name != "class_names"]
-    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
-    return Predictions(**whole, class_names=parts[0].class_names)
+def _write_leaks(path: Path, leaks: list[dict]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(leaks[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(leaks)
 
 
 def _frame_metrics(held: Predictions) -> dict:
@@ -175,7 +191,7 @@ def _frame_metrics(held: Predictions) -> dict:
     counts = metrics.confusion(held.target, held.scores.argmax(1), classes)
     values = {
         "accuracy": metrics.accuracy(counts),
-        "majority_accuracy": np.mean(held.majority == held.target),
+        "majority_accuracy": metrics.constant_accuracy(held.target, held.majority),
         "balanced_accuracy": metrics.balanced_accuracy(counts),
         "macro_f1": metrics.macro_f1(counts),
         "auroc": metrics.macro_auroc(held.target, held.scores),

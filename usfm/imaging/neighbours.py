@@ -7,8 +7,40 @@ import numpy as np
 Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(rows i, rows j) -> (len i, len j) bool: which pairs may count at all (a time window, a second distance)."""
 
-TOLERANCE = 1e-6
-"""Rounding of float32 products: a similarity this far below the threshold still reaches it."""
+TOLERANCE = 2e-6
+"""Rounding of float32 products: a similarity this far below a threshold still reaches it, one this near to 1 is 1."""
+
+
+def reaches(similarity: np.ndarray, threshold: float) -> np.ndarray:
+    """Which similarities reach a threshold: the one meaning of a threshold in all searches.
+
+    Args:
+        similarity: cosines, any shape.
+        threshold: Cosine, -1 to 1.
+
+    Returns:
+        bool, the same shape: at or above the threshold, but for `TOLERANCE`.
+
+    >>> reaches(np.float32([0.94, 0.9499999, 0.96]), 0.95).tolist()
+    [False, True, True]
+    """
+    return similarity >= threshold - TOLERANCE
+
+
+def cosines(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Similarities of all pairs of two sets, within [-1, 1].
+
+    Args:
+        features: (n, D) float32 rows of length 1.
+        others: (m, D) float32 rows of length 1.
+
+    Returns:
+        (n, m) float32; exactly 1 for equal rows.
+    """
+    tile = features @ others.T
+    np.maximum(tile, -1.0, out=tile)
+    tile[tile >= 1.0 - TOLERANCE] = 1.0
+    return tile
 
 
 def cosine_blocks(
@@ -28,7 +60,7 @@ def cosine_blocks(
     other = features if against is None else against
     for row in range(0, len(features), block):
         for column in range(row if against is None else 0, len(other), block):
-            yield row, column, features[row : row + block] @ other[column : column + block].T
+            yield row, column, cosines(features[row : row + block], other[column : column + block])
 
 
 def cosine_pairs(
@@ -57,7 +89,7 @@ def cosine_pairs(
     """
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for row, column, tile in cosine_blocks(features, against, block=block):
-        hit = tile >= threshold - TOLERANCE
+        hit = reaches(tile, threshold)
         if against is None and row == column:
             hit &= np.triu(np.ones_like(hit), 1)
         if allowed is not None and hit.any():
@@ -69,6 +101,40 @@ def cosine_pairs(
     i, j, similarity = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((j, i))
     return i[order], j[order], similarity[order]
+
+
+def nearest(
+    features: np.ndarray, others: np.ndarray, *, block: int = 1024, allowed: Allowed | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The most similar row of another set for each row, exactly; one tile in memory, however many pairs are near.
+
+    Args:
+        features: (n, D) float32 rows of length 1.
+        others: (m, D) float32 rows of length 1.
+        block: Rows of a tile.
+        allowed: Further condition on the pairs; default: none.
+
+    Returns:
+        (n,) int64 row of `others`, the first of equals; -1 where no pair is allowed. (n,) float32 similarity to it,
+        -inf where there is none.
+
+    >>> row, similarity = nearest(np.float32([[1, 0], [0, 1]]), np.float32([[0.6, 0.8], [1, 0]]))
+    >>> row.tolist(), similarity.round(3).tolist()
+    ([1, 0], [1.0, 0.8])
+    """
+    best = np.full(len(features), -np.inf, np.float32)
+    row_of = np.full(len(features), -1, np.int64)
+    for row, column, tile in cosine_blocks(features, others, block=block):
+        if allowed is not None:
+            pairs = allowed(np.arange(row, row + tile.shape[0]), np.arange(column, column + tile.shape[1]))
+            tile[~pairs] = -np.inf
+        at = tile.argmax(axis=1)
+        value = tile[np.arange(len(tile)), at]
+        mine = slice(row, row + len(tile))
+        better = value > best[mine]
+        best[mine] = np.where(better, value, best[mine])
+        row_of[mine] = np.where(better, at + column, row_of[mine])
+    return row_of, best
 
 
 def star_cover(
@@ -136,7 +202,6 @@ def cover(
     kept = np.empty(len(features), np.int64)
     kept_features = np.empty_like(features)
     count = 0
-    limit = threshold - TOLERANCE
 
     for start in range(0, len(order), block):
         rows = order[start : start + block]
@@ -146,16 +211,16 @@ def cover(
 
         for first in range(0, count, 4 * block):
             candidates = kept[first : min(first + 4 * block, count)]
-            tile = mine @ kept_features[first : first + len(candidates)].T
+            tile = cosines(mine, kept_features[first : first + len(candidates)])
             if allowed is not None:
                 tile[~allowed(rows, candidates)] = -np.inf
             column = tile.argmax(axis=1)
             value = tile[np.arange(len(rows)), column]
-            better = (value >= limit) & (value > best)
+            better = reaches(value, threshold) & (value > best)
             best[better], keeper[better] = value[better], candidates[column[better]]
 
-        within = mine @ mine.T
-        near = within >= limit
+        within = cosines(mine, mine)
+        near = reaches(within, threshold)
         if allowed is not None:
             near &= allowed(rows, rows)
         for position in range(len(rows)):

@@ -1,11 +1,11 @@
 """Near-duplicates that should not be: across splits, patients or labels, and between two stores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from usfm.imaging.neighbours import cosine_blocks
+from usfm.imaging.neighbours import Allowed, cosine_blocks, nearest, reaches
 from usfm.screening.features import THRESHOLD, visual_features
 from usfm.store.reader import Store
 
@@ -30,6 +30,60 @@ class Pairs:
         return len(self.i)
 
 
+@dataclass(frozen=True)
+class Leaks:
+    """Rows of one set that look like a row of another; one entry a row, whatever the number of pairs.
+
+    Attributes:
+        row: (k,) int64 rows of the first set, rising.
+        like: (k,) int64 the most similar row of the second set, for each.
+        similarity: (k,) float32 cosine of the two.
+    """
+
+    row: np.ndarray
+    like: np.ndarray
+    similarity: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+def leaks_between(
+    features: np.ndarray,
+    others: np.ndarray,
+    threshold: float = THRESHOLD,
+    *,
+    allowed: Allowed | None = None,
+    same: tuple[Sequence[str], Sequence[str]] | None = None,
+    block: int = 1024,
+) -> Leaks:
+    """Which frames of a set look like some frame of another: the most similar one for each, with no limit on pairs.
+
+    Args:
+        features: (n, D) float32 rows of length 1.
+        others: (m, D) float32 rows of length 1.
+        threshold: Cosine, -1 to 1.
+        allowed: Further condition on the pairs, such as the distance of their hashes; default: none.
+        same: Digests of the pixels of both sets; frames of equal digest are alike whatever their features ("" is none).
+        block: Rows compared at a time; memory grows with n and m, never with the pairs found.
+
+    >>> found = leaks_between(np.float32([[1, 0], [0, 1]]), np.float32([[1, 0], [1, 0]]))
+    >>> found.row.tolist(), found.like.tolist(), found.similarity.tolist()
+    ([0], [0], [1.0])
+    """
+    like, similarity = nearest(features, others, block=block, allowed=allowed)
+    if same is not None:
+        place: dict[str, int] = {}
+        for row, key in enumerate(same[1]):
+            place.setdefault(key, row)
+        place.pop("", None)
+        for row, key in enumerate(same[0]):
+            if key in place:
+                like[row], similarity[row] = place[key], 1.0
+    rows = np.flatnonzero((like >= 0) & reaches(similarity, threshold))
+    return Leaks(rows, like[rows], similarity[rows])
+
+
 def unlike_pairs(
     features: np.ndarray, tags: Sequence, threshold: float = THRESHOLD, *, limit: int = 10_000, block: int = 1024
 ) -> Pairs:
@@ -50,30 +104,43 @@ def unlike_pairs(
     >>> pairs.i.tolist(), pairs.j.tolist(), pairs.total
     ([0], [1], 1)
     """
-    names = np.array([str(tag) for tag in tags], object)
-    none = (names == "") | (names == "-1")
-    _, number = np.unique(names.astype(str), return_inverse=True)
-    return _collect(features, None, threshold, limit, block, lambda i, j: (
-        (number[i][:, None] != number[j][None]) & ~none[i][:, None] & ~none[j][None]
-    ))  # fmt: skip
+    return disagreements(features, {"tags": tags}, threshold, limit=limit, block=block)["tags"]
 
 
-def pairs_between(
-    features: np.ndarray, others: np.ndarray, threshold: float = THRESHOLD, *, limit: int = 10_000, block: int = 1024
-) -> Pairs:
-    """Pairs of near-duplicates between two sets of frames, for instance pretraining data and a test set.
+def disagreements(
+    features: np.ndarray,
+    tags: Mapping[str, Sequence],
+    threshold: float = THRESHOLD,
+    *,
+    limit: int = 10_000,
+    block: int = 1024,
+) -> dict[str, Pairs]:
+    """Pairs of frames that look the same but disagree, for several kinds of tags in one pass over all pairs.
 
     Args:
         features: (n, D) float32 rows of length 1.
-        others: (m, D) float32 rows of length 1.
+        tags: kind -> (n,) tags; "" and -1 stand for none and never differ.
         threshold: Cosine, -1 to 1.
-        limit: Pairs kept at most; all are counted.
-        block: Rows compared at a time.
+        limit: Pairs kept at most of each kind; all are counted.
+        block: Rows compared at a time; memory does not grow with the pairs found.
 
     Returns:
-        The pairs; the same ones, turned round, when the sets are exchanged.
+        kind -> the pairs, i < j.
     """
-    return _collect(features, others, threshold, limit, block, None)
+    numbers = {kind: _numbered(values) for kind, values in tags.items()}
+    found = {kind: Pairs(*_NOTHING, 0) for kind in tags}
+    for row, column, tile in cosine_blocks(features, block=block):
+        hit = reaches(tile, threshold)
+        if row == column:
+            hit &= np.triu(np.ones_like(hit), 1)
+        a, b = np.nonzero(hit)
+        for kind, number in numbers.items() if len(a) else ():
+            first, second = number[a + row], number[b + column]
+            odd = (first != second) & (first >= 0) & (second >= 0)
+            if odd.any():
+                here = Pairs(a[odd] + row, b[odd] + column, tile[a[odd], b[odd]], int(odd.sum()))
+                found[kind] = _most_similar(found[kind], here, limit)
+    return found
 
 
 def split_leaks(store: Store, tags: Sequence | None = None, threshold: float = THRESHOLD) -> Pairs:
@@ -93,22 +160,18 @@ def split_leaks(store: Store, tags: Sequence | None = None, threshold: float = T
     return Pairs(rows[found.i], rows[found.j], found.similarity, found.total)
 
 
-def _collect(features, others, threshold, limit, block, allowed) -> Pairs:
-    i, j = np.empty(0, np.int64), np.empty(0, np.int64)
-    similarity = np.empty(0, np.float32)
-    total = 0
-    for row, column, tile in cosine_blocks(features, others, block=block):
-        hit = tile >= threshold
-        if others is None and row == column:
-            hit &= np.triu(np.ones_like(hit), 1)
-        if allowed is not None and hit.any():
-            hit &= allowed(np.arange(row, row + hit.shape[0]), np.arange(column, column + hit.shape[1]))
-        a, b = np.nonzero(hit)
-        total += len(a)
-        if not len(a):
-            continue
-        i, j = np.concatenate([i, a + row]), np.concatenate([j, b + column])
-        similarity = np.concatenate([similarity, tile[a, b]])
-        best = np.lexsort((j, i, -similarity))[:limit]
-        i, j, similarity = i[best], j[best], similarity[best]
-    return Pairs(i, j, similarity, total)
+_NOTHING = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def _numbered(tags: Sequence) -> np.ndarray:
+    """Equal tags as equal numbers from 0; -1 for no tag."""
+    names = np.array([str(tag) for tag in tags], object)
+    _, number = np.unique(names.astype(str), return_inverse=True)
+    return np.where((names == "") | (names == "-1"), -1, number)
+
+
+def _most_similar(first: Pairs, second: Pairs, limit: int) -> Pairs:
+    i, j = np.concatenate([first.i, second.i]), np.concatenate([first.j, second.j])
+    similarity = np.concatenate([first.similarity, second.similarity])
+    best = np.lexsort((j, i, -similarity))[:limit]
+    return Pairs(i[best], j[best], similarity[best], first.total + second.total)

@@ -21,7 +21,8 @@ def write(path: str | Path, format_: str, columns: Mapping[str, np.ndarray], att
     Args:
         path: of the file; its folder exists; an existing file is replaced in one step.
         format_: what the table is, such as "usfm-features"; `read` asks for it.
-        columns: name -> array of n rows; arrays of str are written as UTF-8.
+        columns: name -> array of n rows; arrays of str are written as UTF-8. A name such as "training/frame_id" lies in
+            a group of its own, whose columns have their own number of rows.
         attributes: anything JSON can hold, written as attributes of the file.
     """
     path = Path(path)
@@ -60,9 +61,11 @@ def read(path: str | Path, format_: str) -> tuple[dict[str, np.ndarray], dict]:
                 raise RequestError(f"{path}: expected a {format_} file, this is {found or 'another kind of HDF5 file'}")
             if version > VERSION:
                 raise RequestError(f"{path}: made by a newer usfm (version {version} of {format_}); update usfm")
+            groups = {f"{name}/": item for name, item in file.items() if isinstance(item, h5py.Group)}
             columns = {
-                name: item.asstr()[:] if h5py.check_string_dtype(item.dtype) else item[:]
-                for name, item in file.items()
+                f"{prefix}{name}": item.asstr()[:] if h5py.check_string_dtype(item.dtype) else item[:]
+                for prefix, group in {"": file, **groups}.items()
+                for name, item in group.items()
                 if isinstance(item, h5py.Dataset)
             }
             return columns, {name: _decode(value) for name, value in file.attrs.items()}

@@ -34,6 +34,25 @@ def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
     return mean_defined(recall(matrix))
 
 
+def constant_accuracy(target: np.ndarray, majority: np.ndarray) -> float:
+    """Accuracy of the harder of two constant answers: what a classifier has to beat.
+
+    Args:
+        target: (N,) int.
+        majority: (N,) int, the most frequent class in the training behind each case.
+
+    Returns:
+        The larger of two shares, 0..1: cases of their training's majority, and cases of the class that is most frequent
+        among the cases themselves; NaN without cases.
+
+    >>> constant_accuracy(np.array([0, 0, 1]), np.array([1, 1, 1]))
+    0.6666666666666666
+    """
+    if not len(target):
+        return float("nan")
+    return float(max(np.mean(majority == target), np.bincount(target).max() / len(target)))
+
+
 def macro_f1(matrix: np.ndarray) -> np.ndarray:
     """Mean F1 over the classes that occur, as truth or as prediction: (..., C, C) counts -> (...), 0..1."""
     return mean_defined(f1(matrix))

@@ -1,5 +1,9 @@
-"""Predictions of a run: one row a held-out frame, enough to evaluate it without the model or the store."""
+"""Predictions of a run: one row a held-out frame, enough to evaluate it without the model or the store.
 
+The frames that the run was trained on stand beside them, so that nobody takes them for new ones.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -10,6 +14,26 @@ from usfm.store import tables
 
 FORMAT = "usfm-predictions"
 FILE = "predictions.h5"
+
+
+@dataclass(frozen=True)
+class Training:
+    """Columns of ``predictions.h5`` under ``/training/``; one row a fold and frame that it was trained on.
+
+    Attributes:
+        frame_id: (t,) str.
+        source: (t,) str, path of the clip as the store has it.
+        patient: (t,) str, "" where unknown.
+        fold: (t,) str, name of the fold.
+    """
+
+    frame_id: np.ndarray
+    source: np.ndarray
+    patient: np.ndarray
+    fold: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frame_id)
 
 
 @dataclass(frozen=True)
@@ -27,6 +51,7 @@ class Predictions:
         scores: (n, C) float32 probabilities, rows sum to 1.
         majority: (n,) int32, most frequent class among the frames that this fold was trained on.
         class_names: C names.
+        training: what each fold was trained on; None where it is unknown (made before usfm kept it).
     """
 
     frame_id: np.ndarray
@@ -39,6 +64,7 @@ class Predictions:
     scores: np.ndarray
     majority: np.ndarray
     class_names: tuple[str, ...]
+    training: Training | None = None
 
     def __len__(self) -> int:
         return len(self.frame_id)
@@ -48,13 +74,16 @@ class Predictions:
         return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
 
-_COLUMNS = [each.name for each in fields(Predictions) if each.name != "class_names"]
+_COLUMNS = [each.name for each in fields(Predictions) if each.name not in ("class_names", "training")]
+_TRAINING = [each.name for each in fields(Training)]
 _NUMBERS = {"target": np.int32, "scores": np.float32, "majority": np.int32}
 
 
 def write(path: str | Path, predictions: Predictions, attributes: dict | None = None) -> None:
     """Write ``predictions.h5``, whole or not at all."""
     columns = {name: np.asarray(getattr(predictions, name), _NUMBERS.get(name, object)) for name in _COLUMNS}
+    if predictions.training is not None:
+        columns |= {f"training/{n}": np.asarray(getattr(predictions.training, n), object) for n in _TRAINING}
     tables.write(path, FORMAT, columns, {"class_names": list(predictions.class_names), **(attributes or {})})
 
 
@@ -74,4 +103,21 @@ def read(run: str | Path) -> Predictions:
     missing = [name for name in _COLUMNS if name not in columns]
     if missing or "class_names" not in attributes:
         raise RequestError(f"{file}: lacks {', '.join(missing or ['class_names'])}; make the run again")
-    return Predictions(**{name: columns[name] for name in _COLUMNS}, class_names=tuple(attributes["class_names"]))
+    training = None
+    if "training/frame_id" in columns:
+        lacking = [f"training/{name}" for name in _TRAINING if f"training/{name}" not in columns]
+        if lacking:
+            raise RequestError(f"{file}: lacks {', '.join(lacking)}; make the run again")
+        training = Training(*(columns[f"training/{name}"] for name in _TRAINING))
+    names = tuple(attributes["class_names"])
+    return Predictions(**{name: columns[name] for name in _COLUMNS}, class_names=names, training=training)
+
+
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """The predictions of several folds as those of one run."""
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    known = [part.training for part in parts if part.training is not None]
+    training = None
+    if len(known) == len(parts):
+        training = Training(*(np.concatenate([getattr(each, name) for each in known]) for name in _TRAINING))
+    return Predictions(**whole, class_names=parts[0].class_names, training=training)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from usfm.curate.dedup.groups import one_feature_a_picture
 from usfm.curate.dedup.select import Frames
 from usfm.imaging.neighbours import cosine_pairs
-from usfm.screening.leaks import Pairs, unlike_pairs
+from usfm.screening import leaks
+from usfm.screening.leaks import Pairs
 from usfm.store.reader import Store
 
 EDGES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 1.001)
@@ -13,9 +15,6 @@ EDGES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 1.001)
 PAIRS_PER_BIN = 4
 GROUPS_LOOKED_AT = 300
 FRAMES_PER_GROUP = 150
-
-MOST_COMPARED = 60_000
-"""Frames above which the search for disagreements over the whole store is left out (it grows with their square)."""
 
 
 def example_pairs(frames: Frames, seed: np.random.Generator) -> list[tuple[int, int, float]]:
@@ -34,7 +33,7 @@ def example_pairs(frames: Frames, seed: np.random.Generator) -> list[tuple[int, 
         rows = members[number]
         if len(rows) > FRAMES_PER_GROUP:
             rows = np.sort(seed.choice(rows, FRAMES_PER_GROUP, replace=False))
-        i, j, similarity = cosine_pairs(frames.features[rows].astype(np.float32), EDGES[0])
+        i, j, similarity = cosine_pairs(frames.features[rows], EDGES[0])
         bins = np.digitize(similarity, EDGES) - 1
         for b in np.unique(bins):
             if b >= len(EDGES) - 1 or len(chosen[b]) >= PAIRS_PER_BIN:
@@ -44,26 +43,24 @@ def example_pairs(frames: Frames, seed: np.random.Generator) -> list[tuple[int, 
     return sorted((pair for pairs in chosen.values() for pair in pairs), key=lambda pair: pair[2])
 
 
-def disagreements(store: Store, features: np.ndarray, threshold: float) -> dict[str, Pairs]:
+def disagreements(store: Store, features: np.ndarray, seen: np.ndarray, threshold: float) -> dict[str, Pairs]:
     """Near-duplicates anywhere in the store that carry different labels, or belong to different patients.
 
     Args:
         store: The input.
         features: (N, D) rows of length 1.
+        seen: (N,) bool, frames that show something.
         threshold: Cosine, -1 to 1.
 
     Returns:
-        "label" and "patient" -> pairs in rows of the store; a kind that cannot be judged is absent.
+        "label" and "patient" -> pairs in rows of the store; a kind of which fewer than two occur is absent.
     """
-    labels = np.asarray(store.labels_class())
-    tags = {"label": (labels, labels >= 0)}
-    patients = store.of_frames("patient")
-    tags["patient"] = (patients, patients != "")
-    found = {}
-    for name, (tag, known) in tags.items():
-        rows = np.flatnonzero(known)
-        if len(set(tag[rows].tolist())) < 2 or len(rows) > MOST_COMPARED:
-            continue
-        pairs = unlike_pairs(features[rows].astype(np.float32), tag[rows], threshold)
-        found[name] = Pairs(rows[pairs.i], rows[pairs.j], pairs.similarity, pairs.total)
-    return found
+    labels, patients = np.asarray(store.labels_class()), store.of_frames("patient")
+    known = {"label": seen & (labels >= 0), "patient": seen & (patients != "")}
+    names = {"label": labels.astype(str), "patient": patients}
+    tags = {name: np.where(known[name], values, "") for name, values in names.items()}
+    tags = {name: tag for name, tag in tags.items() if len(set(tag[known[name]].tolist())) > 1}
+    rows = np.flatnonzero(np.logical_or.reduce([known[name] for name in tags] or [np.zeros(len(store), bool)]))
+    features = one_feature_a_picture(features[rows], store.column("digest")[rows], rows)
+    found = leaks.disagreements(features, {name: tag[rows] for name, tag in tags.items()}, threshold)
+    return {name: Pairs(rows[p.i], rows[p.j], p.similarity, p.total) for name, p in found.items()}

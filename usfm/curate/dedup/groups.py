@@ -4,7 +4,7 @@ import posixpath
 
 import numpy as np
 
-from usfm.imaging.neighbours import Allowed, cosine_blocks
+from usfm.imaging.neighbours import Allowed, cosine_blocks, reaches
 from usfm.store.reader import Store
 
 
@@ -52,6 +52,32 @@ def canonical_order(store: Store) -> np.ndarray:
     return place
 
 
+def one_feature_a_picture(
+    features: np.ndarray, digest: np.ndarray, order: np.ndarray, group: np.ndarray | None = None
+) -> np.ndarray:
+    """Give frames of the same pixels the same feature, that of the first of them, so that their similarity is 1.
+
+    Their features can differ only where their acoustic regions do, for instance in two clips.
+
+    Args:
+        features: (n, D) float32.
+        digest: (n,) str, digest of the pixels; "" is like none.
+        order: (n,) int, canonical place.
+        group: (n,) int; frames of different groups are left apart; default: one group.
+
+    Returns:
+        (n, D) float32.
+    """
+    first: dict[tuple, int] = {}
+    source = np.arange(len(features))
+    groups = [0] * len(digest) if group is None else group.tolist()
+    keys = list(zip(groups, digest.tolist(), strict=True))
+    for row in np.argsort(order, kind="stable").tolist():
+        if keys[row][1]:
+            source[row] = first.setdefault(keys[row], row)
+    return features if (source == np.arange(len(source))).all() else features[source]
+
+
 def labelled(store: Store) -> np.ndarray:
     """Which frames carry any label: (N,) bool."""
     found = np.asarray(store.labels_class()) >= 0
@@ -89,7 +115,7 @@ def neighbour_counts(features: np.ndarray, threshold: float) -> np.ndarray:
     """
     counts = np.full(len(features), -1, np.int64)
     for row, column, tile in cosine_blocks(features):
-        hit = tile >= threshold
+        hit = reaches(tile, threshold)
         counts[row : row + len(tile)] += hit.sum(axis=1)
         if column != row:
             counts[column : column + tile.shape[1]] += hit.sum(axis=0)

@@ -60,6 +60,10 @@ def run(config: Config, request: Request) -> dict:
     )  # fmt: skip
     if config.report and summary.get("up_to_date"):
         console.warn("the report comes with the work, and the result was there already; --overwrite makes both anew")
+    if summary.get("against_unread"):
+        console.warn(
+            f"{config.against}: {summary['against_unread']} frames could not be read, so copies of them may have stayed"
+        )
     if summary.get("label_conflicts"):
         console.warn(f"{summary['label_conflicts']} near-duplicate pairs carry different labels; --report lists them")
     return summary

@@ -24,7 +24,7 @@ class Frames:
     """What selection knows of n frames.
 
     Attributes:
-        features: (n, D) rows of length 1, float16 or float32.
+        features: (n, D) float32 rows of length 1.
         group: (n,) int64, frames of different groups are never compared.
         order: (n,) int64, canonical place.
         keep: "first", "sharpest", "central" or "labelled".
@@ -72,7 +72,7 @@ def thin(frames: Frames, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     for rows in frames.members():
         if len(rows) == 1:
             continue
-        features = frames.features[rows].astype(np.float32)
+        features = frames.features[rows]
         mine, strength = cover(
             features, threshold, _priority(frames, rows, features, threshold), allowed=_allowed(frames, rows)
         )
@@ -164,11 +164,21 @@ def _allowed(frames: Frames, rows: np.ndarray) -> Allowed | None:
     if frames.window_s > 0 and frames.source is not None and frames.time_s is not None:
         conditions.append(within_window(frames.source[rows], frames.time_s[rows], frames.window_s))
     if frames.phash_distance is not None and frames.hashes is not None:
-        hashes, most = frames.hashes[rows], frames.phash_distance
-        conditions.append(lambda i, j: hamming(hashes[i][:, None], hashes[j][None]) <= most)
+        conditions.append(near_hashes(frames.hashes[rows], frames.hashes[rows], frames.phash_distance))
     if not conditions:
         return None
     return lambda i, j: np.logical_and.reduce([condition(i, j) for condition in conditions])
+
+
+def near_hashes(first: np.ndarray, second: np.ndarray, most: int) -> Allowed:
+    """The condition that two perceptual hashes are near.
+
+    Args:
+        first: (n,) uint64, of the first frame of a pair.
+        second: (m,) uint64, of the second.
+        most: Bits that may differ.
+    """
+    return lambda i, j: hamming(first[i][:, None], second[j][None]) <= most
 
 
 def _sample(frames: Frames, seed: np.random.Generator) -> Frames:

@@ -8,7 +8,7 @@ import numpy as np
 from usfm.config import Request
 from usfm.curate import regions
 from usfm.curate.dedup.config import Config
-from usfm.curate.dedup.groups import canonical_order, labelled
+from usfm.curate.dedup.groups import canonical_order, labelled, one_feature_a_picture
 from usfm.curate.dedup.select import Frames, retention, thin, threshold_for
 from usfm.curate.dedup.verdict import Verdict
 from usfm.curate.dedup.visual import LIMIT_S
@@ -73,8 +73,10 @@ def select_part(payload: tuple) -> bytes:
     vectors = np.concatenate([part["vectors"] for part in parts])
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     keep = "first" if config.keep == "sharpest" else config.keep
+    order = canonical_order(store)[rows]
+    vectors = one_feature_a_picture(vectors, store.column("digest")[rows], order)
     frames = Frames(
-        features=vectors, group=np.zeros(len(rows), np.int64), order=canonical_order(store)[rows], keep=keep,
+        features=vectors, group=np.zeros(len(rows), np.int64), order=order, keep=keep,
         labelled=labelled(store)[rows] if keep == "labelled" else None,
     )  # fmt: skip
     threshold = config.semantic_threshold

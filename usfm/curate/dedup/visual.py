@@ -7,13 +7,13 @@ import numpy as np
 from usfm.curate import regions
 from usfm.curate.dedup import gallery, groups, published
 from usfm.curate.dedup.config import Config
-from usfm.curate.dedup.select import Frames, retention, thin, threshold_for
+from usfm.curate.dedup.select import Frames, near_hashes, retention, thin, threshold_for
 from usfm.curate.dedup.verdict import Verdict
 from usfm.imaging.dct import phash, sharpness
 from usfm.imaging.gray import to_gray
 from usfm.jobs.run import Part
 from usfm.screening.features import visual_features
-from usfm.screening.leaks import pairs_between
+from usfm.screening.leaks import leaks_between
 from usfm.seeding import stream
 from usfm.store.reader import Store
 
@@ -61,7 +61,7 @@ def describe_part(payload: tuple) -> bytes:
         arrays["sharpness"] = np.array(
             [sharpness(to_gray(store.frame(int(row))), masks[int(row)]) for row in rows], np.float32
         )
-    arrays["features"] = features.astype(np.float16)
+    arrays["features"] = features
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
@@ -75,7 +75,8 @@ def gather(files: list[str], n: int) -> dict[str, np.ndarray]:
         n: Frames of the store.
 
     Returns:
-        "features" (n, D) float16 and, where present, "hashes", "sharpness", "failed", each by frame row.
+        "features" (n, D) float32 and, where present, "hashes", "sharpness", "failed", "unread", "flat", each by frame
+        row.
     """
     whole: dict[str, np.ndarray] = {}
     for path in files:
@@ -101,19 +102,11 @@ def select_part(payload: tuple) -> bytes:
         verdict.stage[known["unread"]] = "unread"
     if "flat" in known:
         verdict.stage[known["flat"]] = "flat"
+    seen = ~np.isin(verdict.stage, ("unread", "flat"))
     figures: dict = {"visual_threshold": config.visual_threshold, "scope": config.scope}
 
     if other_paths is not None:
-        other = Store.open(other_paths)
-        leaks = pairs_between(
-            known["features"].astype(np.float32), gather(other_files, len(other))["features"].astype(np.float32),
-            config.visual_threshold, limit=10**7,
-        )  # fmt: skip
-        rows, first = np.unique(leaks.i, return_index=True)
-        open_rows = verdict.stage[rows] == ""
-        rows, first = rows[open_rows], first[open_rows]
-        verdict.drop(rows, other.column("frame_id")[leaks.j[first]], leaks.similarity[first], "against")
-        figures["leaks"] = len(rows)
+        figures |= drop_leaks(verdict, store, known, Store.open(other_paths), other_files, config)
 
     rows = np.flatnonzero(verdict.kept)
     frames = frames_of(store, rows, known, config)
@@ -127,7 +120,7 @@ def select_part(payload: tuple) -> bytes:
 
     examples = gallery.example_pairs(frames, stream(seed, "pairs"))
     figures["pairs"] = [(int(rows[i]), int(rows[j]), cosine) for i, j, cosine in examples]
-    odds = gallery.disagreements(store, known["features"], min(threshold, 0.999))
+    odds = gallery.disagreements(store, known["features"], seen, threshold)
     figures["disagreements"] = {
         name: [(int(i), int(j), float(s)) for i, j, s in zip(p.i[:200], p.j[:200], p.similarity[:200], strict=True)]
         for name, p in odds.items()
@@ -136,6 +129,42 @@ def select_part(payload: tuple) -> bytes:
     figures["patient_twins"] = odds["patient"].total if "patient" in odds else None
     verdict.figures = figures | {"dropped_by_stage": count_stages(verdict)}
     return verdict.to_bytes()
+
+
+def drop_leaks(
+    verdict: Verdict,
+    store: Store,
+    known: dict[str, np.ndarray],
+    other: Store,
+    other_files: list[str],
+    config: Config,
+) -> dict[str, int]:
+    """Drop the frames that look like a frame of another store, under the conditions of the visual stage.
+
+    Args:
+        verdict: Changed: frames that are still kept and leak go.
+        store: The input.
+        known: From `gather`, of the input.
+        other: The store of ``--against``.
+        other_files: Results of `describe_part`, of the other store.
+        config: Settings.
+
+    Returns:
+        Figures: "leaks", frames dropped; "against_unread", frames of the other store that could not be read.
+    """
+    theirs = gather(other_files, len(other))
+    unread = theirs.get("unread", np.zeros(len(other), bool))
+    mine = np.flatnonzero(verdict.kept)
+    seen = np.flatnonzero(~(unread | theirs.get("flat", np.zeros(len(other), bool))))
+    gate = None
+    if config.phash_distance is not None:
+        gate = near_hashes(known["hashes"][mine], theirs["hashes"][seen], config.phash_distance)
+    digests = store.column("digest")[mine].tolist(), other.column("digest")[seen].tolist()
+    leaks = leaks_between(
+        known["features"][mine], theirs["features"][seen], config.visual_threshold, allowed=gate, same=digests
+    )
+    verdict.drop(mine[leaks.row], other.column("frame_id")[seen[leaks.like]], leaks.similarity, "against")
+    return {"leaks": len(leaks), "against_unread": int(unread.sum())}
 
 
 def frames_of(store: Store, rows: np.ndarray, known: dict[str, np.ndarray], config: Config) -> Frames:
@@ -147,9 +176,10 @@ def frames_of(store: Store, rows: np.ndarray, known: dict[str, np.ndarray], conf
         known: From `gather`.
         config: Settings.
     """
+    group, order = groups.group_numbers(store, config.scope)[rows], groups.canonical_order(store)[rows]
     return Frames(
-        features=known["features"][rows], group=groups.group_numbers(store, config.scope)[rows],
-        order=groups.canonical_order(store)[rows], keep=config.keep,
+        features=groups.one_feature_a_picture(known["features"][rows], store.column("digest")[rows], order, group),
+        group=group, order=order, keep=config.keep,
         labelled=groups.labelled(store)[rows] if config.keep == "labelled" else None,
         sharpness=known["sharpness"][rows] if "sharpness" in known else None,
         source=store.column("source")[rows], time_s=store.column("time_s")[rows],

@@ -1,0 +1,93 @@
+"""What a reader of a report has to know before the numbers: few patients, leaks, encoders that are not alike."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from usfm.evaluate import overlap
+from usfm.tasks.predictions import Predictions
+
+FEW_PATIENTS = 40  # under it fewer than 95 of 100 intervals hold the truth (docs/evaluation.md)
+
+LEAKS = "leaks.csv"
+"""Where 'usfm finetune' lists the held-out frames that look like a training frame."""
+
+
+def about(path: str | Path) -> dict:
+    """What a run's card says of itself; {} for a bare ``predictions.h5``."""
+    card = Path(path) / "card.json"
+    if not card.is_file():
+        return {}
+    whole = json.loads(card.read_text(encoding="utf-8"))
+    names = ("task", "protocol", "encoder", "inputs", "settings", "seed", "counts", "leaks")
+    return {name: whole.get(name) for name in names}
+
+
+def of_runs(runs: list[dict], held: Mapping[str, Predictions], paths: Mapping[str, str], resamples: int) -> list[str]:
+    """Notes on the runs and on their comparison.
+
+    Args:
+        runs: of the report, each with name, n, metrics, about.
+        held: name -> what was measured.
+        paths: name -> run directory.
+        resamples: of the intervals.
+    """
+    notes = [note for run in runs for note in _of_run(run, held[run["name"]], paths[run["name"]], resamples)]
+    if len({frozenset(each.frame_id.tolist()) for each in held.values()}) > 1:
+        notes.append("the runs were measured on different frames; use --compare, which takes the frames they share")
+    return notes + _shapes(runs)
+
+
+def leaking(run: dict, held: Predictions) -> int:
+    """Frames whose score is too good: alike to a training frame (as finetune found), or of a clip or patient of it."""
+    counts = overlap.within(held)
+    return _listed(run, held) + counts["files"] + counts["patients"]
+
+
+def _of_run(run: dict, held: Predictions, path: str, resamples: int) -> list[str]:
+    name, patients, notes = run["name"], run["n"]["patients"], []
+    listed, counts = _listed(run, held), overlap.within(held)
+    if listed:
+        notes.append(
+            f"{name}: too optimistic: {listed:,} held-out frames look like a training frame of another patient; list "
+            f"in {Path(path).name}/{LEAKS}"
+        )
+    for kind, what in (("files", "clips"), ("patients", "patients")):
+        if counts[kind]:
+            notes.append(
+                f"{name}: too optimistic: {counts[kind]:,} of {len(held):,} scored frames are of {what} that their own "
+                "fold was trained on"
+            )
+    if patients < FEW_PATIENTS:
+        notes.append(f"{name}: {patients} patients; intervals from fewer than {FEW_PATIENTS} are too narrow")
+    undefined = max(e["undefined"] for e in run["metrics"].values())
+    if undefined:
+        notes.append(f"{name}: a class was missing in {undefined} of {resamples} resamples; they are left out")
+    without = int((held.patient == "").sum())
+    if without:
+        notes.append(f"{name}: {without} frames have no patient; their clip is drawn instead")
+    return notes
+
+
+def _listed(run: dict, held: Predictions) -> int:
+    """Leaks that the run's card counts; none where other frames than its own were measured."""
+    return 0 if (held.fold == "external").all() else int(run["about"].get("leaks") or 0)
+
+
+def _shapes(runs: list[dict]) -> list[str]:
+    """A note where the encoders of the runs are networks of other shapes."""
+    shapes = {}
+    for run in runs:
+        encoder = run["about"].get("encoder") or {}
+        if encoder.get("model"):
+            channels = encoder.get("in_chans")
+            shapes[run["name"]] = f"{encoder['model']}, {'x'.join(map(str, encoder.get('image_size', [])))} px" + (
+                f", {channels} channels" if channels not in (None, 1) else ""
+            )
+    if len(set(shapes.values())) < 2:
+        return []
+    listed = "; ".join(f"{name}: {shape}" for name, shape in shapes.items())
+    return [
+        f"the encoders differ in shape ({listed}), so a difference between the runs is not that of training alone; "
+        "random:RUN is the untrained network of a run's shape"
+    ]
