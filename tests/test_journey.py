@@ -16,7 +16,11 @@ def call(capsys, *arguments):
     out, err = capsys.readouterr()
     assert not end.value.code, err
     assert len(out.splitlines()) == 1, "stdout carries the result and nothing else"
-    return json.loads(out)
+    summary = json.loads(out)
+    if arguments[0] in ("pretrain", "finetune", "eval", "embed"):
+        assert "frames in =" not in err, "these commands lose no frame; their last line names the result"
+        assert f": {summary.get('report', summary['out'])} (" in err
+    return summary
 
 
 def balanced(summary):

@@ -1,3 +1,4 @@
+import csv
 import json
 import tomllib
 
@@ -73,6 +74,46 @@ def test_the_same_seed_gives_the_same_predictions_and_features_are_made_once(mak
     a, b = (predictions.read(tmp_path / name) for name in ("a", "b"))
     assert np.array_equal(a.scores, b.scores)
     assert len(calls) == 1
+
+
+def test_training_rows_are_kept_and_inner_splits_keep_patients_whole(make_store, cohort, tmp_path, monkeypatch):
+    from usfm.tasks import TASKS
+
+    store, seen = make_store(cohort), []
+    linear = TASKS["classify"].protocols["linear"]
+    monkeypatch.setitem(TASKS["classify"].protocols, "linear", lambda *a: seen.append(a[2]) or linear(*a))
+    run(Config("classify", NANO, folds=3), _request(store, tmp_path / "run"))
+    held = predictions.read(tmp_path / "run")
+    trained = held.training
+    patient_of = dict(zip(store.column("frame_id"), store.of_frames("patient"), strict=True))
+    for fold, groups in zip("012", seen, strict=True):
+        mine, theirs = trained.fold == fold, held.fold == fold
+        assert sorted([*trained.frame_id[mine], *held.frame_id[theirs]]) == sorted(patient_of)
+        assert not set(trained.patient[mine]) & set(held.patient[theirs])
+        assert [patient_of[name] for name in trained.frame_id[mine]] == trained.patient[mine].tolist()
+        assert len(set(zip(groups.tolist(), trained.patient[mine], strict=True))) == len(set(groups.tolist())) == 8
+
+
+def test_look_alikes_are_listed_in_the_run_and_the_message_names_the_list(make_store, cohort, tmp_path, capsys):
+    parts = ["train"] * 16 + ["test"] * 8
+    store = make_store([(p, k, s) for (p, k, _), s in zip(cohort, parts, strict=True)], like={20: 1})
+    out = tmp_path / "run"
+    assert run(Config("classify", NANO), _request(store, out))["leaks"] == 4
+    assert "too optimistic: 4 of 32 held-out frames look like a training frame" in capsys.readouterr().err
+    rows = list(csv.DictReader((out / "leaks.csv").read_text().splitlines()))
+    assert [(row["patient"], row["like_patient"]) for row in rows] == [("p10", "p00")] * 4
+    assert run(Config("classify", NANO), _request(store, out))["leaks"] == 4, "up to date"
+
+
+def test_vectors_that_are_no_numbers_are_refused(make_store, cohort, tmp_path):
+    from usfm.store import tables
+
+    store = make_store(cohort)
+    vectors = np.ones((len(store), 3), np.float32)
+    vectors[7, 1] = np.nan
+    tables.write(tmp_path / "f.h5", "usfm-features", {"frame_id": store.column("frame_id"), "vectors": vectors}, {})
+    with pytest.raises(RequestError, match="the vectors of 1 of 96 frames hold NaN"):
+        run(Config("classify", f"vectors:{tmp_path / 'f.h5'}"), _request(store, tmp_path / "run"))
 
 
 def test_vectors_made_by_hand_can_be_probed(make_store, cohort, tmp_path):

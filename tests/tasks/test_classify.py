@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from usfm.seeding import stream
 from usfm.tasks import TASKS, classify
+from usfm.tasks.folds import stratified
 
 PROTOCOLS = [(task, name) for task in TASKS for name in TASKS[task].protocols]
 
@@ -84,6 +86,28 @@ def test_the_strength_is_chosen_across_patients_not_frames():
     assert classify.linear(x, y, groups, 2, 0, {}).chosen["C"] == classify.C_GRID[0]
     by_frame = classify.linear(x, y, np.arange(240), 2, 0, {}).chosen["C"]
     assert by_frame > 0.01
+
+
+def test_the_inner_losses_are_those_of_the_slow_loop_over_patients():
+    """Whole patients are held out, and each counts once, however many frames it has."""
+    x, y, g = _problem(patients=18, classes=2, signal=0.4)
+    keep = np.concatenate([np.flatnonzero(g == p)[: 1 + 5 * (p % 3 == 0)] for p in range(18)])  # 6 frames, or 1
+    x, y, g = x[keep], y[keep], g[keep]
+    fitted = classify.linear(x, y, g, 2, 3, {"class_weights": "balanced"})
+    fold = stratified(y, g, 3, stream(3, "inner folds"))
+    z = ((x - x.mean(0)) / x.std(0)).astype(np.float64)
+    share = np.array([len(y) / (y == c).sum() for c in (0, 1)])
+    for c, loss in list(fitted.chosen["inner_log_loss"].items())[2:4]:
+        of_patient = {}
+        for f in range(3):
+            train = ~np.isin(g, g[fold == f])
+            model = LogisticRegression(C=float(c), class_weight="balanced", tol=1e-6).fit(z[train], y[train])
+            each = -np.log(model.predict_proba(z)[np.arange(len(y)), y])
+            for p in set(g[~train].tolist()):
+                of_patient[p] = np.average(each[g == p], weights=share[y[g == p]])
+        assert len(of_patient) == 18
+        assert loss == pytest.approx(np.mean(list(of_patient.values())), abs=2e-3)
+    assert fitted.chosen["C"] == float(min(fitted.chosen["inner_log_loss"].items(), key=lambda item: item[1])[0])
 
 
 def test_a_class_with_one_patient_leaves_no_inner_folds():

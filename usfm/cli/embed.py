@@ -11,4 +11,10 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
-COMMAND = Command("embed", "Turn the frames of a store into vectors.", Config, _run, without=("cluster",))
+def _closing(summary: dict) -> str:
+    return f"{summary['frames_out']:,} frames as vectors of {summary['dim']:,} numbers: {summary['out']}"
+
+
+COMMAND = Command(
+    "embed", "Turn the frames of a store into vectors.", Config, _run, without=("cluster",), closing=_closing
+)

@@ -11,6 +11,10 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
+def _closing(summary: dict) -> str:
+    return f"report: {summary['report']}"
+
+
 COMMAND = Command(
     "eval",
     "Measure runs with intervals and write the report.",
@@ -18,4 +22,5 @@ COMMAND = Command(
     _run,
     inputs="RUN...",
     without=("cluster",),
+    closing=_closing,
 )

@@ -11,6 +11,13 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
+def _closing(summary: dict) -> str:
+    return (
+        f"{summary['frames_out']:,} frames of {summary['patients']:,} patients in {summary['folds']} folds; run: "
+        f"{summary['out']}"
+    )
+
+
 COMMAND = Command(
     "finetune",
     "Fit a downstream task on top of an encoder.",
@@ -18,4 +25,5 @@ COMMAND = Command(
     _run,
     arguments=(("task", "TASK"),),
     without=("cluster",),
+    closing=_closing,
 )

@@ -35,6 +35,7 @@ class Command:
         arguments: Settings that are arguments instead of flags, with the name that help shows.
         without: Fields of ``Request`` that have no meaning here, so that the option is absent.
         out: "path" to print the path; "text" when the command has printed its result already.
+        closing: Makes the last sentence on stderr out of the summary; default: how many frames went where.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Command:
     arguments: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()
     out: Literal["path", "text"] = "path"
+    closing: Callable[[dict], str] | None = None
 
 
 _ARGUMENT_HELP: dict[str, str] = {}
@@ -163,7 +165,9 @@ def function_of(command: Command, sections: tuple[str, ...]) -> Callable[..., No
 
 
 def _finish(command: Command, summary: dict, *, strict: bool) -> None:
-    if summary.get("frames_in") is not None and not summary.get("dry_run"):
+    if command.closing is not None and not summary.get("dry_run"):
+        console.say(f"{command.name}: {command.closing(summary)} ({summary['seconds']:.1f} s)")
+    elif summary.get("frames_in") is not None and not summary.get("dry_run"):
         console.say(
             f"{command.name}: {summary['frames_in']:,} frames in = {summary['frames_out']:,} out"
             f" + {summary['dropped']:,} dropped + {summary['rejected']:,} rejected"

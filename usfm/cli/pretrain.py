@@ -11,6 +11,15 @@ def _run(config: Config, request: Request) -> dict:
     return run(config, request)
 
 
+def _closing(summary: dict) -> str:
+    return f"{summary['steps']:,} steps on {summary['frames_trained']:,} frames; run: {summary['out']}"
+
+
 COMMAND = Command(
-    "pretrain", "Pretrain an encoder on a sector store by masked image modelling.", Config, _run, without=("cluster",)
+    "pretrain",
+    "Pretrain an encoder on a sector store by masked image modelling.",
+    Config,
+    _run,
+    without=("cluster",),
+    closing=_closing,
 )

@@ -1,7 +1,5 @@
 """Ask a finished run about frames that it has never seen: another hospital, another scanner."""
 
-import json
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ from usfm import console
 from usfm.errors import RequestError
 from usfm.model import embedders, features
 from usfm.store.reader import Store
+from usfm.tasks import directory
 from usfm.tasks.classify import scores_of
 from usfm.tasks.folds import group_frames
 from usfm.tasks.predictions import Predictions
@@ -37,7 +36,14 @@ def predict(
         RequestError: the run has kept no probe, its encoder is gone or another one, or no class is known.
     """
     path = Path(path)
-    arrays, card, recipe = _parts(path)
+    if not (path / directory.PROBE).is_file():
+        raise RequestError(
+            f"{path}: the store given with --in is not the one that it was made from, and it has kept no probe to "
+            "score new frames (only --protocol linear does)"
+        )
+    probes = directory.probes_of(path, len(seen.class_names))
+    card = directory.card_of(path, seed=int, encoder=dict)
+    recipe = directory.recipe_of(path)
     store.require(classes=True)
     label, known = store.labels_class(), {name: c for c, name in enumerate(seen.class_names)}
     names = np.array([*store.class_names, ""], object)[label]
@@ -54,20 +60,15 @@ def predict(
             f"{path.name} does not know these classes of the store, so they are left out: {', '.join(strange)}"
         )
     embedder = embedders.load(recipe["encoder"], device=device, seed=card["seed"], pool=recipe["pool"])
-    if {**embedder.identity, "name": 0, "dim": 0} != {**card["encoder"], "name": 0, "dim": 0}:
+    if not _same_encoder(embedder.identity, card["encoder"]):
         raise RequestError(f"{path}: '{recipe['encoder']}' is no longer the encoder that this run was made with")
     with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
         vectors = features.cached(store, rows, embedder, path.parent / ".features", advance=bar.advance)
-    folds = sorted({name.rsplit(".", 1)[0] for name in arrays})
-    each = [
-        scores_of(
-            {n.rsplit(".", 1)[1]: a for n, a in arrays.items() if n.rsplit(".", 1)[0] == fold}, vectors, len(known)
-        )
-        for fold in folds
-    ]
+    if any(probe["mean"].shape != (embedder.dim,) for probe in probes.values()):
+        raise RequestError(f"{path}: its probes are for vectors of another length than {embedder.dim}; make it again")
+    each = [scores_of(probes[fold], vectors, len(known)) for fold in sorted(probes)]
     patient, source = store.of_frames("patient")[rows], store.of_frames("path")[rows]
     groups = group_frames(patient, source)
-    counts = card["counts"]["frames_per_class"]
     return Predictions(
         frame_id=store.column("frame_id")[rows],
         source=source,
@@ -77,20 +78,13 @@ def predict(
         fold=np.full(len(rows), "external", object),
         target=np.array([known[name] for name in names[rows]], np.int32),
         scores=np.mean(each, axis=0).astype(np.float32),
-        majority=np.full(len(rows), int(np.argmax([counts[name] for name in seen.class_names])), np.int32),
+        majority=np.full(len(rows), np.bincount(seen.majority).argmax(), np.int32),
         class_names=seen.class_names,
         training=seen.training,
     )
 
 
-def _parts(path: Path) -> tuple[dict[str, np.ndarray], dict, dict]:
-    if not (path / "probe.npz").is_file():
-        raise RequestError(
-            f"{path}: the store given with --in holds none of its frames, and it has kept no probe to score new ones "
-            "(only --protocol linear does)"
-        )
-    with np.load(path / "probe.npz") as file:
-        arrays = dict(file)
-    card = json.loads((path / "card.json").read_text(encoding="utf-8"))
-    recipe = tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8"))["finetune"]
-    return arrays, card, recipe
+def _same_encoder(identity: dict, kept: dict) -> bool:
+    """Whether an encoder is the one that a card names; how its loading is worded does not count."""
+    shared = (set(identity) & set(kept)) - {"name", "dim", "loaded"}
+    return "kind" in shared and all(identity[name] == kept[name] for name in shared)

@@ -1,10 +1,11 @@
 """What a reader of a report has to know before the numbers: few patients, leaks, encoders that are not alike."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from usfm.errors import RequestError
 from usfm.evaluate import overlap
+from usfm.tasks import directory
 from usfm.tasks.predictions import Predictions
 
 FEW_PATIENTS = 40  # under it fewer than 95 of 100 intervals hold the truth (docs/evaluation.md)
@@ -15,10 +16,12 @@ LEAKS = "leaks.csv"
 
 def about(path: str | Path) -> dict:
     """What a run's card says of itself; {} for a bare ``predictions.h5``."""
-    card = Path(path) / "card.json"
-    if not card.is_file():
+    whole = directory.card_of(path)
+    if not whole:
         return {}
-    whole = json.loads(card.read_text(encoding="utf-8"))
+    for name, kind in (("encoder", dict), ("leaks", int)):
+        if not isinstance(whole.get(name), kind | None):
+            raise RequestError(f"{path}: the entry '{name}' of its card.json is damaged; make the run again")
     names = ("task", "protocol", "encoder", "inputs", "settings", "seed", "counts", "leaks")
     return {name: whole.get(name) for name in names}
 

@@ -1,6 +1,5 @@
 """What a run has worked on already: in a store given with ``--in``, and among the frames that it was scored on."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.store.reader import Store
+from usfm.tasks import directory
 from usfm.tasks.predictions import Predictions
 
 
@@ -141,9 +141,6 @@ def _files(frame_ids: np.ndarray) -> np.ndarray:
 
 def _made_from(path: str | Path) -> str | None:
     """The content id of the store that a run was made from, where its card says it."""
-    try:
-        folder = Path(path) if Path(path).is_dir() else Path(path).parent
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        return card["inputs"]["store"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    made_from = directory.card_of(path).get("inputs")
+    found = made_from.get("store") if isinstance(made_from, dict) else None
+    return found if isinstance(found, str) else None

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,11 @@ from usfm.pictures import html
 from usfm.provenance import digest, file_sha256, software
 from usfm.seeding import stream
 from usfm.store.reader import Store
-from usfm.tasks import predictions
+from usfm.tasks import directory, predictions
 from usfm.tasks.predictions import Predictions
+
+SUFFIX = {"latex": "tex"}
+"""Formats whose file has another suffix than their name."""
 
 
 def run(config: Config, request: Request) -> dict:
@@ -49,12 +52,15 @@ def run(config: Config, request: Request) -> dict:
             frames = max(len(meeting.new) for meeting in new.values())
             console.say(f"would score {frames:,} frames of the store given with --in with {', '.join(new)}")
         console.say(f"would write {out}")
-        return {**_summary(out, held, [], 0.0), "dry_run": True}
+        return {**_summary(out, held, [], 0.0, formats), "dry_run": True}
     inputs = [file_sha256(_file(path)) for path in request.inputs]
     key = digest(["eval", content_dict(config), request.seed, list(held), inputs, store.content_id if store else ""])
     if up_to_date(out, key, request.overwrite, key_in("report.json")):
-        report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-        return {**_summary(out, held, report["runs"], 0.0), "up_to_date": True}
+        report = directory.json_of(out / "report.json", runs=list)
+        try:
+            return {**_summary(out, held, report["runs"], 0.0, formats), "up_to_date": True}
+        except (KeyError, TypeError, AttributeError):
+            raise RequestError(f"{out / 'report.json'}: is damaged; add --overwrite to write it anew") from None
     for name, path in zip(list(held), request.inputs, strict=True):
         if name in new and store is not None:
             held[name] = external.predict(path, whole[name], store, request.device, new[name].new)
@@ -63,7 +69,7 @@ def run(config: Config, request: Request) -> dict:
     report |= {"key": key, "seconds": round(time.monotonic() - started, 2)}
     _write(out, report, formats, config, units, held, store)
     _say(report)
-    return _summary(out, held, report["runs"], time.monotonic() - started)
+    return _summary(out, held, report["runs"], time.monotonic() - started, formats)
 
 
 def _check(config: Config, request: Request) -> list[str]:
@@ -137,7 +143,8 @@ def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> 
             units[name] = of(frames, config.aggregate)
             draws = bootstrap.draw(units[name].group, config.bootstrap, stream(request.seed, "bootstrap"))
             measured = summary.summarise(units[name], draws, config.confidence)
-            runs.append({"name": name, "about": notes.about(path), **measured})
+            run = {"name": name, "about": notes.about(path), **measured}
+            runs.append({**run, "leaks": notes.leaking(run, frames)})
             bar.advance(1)
     comparisons = []
     if config.compare:
@@ -188,8 +195,7 @@ def _write(
         text = {"csv": tables.to_csv, "md": tables.to_markdown, "latex": tables.to_latex}
         for name in formats:
             if name in text:
-                suffix = "tex" if name == "latex" else name
-                (new / f"report.{suffix}").write_text(text[name](report), encoding="utf-8")
+                (new / f"report.{SUFFIX.get(name, name)}").write_text(text[name](report), encoding="utf-8")
         if "html" in formats:
             (new / "report.html").write_text(page.page(report, pictures, sheets), encoding="utf-8")
         (new / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -204,20 +210,21 @@ def _say(report: dict) -> None:
         console.warn(note)
 
 
-def _summary(out: Path, held: dict[str, Predictions], runs: list[dict], seconds: float) -> dict:
-    frames = Counter({name: len(each) for name, each in held.items()})
+def _summary(out: Path, held: dict[str, Predictions], runs: list[dict], seconds: float, formats: Sequence[str]) -> dict:
+    written = next((name for name in ("html", "md", "csv", "latex") if name in formats), "json")
+    frames = sum(run["n"]["frames"] for run in runs) or sum(map(len, held.values()))
     return {
         "command": "eval",
         "out": str(out),
-        "report": str(out / "report.html"),
-        "frames_in": frames.total(),
-        "frames_out": frames.total(),
+        "report": str(out / f"report.{SUFFIX.get(written, written)}"),
+        "frames_in": frames,
+        "frames_out": frames,
         "dropped": 0,
         "rejected": 0,
         "sources": len(np.unique(np.concatenate([each.source.astype(str) for each in held.values()]))),
         "seconds": round(seconds, 2),
         "frames_per_s": None,
-        "leaks": sum(notes.leaking(run, held[run["name"]]) for run in runs),
+        "leaks": sum(run.get("leaks", 0) for run in runs),
         "runs": [
             {
                 "name": run["name"],

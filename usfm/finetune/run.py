@@ -19,7 +19,7 @@ from usfm.pictures import curves, matrix
 from usfm.provenance import digest, software
 from usfm.screening.features import THRESHOLD
 from usfm.store.reader import Store
-from usfm.tasks import TASKS, metrics, predictions
+from usfm.tasks import TASKS, directory, metrics, predictions
 from usfm.tasks.contract import Fitted
 from usfm.tasks.folds import Fold
 from usfm.tasks.predictions import Predictions, Training
@@ -56,7 +56,7 @@ def run(config: Config, request: Request) -> dict:
     inputs = {"store": store.content_id, "encoder": embedder.identity}
     key = digest(["finetune", content_dict(config), request.seed, inputs])
     if up_to_date(out, key, request.overwrite, key_in("card.json")):
-        card = json.loads((out / "card.json").read_text(encoding="utf-8"))
+        card = directory.card_of(out, seconds=(int, float), leaks=int, frame_metrics=dict)
         return {
             **_summary(plan, store, out, card["seconds"], card["leaks"]),
             **card["frame_metrics"],

@@ -36,7 +36,7 @@ def of_rows(
     if embedder.forward is None:
         vectors = embedder.lookup(store.column("frame_id")[rows].tolist())
         advance(len(rows))
-        return vectors
+        return _finite(vectors, store, rows, embedder)
     vectors = np.zeros((len(rows), embedder.dim), np.float32)
     starts = range(0, len(rows), batch_size)
 
@@ -51,6 +51,18 @@ def of_rows(
                 coming = ahead.submit(read, at + batch_size)
             vectors[at : at + batch_size] = embedder.forward(batch)
             advance(len(batch))
+    return _finite(vectors, store, rows, embedder)
+
+
+def _finite(vectors: np.ndarray, store: Store, rows: np.ndarray, embedder: Embedder) -> np.ndarray:
+    """The vectors, once it is certain that all are numbers: NaN would pass through every measure in silence."""
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        name = store.column("frame_id")[rows[bad[0]]]
+        raise RequestError(
+            f"{embedder.name}: the vectors of {len(bad)} of {len(rows)} frames hold NaN or infinite numbers (first: "
+            f"{name}); take another encoder"
+        )
     return vectors
 
 

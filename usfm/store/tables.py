@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -61,16 +61,42 @@ def read(path: str | Path, format_: str) -> tuple[dict[str, np.ndarray], dict]:
                 raise RequestError(f"{path}: expected a {format_} file, this is {found or 'another kind of HDF5 file'}")
             if version > VERSION:
                 raise RequestError(f"{path}: made by a newer usfm (version {version} of {format_}); update usfm")
-            groups = {f"{name}/": item for name, item in file.items() if isinstance(item, h5py.Group)}
-            columns = {
-                f"{prefix}{name}": item.asstr()[:] if h5py.check_string_dtype(item.dtype) else item[:]
-                for prefix, group in {"": file, **groups}.items()
-                for name, item in group.items()
-                if isinstance(item, h5py.Dataset)
-            }
+            columns = {name: _values(path, name, item) for name, item in _datasets(path, file, "")}
             return columns, {name: _decode(value) for name, value in file.attrs.items()}
-    except OSError:
-        raise RequestError(f"{path}: not a readable HDF5 file; was it cut short?") from None
+    except _DAMAGE:
+        raise RequestError(f"{path}: not a readable HDF5 file; was it cut short or damaged?") from None
+
+
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError, AttributeError)
+"""What h5py raises for a damaged file."""
+
+MOST_GROWTH = 2000
+"""Bytes that a column may have for each byte of the file; gzip reaches about 1000."""
+
+
+def _datasets(path: Path, group: h5py.Group, prefix: str) -> Iterator[tuple[str, h5py.Dataset]]:
+    """The datasets of a file and of its groups, one level deep; nothing that lies in another file."""
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise RequestError(f"{path}: '{prefix}{name}' is a link to somewhere else, which is not followed")
+        item = group[name]
+        if isinstance(item, h5py.Dataset):
+            yield prefix + name, item
+        elif not prefix:
+            yield from _datasets(path, item, f"{name}/")
+
+
+def _values(path: Path, name: str, item: h5py.Dataset) -> np.ndarray:
+    """The values of a column, once it is certain that they lie in this file and can be as many as it claims."""
+    if item.is_virtual or item.external:
+        raise RequestError(f"{path}: the values of '{name}' lie in another file, which is not read")
+    if item.size is None or item.ndim == 0 or item.dtype.kind not in "biufSO":
+        raise RequestError(f"{path}: '{name}' is no column of numbers or text")
+    if item.size * max(1, item.dtype.itemsize) > MOST_GROWTH * path.stat().st_size:
+        raise RequestError(f"{path}: '{name}' claims {item.size:,} values, more than the file can hold")
+    if not h5py.check_string_dtype(item.dtype):
+        return item[:]
+    return item.asstr()[:]
 
 
 def content_digest(columns: Mapping[str, np.ndarray]) -> str:

@@ -3,7 +3,7 @@
 The frames that the run was trained on stand beside them, so that nobody takes them for new ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -109,8 +109,37 @@ def read(run: str | Path) -> Predictions:
         if lacking:
             raise RequestError(f"{file}: lacks {', '.join(lacking)}; make the run again")
         training = Training(*(columns[f"training/{name}"] for name in _TRAINING))
-    names = tuple(attributes["class_names"])
-    return Predictions(**{name: columns[name] for name in _COLUMNS}, class_names=names, training=training)
+    names = attributes["class_names"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RequestError(f"{file}: its class_names are no list of names; make the run again")
+    found = Predictions(**{name: columns[name] for name in _COLUMNS}, class_names=tuple(names), training=training)
+    for fault in _faults(found):
+        raise RequestError(f"{file}: {fault}; is it damaged? make the run again")
+    return found
+
+
+def _faults(found: Predictions) -> Iterator[str]:
+    """What is wrong with predictions that were read: lengths, types, ranges."""
+    n, classes = len(found.frame_id), len(found.class_names)
+    for name in _COLUMNS:
+        values, wanted = getattr(found, name), (n, classes) if name == "scores" else (n,)
+        kinds = {"scores": "f", "target": "iu", "majority": "iu"}.get(name, "O")
+        if values.shape != wanted or values.dtype.kind not in kinds:
+            yield f"column '{name}' has shape {values.shape} and type {values.dtype}, expected {wanted}"
+            return
+    for name in _TRAINING if found.training is not None else ():
+        values = getattr(found.training, name)
+        if values.shape != found.training.frame_id.shape or values.ndim != 1 or values.dtype.kind != "O":
+            yield f"column 'training/{name}' has shape {values.shape} and type {values.dtype}"
+            return
+    if not n:
+        return
+    if min(found.target.min(), found.majority.min()) < 0 or max(found.target.max(), found.majority.max()) >= classes:
+        yield f"a class lies outside 0 to {classes - 1}"
+    if not (np.isfinite(found.scores).all() and (found.scores >= 0).all()):
+        yield "scores are no probabilities"
+    elif not np.allclose(found.scores.sum(axis=1), 1, atol=1e-3):
+        yield "the scores of a frame do not sum to 1"
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:

@@ -1,0 +1,105 @@
+"""The files of a run that `usfm finetune` made, read so that damage ends in one sentence."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+from usfm.errors import RequestError
+
+CARD, RECIPE, PROBE = "card.json", "recipe.toml", "probe.npz"
+
+
+def json_of(path: str | Path, **kinds: type | tuple[type, ...]) -> dict:
+    """Read a JSON object.
+
+    Args:
+        path: of the file.
+        kinds: entries that it must have, and of which types.
+
+    Raises:
+        RequestError: it is not readable, no object, or an entry is missing or of another type.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror}); make the run again") from None
+    except (ValueError, RecursionError):
+        raise RequestError(f"{path}: is no JSON, so it was cut short or damaged; make the run again") from None
+    if not isinstance(found, dict):
+        raise RequestError(f"{path}: is no JSON object, so it was damaged; make the run again")
+    for name, kind in kinds.items():
+        if not isinstance(found.get(name), kind):
+            raise RequestError(f"{path}: its entry '{name}' is missing or damaged; make the run again")
+    return found
+
+
+def card_of(run: str | Path, **kinds: type | tuple[type, ...]) -> dict:
+    """The card of a run directory, or of the folder of a ``predictions.h5``; {} where there is none.
+
+    Raises:
+        RequestError: as for `json_of`.
+    """
+    path = Path(run)
+    file = (path if path.is_dir() else path.parent) / CARD
+    return json_of(file, **kinds) if file.is_file() else {}
+
+
+def recipe_of(run: str | Path) -> dict:
+    """The settings that a run was made with: encoder, pool, and the others.
+
+    Raises:
+        RequestError: it is missing, not readable, or has no encoder.
+    """
+    file = Path(run) / RECIPE
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get("finetune")
+    except (OSError, ValueError, RecursionError):
+        raise RequestError(f"{file}: cannot be read, so it was removed or damaged; make the run again") from None
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in ("encoder", "pool")):
+        raise RequestError(f"{file}: does not name the encoder and its pool; make the run again")
+    return found
+
+
+def probes_of(run: str | Path, classes: int) -> dict[str, dict[str, np.ndarray]]:
+    """The probes of a run: fold -> mean, std, weight, bias, classes (see `classify.linear`).
+
+    Args:
+        run: run directory.
+        classes: how many the run knows.
+
+    Raises:
+        RequestError: the file is missing or damaged, or its arrays do not fit one another.
+    """
+    file = Path(run) / PROBE
+    try:
+        with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as arrays:
+            flat = dict(arrays)
+    except Exception as error:  # zip, zlib, NumPy and Python raise whatever they like for damage
+        raise RequestError(f"{file}: cannot be read ({type(error).__name__}); make the run again") from None
+    probes: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in flat.items():
+        fold, _, part = name.rpartition(".")
+        probes.setdefault(fold, {})[part] = values
+    for fold, probe in probes.items():
+        if not _fits(probe, classes):
+            raise RequestError(f"{file}: the probe of fold '{fold}' is damaged; make the run again")
+    if not probes:
+        raise RequestError(f"{file}: holds no probe; make the run again")
+    return probes
+
+
+def _fits(probe: dict[str, np.ndarray], classes: int) -> bool:
+    """Whether the arrays of a probe have the shapes that belong together, and values that can be used."""
+    if set(probe) != {"mean", "std", "weight", "bias", "classes"}:
+        return False
+    if any(a.dtype.kind not in "fiu" or not np.isfinite(a).all() for a in probe.values()):
+        return False
+    known = probe["classes"]
+    if known.ndim != 1 or known.dtype.kind not in "iu" or not len(known) or known.min() < 0 or known.max() >= classes:
+        return False
+    rows = 1 if len(known) == 2 else len(known)
+    dim = probe["mean"].shape
+    fits = len(dim) == 1 and probe["std"].shape == dim and probe["weight"].shape == (rows, *dim)
+    return fits and probe["bias"].shape == (rows,) and bool((probe["std"] > 0).all())
