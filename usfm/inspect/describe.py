@@ -122,9 +122,15 @@ def _step(step: dict) -> str:
     flow = ""
     if found:
         flow = (
-            f"{found['frames_in']:,} in = {found['frames_out']:,} out + {found['dropped']:,} dropped"
-            f" + {found['rejected']:,} rejected"
+            f"{_number(found, 'frames_in')} in = {_number(found, 'frames_out')} out + {_number(found, 'dropped')} dropped"
+            f" + {_number(found, 'rejected')} rejected"
         )
         flow += f", {found['sources_rejected']:,} sources rejected" if found.get("sources_rejected") else ""
     version = step.get("software", {}).get("usfm", "?")
     return f"  {step.get('command', '?'):<9} {flow}  ({step.get('seconds', 0):.1f} s, usfm {version})"
+
+
+def _number(counts: dict, name: str) -> str:
+    """A count with commas, "?" where a step has none."""
+    value = counts.get(name)
+    return "?" if value is None else f"{value:,}"

@@ -11,7 +11,7 @@ from usfm.config import Request
 from usfm.errors import GateError, RequestError
 from usfm.inspect import describe
 from usfm.inspect.config import Config
-from usfm.store.reader import Store
+from usfm.store.reader import Store, expanded
 from usfm.store.verify import Verdict, verify
 
 _LISTED = 10
@@ -34,7 +34,7 @@ def run(config: Config, request: Request) -> dict:
     started = time.monotonic()
     if not request.inputs:
         raise RequestError("usfm info: name a store or a run directory.")
-    paths = [path for one in request.inputs for path in _expanded(one)]
+    paths = [path for one in request.inputs for path in expanded(one)]
     runs = [path for path in paths if Path(path).is_dir()]
     stores = [path for path in paths if not Path(path).is_dir()]
     summary: dict = {"command": "info", "out": None, "frames_in": None, "frames_out": None, "dropped": None,
@@ -42,23 +42,30 @@ def run(config: Config, request: Request) -> dict:
     for path in runs:
         summary["runs"].append(_describe_run(path))
     for path in stores:
-        found = describe.counts(Store.open(path))
-        summary["stores"].append({"path": path, **found})
-        console.text(describe.text(found, path))
-    if len(stores) == 1:
+        found = _described(path, config.verify)
+        if found is not None:
+            summary["stores"].append({"path": path, **found})
+            console.text(describe.text(found, path))
+    if len(stores) == len(summary["stores"]) == 1:
         found = summary["stores"][0]
         summary |= {"sources": found["sources"], "frames_out": found["frames"]}
+    if config.verify:
+        summary |= _verify(stores, request.workers)
     if config.sheet is not None:
         draw_sheet(Store.open(stores).require(), config.sheet, config.sheet_frames)
         summary["sheet"] = config.sheet
         console.say(f"contact sheet: {config.sheet}")
-    if config.verify:
-        summary |= _verify(stores, request.workers)
     return summary | {"seconds": round(time.monotonic() - started, 3), "frames_per_s": None}
 
 
-def _expanded(path: str) -> list[str]:
-    return [path] if Path(path).is_dir() else Store.open(path).paths
+def _described(path: str, verifying: bool) -> dict | None:
+    """What is in a store; None where `verify` will say why it cannot be told."""
+    try:
+        return describe.counts(Store.open(path))
+    except RequestError:
+        if not verifying:
+            raise
+        return None
 
 
 def _describe_run(path: str) -> dict:
@@ -99,22 +106,33 @@ def draw_sheet(store: Store, path: str, most: int) -> None:
 
 
 def _verify(paths: list[str], threads: int) -> dict:
-    verdicts = [verify(path, threads) for path in paths]
-    for verdict in verdicts:
-        console.text(_verdict_text(verdict))
+    """Verify all, show what was found, then raise for the first that is no store, or else the first that is damaged."""
+    verdicts, foreign = [], None
+    for path in paths:
+        try:
+            verdicts.append(verify(path, threads))
+            console.text(_verdict_text(verdicts[-1]))
+        except RequestError as error:
+            foreign = foreign or error
     damaged = [verdict for verdict in verdicts if not verdict.whole]
+    if foreign is not None:
+        raise foreign
     if damaged:
         raise GateError(
             f"{damaged[0].path}: damaged; copy it from a backup, or make it again with: "
             f"{damaged[0].remedy or 'the command that made it'}"
         )
-    return {"whole": True, "verdicts": [{"path": v.path, "parts_good": len(v.good)} for v in verdicts]}
+    return {"whole": True, "verdicts": [{"path": v.path, "parts_good": len(v.good), "notes": v.notes}
+                                        for v in verdicts]}  # fmt: skip
 
 
 def _verdict_text(verdict: Verdict) -> str:
     if verdict.whole:
-        return f"{verdict.path}: whole; all {len(verdict.good)} parts are what was written."
-    lines = [f"{verdict.path}: damaged; {len(verdict.good)} of {len(verdict.good) + len(verdict.bad)} parts are good."]
+        return "\n".join([f"{verdict.path}: whole; all {len(verdict.good)} parts are what was written.",
+                          *(f"  {note}" for note in verdict.notes)])  # fmt: skip
+    parts = len(verdict.good) + len(verdict.bad)
+    lines = [f"{verdict.path}: damaged; " + (f"{len(verdict.good)} of {parts} parts are good." if parts else
+                                             "what it holds cannot be told.")]  # fmt: skip
     lines += [f"  {problem}" for problem in verdict.problems[:_LISTED]]
     lines += [f"  part {name}: {why}" for name, why in list(verdict.bad.items())[:_LISTED]]
     lines += [f"  and {len(verdict.bad) - _LISTED} more parts"] if len(verdict.bad) > _LISTED else []

@@ -10,12 +10,15 @@ import h5py
 import numpy as np
 
 from usfm.errors import WorkError
-from usfm.store import digest, hdf5
+from usfm.store import digest, hdf5, seal
 from usfm.store.disk import disk_error, sync
 from usfm.store.history import joined
-from usfm.store.part import PartFile, open_part
+from usfm.store.opened import stored_file
+from usfm.store.part import PartFile, column, open_part
 from usfm.store.plan import Plan, plan_of
+from usfm.store.rows import once, repeated, shared
 from usfm.store.schema import FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
+from usfm.store.seal import Seal
 from usfm.store.writer import PartWriter
 
 
@@ -46,6 +49,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
     own = _own(plan)
     if not plan.frames:
         raise WorkError(_nothing_left(out, own["reasons"]))
+    _check_names(out, plan, tables["dropped"]["frame_id"])
     counts = {"frames": plan.frames, "sources": plan.tables["sources"], **own}
     step = dict(step(counts) if callable(step) else step)
     step["content_id"] = digest.content_id([one.digest for one in plan.parts])
@@ -56,12 +60,15 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
             file.attrs.update({"format": FORMAT, "version": VERSION, "content_id": step["content_id"]})
             steps = [json.dumps(one, sort_keys=True) for one in joined([*(s.history for s in inputs), [step]])]
             file.attrs.create("history", np.array(steps, object), dtype=h5py.string_dtype())
-            _Assembly(file, sink, plan).run(between or (lambda: None))
-            _write_parts(file, plan)
-            for name, columns in tables.items():
+            file.attrs[seal.HISTORY_ATTRIBUTE] = seal.history_digest(steps)
+            written = Seal()
+            _Assembly(file, sink, plan, written).run(between or (lambda: None))
+            for name, columns in (tables | {"parts": _parts(plan)}).items():
                 for row in TABLES[name].values():
-                    _write_whole(file, row, columns[row.name])
-                file[name].attrs["digest"] = digest.table_digest(name, columns)
+                    _write_whole(file, row, columns[row.name], written)
+                if name != "parts":
+                    file[name].attrs["digest"] = digest.table_digest(name, columns)
+            file.attrs[seal.ATTRIBUTE] = written.attribute(_names(file, plan))
         sink.finish()
         os.replace(temporary, out)
         sync(out.parent)
@@ -104,8 +111,8 @@ _HELD_FRAMES = 65536
 class _Assembly:
     """Fill the output from the parts, one part at a time."""
 
-    def __init__(self, file: h5py.File, sink: hdf5.Sink, plan: Plan):
-        self.file, self.sink, self.plan = file, sink, plan
+    def __init__(self, file: h5py.File, sink: hdf5.Sink, plan: Plan, written: Seal):
+        self.file, self.sink, self.plan, self.written = file, sink, plan, written
         self.filled: Counter = Counter()  # rows so far, by dataset, those still held back among them
         self._held: dict[str, list[np.ndarray]] = {}
         self._held_frames = 0
@@ -115,6 +122,7 @@ class _Assembly:
         for path, (count, dtype) in plan.columns.items():
             dataset = file.create_dataset(path, (count, *plan.widths.get(path, ())), dtype)
             hdf5.document(dataset)
+            self.written.add(path, np.zeros(0, dtype))
         for path, block in plan.blocks.items():
             create = hdf5.create_contiguous if block.contiguous else hdf5.create_chunked
             hdf5.document(create(file, path, block.count, block.shape))
@@ -144,8 +152,9 @@ class _Assembly:
     def _write_held(self) -> None:
         for path, pieces in self._held.items():
             dataset, values = self.file[path], np.concatenate(pieces)
-            values = values.astype(dataset.dtype) if values.dtype.kind == "S" else values
+            values = values if values.dtype == object else values.astype(dataset.dtype)  # its text is UTF-8
             dataset[self.filled[path] - len(values) : self.filled[path]] = values
+            self.written.add(path, values)
         self._held, self._held_frames = {}, 0
 
     def _chunks(self, part, source: PartFile) -> None:
@@ -217,6 +226,9 @@ class _Assembly:
             self._append("/labels/split", source.tables["/labels/split"] if known else np.zeros(count, "S1"))
         if "/labels/mask_row" in plan.columns:
             self._append("/labels/mask_row", self._mask_rows(source, count))
+        if "/labels/mask_digest" in plan.columns:
+            known = "/labels/mask_digest" in source.tables
+            self._append("/labels/mask_digest", source.tables["/labels/mask_digest"] if known else np.zeros(count, "S16"))
         if "/labels/boxes/offsets" in plan.columns:
             self._boxes(part, source, count)
         if "/patches/coverage" in plan.columns:
@@ -251,21 +263,32 @@ class _Assembly:
         self._append("/labels/boxes/class", np.append(part.boxes, -1)[source.tables["/labels/boxes/class"]])
 
 
-def _write_parts(file: h5py.File, plan: Plan) -> None:
+def _parts(plan: Plan) -> dict[str, np.ndarray]:
+    """The columns of /parts."""
     counts = [part.frames for part in plan.parts]
     values = {"name": [part.name for part in plan.parts], "first_row": np.cumsum([0, *counts])[:-1],
               "rows": counts, "digest": [part.digest for part in plan.parts]}  # fmt: skip
-    for row in PARTS.values():
-        hdf5.write_column(file, row, row.path, values[row.name])
+    return {name: column(row.path, values[name]) for name, row in PARTS.items()}
 
 
-def _write_whole(file: h5py.File, row, values: np.ndarray) -> None:
+def _names(file: h5py.File, plan: Plan) -> dict[str, object]:
+    """What the attributes of the labels hold."""
+    return seal.names_of(
+        plan.class_names if "/labels/class" in file else [],
+        plan.box_names if "/labels/boxes/class" in file else [],
+        plan.patch if "/patches/coverage" in file else None,
+    )
+
+
+def _write_whole(file: h5py.File, row, values: np.ndarray, written: Seal) -> None:
     if row.dtype == "text":
         dataset = file.create_dataset(row.path, data=values, dtype=h5py.string_dtype())
     elif row.dtype == "str":
-        dataset = file.create_dataset(row.path, data=hdf5.fixed_text(values))
+        values = hdf5.fixed_text(values)
+        dataset = file.create_dataset(row.path, data=values)
     else:
         dataset = file.create_dataset(row.path, data=values)
+    written.add(row.path, values)
     hdf5.document(dataset, row)
 
 
@@ -274,10 +297,9 @@ def _carried(table: str, inputs: Sequence, plan: Plan) -> dict[str, np.ndarray]:
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in TABLES[table]}
     paths = list(dict.fromkeys(path for store in inputs for path in store.paths))
     for path in paths:
-        with hdf5.open_store(path) as file:
-            for name, row in TABLES[table].items():
-                if row.path in file:
-                    pieces[name].append(file[row.path][()])
+        file = stored_file(path)
+        for name, row in TABLES[table].items():
+            pieces[name].append(file.stored(row.path))
     for part in plan.parts:
         if part.has[table]:
             tables = open_part(part.path).tables
@@ -287,12 +309,18 @@ def _carried(table: str, inputs: Sequence, plan: Plan) -> dict[str, np.ndarray]:
     for name, row in TABLES[table].items():
         empty = np.zeros(0, object if row.dtype == "text" else "S1" if row.dtype == "str" else row.dtype)
         columns[name] = np.concatenate([empty, *pieces[name]])
-    if len(paths) > 1:
-        seen = dict.fromkeys(zip(*(columns[name].tolist() for name in columns), strict=True))
-        if len(seen) < len(columns[next(iter(columns))]):
-            rows = list(zip(*seen, strict=True)) or [()] * len(columns)
-            columns = {name: np.array(rows[at], values.dtype) for at, (name, values) in enumerate(columns.items())}
-    return columns
+    return once(columns) if len(paths) > 1 else columns
+
+
+def _check_names(out: Path, plan: Plan, dropped: np.ndarray) -> None:
+    """Raise WorkError where two frames have one name, or one was also dropped."""
+    ids = np.concatenate(plan.frame_ids)
+    for names, what in ((repeated(ids), "comes twice"), (shared(ids, dropped), "was dropped as well")):
+        if names:
+            raise WorkError(
+                f"{out}: frame {names[0].decode()} {what} ({len(names)} frames in all); this is a fault of usfm, so "
+                "nothing was written."
+            )
 
 
 def _own(plan: Plan) -> dict:

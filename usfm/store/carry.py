@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from usfm.store.codec import pixel_digest
-from usfm.store.label_reader import mask_place, raw_boxes
+from usfm.store.codec import compress
 from usfm.store.schema import group_shape
 
 
@@ -22,7 +21,7 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     values["region_row"] = _region(part, store, file, known, at, region, framing)
     values["overlay_row"] = _overlay(part, store, file, known, at, overlay, framing)
     if pixels is None and framing is not None:
-        pixels = framing.apply(file.pixels(known["pixels_group"], known["pixels_row"]))
+        pixels = framing.apply(file.frame(row))
     labels = _labels(part, file, row, framing)
     if changes["split"] is not None:
         labels["split"] = changes["split"]
@@ -32,27 +31,24 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
         part.labels.patch = part.labels.patch or file.patch
     if pixels is not None:
         return part.frame(pixels, **values, **labels)
-    return _pass_through(part, file, known, values, labels)
+    return _pass_through(part, file, row, values, labels)
 
 
-def _pass_through(part, file, known: dict, values: dict, labels: dict) -> int:
-    """Add a frame whose pixels do not change: its compressed chunk and digest go over as they are."""
-    group = known["pixels_group"]
+def _pass_through(part, file, row: int, values: dict, labels: dict) -> int:
+    """Add a frame whose pixels do not change: its bytes are checked, and go over as they are."""
+    group = file.place(row)[0]
     shape = group_shape(group)
     order = ("frame_id", "source", "index", "time_s", "kind", "region_row", "overlay_row", "row_spacing_mm",
              "col_spacing_mm", "crop_row_px", "crop_col_px", "scale")  # fmt: skip
     part.labels.add(len(part), shape, labels["label"], labels["multi"], labels["mask"], labels["boxes"],
                     labels["split"], labels["coverage"])  # fmt: skip
     contiguous = file.groups[group] is not None
-    if part.contiguous or contiguous:
-        chunk = file.pixels(group, known["pixels_row"]).tobytes()
-        if not part.contiguous:
-            from usfm.store.codec import compress
-
-            chunk = compress(chunk)
-    else:
-        chunk = file.raw(f"/pixels/{group}", known["pixels_row"])
-    return part._add(shape, chunk, known["digest"] or pixel_digest(chunk), tuple(values[name] for name in order))
+    chunk, digest = file.raw_frame(row)
+    if part.contiguous and not contiguous:
+        chunk = file.frame(row).tobytes()
+    elif contiguous and not part.contiguous:
+        chunk = compress(chunk)
+    return part._add(shape, chunk, digest, tuple(values[name] for name in order))
 
 
 def _geometry(known: dict, framing) -> dict:
@@ -125,11 +121,10 @@ def _labels(part, file, row: int, framing) -> dict:
             known["multi"][numbers] = values
     if "/labels/split" in file.blocks:
         known["split"] = file.column("/labels/split")[row]
-    place = mask_place(file, row)
-    if place is not None:
-        mask = file.decoded(f"/labels/masks/{place[0]}", place[1])
+    mask = file.label_mask(row)
+    if mask is not None:
         known["mask"] = mask if framing is None else framing.apply_labels(mask)
-    boxes = raw_boxes(file, row)
+    boxes = file.boxes(row)
     for name in file.box_names:
         if name not in part.labels.box_names:
             part.labels.box_names.append(name)

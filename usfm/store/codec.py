@@ -28,12 +28,14 @@ def compress(data, fast: bool = True) -> bytes:
 
 def decompress(data: bytes, size: int) -> bytes:
     """Inflate a zlib stream of `size` decoded bytes. Raises ValueError where it is damaged or has another size."""
+    # One byte more than is wanted, so that a bomb stops there.
     try:
-        out = isal_zlib.decompress(data, bufsize=size) if isal_zlib is not None else zlib.decompress(data, bufsize=size)
+        stream = (isal_zlib or zlib).decompressobj()
+        out = stream.decompress(data, size + 1)
     except Exception as error:  # isal raises its own error class
         raise ValueError(f"damaged chunk: {error}") from None
-    if len(out) != size:
-        raise ValueError(f"damaged chunk: {len(out)} bytes instead of {size}")
+    if len(out) != size or not stream.eof or stream.unused_data:
+        raise ValueError(f"damaged chunk: not a stream of {size} bytes")
     return out
 
 
@@ -50,6 +52,34 @@ def pixel_digest(data, chunk: bytes | None = None) -> str:
     tool = isal_zlib or zlib
     adler = f"{tool.adler32(data):08x}" if chunk is None else chunk[-4:].hex()
     return f"{tool.crc32(data):08x}{adler}"
+
+
+class Running:
+    """`pixel_digest` of bytes as they come.
+
+    Examples:
+        >>> running = Running()
+        >>> running.add(b"ab"), running.add(b"c"), running.digest == pixel_digest(b"abc")
+        (None, None, True)
+    """
+
+    def __init__(self) -> None:
+        self._crc, self._adler = 0, 1
+
+    def add(self, data) -> None:
+        """Take the next bytes."""
+        tool = isal_zlib or zlib
+        self._crc, self._adler = tool.crc32(data, self._crc), tool.adler32(data, self._adler)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits."""
+        return f"{self._crc:08x}{self._adler:08x}"
+
+
+def crc32(data) -> int:
+    """CRC-32 of a buffer: the first half of `pixel_digest`."""
+    return (isal_zlib or zlib).crc32(data)
 
 
 class Checksum:

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,70 +12,72 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.store.codec import LEVEL
+from usfm.store.damage import Damaged, damaged, reading
 from usfm.store.disk import BLOCK_BYTES, SyncBehind
 from usfm.store.schema import FORMAT, VERSION, Dataset, describe
-
-_TEXT = h5py.string_dtype()
 
 
 def open_store(path: Path | str) -> h5py.File:
     """Open a store for reading, file locking off.
 
     Raises:
-        RequestError: missing, not readable, truncated, not HDF5, not a store, or written by a newer version.
+        RequestError: missing, not a file, not readable, not HDF5, not a store, or written by a newer version.
+        Damaged: an HDF5 file that HDF5 cannot open, such as one that was cut short.
     """
     path = Path(path)
+    _check_file(path)
+    with reading(str(path), "its first bytes"):
+        try:
+            file = h5py.File(path, "r", locking=False)
+        except OSError as error:
+            raise _why_not(path, error) from None
     try:
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise RequestError(_why_not(path, error)) from None
-    found, version = file.attrs.get("format"), file.attrs.get("version")
-    if found != FORMAT or not isinstance(version, (int, np.integer)):
+        with reading(str(path), "its attributes"):
+            found, version = file.attrs.get("format"), file.attrs.get("version")
+        if not isinstance(found, str) or found != FORMAT or not isinstance(version, (int, np.integer)) or version < 1:
+            if "content_id" in file.attrs and "frames" in file and "pixels" in file:
+                raise damaged(str(path), "its attributes format and version have changed")
+            raise RequestError(f"{path}: an HDF5 file, but not a usfm store; make one with `usfm extract`.")
+        if version > VERSION:
+            raise RequestError(
+                f"{path}: a store of version {version}, and this usfm reads up to version {VERSION}; install a newer "
+                "usfm."
+            )
+    except BaseException:
         file.close()
-        raise RequestError(f"{path}: an HDF5 file, but not a usfm store; make one with `usfm extract`.")
-    if version > VERSION:
-        file.close()
-        raise RequestError(
-            f"{path}: a store of version {version}, and this usfm reads up to version {VERSION}; install a newer usfm."
-        )
+        raise
     return file
 
 
-def _why_not(path: Path, error: OSError) -> str:
-    if path.is_dir():
-        return f"{path}: a folder, not a store; make a store of it with `usfm extract`."
-    if not path.exists():
-        return f"{path}: no such file."
+def _check_file(path: Path) -> None:
+    """Raise RequestError for what is no regular file: to open a pipe would wait without end."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise RequestError(f"{path}: no such file.") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise RequestError(f"{path}: cannot be opened ({why.lower()}); check the path.") from None
+    if stat.S_ISDIR(mode):
+        raise RequestError(f"{path}: a folder, not a store; make a store of it with `usfm extract`.")
+    if not stat.S_ISREG(mode):
+        raise RequestError(f"{path}: a pipe or a device, not a store; write it to a file first.")
     if not os.access(path, os.R_OK):
-        return f"{path}: no permission to read it."
+        raise RequestError(f"{path}: no permission to read it.")
+
+
+def _why_not(path: Path, error: OSError) -> Exception:
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.EIO):
+        return error
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(8)
     if head != b"\x89HDF\r\n\x1a\n":
         what = "an empty file" if not size else "not an HDF5 file"
-        return f"{path}: {what}, so not a store; make one with `usfm extract`."
+        return RequestError(f"{path}: {what}, so not a store; make one with `usfm extract`.")
     if "truncated" in str(error):
-        return f"{path}: truncated ({size:,} bytes are left); copy it again or run the command that made it again."
-    return f"{path}: damaged, HDF5 cannot open it; copy it again or run the command that made it again."
-
-
-def write_column(file: h5py.File, row: Dataset, path: str, values) -> None:
-    """Write one 1-D (or small n-D) dataset of the schema.
-
-    Args:
-        file: open for writing.
-        row: what the schema says of it.
-        path: where it goes.
-        values: a sequence; str for `str` and `text`.
-    """
-    if row.dtype == "text":
-        data = np.array([str(v) for v in values], object)
-        dataset = file.create_dataset(path, data=data, dtype=_TEXT)
-    elif row.dtype == "str":
-        dataset = file.create_dataset(path, data=fixed_text(np.array([str(v).encode() for v in values], "S")))
-    else:
-        dataset = file.create_dataset(path, data=np.asarray(values, row.dtype))
-    document(dataset, row)
+        return Damaged(f"{path}: truncated ({size:,} bytes are left); copy it again or make it again.")
+    return Damaged(f"{path}: damaged, HDF5 cannot open it; copy it again or make it again.")
 
 
 def fixed_text(values: np.ndarray) -> np.ndarray:
@@ -86,16 +89,6 @@ def document(dataset: h5py.Dataset, row: Dataset | None = None) -> None:
     """Write the attributes `unit` and `description` from the schema."""
     row = row or describe(dataset.name)
     dataset.attrs["unit"], dataset.attrs["description"] = row.unit, row.description
-
-
-def read_column(dataset: h5py.Dataset) -> np.ndarray:
-    """Read a dataset; strings come as an object array of str."""
-    values = dataset[()]
-    if values.dtype.kind in "SO":
-        out = np.empty(len(values), object)
-        out[:] = [v.decode() if isinstance(v, bytes) else v for v in values.tolist()]
-        return out
-    return values
 
 
 def create_chunked(file: h5py.File, path: str, count: int, shape: tuple[int, ...]) -> h5py.Dataset:
@@ -122,15 +115,50 @@ def chunk_index(dataset: h5py.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
     Returns:
         byte offsets, byte lengths (0 = the row was never written) and filter masks, (n,) int64 each, by row.
+
+    Raises:
+        ValueError: the index names a row twice, or one that is not there.
     """
-    table = np.zeros((3, len(dataset)), np.int64)
-    if len(dataset):
+    table, rows = np.zeros((3, len(dataset)), np.int64), len(dataset)
+    if not rows:
+        return table[0], table[1], table[2]
 
-        def note(chunk):
-            table[:, chunk.chunk_offset[0]] = chunk.byte_offset, chunk.size, chunk.filter_mask
+    def note(chunk) -> None:
+        row = chunk.chunk_offset[0]
+        if row >= rows or any(chunk.chunk_offset[1:]) or table[1, row]:
+            raise ValueError("it names a row twice, or one that is not there")
+        table[:, row] = chunk.byte_offset, chunk.size, chunk.filter_mask
 
-        dataset.id.chunk_iter(note)
+    dataset.id.chunk_iter(note)
     return table[0], table[1], table[2]
+
+
+def index_problem(offsets: np.ndarray, sizes: np.ndarray, masks: np.ndarray, size: int, row_bytes: int) -> str:
+    """What is wrong with a `chunk_index`, "" where nothing is.
+
+    Args:
+        offsets: of the chunks.
+        sizes: of the chunks.
+        masks: of the chunks.
+        size: of the file, in bytes.
+        row_bytes: decoded bytes of a row.
+
+    Examples:
+        >>> index_problem(np.array([8, 12]), np.array([8, 4]), np.array([0, 0]), 100, 4)
+        'points twice at the same bytes'
+    """
+    if not (sizes > 0).all():
+        return f"lacks {int((sizes <= 0).sum())} rows, which were never written"
+    if (offsets < 0).any() or (offsets + sizes > size).any():
+        return "points beyond the end of the file"
+    if ((masks != 0) & ((masks != 1) | (sizes != row_bytes))).any():
+        return "names filters that are not there"
+    if (sizes > row_bytes + row_bytes // 100 + 1024).any():
+        return "names chunks that are too large"
+    order = np.argsort(offsets, kind="stable")
+    if (offsets[order][1:] < (offsets + sizes)[order][:-1]).any():
+        return "points twice at the same bytes"
+    return ""
 
 
 def put_chunks(dataset: h5py.Dataset, first: int, chunks: Iterable) -> int:

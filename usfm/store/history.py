@@ -1,6 +1,35 @@
 """The steps that a store has been through: one JSON object a step."""
 
+import json
 from collections.abc import Sequence
+
+_KINDS = {"command": str, "options": dict, "inputs": list, "software": dict, "counts": dict, "figures": dict,
+          "seconds": (int, float), "seed": int, "content_id": str}  # fmt: skip
+"""What the entries of a step are."""
+
+
+def step_of(text: str) -> dict:
+    """One step of a history, from the JSON that is stored.
+
+    Raises:
+        ValueError: it is no step.
+
+    Examples:
+        >>> step_of('{"command": "clean"}')
+        {'command': 'clean'}
+    """
+    try:
+        step = json.loads(text)
+    except RecursionError:
+        raise ValueError("JSON within JSON without end") from None
+    if not isinstance(step, dict):
+        raise ValueError("a step that is no object")
+    for name, kind in _KINDS.items():
+        if name in step and not isinstance(step[name], kind):
+            raise ValueError(f"a step whose {name} is of another type")
+    if not all(value is None or isinstance(value, (int, float)) for value in step.get("counts", {}).values()):
+        raise ValueError("a step whose counts are no numbers")
+    return step
 
 
 def joined(histories: Sequence[Sequence[dict]]) -> list[dict]:

@@ -1,9 +1,10 @@
 """The half of a Store that reads labels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from usfm.errors import RequestError
-from usfm.store.schema import group_name
 from usfm.store.stored import StoredFile
 
 
@@ -17,6 +18,9 @@ class LabelReader:
         raise NotImplementedError
 
     def _place(self, i: int) -> tuple[StoredFile, int, int]:
+        raise NotImplementedError
+
+    def _whole(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
         raise NotImplementedError
 
     @property
@@ -43,7 +47,7 @@ class LabelReader:
                 continue
             places = np.array([*(self.class_names.index(name) for name in file.class_names), -1], np.int32)
             pieces.append(places[file.column("/labels/class")])
-        return np.concatenate(pieces)
+        return self._whole(pieces)
 
     def labels_multi(self) -> np.ndarray | None:
         """0 or 1 for each class, uint8 (N, C), 255 = unknown; None where no file has any."""
@@ -57,7 +61,7 @@ class LabelReader:
             if "/labels/multi" in file.blocks:
                 piece[:, [names.index(name) for name in file.class_names]] = file.column("/labels/multi")
             pieces.append(piece)
-        return np.concatenate(pieces)
+        return self._whole(pieces)
 
     def has_masks(self) -> np.ndarray:
         """Which frames have a label mask, bool (N,)."""
@@ -65,18 +69,17 @@ class LabelReader:
             file.column("/labels/mask_row") if "/labels/mask_row" in file.blocks else np.full(file.count, -1)
             for file in self._files()
         ]
-        return np.concatenate(rows) >= 0
+        return self._whole(rows) >= 0
 
     def label_mask(self, i: int) -> np.ndarray | None:
         """Label mask of frame `i`, uint8 (H, W), or None."""
         file, row, _ = self._place(int(i))
-        place = mask_place(file, row)
-        return None if place is None else file.decoded(f"/labels/masks/{place[0]}", place[1])
+        return file.label_mask(row)
 
     def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes of frame `i`: xyxy_px float32 (k, 4) and classes int32 (k,); k = 0 also where none are known."""
         file, row, _ = self._place(int(i))
-        found = raw_boxes(file, row)
+        found = file.boxes(row)
         if found is None:
             return np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
         if len(self.paths) == 1:
@@ -90,7 +93,7 @@ class LabelReader:
             file.column("/labels/boxed") > 0 if "/labels/boxes/offsets" in file.blocks else np.zeros(file.count, bool)
             for file in self._files()
         ]
-        return np.concatenate(rows)
+        return self._whole(rows)
 
     def split(self) -> np.ndarray:
         """Split of each frame, object (N,): train, val, test or ""."""
@@ -98,7 +101,7 @@ class LabelReader:
         for file in self._files():
             known = "/labels/split" in file.blocks
             pieces.append(file.column("/labels/split") if known else np.full(file.count, "", object))
-        return np.concatenate(pieces)
+        return self._whole(pieces)
 
     def patch_coverage(self) -> np.ndarray | None:
         """Share of each patch in the acoustic region, float16 (N, L); None where any file lacks it."""
@@ -108,21 +111,4 @@ class LabelReader:
         pieces = [file.column("/patches/coverage") for file in files]
         if len({piece.shape[1] for piece in pieces}) > 1:
             raise RequestError(f"{self.paths[0]}: the inputs were cut into patches of different sizes.")
-        return np.concatenate(pieces)
-
-
-def mask_place(file: StoredFile, row: int) -> tuple[str, int] | None:
-    """Group and row of a frame's label mask in one file."""
-    if "/labels/mask_row" not in file.blocks:
-        return None
-    place = int(file.column("/labels/mask_row")[row])
-    known = file.row(row)
-    return (group_name((known["height"], known["width"])), place) if place >= 0 else None
-
-
-def raw_boxes(file: StoredFile, row: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Boxes of a frame in one file, with that file's class numbers; None where they are not known."""
-    if "/labels/boxes/offsets" not in file.blocks or not file.column("/labels/boxed")[row]:
-        return None
-    first, last = file.column("/labels/boxes/offsets")[row : row + 2]
-    return file.column("/labels/boxes/xyxy_px")[first:last], file.column("/labels/boxes/class")[first:last]
+        return self._whole(pieces)

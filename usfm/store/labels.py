@@ -117,6 +117,7 @@ class Labels:
         if self._mask_row:
             places = [self._mask_row[row][1] if row in self._mask_row else -1 for row in rows]
             blocks["/labels/mask_row"] = np.array(places, np.int64)
+            blocks["/labels/mask_digest"] = [self._mask_row[row][2] if row in self._mask_row else "" for row in rows]
         if self._boxes or self.box_names:
             blocks.update(ragged([self._boxes.get(row) for row in rows]))
         if self._coverage:

@@ -60,6 +60,7 @@ class Plan:
     box_names: list[str] = field(default_factory=list)
     patch: tuple[int, int] | None = None
     bytes_needed: int = 1 << 20
+    frame_ids: list[np.ndarray] = field(default_factory=list)
 
 
 def plan_of(parts: Sequence[tuple[str, Path]]) -> Plan:
@@ -81,6 +82,7 @@ def plan_of(parts: Sequence[tuple[str, Path]]) -> Plan:
         _columns(plan, part, file, widest)
         plan.parts.append(part)
         plan.frames += part.frames
+        plan.frame_ids.append(file.tables["/frames/frame_id"].copy())
     _finish(plan, widest)
     return plan
 

@@ -9,11 +9,38 @@ from pathlib import Path
 import numpy as np
 
 from usfm.errors import RequestError
-from usfm.store import digest
+from usfm.store import digest, overlap
 from usfm.store.label_reader import LabelReader
+from usfm.store.opened import stored_file
 from usfm.store.region_reader import RegionReader
-from usfm.store.schema import FRAMES, SOURCES, TABLES, group_shape
-from usfm.store.stored import StoredFile, stored_file
+from usfm.store.rows import once
+from usfm.store.schema import FRAMES, SOURCES, TABLES, group_name, group_shape
+from usfm.store.stored import StoredFile
+
+
+_AT_ONCE = 16
+"""Frames that are copied out of the memory map and checked while they are in the processor's cache."""
+
+
+def expanded(path: str | Path | Sequence[str | Path]) -> list[str]:
+    """Paths of files: one path, several, or patterns such as `raw-*.h5` (sorted by name); a literal name goes first.
+
+    Raises:
+        RequestError: a pattern that no file matches, or nothing at all.
+    """
+    found: list[str] = []
+    for one in [path] if isinstance(path, (str, Path)) else path:
+        text = str(one)
+        if os.path.lexists(text) or not glob.has_magic(text):
+            found.append(text)
+            continue
+        matches = sorted(glob.glob(text))
+        if not matches:
+            raise RequestError(f"{text}: no file matches.")
+        found += matches
+    if not found:
+        raise RequestError("no store was given; name one with --in.")
+    return found
 
 
 class Store(LabelReader, RegionReader):
@@ -23,10 +50,11 @@ class Store(LabelReader, RegionReader):
     Row numbers in its columns (source, region_row, overlay_row) count over all its files.
 
     Args:
-        paths: files, in order.
+        paths: files, in order. A frame that several of them hold is one frame, where it stands first.
 
     Raises:
-        RequestError: a file is missing, truncated, foreign, or of a newer version.
+        RequestError: a file is missing, foreign, or of a newer version; two hold the same frame and differ in it.
+        Damaged: a file is not what was written.
     """
 
     def __init__(self, paths: Sequence[str | Path]):
@@ -38,19 +66,7 @@ class Store(LabelReader, RegionReader):
     @classmethod
     def open(cls, path: str | Path | Sequence[str | Path]) -> "Store":
         """Open one path, several, or patterns such as `raw-*.h5` (sorted by name)."""
-        wanted = [path] if isinstance(path, (str, Path)) else list(path)
-        found: list[str] = []
-        for one in wanted:
-            text = str(one)
-            if not os.path.exists(text) and glob.has_magic(text):
-                matches = sorted(glob.glob(text))
-                if not matches:
-                    raise RequestError(f"{text}: no file matches.")
-                found += matches
-            else:
-                found.append(text)
-        if not found:
-            raise RequestError("no store was given; name one with --in.")
+        found = expanded(path)
         twice = {p for p in found if sum(os.path.realpath(p) == os.path.realpath(q) for q in found) > 1}
         if twice:
             raise RequestError(f"{min(twice)}: given twice as input; name each store once.")
@@ -58,7 +74,9 @@ class Store(LabelReader, RegionReader):
 
     def _start(self) -> None:
         files = self._files()
-        self._first = np.cumsum([0, *(f.count for f in files)])
+        self._kept = overlap.kept_rows(files)
+        counts = [f.count if kept is None else len(kept) for f, kept in zip(files, self._kept, strict=True)]
+        self._first = np.cumsum([0, *counts])
         self._first_region = np.cumsum([0, *(f.num_regions for f in files)])
         self._first_overlay = np.cumsum([0, *(f.num_overlays for f in files)])
 
@@ -87,7 +105,13 @@ class Store(LabelReader, RegionReader):
         if not 0 <= i < len(self):
             raise IndexError(f"frame {i} of {len(self)}")
         at = int(np.searchsorted(self._first, i, side="right")) - 1
-        return self._files()[at], int(i - self._first[at]), at
+        row, kept = int(i - self._first[at]), self._kept[at]
+        return self._files()[at], row if kept is None else int(kept[row]), at
+
+    def _whole(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
+        """Values of the frames of each file as values of this store's frames."""
+        found = [piece if kept is None else piece[kept] for piece, kept in zip(pieces, self._kept, strict=True)]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     @property
     def content_id(self) -> str:
@@ -114,8 +138,7 @@ class Store(LabelReader, RegionReader):
             first = {"region_row": self._first_region, "overlay_row": self._first_overlay}.get(name)
             if first is not None:
                 pieces = [np.where(p >= 0, p + int(first[at]), -1) for at, p in enumerate(pieces)]
-            whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-            self._columns[name] = whole.view()
+            self._columns[name] = self._whole(pieces).view()
             self._columns[name].flags.writeable = False
         return self._columns[name]
 
@@ -183,7 +206,7 @@ class Store(LabelReader, RegionReader):
     def frame(self, i: int) -> np.ndarray:
         """Pixels of frame `i`: uint8 (H, W) or (H, W, 3)."""
         file, row, _ = self._place(int(i))
-        return file.pixels(*file.place(row))
+        return file.frame(row)
 
     def frames(self, rows: Sequence[int], threads: int = 0) -> list[np.ndarray]:
         """Pixels of many frames, decompressed by `threads` threads (0 = in this one)."""
@@ -206,56 +229,60 @@ class Store(LabelReader, RegionReader):
             return None
         return group_shape(next(iter(groups))[0])
 
-    def pixel_map(self) -> list[tuple[int, np.memmap]]:
-        """(first row, memory map (n, H, W[, 3])) for each file of a fixed-size store.
-
-        Raises:
-            RequestError: the store is not one of fixed size.
-        """
-        shape = self._fixed()
-        from usfm.store.schema import group_name
-
-        maps = []
-        for at, file in enumerate(self._files()):
-            if file.count:
-                maps.append((int(self._first[at]), file.map(group_name(shape))))
-        return maps
-
     def _fixed(self) -> tuple[int, ...]:
         if self.fixed_shape is None:
             raise RequestError(f"{self.paths[0]}: frames differ in size; run `usfm sector` on it first.")
         return self.fixed_shape
 
     def pixels(self, rows: Sequence[int]) -> np.ndarray:
-        """Frames of a fixed-size store as one array, uint8 (n, H, W[, 3]), from the memory maps."""
-        wanted = np.asarray(rows, np.int64).reshape(-1)
-        maps = self.pixel_map()
-        if len(maps) == 1:
-            return np.asarray(maps[0][1][wanted])
-        out = np.empty((len(wanted), *self._fixed()), np.uint8)
-        which = np.searchsorted([first for first, _ in maps], wanted, side="right") - 1
-        for at, (first, mapped) in enumerate(maps):
+        """Frames of a fixed-size store as one array, uint8 (n, H, W[, 3]), from the memory maps.
+
+        Each frame is compared with its CRC-32 the first time that this process reads it.
+
+        Raises:
+            RequestError: the store is not one of fixed size.
+            Damaged: a frame is not what was written.
+        """
+        shape, wanted = self._fixed(), np.asarray(rows, np.int64).reshape(-1)
+        out = np.empty((len(wanted), *shape), np.uint8)
+        which = np.searchsorted(self._first, wanted, side="right") - 1
+        for at, file in enumerate(self._files()):
             mine = np.flatnonzero(which == at)
-            out[mine] = mapped[wanted[mine] - first]
+            if not len(mine):
+                continue
+            places = wanted[mine] - self._first[at]
+            places = places if self._kept[at] is None else self._kept[at][places]
+            mapped = file.map(group_name(shape))
+            for start in range(0, len(mine), _AT_ONCE):
+                some = places[start : start + _AT_ONCE]
+                found = mapped[some]
+                file.check(some, found)
+                out[mine[start : start + _AT_ONCE]] = found
         return out
 
     def _table(self, name: str) -> dict[str, np.ndarray]:
         tables = [file.table(name) for file in self._files()]
         return {column: np.concatenate([table[column] for table in tables]) for column in TABLES[name]}
 
+    def _shared(self, name: str) -> dict[str, np.ndarray]:
+        return self._table(name) if len(self.paths) == 1 else once(self._table(name))
+
     def dropped(self) -> dict[str, np.ndarray]:
-        """/dropped, over all steps: frame_id, kept_by, similarity, stage."""
-        return self._table("dropped")
+        """/dropped, over all steps: frame_id, kept_by, similarity, stage; a row that several files share once."""
+        return self._shared("dropped")
 
     def rejected(self) -> dict[str, np.ndarray]:
-        """/rejected, over all steps: source, frame_id, stage, reason, detail."""
-        return self._table("rejected")
+        """/rejected, over all steps: source, frame_id, stage, reason, detail; a row that several files share once."""
+        return self._shared("rejected")
 
     def parts(self) -> dict[str, np.ndarray]:
-        """/parts: name, first_row (of this store), rows, digest."""
-        table = self._table("parts")
-        shift = np.repeat(self._first[:-1], [len(file.table("parts")["name"]) for file in self._files()])
-        return table | {"first_row": table["first_row"] + shift}
+        """/parts: name, first_row (of this store), rows (those that no earlier file has), digest."""
+        tables = [file.table("parts") for file in self._files()]
+        for first, kept, table in zip(self._first, self._kept, tables, strict=False):
+            ends = [table["first_row"], table["first_row"] + table["rows"]]
+            begin, end = ends if kept is None else (np.searchsorted(kept, edge) for edge in ends)
+            table["first_row"], table["rows"] = begin + int(first), end - begin
+        return {name: np.concatenate([table[name] for table in tables]) for name in TABLES["parts"]}
 
     def require(self, *, regions: bool = False, fixed: bool = False, classes: bool = False) -> "Store":
         """Raise RequestError, naming the command to run, where the store lacks what is needed; else return it."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from usfm.store.damage import reading
 from usfm.store.schema import REGIONS
 from usfm.store.stored import StoredFile
 
@@ -47,11 +48,13 @@ class RegionReader:
 
         file, at = self._row_of(self._first_region, int(row))
         known = {name: file.column(f"/regions/{name}")[at] for name in REGIONS}
-        extra = json.loads(known["extra"])
-        geometry = None
-        if np.isfinite(known["apex_x_px"]):
-            names = ("apex_x_px", "apex_y_px", "radius_0_px", "radius_1_px", "angle_0_rad", "angle_1_rad")
-            geometry = SectorGeometry(extra.pop("geometry_shape", known["shape"]), *(float(known[n]) for n in names))
+        with reading(file.path, f"row {at} of /regions"):
+            extra = json.loads(known["extra"])
+            geometry = None
+            if np.isfinite(known["apex_x_px"]):
+                names = ("apex_x_px", "apex_y_px", "radius_0_px", "radius_1_px", "angle_0_rad", "angle_1_rad")
+                shape = extra.pop("geometry_shape", known["shape"])
+                geometry = SectorGeometry(shape, *(float(known[n]) for n in names))
         mask = file.mask("regions", at)
         return Region(mask, known["shape"], geometry, float(known["confidence"]), known["evidence"], extra)
 

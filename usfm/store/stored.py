@@ -1,208 +1,280 @@
 """One store file as a process sees it: columns on demand, chunks by their place in the file, no HDF5 handle kept."""
 
-import json
-import os
 from collections import OrderedDict
 
 import numpy as np
 
-from usfm.errors import RequestError
 from usfm.store import hdf5
-from usfm.store.codec import decompress, unpack_mask
-from usfm.store.schema import FRAMES, SOURCES, TABLES, group_shape
+from usfm.store.codec import compress, crc32, decompress, pack_mask, pixel_digest, unpack_mask
+from usfm.store.columns import Columns
+from usfm.store.damage import Damaged, damaged, reading
+from usfm.store.digest import row_digest
+from usfm.store.examine import COVERAGE, examine
+from usfm.store.schema import FRAMES, SOURCES, TABLES, group_name, group_shape
+from usfm.store.seal import column_digest
 
 BLOCK = 1024
 """Rows of /frames that are read at once for `StoredFile.row`."""
 
-_CACHE: OrderedDict[tuple, "StoredFile"] = OrderedDict()
-_CACHED_FILES = 64
+_MOST_BYTES_OF_ONE = 1032
+"""Bytes that deflate can make of one (RFC 1951)."""
 
-
-def signature(path: str) -> tuple:
-    """What tells one state of a file from another: path, inode, size, time of change."""
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return (path,)
-    return (path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
-def stored_file(path: str) -> "StoredFile":
-    """The file of a path, opened once per process; opened anew when it has changed."""
-    key = (os.getpid(), *signature(path))
-    found = _CACHE.get(key)
-    if found is None:
-        found = _CACHE[key] = StoredFile(path)
-        while len(_CACHE) > _CACHED_FILES:
-            _CACHE.popitem(last=False)
-    _CACHE.move_to_end(key)
-    return found
+_LABELS = ("/labels/class", "/labels/multi", "/labels/mask_row", "/labels/boxes/offsets", "/labels/split", COVERAGE)
 
 
 class StoredFile:
-    """One file. HDF5 opens it only while an index or a column is read; pixels come by `pread` and memory maps.
+    """One file. HDF5 opens it only while an index or text is read; all else comes by `pread` and memory maps.
 
     So there is no HDF5 handle that a fork could share or a pickle could carry, and HDF5's global lock is never held
     while frames are read or decompressed.
+
+    Args:
+        path: of the file.
+        strict: refuse a damaged one; else `problems` says what is wrong with it.
+
+    Raises:
+        RequestError: it is no store.
+        Damaged: it is one, and is not what was written.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, strict: bool = True):
         self.path = path
-        self._fd = -1
+        with hdf5.open_store(path) as file:
+            facts, self._values = examine(file, path)
+        self.problems = facts.problems
+        if strict and self.problems:
+            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+            raise damaged(path, f"{self.problems[0]}{more}")
+        self.content_id, self.history, self.patch = facts.content_id, facts.history, facts.patch
+        self.class_names, self.box_names = facts.class_names, facts.box_names
+        self.digests, self.history_covered = facts.digests, facts.history_digest is not None
+        self.layout = facts.layout
+        self.count = self.layout.length("/frames/frame_id")
+        self.num_sources = self.layout.length("/sources/path")
+        self.num_regions = self.layout.length("/regions/key")
+        self.num_overlays = self.layout.length("/overlay/key")
+        self.groups = {
+            path.rsplit("/", 1)[1]: block.offset
+            for path, block in self.layout.blocks.items()
+            if path.startswith("/pixels/")
+        }
+        self.blocks = frozenset(name for name in _LABELS if name in self.layout.columns)
+        self.source_columns = [path.split("/")[2] for path in self.layout.columns if path.startswith("/sources/")]
         self._columns: dict[str, np.ndarray] = {}
-        self._blocks: OrderedDict[int, dict[str, list]] = OrderedDict()
+        self._rows: OrderedDict[int, dict[str, list]] = OrderedDict()
         self._chunks: dict[str, tuple] = {}
         self._maps: dict[str, np.memmap] = {}
         self._places: tuple[list[str], np.ndarray, np.ndarray] | None = None
-        with hdf5.open_store(path) as file:
-            self.content_id = str(file.attrs.get("content_id", ""))
-            self.history = [json.loads(step) for step in file.attrs.get("history", [])]
-            try:
-                self.count = len(file["/frames/frame_id"])
-                self.groups = {name: self._layout(file[f"/pixels/{name}"]) for name in file.get("/pixels", {})}
-                self.num_sources = len(file["/sources/path"])
-            except KeyError as error:
-                raise RequestError(f"{path}: damaged, a table is missing ({error}); make it again.") from None
-            self.num_regions = len(file["/regions/key"]) if "/regions/key" in file else 0
-            self.num_overlays = len(file["/overlay/key"]) if "/overlay/key" in file else 0
-            self.blocks = frozenset(_labels_of(file))
-            self.class_names = _names(file, "/labels/class")
-            self.box_names = _names(file, "/labels/boxes/class")
-            self.source_columns = list(file["/sources"])
-            self.patch = None
-            if "/patches/coverage" in file and "size_px" in file["/patches/coverage"].attrs:
-                attrs = file["/patches/coverage"].attrs
-                self.patch = int(attrs["size_px"]), int(attrs["patch_px"])
-
-    @staticmethod
-    def _layout(dataset) -> int | None:
-        """Offset of a contiguous dataset in the file, None for a chunked one."""
-        return dataset.id.get_offset() if dataset.chunks is None else None
-
-    def __del__(self):
-        if self._fd >= 0:
-            os.close(self._fd)
+        self._crcs: np.ndarray | None = None
+        self._seen = np.zeros(self.count, bool)
 
     def column(self, path: str) -> np.ndarray:
         """A whole dataset by its path, kept for the next time; a column that is not there has its missing value."""
         if path not in self._columns:
-            with hdf5.open_store(self.path) as file:
-                self._columns[path] = self._read(file, path)
+            if path == COVERAGE:
+                self._check_coverage()
+            self._columns[path] = self._values.decoded(path)
         return self._columns[path]
 
-    def _read(self, file, path: str) -> np.ndarray:
-        if path in file:
-            return hdf5.read_column(file[path])
-        table, name = path.strip("/").split("/", 1)
-        row = TABLES[table][name]
-        count = {"frames": self.count, "sources": self.num_sources}.get(table, 0)
-        return np.full(count, row.missing, object if row.dtype in ("str", "text") else row.dtype)
+    def stored(self, path: str) -> np.ndarray:
+        """A column as it is stored: text as bytes, of one length or as objects."""
+        return self._values.stored(path)
+
+    def _check_coverage(self) -> None:
+        if COVERAGE not in self.layout.columns:
+            return
+        values = self._values.stored(COVERAGE)
+        bits = values.view(np.uint16) if values.size else np.zeros(0, np.uint16)
+        if ((bits > 0x3C00) & (bits & 0x7FFF <= 0x7C00)).any():  # float16: above one or negative, and a number
+            raise damaged(self.path, f"{COVERAGE} is out of range")
+        if self.digests is not None and self.digests[COVERAGE] != column_digest(values):
+            raise damaged(self.path, f"{COVERAGE} has changed since it was written")
 
     def place(self, i: int) -> tuple[str, int]:
         """Size group and row in it of frame `i`."""
         if self._places is None:
-            with hdf5.open_store(self.path) as file:
-                names, codes = np.unique(file["/frames/pixels_group"][()], return_inverse=True)
-                self._places = [n.decode() for n in names], codes.astype(np.int16), file["/frames/pixels_row"][()]
+            names, codes = np.unique(self._values.stored("/frames/pixels_group"), return_inverse=True)
+            rows = self._values.stored("/frames/pixels_row")
+            self._places = [n.decode() for n in names.tolist()], codes.astype(np.int32), rows
         names, codes, rows = self._places
         return names[codes[i]], int(rows[i])
 
     def row(self, i: int) -> dict:
         """Everything in /frames about frame `i`, as Python values; neighbours are read with it."""
         block = i // BLOCK
-        if block not in self._blocks:
-            rows = slice(block * BLOCK, (block + 1) * BLOCK)
-            with hdf5.open_store(self.path) as file:
-                self._blocks[block] = {name: _plain(file[f"/frames/{name}"][rows]) for name in FRAMES}
-            while len(self._blocks) > 16:
-                self._blocks.popitem(last=False)
-        self._blocks.move_to_end(block)
-        columns, at = self._blocks[block], i % BLOCK
+        if block not in self._rows:
+            first, last = block * BLOCK, (block + 1) * BLOCK
+            self._rows[block] = {name: _plain(self._values.stored(f"/frames/{name}", first, last)) for name in FRAMES}
+            while len(self._rows) > 16:
+                self._rows.popitem(last=False)
+        self._rows.move_to_end(block)
+        columns, at = self._rows[block], i % BLOCK
         return {name: values[at] for name, values in columns.items()}
 
     def table(self, name: str) -> dict[str, np.ndarray]:
         """All columns of a table."""
-        with hdf5.open_store(self.path) as file:
-            names = list(file[f"/{name}"]) if name == "sources" else list(TABLES[name])
-            order = (
-                [n for n in SOURCES if n in names] + sorted(set(names) - set(SOURCES)) if name == "sources" else names
-            )
-            return {n: self._read(file, f"/{name}/{n}") for n in order}
+        if name != "sources":
+            return {n: self._values.decoded(f"/{name}/{n}") for n in TABLES[name]}
+        names = set(self.source_columns)
+        order = [n for n in SOURCES if n in names] + sorted(names - set(SOURCES))
+        return {n: self._values.decoded(f"/sources/{n}") for n in order}
 
     def attribute(self, path: str, name: str) -> str:
         """A string attribute of a group, "" if absent."""
-        with hdf5.open_store(self.path) as file:
+        with reading(self.path, f"attribute {name} of {path}"), hdf5.open_store(self.path) as file:
             return str(file[path].attrs.get(name, "")) if path in file else ""
 
     def chunks(self, path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
-        """Offsets, lengths and filter masks of a chunked dataset's rows, and the shape of a row."""
+        """Offsets, lengths and filter masks of a chunked dataset's rows, and the shape of a row.
+
+        Raises:
+            Damaged: the index is not whole, or points beyond the file, or twice at the same bytes.
+        """
         if path not in self._chunks:
-            with hdf5.open_store(self.path) as file:
-                dataset = file[path]
-                if dataset.chunks != (1, *dataset.shape[1:]) or dataset.compression != "gzip":
-                    raise RequestError(f"{self.path}: {path} is not in gzip chunks of one row, so not written by usfm.")
-                self._chunks[path] = (*hdf5.chunk_index(dataset), dataset.shape[1:])
+            if path not in self.layout.blocks:
+                raise damaged(self.path, f"{path} is missing")
+            with reading(self.path, f"the index of {path}"), hdf5.open_store(self.path) as file:
+                found = hdf5.chunk_index(file[path])
+            shape = self.layout.blocks[path].shape[1:]
+            wrong = hdf5.index_problem(*found, self._values.size(), int(np.prod(shape, dtype=np.int64)))
+            if wrong:
+                raise damaged(self.path, f"the index of {path} {wrong}")
+            self._chunks[path] = (*found, shape)
         return self._chunks[path]
 
     def raw(self, path: str, row: int) -> bytes:
         """The compressed chunk of a row, as it lies in the file."""
         offsets, sizes, masks, _ = self.chunks(path)
-        if not sizes[row]:
-            raise RequestError(f"{self.path}: row {row} of {path} was never written; run `usfm info --verify` on it.")
-        data = os.pread(self._file(), int(sizes[row]), int(offsets[row]))
-        if masks[row]:  # stored without its filter by another program
-            from usfm.store.codec import compress
-
-            return compress(data)
-        return data
-
-    def _file(self) -> int:
-        if self._fd < 0:
-            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        return self._fd
+        data = self._values.pread(int(offsets[row]), int(sizes[row]))
+        return compress(data) if masks[row] else data  # stored without its filter by another program
 
     def decoded(self, path: str, row: int) -> np.ndarray:
-        """One row of a chunked dataset: uint8, its own shape. Raises RequestError where it is damaged."""
+        """One row of a chunked dataset: uint8, its own shape. Raises `Damaged` where it is damaged."""
+        return self._decode(path, row, self.raw(path, row))
+
+    def _decode(self, path: str, row: int, chunk: bytes) -> np.ndarray:
         shape = self.chunks(path)[3]
+        size = int(np.prod(shape, dtype=np.int64))
         try:
-            data = decompress(self.raw(path, row), int(np.prod(shape)))
+            if size > _MOST_BYTES_OF_ONE * len(chunk):
+                raise ValueError(f"damaged chunk: {len(chunk)} bytes cannot hold {size}")
+            data = decompress(chunk, size)
         except ValueError as error:
-            raise RequestError(
-                f"{self.path}: row {row} of {path}: {error}; run `usfm info --verify` on it, it says what is good."
-            ) from None
+            raise damaged(self.path, f"row {row} of {path}: {error}") from None
         return np.frombuffer(bytearray(data), np.uint8).reshape(shape)
 
     def map(self, group: str) -> np.memmap:
         """A contiguous size group as a read-only memory map (n, H, W[, 3])."""
         if group not in self._maps:
-            with hdf5.open_store(self.path) as file:
-                count = len(file[f"/pixels/{group}"])
-            shape = (count, *group_shape(group))
-            self._maps[group] = np.memmap(self.path, np.uint8, "r", self.groups[group], shape)
+            block = self.layout.blocks[f"/pixels/{group}"]
+            self._maps[group] = np.memmap(self.path, np.uint8, "r", block.offset, block.shape)
         return self._maps[group]
 
-    def pixels(self, group: str, row: int) -> np.ndarray:
-        """Decoded pixels of one frame."""
+    def frame(self, i: int) -> np.ndarray:
+        """Decoded pixels of a frame. Raises `Damaged` where they are not what was written."""
+        group, row = self.place(i)
         if self.groups[group] is not None:
-            return np.array(self.map(group)[row])
-        return self.decoded(f"/pixels/{group}", row)
+            pixels = np.array(self.map(group)[row])
+            self.check(np.array([i]), pixels[None])
+            return pixels
+        pixels = self.decoded(f"/pixels/{group}", row)
+        self._check_frame(i, pixels)
+        return pixels
+
+    def pixels(self, i: int) -> np.ndarray:
+        """Pixels of a frame as they are in the file, whole or not."""
+        group, row = self.place(i)
+        return self.map(group)[row] if self.groups[group] is not None else self.decoded(f"/pixels/{group}", row)
+
+    def raw_frame(self, i: int) -> tuple[bytes, str]:
+        """A frame's bytes as they lie in the file, compressed or not, and its digest, after it was checked."""
+        group, row = self.place(i)
+        if self.groups[group] is not None:
+            pixels = self.frame(i)
+            return pixels.tobytes(), self.row(i)["digest"] or pixel_digest(pixels)
+        path = f"/pixels/{group}"
+        chunk = self.raw(path, row)
+        pixels = self._decode(path, row, chunk)
+        self._check_frame(i, pixels)
+        return chunk, self.row(i)["digest"] or pixel_digest(pixels)
+
+    def check(self, rows: np.ndarray, frames: np.ndarray) -> None:
+        """Compare pixels of a contiguous group with their CRC-32, each frame once in a process.
+
+        Args:
+            rows: (n,) frames of this file.
+            frames: (n, H, W[, 3]) uint8 C-contiguous, their pixels.
+
+        Raises:
+            Damaged: they are not what was written.
+        """
+        if self._crcs is None:
+            self._crcs = crcs_of(self._values.stored("/frames/digest"))
+        fresh = np.flatnonzero(~self._seen[rows]) if len(self._crcs) else ()
+        if not len(fresh):
+            return
+        wanted = self._crcs[rows].tolist()
+        for k in fresh.tolist():
+            if crc32(frames[k]) != wanted[k]:
+                raise self._changed(int(rows[k]))
+        self._seen[rows] = True
+
+    def _check_frame(self, i: int, pixels: np.ndarray) -> None:
+        wanted = self.row(i)["digest"]
+        if wanted and pixel_digest(pixels) != wanted:
+            raise self._changed(i)
+
+    def _changed(self, i: int) -> Damaged:
+        return damaged(self.path, f"the pixels of frame {self.row(i)['frame_id']} have changed since they were written")
 
     def mask(self, table: str, row: int) -> np.ndarray:
-        """The mask of a row of /regions or /overlay: bool (H, W)."""
-        group = self.column(f"/{table}/mask_group")[row]
-        place = int(self.column(f"/{table}/mask_row")[row])
-        return unpack_mask(self.decoded(f"/{table}/mask/{group}", place).tobytes(), group_shape(group))
+        """The mask of a row of /regions or /overlay: bool (H, W). Raises `Damaged` where it has changed."""
+        known = {name: self.column(f"/{table}/{name}")[row] for name in TABLES[table]}
+        group = known["mask_group"]
+        mask = unpack_mask(self.decoded(f"/{table}/mask/{group}", int(known["mask_row"])).tobytes(), group_shape(group))
+        if known["digest"] and row_digest(known, pixel_digest(pack_mask(mask))) != known["digest"]:
+            raise damaged(self.path, f"row {row} of /{table} has changed since it was written")
+        return mask
+
+    def label_mask(self, i: int) -> np.ndarray | None:
+        """Label mask of a frame: uint8 (H, W), None where it has none. Raises `Damaged` where it has changed."""
+        if "/labels/mask_row" not in self.blocks:
+            return None
+        place = int(self.column("/labels/mask_row")[i])
+        if place < 0:
+            return None
+        known = self.row(i)
+        mask = self.decoded(f"/labels/masks/{group_name((known['height'], known['width']))}", place)
+        if "/labels/mask_digest" in self.layout.columns:
+            if self.column("/labels/mask_digest")[i] != pixel_digest(mask):
+                raise damaged(self.path, f"the label mask of frame {known['frame_id']} has changed since it was written")
+        return mask
+
+    def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Boxes of a frame, with this file's class numbers; None where they are not known."""
+        if "/labels/boxes/offsets" not in self.blocks or not self.column("/labels/boxed")[i]:
+            return None
+        first, last = self.column("/labels/boxes/offsets")[i : i + 2]
+        return self.column("/labels/boxes/xyxy_px")[first:last], self.column("/labels/boxes/class")[first:last]
+
+
+def crcs_of(digests: np.ndarray) -> np.ndarray:
+    """The first half of each pixel digest as a number.
+
+    Args:
+        digests: (n,) bytes, 16 hex digits each; or empty texts, where a store has none.
+
+    Returns:
+        (n,) uint32, (0,) where there are none.
+
+    Examples:
+        >>> crcs_of(np.array([b"0000000a00000001"])).tolist()
+        [10]
+    """
+    if digests.dtype.itemsize != 16:
+        return np.zeros(0, np.uint32)
+    return np.frombuffer(bytes.fromhex(digests.tobytes().decode()), ">u4")[::2].astype(np.uint32)
 
 
 def _plain(values: np.ndarray) -> list:
     return [v.decode() for v in values.tolist()] if values.dtype.kind == "S" else values.tolist()
-
-
-def _labels_of(file) -> list[str]:
-    names = ("/labels/class", "/labels/multi", "/labels/mask_row", "/labels/boxes/offsets", "/labels/split")
-    return [name for name in (*names, "/patches/coverage") if name in file]
-
-
-def _names(file, path: str) -> list[str]:
-    names = file[path].attrs.get("names", []) if path in file else []
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]

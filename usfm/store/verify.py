@@ -1,18 +1,15 @@
-"""Is a store whole: digests, row counts, references between tables; and if not, which parts are still good."""
+"""Is a store whole: everything that opening it checks, and pixels and masks; and if not, which parts are still good."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from usfm.errors import RequestError
-from usfm.store import digest
-from usfm.store.codec import pack_mask, pixel_digest
+from usfm.store.codec import pixel_digest
+from usfm.store.content import Pointed, table_changed
+from usfm.store.damage import Damaged, one_line
 from usfm.store.history import command_line
-from usfm.store.label_reader import mask_place, raw_boxes
-from usfm.store.labels import multi_known
-from usfm.store.schema import FRAMES
 from usfm.store.stored import StoredFile
 
 _BATCH = 256
@@ -28,6 +25,7 @@ class Verdict:
         good: names of the parts whose content is what it was when it was written.
         bad: names of the others, with what is wrong.
         remedy: command that makes the store again.
+        notes: what could not be checked.
     """
 
     path: str
@@ -35,6 +33,7 @@ class Verdict:
     good: list[str] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
     remedy: str = ""
+    notes: list[str] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
@@ -49,142 +48,83 @@ def verify(path: str, threads: int = 1) -> Verdict:
         path: of a store.
         threads: that decompress and digest.
 
+    Returns:
+        The verdict; a file that HDF5 cannot open any more is damaged too.
+
     Raises:
-        RequestError: it cannot be opened as a store at all.
+        RequestError: it is no store at all.
     """
-    file = StoredFile(path)
     verdict = Verdict(path)
-    if file.history:
-        verdict.remedy = command_line(file.history[-1], path)
     try:
+        file = StoredFile(path, strict=False)
+    except Damaged as error:
+        verdict.problems.append(str(error).removeprefix(f"{path}: ").split("; ")[0])
+        return verdict
+    verdict.problems += file.problems
+    # What damaged bytes make of the checks below is damage, whatever is raised: a verdict never fails.
+    try:
+        verdict.remedy = command_line(file.history[-1], path) if file.history else ""
+        if not file.history_covered:
+            verdict.notes.append("its history is not covered: it was made by a usfm that kept no digest of it")
         _check_tables(file, verdict)
         _check_parts(file, verdict, threads)
-    except (OSError, RuntimeError, ValueError, KeyError, IndexError, RequestError) as error:
-        verdict.problems.append(f"a table cannot be read ({type(error).__name__}: {error})")
+    except Exception as error:
+        verdict.problems.append(f"a table cannot be read ({one_line(error)})")
     return verdict
 
 
 def _check_tables(file: StoredFile, verdict: Verdict) -> None:
-    problems = verdict.problems
-    for name in FRAMES:
-        if len(file.column(f"/frames/{name}")) != file.count:
-            problems.append(f"/frames/{name} has {len(file.column(f'/frames/{name}'))} rows instead of {file.count}")
-    ids = file.column("/frames/frame_id")
-    if len(set(ids)) < len(ids):
-        problems.append(f"{len(ids) - len(set(ids))} frames have the same frame_id as another")
-    for name, count in (
-        ("source", file.num_sources),
-        ("region_row", file.num_regions),
-        ("overlay_row", file.num_overlays),
-    ):
-        values, least = file.column(f"/frames/{name}"), 0 if name == "source" else -1
-        wrong = int(((values < least) | (values >= count)).sum())
-        if wrong:
-            problems.append(f"/frames/{name} of {wrong} frames points at a row that is not there")
-    for path in (
-        "/labels/class",
-        "/labels/multi",
-        "/labels/split",
-        "/labels/mask_row",
-        "/labels/boxed",
-        "/patches/coverage",
-    ):
-        if path in file.blocks and len(file.column(path)) != file.count:
-            problems.append(f"{path} has {len(file.column(path))} rows instead of {file.count}")
-    if "/labels/boxes/offsets" in file.blocks:
-        offsets, rows = file.column("/labels/boxes/offsets"), len(file.column("/labels/boxes/class"))
-        if len(offsets) != file.count + 1 or (np.diff(offsets) < 0).any() or offsets[-1] != rows:
-            problems.append("/labels/boxes/offsets does not fit the boxes")
     for table in ("dropped", "rejected"):
-        wanted = file.attribute(f"/{table}", "digest")
-        if wanted and digest.table_digest(table, file.table(table)) != wanted:
-            problems.append(f"/{table} is not what was written")
-    kept = file.table("dropped")["frame_id"]
-    both = set(kept.tolist()) & set(ids.tolist())
-    if both:
-        problems.append(f"{len(both)} frames are both in /frames and in /dropped, such as {min(both)}")
-    parts = file.table("parts")
-    if parts["rows"].sum() != file.count or (parts["first_row"] != np.cumsum([0, *parts["rows"]])[:-1]).any():
-        problems.append("/parts does not cover the frames")
-    if digest.content_id(parts["digest"].tolist()) != file.content_id:
-        problems.append("content_id does not fit the digests of /parts")
+        if table_changed(file, table):
+            verdict.problems.append(f"/{table} has changed since it was written")
+    for path, block in file.layout.blocks.items():
+        if block.offset is not None:
+            continue
+        try:
+            file.chunks(path)
+        except Exception as error:
+            verdict.problems.append(_clause(error))
+    try:
+        file.column("/patches/coverage") if "/patches/coverage" in file.blocks else None
+    except Exception as error:
+        verdict.problems.append(_clause(error))
+
+
+def _clause(error: Exception) -> str:
+    """What is wrong, without the path and the advice that its sentence gives."""
+    text = one_line(error)
+    return text.split(": damaged, ", 1)[-1].split("; take it from")[0] if isinstance(error, Damaged) else text
 
 
 def _check_parts(file: StoredFile, verdict: Verdict, threads: int) -> None:
-    sources = _source_digests(file)
-    masks = {
-        name: _mask_digests(file, table) for name, table in (("region_row", "regions"), ("overlay_row", "overlay"))
-    }
+    pointed = Pointed(file)
     parts = file.table("parts")
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         for name, first, rows, wanted in zip(*parts.values(), strict=True):
+            span = range(int(first), int(first + rows))
             try:
-                found = _part_digest(file, range(int(first), int(first + rows)), sources, masks, pool)
-            except (RequestError, OSError, ValueError, IndexError, KeyError) as error:
-                verdict.bad[name] = str(error)
-                continue
-            if isinstance(found, list):
-                verdict.bad[name] = f"the pixels of {len(found)} frames have changed, such as {found[0]}"
-            elif found != wanted:
-                verdict.bad[name] = "columns, labels or masks have changed"
-            else:
-                verdict.good.append(name)
+                if not 0 <= span.start <= span.stop <= file.count:
+                    raise IndexError("its rows are not there")
+                changed = _changed(file, span, pool)
+                if changed:
+                    verdict.bad[name] = f"the pixels of {len(changed)} frames have changed, such as {changed[0]}"
+                elif pointed.digest(span) != wanted:
+                    verdict.bad[name] = "columns, labels or masks have changed"
+                else:
+                    verdict.good.append(name)
+            except Exception as error:
+                verdict.bad[name] = _clause(error)
 
 
-def _source_digests(file: StoredFile) -> list[str]:
-    table = {name: values.tolist() for name, values in file.table("sources").items()}
-    return [digest.row_digest(dict(zip(table, row, strict=True))) for row in zip(*table.values(), strict=True)]
-
-
-def _mask_digests(file: StoredFile, table: str) -> list[str]:
-    """Digest of each row of /regions or /overlay, "?" where it cannot be read."""
-    columns = {name: values.tolist() for name, values in file.table(table).items()}
-    digests = []
-    for at, values in enumerate(zip(*columns.values(), strict=True)):
-        row = dict(zip(columns, values, strict=True))
-        try:
-            found = digest.row_digest(row, pixel_digest(pack_mask(file.mask(table, at))))
-        except (RequestError, OSError, ValueError, IndexError, KeyError):
-            found = "?"
-        digests.append(found if found == row["digest"] else "?")
-    return digests
-
-
-def _part_digest(file: StoredFile, rows: range, sources: Sequence[str], masks: dict, pool: ThreadPoolExecutor):
-    """Digest of a part from what is in the file; or the ids of the frames whose pixels have changed."""
-    span = slice(rows.start, rows.stop)
-    columns = {name: file.column(f"/frames/{name}")[span] for name in FRAMES}
+def _changed(file: StoredFile, rows: range, pool: ThreadPoolExecutor) -> list[str]:
+    """Names of the frames whose pixels are not what was written."""
+    names, wanted = (file.column(f"/frames/{name}")[rows.start : rows.stop] for name in ("frame_id", "digest"))
     found: list[str] = []
     for some in _batches(rows):
-        found += pool.map(lambda row: pixel_digest(np.ascontiguousarray(file.pixels(*file.place(row)))), some)
-    changed = [f for f, was, now in zip(columns["frame_id"], columns["digest"], found, strict=True) if was != now]
-    if changed:
-        return changed
-    tables = {"source": sources, **masks}
-    pointed = {name: [table[row] if row >= 0 else "" for row in columns[name]] for name, table in tables.items()}
-    return digest.part_digest(columns, pointed, [_token(file, row) for row in rows])
+        found += pool.map(lambda row: pixel_digest(np.ascontiguousarray(file.pixels(row))), some)
+    return [name for name, was, now in zip(names, wanted, found, strict=True) if was != now]
 
 
 def _batches(rows: range) -> Iterator[range]:
     for first in range(rows.start, rows.stop, _BATCH):
         yield range(first, min(first + _BATCH, rows.stop))
-
-
-def _token(file: StoredFile, row: int) -> str:
-    known = file.blocks
-    if not known:
-        return ""
-    label = int(file.column("/labels/class")[row]) if "/labels/class" in known else -1
-    multi = file.column("/labels/multi")[row] if "/labels/multi" in known else ()
-    place, boxes = mask_place(file, row), raw_boxes(file, row)
-    coverage = file.column("/patches/coverage")[row] if "/patches/coverage" in known else None
-    if coverage is not None and np.isnan(coverage).all():
-        coverage = None
-    return digest.label_token(
-        file.class_names[label] if label >= 0 else "",
-        file.column("/labels/split")[row] if "/labels/split" in known else "",
-        multi_known(file.class_names, multi),
-        pixel_digest(file.decoded(f"/labels/masks/{place[0]}", place[1])) if place else "",
-        None if boxes is None else (boxes[0], [file.box_names[c] if c >= 0 else "" for c in boxes[1]]),
-        coverage,
-    )

@@ -1,0 +1,350 @@
+"""The one place that looks whether a store is sound when it is opened; what lies behind it may trust what it let in.
+
+Headers, types, shapes, sizes, ranges, references between tables, text, digests of columns: all but the pixels and
+masks themselves, which are checked against their digests when they are read.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import h5py
+import numpy as np
+
+from usfm.errors import UsfmError
+from usfm.store import digest, history, rows, seal
+from usfm.store.columns import Columns
+from usfm.store.damage import one_line
+from usfm.store.layout import Layout, layout
+from usfm.store.schema import REGIONS, group_name, group_shape
+
+COVERAGE = "/patches/coverage"
+"""The one column that is as large as pixels: its values are checked when they are read."""
+
+_REQUIRED = ("/frames/frame_id", "/frames/source", "/frames/height", "/frames/width", "/frames/pixels_group",
+             "/frames/pixels_row", "/sources/path", "/parts/name", "/parts/first_row", "/parts/rows", "/parts/digest")  # fmt: skip
+_JSON = ("/sources/metadata", "/regions/extra", "/overlay/detail")
+_KEY = {"frames": "frame_id", "sources": "path", "regions": "key", "overlay": "key", "dropped": "frame_id",
+        "rejected": "source", "parts": "name"}  # fmt: skip
+
+
+@dataclass
+class Facts:
+    """What opening a store finds out.
+
+    Attributes:
+        layout: of its datasets.
+        content_id: digest of its content.
+        history: its steps.
+        class_names: what `/labels/class` counts by.
+        box_names: what `/labels/boxes/class` counts by.
+        patch: (size_px, patch_px) of the coverage, or None.
+        digests: of its columns and names; None in a store that was made before there were any.
+        history_digest: of its history, or None.
+        problems: what is wrong, a clause each.
+    """
+
+    layout: Layout = field(default_factory=Layout)
+    content_id: str = ""
+    history: list[dict] = field(default_factory=list)
+    class_names: list[str] = field(default_factory=list)
+    box_names: list[str] = field(default_factory=list)
+    patch: tuple[int, int] | None = None
+    digests: dict[str, str] | None = None
+    history_digest: str | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def examine(file: h5py.File, path: str) -> tuple[Facts, Columns]:
+    """Check an open store.
+
+    Args:
+        file: open for reading.
+        path: of the file.
+
+    Returns:
+        What was found, problems among it, and the reader of its columns.
+    """
+    facts = Facts(layout(file, os.path.getsize(path)))
+    facts.problems += facts.layout.problems
+    _attempt(facts, "attributes", lambda: _attributes(file, facts))
+    columns = Columns(path, facts.layout)
+    facts.problems += [f"{name} is missing" for name in _REQUIRED if name not in facts.layout.columns]
+    if not facts.problems:
+        for check in (_lengths, _sealed, _text, _frames, _pixels, _masks, _labels, _boxes, _parts, _ids):
+            _attempt(facts, "tables", lambda check=check: facts.problems.extend(check(facts, columns)))
+    return facts, columns
+
+
+def _attempt(facts: Facts, what: str, action: Callable[[], None]) -> None:
+    try:
+        action()
+    except MemoryError:
+        raise
+    except UsfmError as error:
+        facts.problems.append(str(error).split(": damaged, ")[-1].split("; ")[0])
+    except Exception as error:  # whatever HDF5, NumPy or a decoder makes of damaged bytes
+        facts.problems.append(f"its {what} cannot be read ({one_line(error)})")
+
+
+def _attributes(file: h5py.File, facts: Facts) -> None:
+    facts.content_id = _text_attribute(file.attrs, "content_id") or ""
+    steps = _texts_attribute(file.attrs, "history")
+    facts.history_digest = _text_attribute(file.attrs, seal.HISTORY_ATTRIBUTE)
+    if facts.history_digest is not None and facts.history_digest != seal.history_digest(steps):
+        facts.problems.append("its history has changed since it was written")
+    try:
+        facts.history = [history.step_of(step) for step in steps]
+    except ValueError as error:
+        facts.problems.append(f"its history cannot be read ({one_line(error)})")
+    known = facts.layout.columns
+    for path, name in (("/labels/class", "class_names"), ("/labels/boxes/class", "box_names")):
+        if path in known:
+            setattr(facts, name, _texts_attribute(file[path].attrs, "names"))
+    if COVERAGE in known and "size_px" in file[COVERAGE].attrs:
+        sides = [file[COVERAGE].attrs[name] for name in ("size_px", "patch_px")]
+        if not all(isinstance(side, np.integer) and 0 < side < 1 << 20 for side in sides):
+            raise ValueError("size_px and patch_px of /patches/coverage")
+        facts.patch = int(sides[0]), int(sides[1])
+    text = _text_attribute(file.attrs, seal.ATTRIBUTE)
+    if text is not None:
+        found = json.loads(text)
+        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+            raise ValueError(seal.ATTRIBUTE)
+        facts.digests = found
+
+
+def _text_attribute(attributes: h5py.AttributeManager, name: str) -> str | None:
+    if name not in attributes:
+        return None
+    value = attributes[name] if attributes.get_id(name).shape == () else None
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text")
+    value.encode()  # raises where it was no UTF-8
+    return value
+
+
+def _texts_attribute(attributes: h5py.AttributeManager, name: str) -> list[str]:
+    if name not in attributes:
+        return []
+    kind = attributes.get_id(name)
+    if len(kind.shape) != 1 or h5py.check_string_dtype(kind.dtype) is None:
+        raise ValueError(f"{name} is no list of texts")
+    return [value.decode() if isinstance(value, bytes) else value.encode().decode() for value in attributes[name]]
+
+
+def _lengths(facts: Facts, columns: Columns) -> list[str]:
+    """Columns of one table are as long as one another, those of the labels as the frames."""
+    found, problems = facts.layout, []
+    for table, key in _KEY.items():
+        count = found.length(f"/{table}/{key}")
+        for path, column in found.columns.items():
+            if path.startswith(f"/{table}/") and column.shape[0] != count:
+                problems.append(f"{path} has {column.shape[0]:,} rows instead of {count:,}")
+    count, boxes = found.length("/frames/frame_id"), found.length("/labels/boxes/class")
+    wanted = {"/labels/boxes/offsets": count + 1, "/labels/boxes/class": boxes, "/labels/boxes/xyxy_px": boxes}
+    for path, column in found.columns.items():
+        if path.startswith(("/labels/", "/patches/")) and column.shape[0] != wanted.get(path, count):
+            problems.append(f"{path} has {column.shape[0]:,} rows instead of {wanted.get(path, count):,}")
+    together = {path for path in wanted if path in found.columns} | {"/labels/boxed"} & set(found.columns)
+    if together and len(together) < 4:
+        problems.append("/labels/boxes lacks a column")
+    return problems
+
+
+def _sealed(facts: Facts, columns: Columns) -> list[str]:
+    """Columns and names have the digests that the store was written with."""
+    if facts.digests is None:
+        return []
+    wanted = dict(facts.digests)
+    problems = []
+    for key, found in seal.name_digests(seal.names_of(facts.class_names, facts.box_names, facts.patch)).items():
+        if wanted.pop(key, None) != found:
+            problems.append(f"the {key[1:]} have changed since it was written")
+    known = set(facts.layout.columns)
+    problems += [f"{path} is missing" for path in sorted(set(wanted) - known)]
+    problems += [f"{path} was not there when it was written" for path in sorted(known - set(wanted))]
+    for path in sorted(known & set(wanted) - {COVERAGE}):
+        if seal.column_digest(columns.stored(path)) != wanted[path]:
+            problems.append(f"{path} has changed since it was written")
+    return problems
+
+
+def _text(facts: Facts, columns: Columns) -> list[str]:
+    """Text is UTF-8, and JSON where it should be."""
+    problems = []
+    for path, column in facts.layout.columns.items():
+        if column.row.dtype not in ("str", "text"):
+            continue
+        values = columns.stored(path)
+        plain = values.dtype != object and values.size and values.view(np.uint8).max() < 128
+        try:
+            if not plain:
+                [value.decode() for value in values.tolist()]
+            if path in _JSON:
+                for value in set(values.tolist()):
+                    if not isinstance(json.loads(value), dict):
+                        raise ValueError("JSON that is no object")
+        except (ValueError, RecursionError) as error:
+            problems.append(f"{path} holds text that cannot be read ({one_line(error)})")
+    return problems
+
+
+def _between(path: str, values: np.ndarray, least: float, end: float) -> list[str]:
+    """A clause where numbers are not from `least` up to, not including, `end`; NaN is no number."""
+    wrong = int(((values < least) | (values >= end)).sum()) if len(values) else 0
+    return [f"{path} of {wrong:,} rows is out of range"] if wrong else []
+
+
+def _frames(facts: Facts, columns: Columns) -> list[str]:
+    found, problems = facts.layout, []
+    references = {"source": (0, found.length("/sources/path")), "region_row": (-1, found.length("/regions/key")),
+                  "overlay_row": (-1, found.length("/overlay/key"))}  # fmt: skip
+    huge = math.inf
+    ranges = {"time_s": (-1e12, 1e12), "crop_row_px": (-1e9, 1e9), "crop_col_px": (-1e9, 1e9),
+                           "scale": (1e-9, 1e9), "row_spacing_mm": (0, 1e9), "col_spacing_mm": (0, 1e9)}  # fmt: skip
+    for name, (least, end) in references.items():
+        values = columns.stored(f"/frames/{name}")
+        wrong = int(((values < least) | (values >= end)).sum())
+        problems += [f"/frames/{name} of {wrong:,} frames points at a row that is not there"] if wrong else []
+    for name, (least, end) in ranges.items():
+        problems += _between(f"/frames/{name}", columns.stored(f"/frames/{name}"), least, end)
+    for name in ("crop_row_px", "crop_col_px", "scale"):
+        if np.isnan(columns.stored(f"/frames/{name}")).any():
+            problems.append(f"/frames/{name} is no number")
+    for path, least, end in (("/sources/fps", 0, 1e9), ("/sources/frames", -1, huge), ("/sources/copy", 0, huge),
+                             ("/regions/confidence", 0, 1.001),
+                             *((f"/regions/{n}", -1e12, 1e12) for n, row in REGIONS.items() if row.dtype == "float64"),
+                             ("/dropped/similarity", -2, 2)):  # fmt: skip
+        if path in found.columns:
+            problems += _between(path, columns.stored(path), least, end)
+    return problems
+
+
+def _pixels(facts: Facts, columns: Columns) -> list[str]:
+    """Each frame has its own row in the group of its size."""
+    blocks = {path.rsplit("/", 1)[1]: block for path, block in facts.layout.blocks.items() if path.startswith("/pixels/")}
+    names, which = np.unique(columns.stored("/frames/pixels_group"), return_inverse=True)
+    height, width = columns.stored("/frames/height"), columns.stored("/frames/width")
+    row = columns.stored("/frames/pixels_row")
+    if set(blocks) != {name.decode() for name in names.tolist()}:
+        return ["/frames/pixels_group does not fit the groups of /pixels"]
+    sizes = np.array([group_shape(name.decode())[:2] for name in names.tolist()], np.int64).reshape(-1, 2)
+    counts = np.array([blocks[name.decode()].shape[0] for name in names.tolist()], np.int64)
+    if (sizes[which] != np.stack([height, width], 1)).any():
+        return ["/frames/height and width do not fit the groups of /pixels"]
+    if ((row < 0) | (row >= counts[which])).any():
+        return ["/frames/pixels_row points at rows that are not there"]
+    first = np.cumsum([0, *counts.tolist()])
+    if first[-1] != len(row) or (np.bincount(first[:-1][which] + row, minlength=len(row)) != 1).any():
+        return ["/frames/pixels_row does not give each frame a row of its own"]
+    if any(block.offset is not None for block in blocks.values()) and (row != np.arange(len(row))).any():
+        return ["/frames/pixels_row is not in order"]
+    return _digests_of_pixels(facts, columns)
+
+
+def _digests_of_pixels(facts: Facts, columns: Columns) -> list[str]:
+    for path in ("/frames/digest", "/labels/mask_digest"):
+        if path in facts.layout.columns:
+            values = columns.stored(path)
+            values = values[values != b""] if path.startswith("/labels") else values
+            if len(values) and (values.dtype.itemsize != 16 or not set(values.tobytes()) <= set(b"0123456789abcdef")):
+                return [f"{path} holds what is no digest"]
+    return []
+
+
+def _masks(facts: Facts, columns: Columns) -> list[str]:
+    """Rows of /regions and /overlay point at masks that are there."""
+    problems = []
+    for table in ("regions", "overlay"):
+        if not facts.layout.length(f"/{table}/key"):
+            continue
+        groups, row = columns.stored(f"/{table}/mask_group"), columns.stored(f"/{table}/mask_row")
+        for group in np.unique(groups).tolist():
+            block = facts.layout.blocks.get(f"/{table}/mask/{group.decode()}")
+            mine = row[groups == group]
+            if block is None or mine.min() < 0 or mine.max() >= block.shape[0]:
+                problems.append(f"/{table}/mask_row points at masks that are not there")
+    rows_of = {name: columns.stored(f"/frames/{name}") for name in ("region_row", "overlay_row")}
+    for (name, mine), table in zip(rows_of.items(), ("regions", "overlay"), strict=True):
+        problems += _same_size(facts, columns, name, mine, table) if not problems and (mine >= 0).any() else []
+    return problems
+
+
+def _same_size(facts: Facts, columns: Columns, name: str, mine: np.ndarray, table: str) -> list[str]:
+    """A frame's region or overlay is as large as the frame."""
+    there = mine >= 0
+    sizes = {group: group_shape(group.decode()) for group in np.unique(columns.stored(f"/{table}/mask_group")).tolist()}
+    of_mask = np.array([sizes[group] for group in columns.stored(f"/{table}/mask_group").tolist()], np.int64)
+    frame = np.stack([columns.stored("/frames/height"), columns.stored("/frames/width")], 1)
+    if (of_mask[mine[there]] != frame[there]).any():
+        return [f"/frames/{name} points at masks of another size"]
+    return []
+
+
+def _labels(facts: Facts, columns: Columns) -> list[str]:
+    known, problems = facts.layout.columns, []
+    if "/labels/class" in known:
+        problems += _between("/labels/class", columns.stored("/labels/class"), -1, len(facts.class_names))
+    if len(set(facts.class_names)) < len(facts.class_names) or len(set(facts.box_names)) < len(facts.box_names):
+        problems.append("two classes have the same name")
+    if "/labels/multi" in known:
+        values = columns.stored("/labels/multi")
+        if values.shape[1] != len(facts.class_names) or not np.isin(values, (0, 1, 255)).all():
+            problems.append("/labels/multi does not fit the classes")
+    if "/labels/mask_row" in known:
+        problems += _label_masks(facts, columns)
+    return problems
+
+
+def _label_masks(facts: Facts, columns: Columns) -> list[str]:
+    row = columns.stored("/labels/mask_row")
+    there = row >= 0
+    sizes = np.stack([columns.stored("/frames/height"), columns.stored("/frames/width")], 1)[there]
+    groups, which = np.unique(sizes, axis=0, return_inverse=True)
+    blocks = [facts.layout.blocks.get(f"/labels/masks/{group_name(tuple(size))}") for size in groups.tolist()]
+    counts = np.array([0 if block is None else block.shape[0] for block in blocks], np.int64)
+    which = which.reshape(-1)
+    if (row < -1).any() or (row[there] >= counts[which]).any():
+        return ["/labels/mask_row points at masks that are not there"]
+    if "/labels/mask_digest" in facts.layout.columns and ((columns.stored("/labels/mask_digest") != b"") != there).any():
+        return ["/labels/mask_digest does not fit the masks"]
+    return []
+
+
+def _boxes(facts: Facts, columns: Columns) -> list[str]:
+    if "/labels/boxes/offsets" not in facts.layout.columns:
+        return []
+    offsets, count = columns.stored("/labels/boxes/offsets"), facts.layout.length("/labels/boxes/class")
+    problems = _between("/labels/boxes/class", columns.stored("/labels/boxes/class"), -1, len(facts.box_names))
+    problems += _between("/labels/boxed", columns.stored("/labels/boxed"), 0, 2)
+    if offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets) < 0).any():
+        problems.append("/labels/boxes/offsets does not fit the boxes")
+    xyxy = columns.stored("/labels/boxes/xyxy_px")
+    if xyxy.shape[1:] != (4,) or not np.isfinite(xyxy).all():
+        problems.append("/labels/boxes/xyxy_px holds what is no box")
+    return problems
+
+
+def _parts(facts: Facts, columns: Columns) -> list[str]:
+    count, problems = facts.layout.length("/frames/frame_id"), []
+    first, many = columns.stored("/parts/first_row"), columns.stored("/parts/rows")
+    if ((many < 0) | (many > count)).any() or many.sum() != count or (first != np.cumsum([0, *many])[:-1]).any():
+        problems.append("/parts does not cover the frames")
+    if digest.content_id(columns.decoded("/parts/digest").tolist()) != facts.content_id:
+        problems.append("its content_id does not fit the digests of /parts")
+    return problems
+
+
+def _ids(facts: Facts, columns: Columns) -> list[str]:
+    ids = columns.stored("/frames/frame_id")
+    twice = rows.repeated(ids)
+    problems = [f"{len(twice)} frames have the same frame_id as another, such as {twice[0].decode()}"] if twice else []
+    if facts.layout.length("/dropped/frame_id"):
+        both = rows.shared(ids, columns.stored("/dropped/frame_id"))
+        if both:
+            problems.append(f"{len(both)} frames are both in /frames and in /dropped, such as {both[0].decode()}")
+    return problems
+
