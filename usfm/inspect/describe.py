@@ -121,10 +121,8 @@ def _step(step: dict) -> str:
     found = step.get("counts", {})
     flow = ""
     if found:
-        flow = (
-            f"{_number(found, 'frames_in')} in = {_number(found, 'frames_out')} out + {_number(found, 'dropped')} dropped"
-            f" + {_number(found, 'rejected')} rejected"
-        )
+        many = [_number(found, name) for name in ("frames_in", "frames_out", "dropped", "rejected")]
+        flow = "{} in = {} out + {} dropped + {} rejected".format(*many)
         flow += f", {found['sources_rejected']:,} sources rejected" if found.get("sources_rejected") else ""
     version = step.get("software", {}).get("usfm", "?")
     return f"  {step.get('command', '?'):<9} {flow}  ({step.get('seconds', 0):.1f} s, usfm {version})"

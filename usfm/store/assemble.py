@@ -68,7 +68,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
                     _write_whole(file, row, columns[row.name], written)
                 if name != "parts":
                     file[name].attrs["digest"] = digest.table_digest(name, columns)
-            file.attrs[seal.ATTRIBUTE] = written.attribute(_names(file, plan))
+            file.attrs[seal.ATTRIBUTE] = written.attribute(_names(file, plan), hdf5.headings(file))
         sink.finish()
         os.replace(temporary, out)
         sync(out.parent)
@@ -227,8 +227,8 @@ class _Assembly:
         if "/labels/mask_row" in plan.columns:
             self._append("/labels/mask_row", self._mask_rows(source, count))
         if "/labels/mask_digest" in plan.columns:
-            known = "/labels/mask_digest" in source.tables
-            self._append("/labels/mask_digest", source.tables["/labels/mask_digest"] if known else np.zeros(count, "S16"))
+            none = np.zeros(count, "S16")
+            self._append("/labels/mask_digest", source.tables.get("/labels/mask_digest", none))
         if "/labels/boxes/offsets" in plan.columns:
             self._boxes(part, source, count)
         if "/patches/coverage" in plan.columns:

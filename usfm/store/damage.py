@@ -35,8 +35,8 @@ def one_line(error: BaseException) -> str:
     """What an error says, on one line of at most 160 characters.
 
     Examples:
-        >>> one_line(KeyError("no\\nsuch thing"))
-        'no\\\\nsuch thing'
+        >>> one_line(ValueError(" two   words. "))
+        'two words'
     """
     text = " ".join(str(error).split()).strip("\"'. ") or type(error).__name__
     return text if len(text) <= 160 else text[:157] + "..."

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from usfm.errors import UsfmError
-from usfm.store import digest, history, rows, seal
+from usfm.store import digest, hdf5, history, notes, rows, seal
 from usfm.store.columns import Columns
 from usfm.store.damage import one_line
 from usfm.store.layout import Layout, layout
@@ -24,8 +24,8 @@ COVERAGE = "/patches/coverage"
 """The one column that is as large as pixels: its values are checked when they are read."""
 
 _REQUIRED = ("/frames/frame_id", "/frames/source", "/frames/height", "/frames/width", "/frames/pixels_group",
-             "/frames/pixels_row", "/sources/path", "/parts/name", "/parts/first_row", "/parts/rows", "/parts/digest")  # fmt: skip
-_JSON = ("/sources/metadata", "/regions/extra", "/overlay/detail")
+             "/frames/pixels_row", "/sources/path", "/parts/name", "/parts/first_row", "/parts/rows",
+             "/parts/digest")  # fmt: skip
 _KEY = {"frames": "frame_id", "sources": "path", "regions": "key", "overlay": "key", "dropped": "frame_id",
         "rejected": "source", "parts": "name"}  # fmt: skip
 
@@ -90,9 +90,9 @@ def _attempt(facts: Facts, what: str, action: Callable[[], None]) -> None:
 
 
 def _attributes(file: h5py.File, facts: Facts) -> None:
-    facts.content_id = _text_attribute(file.attrs, "content_id") or ""
-    steps = _texts_attribute(file.attrs, "history")
-    facts.history_digest = _text_attribute(file.attrs, seal.HISTORY_ATTRIBUTE)
+    facts.content_id = _text_attribute(file, "content_id") or ""
+    steps = _texts_attribute(file, "history")
+    facts.history_digest = _text_attribute(file, seal.HISTORY_ATTRIBUTE)
     if facts.history_digest is not None and facts.history_digest != seal.history_digest(steps):
         facts.problems.append("its history has changed since it was written")
     try:
@@ -102,13 +102,13 @@ def _attributes(file: h5py.File, facts: Facts) -> None:
     known = facts.layout.columns
     for path, name in (("/labels/class", "class_names"), ("/labels/boxes/class", "box_names")):
         if path in known:
-            setattr(facts, name, _texts_attribute(file[path].attrs, "names"))
+            setattr(facts, name, _texts_attribute(file[path], "names"))
     if COVERAGE in known and "size_px" in file[COVERAGE].attrs:
-        sides = [file[COVERAGE].attrs[name] for name in ("size_px", "patch_px")]
+        sides = [hdf5.attribute(file[COVERAGE], name) for name in ("size_px", "patch_px")]
         if not all(isinstance(side, np.integer) and 0 < side < 1 << 20 for side in sides):
             raise ValueError("size_px and patch_px of /patches/coverage")
         facts.patch = int(sides[0]), int(sides[1])
-    text = _text_attribute(file.attrs, seal.ATTRIBUTE)
+    text = _text_attribute(file, seal.ATTRIBUTE)
     if text is not None:
         found = json.loads(text)
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
@@ -116,23 +116,22 @@ def _attributes(file: h5py.File, facts: Facts) -> None:
         facts.digests = found
 
 
-def _text_attribute(attributes: h5py.AttributeManager, name: str) -> str | None:
-    if name not in attributes:
-        return None
-    value = attributes[name] if attributes.get_id(name).shape == () else None
-    if not isinstance(value, str):
+def _text_attribute(thing: h5py.HLObject, name: str) -> str | None:
+    value = hdf5.attribute(thing, name)
+    if value is not None and not isinstance(value, str):
         raise ValueError(f"{name} is no text")
-    value.encode()  # raises where it was no UTF-8
+    if value is not None:
+        value.encode()  # raises where it was no UTF-8
     return value
 
 
-def _texts_attribute(attributes: h5py.AttributeManager, name: str) -> list[str]:
-    if name not in attributes:
+def _texts_attribute(thing: h5py.HLObject, name: str) -> list[str]:
+    values = hdf5.attribute(thing, name)
+    if values is None:
         return []
-    kind = attributes.get_id(name)
-    if len(kind.shape) != 1 or h5py.check_string_dtype(kind.dtype) is None:
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or not (values.dtype.kind in "SO" or not len(values)):
         raise ValueError(f"{name} is no list of texts")
-    return [value.decode() if isinstance(value, bytes) else value.encode().decode() for value in attributes[name]]
+    return [value.decode() if isinstance(value, bytes) else value.encode().decode() for value in values]
 
 
 def _lengths(facts: Facts, columns: Columns) -> list[str]:
@@ -158,7 +157,7 @@ def _sealed(facts: Facts, columns: Columns) -> list[str]:
     """Columns and names have the digests that the store was written with."""
     if facts.digests is None:
         return []
-    wanted = dict(facts.digests)
+    wanted = {path: value for path, value in facts.digests.items() if path != seal.HEADINGS}
     problems = []
     for key, found in seal.name_digests(seal.names_of(facts.class_names, facts.box_names, facts.patch)).items():
         if wanted.pop(key, None) != found:
@@ -183,11 +182,9 @@ def _text(facts: Facts, columns: Columns) -> list[str]:
         try:
             if not plain:
                 [value.decode() for value in values.tolist()]
-            if path in _JSON:
-                for value in set(values.tolist()):
-                    if not isinstance(json.loads(value), dict):
-                        raise ValueError("JSON that is no object")
-        except (ValueError, RecursionError) as error:
+            if path in notes.RULES and not all(notes.fits(path, value) for value in set(values.tolist())):
+                raise ValueError("not the JSON that it should be")
+        except ValueError as error:
             problems.append(f"{path} holds text that cannot be read ({one_line(error)})")
     return problems
 
@@ -225,7 +222,7 @@ def _frames(facts: Facts, columns: Columns) -> list[str]:
 
 def _pixels(facts: Facts, columns: Columns) -> list[str]:
     """Each frame has its own row in the group of its size."""
-    blocks = {path.rsplit("/", 1)[1]: block for path, block in facts.layout.blocks.items() if path.startswith("/pixels/")}
+    blocks = {path[8:]: block for path, block in facts.layout.blocks.items() if path.startswith("/pixels/")}
     names, which = np.unique(columns.stored("/frames/pixels_group"), return_inverse=True)
     height, width = columns.stored("/frames/height"), columns.stored("/frames/width")
     row = columns.stored("/frames/pixels_row")
@@ -309,7 +306,8 @@ def _label_masks(facts: Facts, columns: Columns) -> list[str]:
     which = which.reshape(-1)
     if (row < -1).any() or (row[there] >= counts[which]).any():
         return ["/labels/mask_row points at masks that are not there"]
-    if "/labels/mask_digest" in facts.layout.columns and ((columns.stored("/labels/mask_digest") != b"") != there).any():
+    known = "/labels/mask_digest" in facts.layout.columns
+    if known and ((columns.stored("/labels/mask_digest") != b"") != there).any():
         return ["/labels/mask_digest does not fit the masks"]
     return []
 
@@ -347,4 +345,3 @@ def _ids(facts: Facts, columns: Columns) -> list[str]:
         if both:
             problems.append(f"{len(both)} frames are both in /frames and in /dropped, such as {both[0].decode()}")
     return problems
-

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import math
 import os
 import stat
 from collections.abc import Iterable
@@ -15,6 +16,9 @@ from usfm.store.codec import LEVEL
 from usfm.store.damage import Damaged, damaged, reading
 from usfm.store.disk import BLOCK_BYTES, SyncBehind
 from usfm.store.schema import FORMAT, VERSION, Dataset, describe
+
+_VARIABLE_BYTES = 16
+"""What a text of any length takes beside its own bytes: how long it is, and where."""
 
 
 def open_store(path: Path | str) -> h5py.File:
@@ -33,9 +37,10 @@ def open_store(path: Path | str) -> h5py.File:
             raise _why_not(path, error) from None
     try:
         with reading(str(path), "its attributes"):
-            found, version = file.attrs.get("format"), file.attrs.get("version")
+            found, version = attribute(file, "format"), attribute(file, "version")
+            ours = "content_id" in file.attrs and "frames" in file and "pixels" in file
         if not isinstance(found, str) or found != FORMAT or not isinstance(version, (int, np.integer)) or version < 1:
-            if "content_id" in file.attrs and "frames" in file and "pixels" in file:
+            if ours:
                 raise damaged(str(path), "its attributes format and version have changed")
             raise RequestError(f"{path}: an HDF5 file, but not a usfm store; make one with `usfm extract`.")
         if version > VERSION:
@@ -89,6 +94,43 @@ def document(dataset: h5py.Dataset, row: Dataset | None = None) -> None:
     """Write the attributes `unit` and `description` from the schema."""
     row = row or describe(dataset.name)
     dataset.attrs["unit"], dataset.attrs["description"] = row.unit, row.description
+
+
+def attribute(thing: h5py.HLObject, name: str) -> object:
+    """An attribute's value, None where there is none; only text and numbers, one or a list.
+
+    HDF5 and h5py trust the type that a damaged header claims, and some types end the process.
+
+    Raises:
+        ValueError: it is of another type.
+    """
+    if name not in thing.attrs:
+        return None
+    found = thing.attrs.get_id(name)
+    kind, count = found.get_type(), math.prod(found.shape or ())
+    if kind.committed() or len(found.shape or ()) > 1:
+        raise ValueError(f"attribute {name} is no text, number or list")
+    if isinstance(kind, h5py.h5t.TypeStringID):
+        size = _VARIABLE_BYTES if kind.is_variable_str() else kind.get_size()
+        sound = kind.get_cset() in (h5py.h5t.CSET_ASCII, h5py.h5t.CSET_UTF8)
+    else:
+        size = kind.get_size()
+        sound = isinstance(kind, (h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)) and size in (1, 2, 4, 8)
+    if not sound or found.get_storage_size() != size * count:
+        raise ValueError(f"attribute {name} is no text, number or list")
+    return thing.attrs[name]
+
+
+def headings(file: h5py.File) -> dict[str, list]:
+    """What the datasets of a store are headed with: path -> (attribute, value) of each, units and descriptions."""
+    found = {}
+
+    def look(name: str, thing) -> None:
+        if isinstance(thing, h5py.Dataset):
+            found[f"/{name}"] = [[key, str(attribute(thing, key))] for key in sorted(thing.attrs)]
+
+    file.visititems(look)
+    return found
 
 
 def create_chunked(file: h5py.File, path: str, count: int, shape: tuple[int, ...]) -> h5py.Dataset:

@@ -175,6 +175,8 @@ def _dtype_of(kind: h5py.h5t.TypeID, row: Dataset) -> np.dtype | None:
     if row.dtype in ("str", "text"):
         if not isinstance(kind, h5py.h5t.TypeStringID) or kind.is_variable_str() != (row.dtype == "text"):
             raise ValueError(f"is not of type {row.dtype}")
+        if kind.get_cset() not in (h5py.h5t.CSET_ASCII, h5py.h5t.CSET_UTF8):
+            raise ValueError("is text in an encoding that is not known")
         if row.dtype == "text":
             return None
         if kind.get_strpad() == h5py.h5t.STR_SPACEPAD or not 0 < kind.get_size() <= MAX_TEXT_BYTES:

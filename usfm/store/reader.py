@@ -17,7 +17,6 @@ from usfm.store.rows import once
 from usfm.store.schema import FRAMES, SOURCES, TABLES, group_name, group_shape
 from usfm.store.stored import StoredFile
 
-
 _AT_ONCE = 16
 """Frames that are copied out of the memory map and checked while they are in the processor's cache."""
 
@@ -31,7 +30,7 @@ def expanded(path: str | Path | Sequence[str | Path]) -> list[str]:
     found: list[str] = []
     for one in [path] if isinstance(path, (str, Path)) else path:
         text = str(one)
-        if os.path.lexists(text) or not glob.has_magic(text):
+        if not glob.has_magic(text) or os.path.lexists(text):
             found.append(text)
             continue
         matches = sorted(glob.glob(text))
@@ -41,6 +40,14 @@ def expanded(path: str | Path | Sequence[str | Path]) -> list[str]:
     if not found:
         raise RequestError("no store was given; name one with --in.")
     return found
+
+
+def _real(path: str) -> str:
+    """Where a path leads; the path itself where it can lead nowhere."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return path
 
 
 class Store(LabelReader, RegionReader):
@@ -67,7 +74,8 @@ class Store(LabelReader, RegionReader):
     def open(cls, path: str | Path | Sequence[str | Path]) -> "Store":
         """Open one path, several, or patterns such as `raw-*.h5` (sorted by name)."""
         found = expanded(path)
-        twice = {p for p in found if sum(os.path.realpath(p) == os.path.realpath(q) for q in found) > 1}
+        real = [_real(name) for name in found]
+        twice = [name for name, place in zip(found, real, strict=True) if real.count(place) > 1]
         if twice:
             raise RequestError(f"{min(twice)}: given twice as input; name each store once.")
         return cls(found)

@@ -55,6 +55,8 @@ class RegionReader:
                 names = ("apex_x_px", "apex_y_px", "radius_0_px", "radius_1_px", "angle_0_rad", "angle_1_rad")
                 shape = extra.pop("geometry_shape", known["shape"])
                 geometry = SectorGeometry(shape, *(float(known[n]) for n in names))
+            for view in extra.get("views", ()):
+                SectorGeometry(**view)
         mask = file.mask("regions", at)
         return Region(mask, known["shape"], geometry, float(known["confidence"]), known["evidence"], extra)
 

@@ -237,9 +237,9 @@ ROOT_ATTRIBUTES = {
     "version": f"{VERSION}; a reader refuses a newer one",
     "content_id": "sha256 over the digests of /parts: the same content has the same id, however it was compressed",
     "history": "one JSON object per step: command, options, versions, content ids of the inputs, counts, seconds",
-    "history_digest": "CRC-32 and Adler-32 of the history (stores of before 1.0 lack it: their history is not covered)",
-    "digests": "JSON: column -> CRC-32 and Adler-32 of its values, and those of the names of classes and of the patch;"
-    " every reader compares them (a store without is compared part by part)",
+    "history_digest": "CRC-32 and Adler-32 of the history; older stores lack it, and their history is not covered",
+    "digests": "JSON: column -> CRC-32 and Adler-32 of its values, and those of the class names, the patch and the "
+    "datasets' attributes; `usfm` compares them when it opens the store",
 }
 
 

@@ -9,6 +9,8 @@ from usfm.store.codec import Running
 
 ATTRIBUTE = "digests"
 HISTORY_ATTRIBUTE = "history_digest"
+HEADINGS = "@headings"
+"""Entry of the units and descriptions: nothing depends on them, so only `verify` reads them."""
 
 
 class Seal:
@@ -21,14 +23,15 @@ class Seal:
         """Take the next values of a column: numbers, bytes of one length, or bytes as objects."""
         self._running.setdefault(path, Running()).add(_bytes_of(values))
 
-    def attribute(self, names: Mapping[str, object]) -> str:
+    def attribute(self, names: Mapping[str, object], headings: Mapping[str, Sequence]) -> str:
         """The root's attribute: JSON, path -> digest.
 
         Args:
             names: what `names_of` gives.
+            headings: of all datasets, as `headings_digest` takes them.
         """
         found = {path: running.digest for path, running in self._running.items()}
-        return json.dumps(found | name_digests(names), sort_keys=True)
+        return json.dumps(found | name_digests(names) | {HEADINGS: headings_digest(headings)}, sort_keys=True)
 
 
 def column_digest(values: np.ndarray) -> str:
@@ -61,6 +64,15 @@ def names_of(class_names: Sequence[str], box_names: Sequence[str], patch: Sequen
 def name_digests(names: Mapping[str, object]) -> dict[str, str]:
     """Digest of each of `names_of`."""
     return {f"@{key}": _text_digest(json.dumps(value)) for key, value in names.items()}
+
+
+def headings_digest(headings: Mapping[str, Sequence]) -> str:
+    """Digest of the attributes of all datasets, such as unit and description.
+
+    Args:
+        headings: path -> (attribute, value) of each.
+    """
+    return _text_digest(json.dumps(headings, sort_keys=True))
 
 
 def history_digest(steps: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ import numpy as np
 
 from usfm.store import hdf5
 from usfm.store.codec import compress, crc32, decompress, pack_mask, pixel_digest, unpack_mask
-from usfm.store.columns import Columns
 from usfm.store.damage import Damaged, damaged, reading
 from usfm.store.digest import row_digest
 from usfm.store.examine import COVERAGE, examine
@@ -122,7 +121,7 @@ class StoredFile:
     def attribute(self, path: str, name: str) -> str:
         """A string attribute of a group, "" if absent."""
         with reading(self.path, f"attribute {name} of {path}"), hdf5.open_store(self.path) as file:
-            return str(file[path].attrs.get(name, "")) if path in file else ""
+            return str(hdf5.attribute(file[path], name) or "") if path in file else ""
 
     def chunks(self, path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
         """Offsets, lengths and filter masks of a chunked dataset's rows, and the shape of a row.
@@ -245,9 +244,9 @@ class StoredFile:
             return None
         known = self.row(i)
         mask = self.decoded(f"/labels/masks/{group_name((known['height'], known['width']))}", place)
-        if "/labels/mask_digest" in self.layout.columns:
-            if self.column("/labels/mask_digest")[i] != pixel_digest(mask):
-                raise damaged(self.path, f"the label mask of frame {known['frame_id']} has changed since it was written")
+        covered = "/labels/mask_digest" in self.layout.columns
+        if covered and self.column("/labels/mask_digest")[i] != pixel_digest(mask):
+            raise damaged(self.path, f"the label mask of frame {known['frame_id']} has changed since it was written")
         return mask
 
     def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray] | None:

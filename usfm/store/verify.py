@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from usfm.store import hdf5, seal
 from usfm.store.codec import pixel_digest
 from usfm.store.content import Pointed, table_changed
 from usfm.store.damage import Damaged, one_line
@@ -77,6 +78,14 @@ def _check_tables(file: StoredFile, verdict: Verdict) -> None:
     for table in ("dropped", "rejected"):
         if table_changed(file, table):
             verdict.problems.append(f"/{table} has changed since it was written")
+    if file.digests is not None:
+        try:
+            with hdf5.open_store(file.path) as opened:
+                changed = seal.headings_digest(hdf5.headings(opened)) != file.digests.get(seal.HEADINGS)
+        except Exception:
+            changed = True
+        if changed:
+            verdict.problems.append("units or descriptions of its datasets have changed")
     for path, block in file.layout.blocks.items():
         if block.offset is not None:
             continue

@@ -15,6 +15,10 @@ BLUR_SHARE = 0.035
 """Blur of what was filled, standard deviation as a share of the frame's height: no letter survives."""
 
 
+_NOTHING = {"text_boxes_xyxy_px": [], "readings": 0, "filled_px": 0, "filled_in_region_px": 0, "region_px": 0}
+"""What is taken of an overlay that came with the input and lacks counts."""
+
+
 def write(folder: Path, source: Store, out: Store, summary: dict) -> Path:
     """Write the page.
 
@@ -72,7 +76,7 @@ def examples(out: Store) -> list[int]:
 def of_frame(out: Store, row: int) -> tuple[np.ndarray, dict]:
     """Overlay mask (H, W) of a frame, and what it is made of."""
     overlay = int(out.column("overlay_row")[row])
-    return out.overlay(overlay), out.overlay_detail(overlay)
+    return out.overlay(overlay), _NOTHING | out.overlay_detail(overlay)
 
 
 def blurred(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -196,16 +196,16 @@ def figures(parts: list[Path]) -> dict:
         changed += int((rows >= 0).sum())
         details = {row: json.loads(part.tables["/overlay/detail"][row]) for row in set(rows[rows >= 0].tolist())}
         for row in rows[rows >= 0].tolist():
-            filled.append(details[row]["filled_px"])
-            inside.append(details[row]["filled_in_region_px"] / max(1, details[row]["region_px"]))
+            filled.append(details[row].get("filled_px", 0))  # an overlay that came with the input may lack counts
+            inside.append(details[row].get("filled_in_region_px", 0) / max(1, details[row].get("region_px", 0)))
         for row, detail in details.items():
             layouts[part.tables["/overlay/key"][row].decode().rpartition(":")[0]] = detail
     return {
         "frames_changed": changed,
         "layouts_with_overlay": len(layouts),
-        "layouts_with_text": sum(bool(detail["text_boxes_xyxy_px"]) for detail in layouts.values()),
-        "text_boxes": sum(len(detail["text_boxes_xyxy_px"]) for detail in layouts.values()),
-        "layouts_unread": sum(detail["unread"] > 0 for detail in layouts.values()),
+        "layouts_with_text": sum(bool(detail.get("text_boxes_xyxy_px")) for detail in layouts.values()),
+        "text_boxes": sum(len(detail.get("text_boxes_xyxy_px", [])) for detail in layouts.values()),
+        "layouts_unread": sum(detail.get("unread", 0) > 0 for detail in layouts.values()),
         "filled_px_per_frame": round(sum(filled) / max(1, frames), 1),
         "filled_in_region": round(sum(inside) / max(1, frames), 6),
     }
