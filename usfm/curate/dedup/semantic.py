@@ -46,9 +46,16 @@ def phases(config: Config, request: Request, store: Store) -> list[Phase]:
         return [Part("semantic", (paths, str(done["visual"][0]), files, config, request.seed), weight=1.0)]
 
     return [
-        Phase("embed", plan=embed, work=embed_part),
+        Phase("embed", plan=embed, work=embed_part, poison=unread),
         Phase("semantic", plan=select, work=select_part, limit_s=LIMIT_S),
     ]
+
+
+def unread(part: Part, reason: str) -> bytes:
+    """Stand in for a part that cannot be embedded: it has no vectors, so its frames are compared with none."""
+    buffer = io.BytesIO()
+    np.savez(buffer, rows=np.empty(0, np.int64), vectors=np.empty((0, 1), np.float32))
+    return buffer.getvalue()
 
 
 def embed_part(payload: tuple) -> bytes:
@@ -68,9 +75,10 @@ def select_part(payload: tuple) -> bytes:
     """Decide the semantic stage for the whole store (one part, runs in a worker)."""
     paths, verdict_path, files, config, seed = payload
     store, verdict = Store.open(paths), Verdict.read(verdict_path)
-    parts = [np.load(path) for path in files]
-    rows = np.concatenate([part["rows"] for part in parts])
-    vectors = np.concatenate([part["vectors"] for part in parts])
+    parts = [part for part in map(np.load, files) if len(part["rows"])]
+    rows = np.concatenate([np.empty(0, np.int64), *(part["rows"] for part in parts)])
+    vectors = np.concatenate([part["vectors"] for part in parts]) if parts else np.empty((0, 1), np.float32)
+    verdict.stage[np.setdiff1d(np.flatnonzero(verdict.kept), rows)] = "unread"
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     keep = "first" if config.keep == "sharpest" else config.keep
     order = canonical_order(store)[rows]

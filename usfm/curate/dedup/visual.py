@@ -12,7 +12,7 @@ from usfm.curate.dedup.verdict import Verdict
 from usfm.imaging.dct import phash, sharpness
 from usfm.imaging.gray import to_gray
 from usfm.jobs.run import Part
-from usfm.screening.features import visual_features
+from usfm.screening.features import KEEP, visual_features
 from usfm.screening.leaks import leaks_between
 from usfm.seeding import stream
 from usfm.store.reader import Store
@@ -25,10 +25,18 @@ LIMIT_S = 86_400.0
 
 
 def unread(part: Part, reason: str) -> bytes:
-    """Stand in for the features of a part that killed its worker: its frames are compared with none, and rejected."""
-    rows = part.payload[1]
+    """Stand in for the features of a part that killed its worker: its frames are compared with none, and rejected.
+
+    It holds what the results of `describe_part` hold, in the same shapes: a store of such parts only has them too.
+    """
+    _, rows, _, config = part.payload
+    width = published.KEEP**2 if config.preset == "polarmae" else KEEP * KEEP
+    none = np.zeros(len(rows), bool)
     buffer = io.BytesIO()
-    np.savez(buffer, rows=rows, unread=np.ones(len(rows), bool))
+    np.savez(
+        buffer, rows=rows, unread=~none, flat=none, failed=none, features=np.zeros((len(rows), width), np.float32),
+        hashes=np.zeros(len(rows), np.uint64), sharpness=np.zeros(len(rows), np.float32),
+    )  # fmt: skip
     return buffer.getvalue()
 
 
