@@ -1,12 +1,15 @@
-"""Kill the four curation commands 200 times and break disk, reads and workers 20 times; nothing may be lost.
+"""Kill every command 200 times and starve it in other ways; nothing may be lost, and the same command ends well.
 
-    python tests/bench/faults.py --kills 200 --faults 20 --seed 1 --work FOLDER
+    python tests/bench/faults.py --kills 200 --faults 60 --deep 40 --seed 1 --work FOLDER
 
-Each trial runs one command in a process of its own, breaks it at a drawn place, types the same command again, and
-compares the result with that of an uninterrupted run, dataset by dataset. Work-phase kills are drawn over the results
-of workers (and over the bytes of each, or just before or after its rename), assembly kills over its writes, its sync,
-its rename and the tidying up after it. Dead and hung workers, full memory and read errors strike once (the run must
-then give the same) or always (the run must then end with the part's frames rejected, and all frames accounted for).
+`--kills` and `--faults` are of the real command line with its own worker processes (`faulty/commands.py`): all ten
+commands that write are killed at drawn moments and at drawn calls that change their folder, or meet a full disk, a
+read-only one, the same command beside them, few descriptors, little memory, a worker's end.
+
+`--deep` trials go into the parts of the four curation commands, each run in a forked child: kills at drawn bytes of a
+result or just before or after its rename, assembly kills at its writes, its sync, its rename and the tidying up, and
+every fifth one a dead or hung worker, full memory or a read error that strikes once (the run must then give the same)
+or always (the run must then end with the part's frames rejected, and all frames accounted for).
 """
 
 import argparse
@@ -249,10 +252,61 @@ def lost(path: Path, wanted: dict) -> list[str]:
     return problems
 
 
+def count_commands(options: argparse.Namespace, table: collections.Counter) -> list[str]:
+    """Trials of the real command line; returns what is wrong."""
+    from commands import FAULTS, Trials
+
+    names = tuple(name for name in (options.commands or "").split(",") if name)
+    trials, wrong = Trials(options.work.resolve() / "commands", names), []
+    trials.prepare()
+    kinds = [(("moment", "call"), options.kills), (FAULTS[2:], options.faults)]
+    for faults, many in kinds:
+        for number in range(many):
+            name = trials.names[number % len(trials.names)]
+            fault = faults[number // len(trials.names) % len(faults)]
+            found = trials.trial(name, fault, random.Random(f"{options.seed}/{fault}/{number}"))
+            table[name, fault] += 1
+            table[name, "wrong"] += bool(found)
+            wrong += found
+            for problem in found:
+                print("WRONG", f"seed {options.seed}, trial {number}:", problem, flush=True)
+    return wrong
+
+
+def count_deep(options: argparse.Namespace, table: collections.Counter) -> list[str]:
+    """Trials inside the parts of the curation commands; returns what is wrong."""
+    from usfm.jobs import pool
+
+    multiprocessing.set_forkserver_preload(pool._PRELOAD)
+    bench, wrong = Bench(options.work.resolve()), []
+    bench.prepare()
+    for number in range(options.deep):
+        kind = "fault" if number % 5 == 4 else "kill"
+        count: collections.Counter = collections.Counter()
+        found = trial(bench, number // 5 if kind == "fault" else number, options.seed, kind, count)
+        command = list(bench.commands)[(number // 5 if kind == "fault" else number) % 4]
+        table[command, f"deep {kind}"] += 1
+        table[command, "wrong"] += bool(found)
+        wrong += found
+        for problem in found:
+            print("WRONG", problem, flush=True)
+    return wrong
+
+
+def show(table: collections.Counter) -> None:
+    """Print how many trials of each kind each command had."""
+    kinds = sorted({kind for _, kind in table} - {"wrong"})
+    print(f"{'':10}" + "".join(f"{kind:>13}" for kind in [*kinds, "wrong"]))
+    for name in dict.fromkeys(name for name, _ in table):
+        print(f"{name:10}" + "".join(f"{table[name, kind]:>13}" for kind in [*kinds, "wrong"]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--faults", type=int, default=20)
+    parser.add_argument("--faults", type=int, default=60)
+    parser.add_argument("--deep", type=int, default=40)
+    parser.add_argument("--commands", help="of --kills and --faults, with commas; default all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, required=True)
     options = parser.parse_args()
@@ -264,25 +318,14 @@ def main() -> None:
         )
     shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True)
-    from usfm.jobs import pool
-
-    multiprocessing.set_forkserver_preload(pool._PRELOAD)
-    bench = Bench(options.work.resolve())
-    started = time.monotonic()
-    bench.prepare()
-    count: collections.Counter = collections.Counter()
-    wrong: list[str] = []
-    for kind, many in (("kill", options.kills), ("fault", options.faults)):
-        for number in range(many):
-            found = trial(bench, number, options.seed, kind, count)
-            wrong += found
-            for problem in found:
-                print("WRONG", problem, flush=True)
-            if number % 20 == 19:
-                print(f"{kind} {number + 1}: {len(wrong)} wrong, {time.monotonic() - started:.0f} s", flush=True)
-    for label, times in sorted(count.items()):
-        print(f"{label:24} {times}")
-    print(f"seed {options.seed}: {sum(count.values())} trials, {len(wrong)} wrong, {time.monotonic() - started:.0f} s")
+    started, table, wrong = time.monotonic(), collections.Counter(), []
+    if options.deep:
+        wrong += count_deep(options, table)
+    if options.kills or options.faults:
+        wrong += count_commands(options, table)
+    show(table)
+    trials = sum(times for (_, kind), times in table.items() if kind != "wrong")
+    print(f"seed {options.seed}: {trials} trials, {len(wrong)} wrong, {time.monotonic() - started:.0f} s")
     sys.exit(bool(wrong))
 
 

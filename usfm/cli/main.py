@@ -9,9 +9,10 @@ import click
 import typer
 
 from usfm import __version__, console
+from usfm.cli import shortage
 from usfm.cli.options import Paneled, function_of
 from usfm.config import did_you_mean
-from usfm.errors import Interrupted, UsfmError, WorkError
+from usfm.errors import Interrupted, RequestError, UsfmError, WorkError
 
 COMMANDS = (
     "simulate",
@@ -67,6 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
+        if arguments and arguments[0] in COMMANDS and arguments[0] != "info" and not {"-h", "--help"} & {*arguments}:
+            shortage.check_limit()
         code = build(only=arguments[0] if arguments else "").main(
             args=arguments, prog_name="usfm", standalone_mode=False
         )
@@ -89,18 +92,22 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
         code = WorkError.exit_code
-    except MemoryError:
-        if debug:
-            raise
-        console.error("out of memory; give fewer --workers, or a smaller batch.")
-        code = WorkError.exit_code
-    except OSError as error:
-        sentence = _os_sentence(error)
+    except Exception as error:
+        sentence, code = _system_sentence(error)
         if debug or not sentence:
             raise
         console.error(sentence)
-        code = WorkError.exit_code if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) else 2
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _system_sentence(error: Exception) -> tuple[str, int]:
+    """What the system lacks or refuses, and the exit code for it; "" for what is a fault of ours."""
+    if sentence := shortage.sentence_of(error):
+        return sentence, WorkError.exit_code
+    if not isinstance(error, OSError):
+        return "", 1
+    failed = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    return _os_sentence(error), WorkError.exit_code if failed else RequestError.exit_code
 
 
 def _os_sentence(error: OSError) -> str:

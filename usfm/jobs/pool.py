@@ -20,6 +20,8 @@ from usfm.jobs.worker import ONE_THREAD, serve
 TICK_S = 0.5
 SOCKET_NAME_BYTES = 100
 """Longest name of a socket: 107 on Linux, 103 on macOS."""
+STARTING_FDS = 16
+"""Descriptors that the start of a worker takes for a moment, the fork server's own among them."""
 STILLBORN = 3
 """So many workers in a row that end before they are ready mean that none can be started."""
 _PRELOAD = ["__main__", "usfm.jobs.worker", "usfm.store.assemble", "usfm.store.reader", "usfm.store.writer", "cv2"]
@@ -198,6 +200,7 @@ class WorkerPool(Executor):
                 future.set_exception(why)
 
     def _start(self) -> _Worker:
+        self._see_whether_there_is_room()
         pipes: list[Connection] = []
         before = {name: os.environ.get(name) for name in ONE_THREAD}
         try:
@@ -219,6 +222,16 @@ class WorkerPool(Executor):
         worker = _Worker(process, ours, life_ours)
         self._workers.append(worker)
         return worker
+
+    def _see_whether_there_is_room(self) -> None:
+        """Raise OSError where descriptors are short: half-way through a start the fork server would stumble over it."""
+        spare: list[int] = []
+        try:
+            for _ in range(STARTING_FDS):
+                spare.append(os.dup(self._wake.fileno()))
+        finally:
+            for fd in spare:
+                os.close(fd)
 
     def _answer(self, worker: _Worker) -> None:
         try:

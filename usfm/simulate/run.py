@@ -4,16 +4,18 @@ import json
 import os
 import shutil
 import time
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 
 import cv2
 
 from usfm import console, provenance
 from usfm.config import Request, content_dict
-from usfm.errors import Interrupted, RequestError, WorkError
+from usfm.errors import Interrupted, RequestError, UsfmError, WorkError
+from usfm.jobs.execute import TRIES
+from usfm.jobs.failure import reason_of
 from usfm.jobs.folder import KEY, PartsFolder
+from usfm.jobs.pool import WorkerPool
 from usfm.simulate import plan
 from usfm.simulate.config import Config
 from usfm.simulate.render import render
@@ -140,16 +142,40 @@ def _work(config: Config, request: Request, items: list[plan.Item], todo: list[i
         finally:
             cv2.setNumThreads(threads)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     try:
-        futures: list[Future] = [pool.submit(_one, *job) for job in jobs]
-        for future in as_completed(futures):
-            future.result()
-            bar.advance()
+        _in_several(jobs, workers, bar)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on from here.") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_several(jobs: list[tuple], workers: int, bar) -> None:
+    """Render items in worker processes; one whose worker dies is tried again.
+
+    Raises:
+        WorkError: an item failed three times, or no worker can be started.
+    """
+    pool = WorkerPool(workers)
+    try:
+        running = {pool.submit(_one, *job): (job, 1) for job in jobs}
+        while running:
+            for future in wait(running, 0.5, FIRST_COMPLETED).done:
+                job, tries = running.pop(future)
+                error = future.exception()
+                if error is None:
+                    bar.advance()
+                elif isinstance(error, UsfmError):
+                    raise error
+                elif tries < TRIES:
+                    running[pool.submit(_one, *job)] = (job, tries + 1)
+                else:
+                    raise WorkError(
+                        f"simulate: file {job[-1] + 1} cannot be made ({reason_of(error)}, {TRIES} times); give fewer "
+                        "--workers, and type the same command to go on from here."
+                    ) from error
+    except BaseException:
+        pool.shutdown(wait=False)
+        raise
+    pool.shutdown()
 
 
 def _one(config: Config, seed: int, item: plan.Item, parts: Path, at: int) -> None:

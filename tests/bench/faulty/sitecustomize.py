@@ -115,3 +115,45 @@ if "USFM_FAULT_FILE" in os.environ:
 
     disk.BLOCK_BYTES, disk._BEHIND_BYTES = 1 << 12, 1 << 14
     os.write, os.replace, os.pread = write, replace, pread
+
+
+def _watch_calls(spec: dict) -> None:
+    """Count, over all processes, the calls that change the folder of a trial, and break the one that was drawn.
+
+    Args:
+        spec: `log` (a file that grows by a byte a call), `at` (which call), `under` (the folder), and `do`: count;
+            kill, which ends the whole process group; die, which ends the process that calls.
+    """
+    import sys
+
+    log = os.open(spec["log"], os.O_WRONLY | os.O_APPEND)
+    changes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+    events = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "os.utime"}
+    fsync = os.fsync
+
+    def count() -> None:
+        _write(log, b".")
+        if os.lseek(log, 0, os.SEEK_CUR) - 1 != spec["at"]:
+            return
+        if spec["do"] == "kill":
+            os.killpg(0, signal.SIGKILL)
+        elif spec["do"] == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def hook(event: str, arguments: tuple) -> None:
+        if event not in events and not (event == "open" and isinstance(arguments[2], int) and arguments[2] & changes):
+            return
+        path = arguments[0]
+        if isinstance(path, (str, bytes)) and os.path.abspath(os.fsdecode(path)).startswith(spec["under"]):
+            count()
+
+    def counted_fsync(fd) -> None:
+        count()
+        fsync(fd)
+
+    os.fsync = counted_fsync
+    sys.addaudithook(hook)
+
+
+if "USFM_FAULT_CALLS" in os.environ:
+    _watch_calls(json.loads(os.environ["USFM_FAULT_CALLS"]))
