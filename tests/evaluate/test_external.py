@@ -175,10 +175,10 @@ def test_training_data_is_refused_and_a_store_partly_known_is_scored_on_what_is_
         [("files", {"offset": 50}), ("patients", {"first": 30, "patients": [f"p{k}" for k in range(8)]})]
     ):
         train = _store(tmp_path / f"train{k}.h5", ("dark", "light"), **more)
-        with pytest.raises(RequestError, match=f"24 more (are )?of its {what}"):
+        with pytest.raises(RequestError, match=f"of 24 labelled frames 24 of its {what}"):
             run(Config(store=tuple(train.paths), bootstrap=20), request)
     train = _store(tmp_path / "train.h5", ("dark", "light"))
-    with pytest.raises(RequestError, match="24 were in the run's own data"):
+    with pytest.raises(RequestError, match="24 that it was trained or scored on; give"):
         run(Config(store=tuple(train.paths), bootstrap=20), request)
     mixed = _store(tmp_path / "mixed.h5", ("dark", "light"), first=4, clips=20)
     summary = run(Config(store=tuple(mixed.paths), bootstrap=20), request)

@@ -1,6 +1,8 @@
 """Near-duplicates across tags and stores are all found, and nothing else."""
 
 import tracemalloc
+import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usfm.imaging.neighbours import TOLERANCE
-from usfm.screening.features import visual_features
+from usfm.screening.features import BATCH, visual_features
 from usfm.screening.leaks import disagreements, leaks_between, split_leaks, unlike_pairs
 from usfm.store.assemble import write_store
 from usfm.store.reader import Store
@@ -99,6 +101,31 @@ def test_leaks_have_no_limit_and_little_memory():
 def test_frames_of_the_same_pixels_are_alike_whatever_their_features():
     found = leaks_between(points(1, 3), points(2, 2), 0.9999, same=(["a", "", "b"], ["b", ""]))
     assert (found.row.tolist(), found.like.tolist(), found.similarity.tolist()) == ([2], [0], [1.0])
+
+
+def test_no_more_masks_are_held_than_a_batch_needs():
+    """A collection of many clips has a mask for each; those of two batches are alive at most."""
+    alive, most = weakref.WeakSet(), []
+
+    class Mask(np.ndarray):
+        __hash__ = object.__hash__
+
+    class Many:
+        def column(self, name):
+            return np.arange(400) // 2
+
+        def region(self, row):
+            mask = np.ones((8, 8), bool).view(Mask)
+            alive.add(mask)
+            most.append(len(alive))
+            return SimpleNamespace(mask=mask)
+
+        def frames(self, rows):
+            return [np.full((8, 8), row % 256, np.uint8) for row in rows]
+
+    assert visual_features(Many(), range(400)).shape == (400, 256)
+    assert len(most) == 200
+    assert max(most) <= BATCH
 
 
 def test_leaks_across_the_splits_of_a_store(tmp_path):

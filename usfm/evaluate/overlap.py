@@ -37,19 +37,11 @@ class Meeting:
 
     def sentence(self) -> str:
         """What was scored and what was left out."""
-        left = [
-            f"{count:,} {what}"
-            for count, what in (
-                (self.frames, "that it was trained or scored on"),
-                (self.files, "further ones of its files"),
-                (self.patients, "further ones of its patients"),
-            )
-            if count
-        ]
+        left = _counted(self.frames, self.files, self.patients)
         if left:
             text = (
                 f"scored {len(self.new):,} of {self.labelled:,} labelled frames of the store given with --in; "
-                f"left out: {', '.join(left)}"
+                f"left out: {left}"
             )
         elif self.training_known:
             text = "scored the store given with --in, which it has never seen: no frame, file or patient in common"
@@ -86,9 +78,8 @@ def meet(path: str | Path, seen: Predictions, store: Store) -> Meeting:
     scored_here = bool(np.isin(seen.frame_id.astype(str), names).any())
     if not new.any() and not scored_here:
         raise RequestError(
-            f"{store.paths[0]}: nothing in it is new to {Path(path).name}: of its {len(labelled):,} labelled frames "
-            f"{int(frame.sum()):,} were in the run's own data, {int(file.sum()):,} more are of its files and "
-            f"{int(patient.sum()):,} more of its patients; give a store of other patients"
+            f"{store.paths[0]}: nothing in it is new to {Path(path).name}: of {len(labelled):,} labelled frames "
+            f"{_counted(int(frame.sum()), int(file.sum()), int(patient.sum()))}; give a store of other patients"
         )
     return Meeting(
         own=scored_here and (not new.any() or _made_from(path) == store.content_id),
@@ -100,6 +91,16 @@ def meet(path: str | Path, seen: Predictions, store: Store) -> Meeting:
         unnamed=int(new.sum()) if not known_patients else int((new & (patients == "")).sum()),
         training_known=training is not None,
     )
+
+
+def _counted(frames: int, files: int, patients: int) -> str:
+    """Known frames in words.
+
+    >>> _counted(3, 0, 2)
+    '3 that it was trained or scored on, 2 of its patients'
+    """
+    what = (frames, "that it was trained or scored on"), (files, "of its files"), (patients, "of its patients")
+    return ", ".join(f"{count:,} {words}" for count, words in what if count)
 
 
 def within(held: Predictions) -> dict[str, int]:

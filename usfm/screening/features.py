@@ -36,17 +36,21 @@ def visual_features(
     """
     rows = np.asarray(rows, np.int64)
     features = np.empty((len(rows), KEEP * KEEP), np.float32)
-    known: dict[int, np.ndarray | None] = {-1: None}
+    known: dict[int, np.ndarray | None] = {}
     region_rows = store.column("region_row")[rows]
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         if masks is None:
-            for region_row in region_rows[start : start + BATCH].tolist():
-                if region_row not in known:
-                    known[region_row] = store.region(region_row).mask
-            chosen = [known[region_row] for region_row in region_rows[start : start + BATCH].tolist()]
+            wanted = region_rows[start : start + BATCH].tolist()
+            # Only the masks of this batch are held on to: a collection has one a clip.
+            known = {row: known[row] if row in known else _mask(store, row) for row in dict.fromkeys(wanted)}
+            chosen = [known[row] for row in wanted]
         else:
             chosen = [masks[int(row)] for row in batch]
         frames = [to_gray(frame) for frame in store.frames(batch)]
         features[start : start + BATCH] = dct_features(frames, chosen, size=SIZE_PX, keep=KEEP)
     return features
+
+
+def _mask(store: Store, region_row: int) -> np.ndarray | None:
+    return None if region_row < 0 else store.region(region_row).mask
