@@ -17,9 +17,6 @@ from usfm.store.rows import once
 from usfm.store.schema import FRAMES, SOURCES, TABLES, group_name, group_shape
 from usfm.store.stored import StoredFile
 
-_AT_ONCE = 16
-"""Frames that are copied out of the memory map and checked while they are in the processor's cache."""
-
 
 def expanded(path: str | Path | Sequence[str | Path]) -> list[str]:
     """Paths of files: one path, several, or patterns such as `raw-*.h5` (sorted by name); a literal name goes first.
@@ -252,20 +249,17 @@ class Store(LabelReader, RegionReader):
             Damaged: a frame is not what was written.
         """
         shape, wanted = self._fixed(), np.asarray(rows, np.int64).reshape(-1)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
+            raise IndexError(f"frame {wanted.max()} of {len(self)}")
+        files, group = self._files(), group_name(shape)
+        if len(files) == 1:
+            return files[0].pixels_of(group, wanted)
         out = np.empty((len(wanted), *shape), np.uint8)
         which = np.searchsorted(self._first, wanted, side="right") - 1
-        for at, file in enumerate(self._files()):
+        for at in np.unique(which).tolist():
             mine = np.flatnonzero(which == at)
-            if not len(mine):
-                continue
-            places = wanted[mine] - self._first[at]
-            places = places if self._kept[at] is None else self._kept[at][places]
-            mapped = file.map(group_name(shape))
-            for start in range(0, len(mine), _AT_ONCE):
-                some = places[start : start + _AT_ONCE]
-                found = mapped[some]
-                file.check(some, found)
-                out[mine[start : start + _AT_ONCE]] = found
+            places, kept = wanted[mine] - self._first[at], self._kept[at]
+            out[mine] = files[at].pixels_of(group, places if kept is None else kept[places])
         return out
 
     def _table(self, name: str) -> dict[str, np.ndarray]:

@@ -15,6 +15,9 @@ from usfm.store.seal import column_digest
 BLOCK = 1024
 """Rows of /frames that are read at once for `StoredFile.row`."""
 
+_AT_ONCE = 16
+"""Frames that are copied out of the memory map and compared while they are in the processor's cache."""
+
 _MOST_BYTES_OF_ONE = 1032
 """Bytes that deflate can make of one (RFC 1951)."""
 
@@ -174,7 +177,7 @@ class StoredFile:
         group, row = self.place(i)
         if self.groups[group] is not None:
             pixels = np.array(self.map(group)[row])
-            self.check(np.array([i]), pixels[None])
+            self._check(np.array([i]), pixels[None])
             return pixels
         pixels = self.decoded(f"/pixels/{group}", row)
         self._check_frame(i, pixels)
@@ -197,25 +200,35 @@ class StoredFile:
         self._check_frame(i, pixels)
         return chunk, self.row(i)["digest"] or pixel_digest(pixels)
 
-    def check(self, rows: np.ndarray, frames: np.ndarray) -> None:
-        """Compare pixels of a contiguous group with their CRC-32, each frame once in a process.
+    def pixels_of(self, group: str, rows: np.ndarray) -> np.ndarray:
+        """Pixels of frames of a contiguous group: uint8 (n, H, W[, 3]), each checked the first time.
 
         Args:
+            group: the only one of the file.
             rows: (n,) frames of this file.
-            frames: (n, H, W[, 3]) uint8 C-contiguous, their pixels.
 
         Raises:
-            Damaged: they are not what was written.
+            Damaged: a frame's CRC-32 is not what was written.
         """
+        mapped = np.asarray(self.map(group))
+        if self._seen[rows].all():
+            return mapped[rows]
+        out = np.empty((len(rows), *mapped.shape[1:]), np.uint8)
+        for start in range(0, len(rows), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            np.take(mapped, rows[some], axis=0, out=out[some], mode="clip")  # "raise" would copy once more
+            self._check(rows[some], out[some])
+        return out
+
+    def _check(self, rows: np.ndarray, frames: np.ndarray) -> None:
+        """Compare pixels of a contiguous group with their CRC-32, those that this process has not compared before."""
         if self._crcs is None:
             self._crcs = crcs_of(self._values.stored("/frames/digest"))
-        fresh = np.flatnonzero(~self._seen[rows]) if len(self._crcs) else ()
-        if not len(fresh):
-            return
-        wanted = self._crcs[rows].tolist()
-        for k in fresh.tolist():
-            if crc32(frames[k]) != wanted[k]:
-                raise self._changed(int(rows[k]))
+        if len(self._crcs):
+            wanted = self._crcs[rows].tolist()
+            for k in np.flatnonzero(~self._seen[rows]).tolist():
+                if crc32(frames[k]) != wanted[k]:
+                    raise self._changed(int(rows[k]))
         self._seen[rows] = True
 
     def _check_frame(self, i: int, pixels: np.ndarray) -> None:
