@@ -181,7 +181,7 @@ def _text(facts: Facts, columns: Columns) -> list[str]:
         plain = values.dtype != object and values.size and values.view(np.uint8).max() < 128
         try:
             if not plain:
-                [value.decode() for value in values.tolist()]
+                b"\0".join(values.tolist()).decode()  # no text is whole only together with the next
             if path in notes.RULES and not all(notes.fits(path, value) for value in set(values.tolist())):
                 raise ValueError("not the JSON that it should be")
         except ValueError as error:
