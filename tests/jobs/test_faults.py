@@ -15,7 +15,7 @@ import pytest
 from usfm.errors import WorkError
 from usfm.store.reader import Store
 
-KILLS = 20
+KILLS = 8
 
 
 def work_kill(draw: random.Random) -> tuple[int, dict]:
@@ -107,7 +107,7 @@ def test_a_fault_that_passes_costs_nothing(step, wanted, same, kind):
     assert same(step.out) == wanted
 
 
-@pytest.mark.parametrize("kind, limits", [("hang", {"hang_s": 1.0}), ("spin", {"limit_s": 1.5})])
+@pytest.mark.parametrize("kind, limits", [("hang", {"hang_s": 0.6}), ("spin", {"limit_s": 0.8})])
 def test_a_part_that_does_not_end_is_stopped(step, wanted, same, kind, limits):
     step.limits = limits
     step.faults = {3: {"kind": kind, "once": True}}

@@ -70,18 +70,26 @@ class Trials:
 
     Args:
         folder: for everything; it is made.
-        names: commands that are broken; all are run once.
+        names: commands that are broken; all before the last of them are run once.
+        known: the commands, default all.
     """
 
-    def __init__(self, folder: Path, names: tuple[str, ...] = ()):
-        self.folder, self.cases = folder, cases()
+    def __init__(self, folder: Path, names: tuple[str, ...] = (), known: dict[str, Case] | None = None):
+        self.folder, self.cases = folder, known or cases()
         self.names = names or tuple(self.cases)
         self.made = folder / "made"
         self.made.mkdir(parents=True)
         self.log = folder / "calls"
         home = folder / "home"
         home.mkdir()
-        self.environment = {**os.environ, "USFM_SALT": "bench", "HOME": str(home), "OMP_NUM_THREADS": "1"}
+        paths = [str(Path(__file__).parent), str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "USFM_SALT": "bench",
+            "HOME": str(home),
+            "OMP_NUM_THREADS": "1",
+        }
         self.environment.pop("USFM_FAULT_FILE", None)
 
     def prepare(self) -> None:
