@@ -164,3 +164,19 @@ def test_parts_of_other_options_are_not_mixed_in(tmp_path, monkeypatch):
     tiny = Config(clips=0, stills=1, patients=1, duplicates=0, size=96)
     run(tiny, Request(out=str(tmp_path / "clips"), workers=1, overwrite=True))
     assert len(list((tmp_path / "clips").rglob("*.png"))) == 1
+
+
+@pytest.mark.parametrize("left", ["all", "no files", "lock alone"])
+def test_leftovers_of_a_run_that_ended_while_tidying_up_are_taken_away(tmp_path, monkeypatch, left):
+    config, request = Config(clips=0, stills=1, patients=1, size=64), Request(out=str(tmp_path / "clips"), workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("usfm.simulate.run.PartsFolder.remove", lambda self: None)
+        if left == "all":
+            patch.setattr("usfm.simulate.run.shutil.rmtree", lambda *_, **__: None)
+        run(config, request)
+    parts = tmp_path / "clips.parts"
+    if left == "lock alone":
+        (parts / "run.json").unlink()
+    assert parts.is_dir()
+    run(config, request)
+    assert not parts.exists()

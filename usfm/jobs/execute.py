@@ -10,7 +10,7 @@ from pathlib import Path
 from usfm import console
 from usfm.errors import Interrupted, WorkError
 from usfm.jobs import narrow
-from usfm.jobs.failure import ends_run, local, reason_of, said
+from usfm.jobs.failure import PartFailed, ends_run, local, reason_of, said
 from usfm.jobs.folder import stem
 from usfm.jobs.interrupts import Interrupts
 from usfm.jobs.parts import Part, Phase
@@ -125,7 +125,8 @@ class Execution:
             raise error
         part = self.parts[number]
         if self._tries[number] < TRIES and not (self._alone and getattr(error, "final", False)):
-            console.detail(f"part {part.name}: {reason_of(error)} ({said(error)}); it is tried again, alone.")
+            words = f" ({said(error)})" if isinstance(error, PartFailed) else ""
+            console.detail(f"part {part.name}: {reason_of(error)}{words}; it is tried again, alone.")
             if self._alone:
                 self._suspects.appendleft(number)
             else:
@@ -179,21 +180,23 @@ class Execution:
             return False
         console.detail(f"part {part.name}: looking for those of its {count} items that make it fail.")
         with narrow.patience(self.executor):
-            bad = narrow.search(count, lambda group: self._lives(part, items.only(part.payload, group), count))
+            bad = narrow.search(count, lambda group: self._fault_of(items.only(part.payload, group), count))
             if len(bad) in (0, count):  # or only all of them together are too much
                 return False
-            last = self._outcome(self._start(number, items.without(part.payload, dict.fromkeys(bad, reason))))
+            last = self._outcome(self._start(number, items.without(part.payload, bad)))
         if isinstance(last, Exception):
             return False
-        console.warn(f"{part.source or part.name}: {len(bad)} of {count} rejected, {reason}.")
+        console.warn(
+            f"{part.source or part.name}: {len(bad)} of {count} rejected ({'; '.join(sorted({*bad.values()}))})."
+        )
         self._finished(number, last, "in part")
         return True
 
-    def _lives(self, part: Part, payload: object, count: int) -> bool:
-        """Try some items of a part by themselves; the result is thrown away."""
+    def _fault_of(self, payload: object, count: int) -> str:
+        """Try some items of a part by themselves; says why they fail, and throws away what comes of it."""
         self.advance(0, f"looking for what fails among {count}")
-        future = self.executor.submit(narrow.try_items, self.phase.work, payload, os.getcwd())
-        return not isinstance(self._outcome(future), Exception)
+        outcome = self._outcome(self.executor.submit(narrow.try_items, self.phase.work, payload, os.getcwd()))
+        return reason_of(outcome) if isinstance(outcome, Exception) else ""
 
     def _outcome(self, future: Future):
         """Wait for one task that runs by itself: its answer, or its failure; Ctrl-C is heard when it ends.

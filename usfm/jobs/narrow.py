@@ -14,30 +14,32 @@ HANG_S = 60.0
 """A group may take so long, and be without a sign of work for so long: less than a part, for there are many groups."""
 
 
-def search(count: int, lives: Callable[[Sequence[int]], bool]) -> list[int]:
+def search(count: int, fault_of: Callable[[Sequence[int]], str]) -> dict[int, str]:
     """Find the items that fail by themselves, halving as long as a half fails.
 
     Args:
-        count: of items, which fail together.
-        lives: tries some of them.
+        count: of items, which fail together; two or more.
+        fault_of: tries some of them; gives the reason why they fail, "" where they do not.
 
     Returns:
-        Their numbers, ascending; none where they fail only together.
+        Their numbers, ascending, each with its own reason; none where they fail only together.
 
     Examples:
-        >>> search(8, lambda group: not {2, 5} & set(group))
-        [2, 5]
+        >>> search(8, lambda group: "odd" if {2, 5} & set(group) else "")
+        {2: 'odd', 5: 'odd'}
     """
-    bad: list[int] = []
+    bad: dict[int, str] = {}
     failing: list[Sequence[int]] = [range(count)]
     while failing:
         group = failing.pop()
-        if len(group) == 1:
-            bad.append(group[0])
-            continue
         half = len(group) // 2
-        failing += [some for some in (group[:half], group[half:]) if not lives(some)]
-    return sorted(bad)
+        for some in (group[:half], group[half:]):
+            reason = fault_of(some)
+            if reason and len(some) == 1:
+                bad[some[0]] = reason
+            elif reason:
+                failing.append(some)
+    return dict(sorted(bad.items()))
 
 
 @contextmanager

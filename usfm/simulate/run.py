@@ -21,6 +21,9 @@ from usfm.simulate.config import Config
 from usfm.simulate.render import render
 from usfm.simulate.truth import write_truth
 
+WORK = "files.part"
+"""Folder in the parts folder where everything is rendered."""
+
 
 def run(config: Config, request: Request) -> dict:
     """Render a collection into `request.out` and its truth into `<out>.truth/`.
@@ -55,16 +58,17 @@ def run(config: Config, request: Request) -> dict:
             f"would render {len(items)} files of {config.patients} patients into {out} and the truth into {truth}"
         )
         return {**summary, "sources": len(items), "dry_run": True}
+    about = {"command": "simulate", "usfm": provenance.software()["usfm"], **options}
     if out.exists() and not request.overwrite:
         if _key_of(truth) == key:
+            _clear_leftovers(out, about)
             console.say(f"{out} is up to date")
             return {**summary, **_figures(json.loads((truth / "truth.json").read_text())["items"], 0.0)}
         raise RequestError(f"{out} exists; choose another --out or give --overwrite.")
     started = time.monotonic()
     parts = PartsFolder(out)
     try:
-        work = parts.path / "files.part"
-        about = {"command": "simulate", "usfm": provenance.software()["usfm"], **options}
+        work = parts.path / WORK
         if request.overwrite and _begun(parts.path) != about:
             shutil.rmtree(work, ignore_errors=True)
         parts.enter(about, request.overwrite)
@@ -75,6 +79,7 @@ def run(config: Config, request: Request) -> dict:
                 shutil.rmtree(old)
         os.rename(work / "truth", truth)
         os.rename(work / "media", out)
+        shutil.rmtree(work)  # before the key, by which a later run knows whose leftovers these are
         parts.remove()
     except (NotADirectoryError, FileExistsError, PermissionError):
         raise  # a wrong request: the front door says so
@@ -85,6 +90,19 @@ def run(config: Config, request: Request) -> dict:
     finally:
         parts.leave()
     return {**summary, **_figures(entries, time.monotonic() - started)}
+
+
+def _clear_leftovers(out: Path, about: dict) -> None:
+    """Take away the folder of a run that was ended after its last rename and before it could tidy up."""
+    parts = PartsFolder(out)
+    if not parts.path.is_dir():
+        return
+    try:
+        parts.enter(about, overwrite=False)
+    except (RequestError, OSError):
+        return
+    shutil.rmtree(parts.path / WORK, ignore_errors=True)
+    parts.remove()
 
 
 def _figures(entries: list[dict], seconds: float) -> dict:
