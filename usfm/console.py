@@ -1,11 +1,12 @@
 """The only place that prints: results on stdout; progress, tables and messages on stderr."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from usfm.provenance import json_text
 
 PLAIN_INTERVAL_S = 10.0  # a log file wants a line now and then, not a bar
 
@@ -71,7 +72,7 @@ def error(text: str) -> None:
 def result(summary: dict) -> None:
     """Put the result on stdout: the path written (none after a dry run), or the whole summary with ``--json``."""
     if _state.as_json:
-        print(json.dumps(summary, default=_plain), flush=True)
+        print(json_text(summary, default=_plain), flush=True)
     elif summary.get("out") and not summary.get("dry_run"):
         print(summary["out"], flush=True)
 

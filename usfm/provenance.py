@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import math
 import platform
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -78,3 +80,31 @@ def file_sha256(path: str | Path) -> str:
     """Digest a file's bytes, in 1 MiB blocks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def json_text(value: object, *, indent: int | None = None, default: Callable[[object], object] = str) -> str:
+    """Write a value as JSON that every reader takes: what is no finite number becomes null.
+
+    Args:
+        value: anything that JSON can hold.
+        indent: spaces a level, None for one line.
+        default: makes something of what JSON cannot hold.
+
+    Example:
+        >>> json_text({"loss": float("nan"), "rates": (1.5, float("inf"))})
+        '{"loss": null, "rates": [1.5, null]}'
+    """
+    return json.dumps(_finite(value, default), indent=indent, default=default, allow_nan=False)
+
+
+def _finite(value: object, default: Callable[[object], object]) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(one, default) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one, default) for one in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int)):
+        return value
+    made = default(value)
+    return made if isinstance(made, str) else _finite(made, default)

@@ -5,7 +5,9 @@ import os
 import signal
 import time
 
+import h5py
 import job_works
+import numpy as np
 import pytest
 
 from usfm.config import Request
@@ -56,6 +58,58 @@ def test_what_is_no_store_is_not_replaced(step, content):
     with pytest.raises(RequestError, match="--overwrite"):
         step.run()
     assert step.out.read_bytes() == content
+
+
+def _another_hdf5(path):
+    with h5py.File(path, "w") as file:
+        file["thesis"] = 1
+        file["format"] = 2
+
+
+@pytest.mark.parametrize("make, replaced", [
+    (lambda path: path.write_bytes(b"something else"), False),
+    (_another_hdf5, False),
+    (lambda path: path.write_bytes(b""), True),
+    (lambda path: path.write_bytes(path.read_bytes()[:-100]), True),
+], ids=["text", "HDF5", "empty", "ours, cut short"])  # fmt: skip
+def test_overwrite_replaces_only_what_is_ours(step, make, replaced):
+    step.run()
+    make(step.out)
+    before = step.out.read_bytes()
+    if replaced:
+        assert step.run(overwrite=True)["frames_out"] == 24
+    else:
+        with pytest.raises(RequestError, match="did not make it"):
+            step.run(overwrite=True)
+        assert step.out.read_bytes() == before
+    assert not step.parts.exists()
+
+
+def test_overwrite_replaces_no_store_of_another_command(step):
+    step.run()
+    with h5py.File(step.out, "r+") as file:
+        history = [json.dumps(json.loads(file.attrs["history"][-1]) | {"command": "extract"})]
+        file.attrs.create("history", np.array(history, object), dtype=h5py.string_dtype())
+    with pytest.raises(RequestError, match="made by 'usfm extract'"):
+        step.run(overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["mine.part", "a.unfinished.tex", "out.h5.unfinished2", "run.json"])
+def test_a_folder_of_the_users_with_our_name_is_left_alone(step, name):
+    step.parts.mkdir()
+    (step.parts / name).write_text("{}")
+    for overwrite in (False, True):
+        with pytest.raises(RequestError, match=name):
+            step.run(overwrite=overwrite)
+    assert (step.parts / name).read_text() == "{}"
+
+
+def test_a_file_that_the_user_puts_into_our_folder_stays(step):
+    interrupted(step, 5)
+    (step.parts / "mine.part").write_text("x")
+    with pytest.raises(RequestError, match=r"mine\.part"):
+        step.run()
+    assert (step.parts / "mine.part").read_text() == "x"
 
 
 def test_the_input_is_never_the_output(step):

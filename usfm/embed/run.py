@@ -14,6 +14,7 @@ from usfm.model import embedders, features
 from usfm.provenance import digest, software
 from usfm.store import tables
 from usfm.store.reader import Store
+from usfm.store.whole import place
 
 
 def run(config: Config, request: Request) -> dict:
@@ -34,7 +35,7 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError("no store was given; name one with --in")
     if not request.out:
         raise RequestError("give the file to write with --out")
-    if Path(request.out).is_dir():
+    if place(request.out).is_dir():
         raise RequestError(f"{request.out}: is a folder; give the name of a file, such as features.h5")
     store = Store.open(request.inputs).require()
     if not config.encoder:
@@ -53,13 +54,14 @@ def run(config: Config, request: Request) -> dict:
     rows = np.arange(len(store))
     with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
         vectors = features.of_rows(store, rows, embedder, batch_size=config.batch_size, advance=bar.advance)
+    up_to_date(out, key, request.overwrite, _key_of)  # what has taken the name meanwhile is not replaced
     features.write(out, store, rows, vectors, embedder, key, software=software())
     return _summary(store, request.out, time.monotonic() - started, embedder.dim)
 
 
 def _key_of(out: Path) -> str | None:
     try:
-        return tables.read(out, embedders.FEATURES_FORMAT)[1].get("key", "")
+        return tables.read(out, embedders.FEATURES_FORMAT)[1].get("key")
     except RequestError:
         return None
 

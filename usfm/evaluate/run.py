@@ -1,6 +1,5 @@
 """Measure runs with intervals and write the report."""
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +12,15 @@ from usfm.errors import RequestError
 from usfm.evaluate import bootstrap, compare, external, figures, notes, overlap, page, summary, tables
 from usfm.evaluate.config import FORMATS, Config
 from usfm.evaluate.units import Units, of
-from usfm.jobs.outputs import key_in, up_to_date, whole_directory
+from usfm.jobs.outputs import Marker, up_to_date, whole_directory
 from usfm.pictures import html
-from usfm.provenance import digest, file_sha256, software
+from usfm.provenance import digest, file_sha256, json_text, software
 from usfm.seeding import stream
 from usfm.store.reader import Store
 from usfm.tasks import directory, predictions
 from usfm.tasks.predictions import Predictions
 
+MARKER = Marker("report.json", {"command": "eval"}, older=("report.*", "figures/*.png"))
 SUFFIX = {"latex": "tex"}
 """Formats whose file has another suffix than their name."""
 
@@ -55,7 +55,7 @@ def run(config: Config, request: Request) -> dict:
         return {**_summary(out, held, [], 0.0, formats), "dry_run": True}
     inputs = [file_sha256(_file(path)) for path in request.inputs]
     key = digest(["eval", content_dict(config), request.seed, list(held), inputs, store.content_id if store else ""])
-    if up_to_date(out, key, request.overwrite, key_in("report.json")):
+    if up_to_date(out, key, request.overwrite, MARKER):
         report = directory.json_of(out / "report.json", runs=list)
         try:
             return {**_summary(out, held, report["runs"], 0.0, formats), "up_to_date": True}
@@ -67,7 +67,7 @@ def run(config: Config, request: Request) -> dict:
     report, units = _measure(config, request, held)
     report["notes"] += [f"{name}: {meeting.sentence()}" for name, meeting in new.items()]
     report |= {"key": key, "seconds": round(time.monotonic() - started, 2)}
-    _write(out, report, formats, config, units, held, store)
+    _write(out, report, formats, config, units, held, store, request.overwrite)
     _say(report)
     return _summary(out, held, report["runs"], time.monotonic() - started, formats)
 
@@ -172,6 +172,7 @@ def _write(
     units: dict[str, Units],
     held: dict[str, Predictions],
     store: Store | None,
+    overwrite: bool,
 ) -> None:
     pictures = {"": figures.intervals(report["runs"])}
     sheets = {}
@@ -184,7 +185,7 @@ def _write(
                 console.warn(f"{name}: the store given with --in lacks {len(held[name]) - known} of its frames")
             if known:
                 sheets[name] = html.to_png(image)
-    with whole_directory(out) as new:
+    with whole_directory(out, MARKER, overwrite=overwrite) as new:
         for name, group in pictures.items():
             for kind, data in group.items():
                 file = new / "figures" / (f"{name.replace('/', '-')}.{kind}.png" if name else f"{kind}.png")
@@ -198,7 +199,7 @@ def _write(
                 (new / f"report.{SUFFIX.get(name, name)}").write_text(text[name](report), encoding="utf-8")
         if "html" in formats:
             (new / "report.html").write_text(page.page(report, pictures, sheets), encoding="utf-8")
-        (new / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        (new / "report.json").write_text(json_text(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _say(report: dict) -> None:

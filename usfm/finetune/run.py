@@ -1,7 +1,6 @@
 """Fit a downstream task on top of an encoder."""
 
 import csv
-import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,10 +12,10 @@ from usfm.config import Request, as_dict, content_dict, to_toml
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
-from usfm.jobs.outputs import key_in, up_to_date, whole_directory
+from usfm.jobs.outputs import Marker, up_to_date, whole_directory
 from usfm.model import embedders, features
 from usfm.pictures import curves, matrix
-from usfm.provenance import digest, software
+from usfm.provenance import digest, json_text, software
 from usfm.screening.features import THRESHOLD
 from usfm.store.reader import Store
 from usfm.tasks import TASKS, directory, metrics, predictions
@@ -26,6 +25,13 @@ from usfm.tasks.predictions import Predictions, Training
 
 LEAKS = "leaks.csv"
 """Held-out frames that look like a training frame of another patient."""
+
+
+MARKER = Marker(
+    "card.json",
+    {"kind": "finetune"},
+    older=("predictions.h5", "metrics.jsonl", "recipe.toml", "probe.npz", "leaks.csv", "figures/*.png"),
+)
 
 
 def run(config: Config, request: Request) -> dict:
@@ -55,7 +61,7 @@ def run(config: Config, request: Request) -> dict:
     )
     inputs = {"store": store.content_id, "encoder": embedder.identity}
     key = digest(["finetune", content_dict(config), request.seed, inputs])
-    if up_to_date(out, key, request.overwrite, key_in("card.json")):
+    if up_to_date(out, key, request.overwrite, MARKER):
         card = directory.card_of(out, seconds=(int, float), leaks=int, frame_metrics=dict)
         return {
             **_summary(plan, store, out, card["seconds"], card["leaks"]),
@@ -98,17 +104,17 @@ def run(config: Config, request: Request) -> dict:
         "seconds_embedding": round(seconds_embed, 2),
         "software": software(),
     }
-    with whole_directory(out) as new:
+    with whole_directory(out, MARKER, overwrite=request.overwrite) as new:
         about = {"task": config.task, "protocol": config.protocol, "encoder": card["encoder"], "seed": request.seed}
         predictions.write(new / predictions.FILE, whole, about)
-        (new / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        (new / "metrics.jsonl").write_text("".join(json_text(line) + "\n" for line in lines), encoding="utf-8")
         (new / "recipe.toml").write_text(to_toml({"finetune": as_dict(config)}), encoding="utf-8")
         if leaks:
             _write_leaks(new / LEAKS, leaks)
         if arrays:
             np.savez(new / "probe.npz", **arrays)
         _figures(new / "figures", whole)
-        (new / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        (new / "card.json").write_text(json_text(card, indent=2) + "\n", encoding="utf-8")
     _say_result(whole, measured, config, embedder.name)
     if leaks:
         console.warn(

@@ -5,19 +5,24 @@ import hashlib
 import json
 import mmap
 import os
+import re
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from usfm import console
 from usfm.errors import RequestError
 from usfm.jobs.parts import Part
 from usfm.store.codec import Checksum
-from usfm.store.disk import sync
+from usfm.store.whole import is_private, place, private, write_json
 
-KEY, LOCK = "run.json", "lock"
+KEY, LOCK, WORK = "run.json", "lock", "files.part"
+"""What is in it beside the parts; WORK is a folder of files that are no parts of a store."""
+_PART = re.compile(r"[\w-]+-\d{6}-[0-9a-f]{10}\.[0-9a-f]{4,64}\.part")
+_UNFINISHED = re.compile(r"([\w-]+-\d{6}-[0-9a-f]{10}\.unfinished-\d+|seen\.unfinished)-[0-9a-f]{8}")
 
 
 class PartsFolder:
@@ -28,9 +33,10 @@ class PartsFolder:
     """
 
     def __init__(self, out: Path):
-        self.out = out
-        self.path = out.with_name(f"{out.name}.parts")
+        self.out = place(out)
+        self.path = self.out.with_name(f"{self.out.name}.parts")
         self._lock_fd = -1
+        self._temporary: Path | None = None
 
     def enter(self, key: Mapping, overwrite: bool) -> bool:
         """Make or take over the folder, and lock it.
@@ -65,11 +71,12 @@ class PartsFolder:
                 )
             self._empty()
             found = None
-        for left in self.path.glob("*.unfinished*"):
-            left.unlink(missing_ok=True)
+        for left in self.path.iterdir():
+            if _is_unfinished(left.name):
+                left.unlink(missing_ok=True)
         if found is None:
             self._empty()
-            write_json(self.path / KEY, key)
+            write_json(self.path / KEY, key, indent=None)
         return found is not None
 
     def _take_lock(self) -> None:
@@ -100,8 +107,9 @@ class PartsFolder:
 
     def _refuse_strangers(self) -> None:
         """Never clear out a folder that somebody keeps other things in."""
-        for path in self.path.iterdir():
-            if path.name not in (KEY, LOCK) and path.suffix != ".part" and ".unfinished" not in path.name:
+        begun = (self.path / KEY).is_file()
+        for path in sorted(self.path.iterdir()):
+            if not (path.name == LOCK or _is_unfinished(path.name) or (begun and self._is_ours(path))):
                 self.leave()
                 raise RequestError(
                     f"{self.path}: holds {path.name}, which is no part of a run; move it or choose another --out."
@@ -109,13 +117,26 @@ class PartsFolder:
 
     def _read_key(self) -> dict | None:
         try:
-            return json.loads((self.path / KEY).read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            found = json.loads((self.path / KEY).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
+        return found if isinstance(found, dict) else {}
 
-    def _empty(self) -> None:
-        for left in self.path.iterdir():
-            if left.name != LOCK:
+    def _is_ours(self, path: Path) -> bool:
+        name = path.name
+        if name == KEY:
+            key = self._read_key()
+            return key is None or "command" in key
+        older = (f"{self.out.name}.unfinished", f"{KEY}.unfinished")  # of versions that had fixed names
+        return name in (LOCK, WORK, *older) or _PART.fullmatch(name) is not None or _is_unfinished(name)
+
+    def _empty(self, *, lock: bool = False) -> None:
+        for left in sorted(self.path.iterdir(), key=lambda path: path.name == KEY):  # without its key it is nobody's
+            if left.name == LOCK and not lock:
+                continue
+            if left.name == WORK and left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            elif self._is_ours(left):
                 left.unlink(missing_ok=True)
 
     def leave(self) -> None:
@@ -126,7 +147,9 @@ class PartsFolder:
 
     def remove(self) -> None:
         """Take the folder away: the output is whole."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):  # what somebody put there meanwhile stays, and the folder with it
+            self._empty(lock=True)
+            self.path.rmdir()
         self.leave()
 
     def finished(self, phase: str, parts: Sequence[Part]) -> dict[int, Path]:
@@ -148,7 +171,13 @@ class PartsFolder:
     @property
     def temporary(self) -> Path:
         """Where the output is put together before its rename."""
-        return self.path / f"{self.out.name}.unfinished"
+        if self._temporary is None:
+            self._temporary = private(self.path / self.out.name)
+        return self._temporary
+
+
+def _is_unfinished(name: str) -> bool:
+    return is_private(name) or _UNFINISHED.fullmatch(name) is not None
 
 
 def stem(phase: str, number: int, part: Part) -> str:
@@ -168,17 +197,6 @@ def _is_whole(path: Path) -> bool:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
         checksum.add(whole)
     return checksum.digest == path.name.rsplit(".", 2)[1]
-
-
-def write_json(path: Path, thing: Mapping) -> None:
-    """Write a JSON file whole or not at all."""
-    temporary = path.with_name(f"{path.name}.unfinished")
-    with open(temporary, "w") as file:
-        json.dump(thing, file, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    sync(path.parent)
 
 
 def difference(found: Mapping, wanted: Mapping) -> str:

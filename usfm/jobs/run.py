@@ -16,7 +16,9 @@ from usfm.jobs.folder import PartsFolder, difference
 from usfm.jobs.interrupts import Interrupts
 from usfm.jobs.parts import Part, Phase
 from usfm.store.assemble import assemble
+from usfm.store.maker import maker
 from usfm.store.reader import Store
+from usfm.store.whole import place
 
 __all__ = ["Part", "Phase", "out_path", "run_step"]
 
@@ -79,14 +81,14 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         Interrupted: Ctrl-C.
     """
     started = time.monotonic()
-    out = Path(out)
+    named, out = str(out), place(out)
     key = _key(command, request, options, inputs, raw_inputs)
     if any(out.exists() and Path(path).exists() and out.samefile(path) for store in inputs for path in store.paths):
         raise RequestError(f"{out}: is also an input; a step never changes its input, so choose another --out.")
     existing = _existing(out, key, request.overwrite)
     if existing is not None:
         _clear_leftovers(out, key)
-        return existing
+        return existing | {"out": named}
     if request.dry_run:
         return _dry_run(command, out, phases, inputs)
     folder = PartsFolder(out)
@@ -97,13 +99,14 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
     try:
         with interrupts:
             done = _run_phases(phases, folder, request, interrupts, resumed)
+            _existing(out, key, request.overwrite)  # what has taken the name meanwhile is not replaced
             summary = _finish(folder, key, phases, done, inputs, figures, interrupts, started)
             folder.remove()
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(f"{out}: interrupted; {again}.") from None
     finally:
         folder.leave()
-    return summary
+    return summary | {"out": named}
 
 
 def _key(command: str, request: Request, options: dict, inputs: Sequence[Store], raw_inputs: Sequence[Mapping]) -> dict:
@@ -128,13 +131,17 @@ def _existing(out: Path, key: Mapping, overwrite: bool) -> dict | None:
     Raises:
         RequestError: something else has the output's name.
     """
-    if not out.exists() or overwrite:
-        if out.is_dir():
-            raise RequestError(f"{out}: is a folder; choose another --out.")
+    if out.is_dir():
+        raise RequestError(f"{out}: is a folder; choose another --out.")
+    if not out.exists():
+        return None
+    if overwrite:
+        _refuse_foreign(out, key["command"])
         return None
     try:
         store = Store.open(out)
     except RequestError:
+        _refuse_foreign(out, key["command"])
         raise RequestError(f"{out}: exists, and is not a complete store; replace it with --overwrite.") from None
     step = store.history[-1] if store.history else {}
     if not _same_request(step, key):
@@ -146,6 +153,21 @@ def _existing(out: Path, key: Mapping, overwrite: bool) -> dict | None:
     counts = step.get("counts", {})
     return {"command": key["command"], "out": str(out), **counts, "seconds": 0.0, "frames_per_s": None,
             **step.get("figures", {}), "up_to_date": True}  # fmt: skip
+
+
+def _refuse_foreign(out: Path, command: str) -> None:
+    """See that what is about to be replaced was made by this command."""
+    made_by = maker(out)
+    if made_by is None:
+        raise RequestError(
+            f"{out}: exists and usfm did not make it, so --overwrite will not replace it; choose another --out, or "
+            "remove the file yourself."
+        )
+    if made_by not in ("", command):
+        raise RequestError(
+            f"{out}: exists and was made by 'usfm {made_by}', so '{command} --overwrite' will not replace it; choose "
+            "another --out, or remove the file yourself."
+        )
 
 
 def _otherwise(step: Mapping, key: Mapping) -> str:

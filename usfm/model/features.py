@@ -91,8 +91,8 @@ def cached(
             if attributes.get("key") == key and columns["vectors"].shape == (len(rows), embedder.dim):
                 advance(len(rows))
                 return columns["vectors"]
-        except RequestError:  # damaged: make it again
-            path.unlink()
+        except RequestError:
+            pass  # damaged: made again, and replaced when that is whole
     vectors = of_rows(store, rows, embedder, batch_size=batch_size, advance=advance)
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, store, rows, vectors, embedder, key)

@@ -1,7 +1,6 @@
 """Small HDF5 tables beside the store: features and predictions, one dataset a column, written whole or not at all."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import h5py
 import numpy as np
 
 from usfm.errors import RequestError
-from usfm.provenance import digest
+from usfm.provenance import digest, json_text
 from usfm.store.schema import LIBVER
+from usfm.store.whole import whole_file
 
 VERSION = 1
 
@@ -25,21 +25,16 @@ def write(path: str | Path, format_: str, columns: Mapping[str, np.ndarray], att
             a group of its own, whose columns have their own number of rows.
         attributes: anything JSON can hold, written as attributes of the file.
     """
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    with h5py.File(temporary, "w", libver=LIBVER) as file:
+    with whole_file(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
         file.attrs["format"], file.attrs["version"] = format_, VERSION
         for name, value in attributes.items():
-            file.attrs[name] = value if isinstance(value, str | int | float) else json.dumps(value, default=str)
+            file.attrs[name] = value if isinstance(value, str | int | float) else json_text(value)
         for name, values in columns.items():
             values = np.asarray(values)
             if values.dtype.kind in "OU":
                 file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
             else:
                 file.create_dataset(name, data=values)
-    with open(temporary, "rb") as handle:
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
 
 
 def read(path: str | Path, format_: str) -> tuple[dict[str, np.ndarray], dict]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from usfm.jobs.outputs import write_report
 from usfm.pictures import html
 from usfm.pictures.sheet import contact_sheet, mask_over
 from usfm.store.reader import Store
@@ -51,11 +52,8 @@ def write(folder: Path, source: Store, out: Store, summary: dict) -> Path:
             "One frame of each layout, those that lost most of their region first. Left: what is filled, blurred and "
             "tinted; right: the result.") + pictures + html.details("figures", html.table(columns, table))),
     ]  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "index.html"
     lead = "Burnt-in text and coloured markers, found and filled."
-    page.write_text(html.page("clean", sections, lead), encoding="utf-8")
-    return page
+    return write_report(folder, html.page("clean", sections, lead))
 
 
 def examples(out: Store) -> list[int]:

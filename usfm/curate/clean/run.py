@@ -15,6 +15,7 @@ from usfm.curate.clean.config import Config
 from usfm.curate.clean.layout import Layout
 from usfm.curate.clean.text import find_text
 from usfm.imaging.inpaint import fill
+from usfm.jobs.outputs import check_report
 from usfm.jobs.run import Part, Phase, out_path, run_step
 from usfm.store.part import open_part
 from usfm.store.reader import Store
@@ -43,6 +44,8 @@ def run(config: Config, request: Request) -> dict:
     Raises:
         RequestError: Whatever is wrong with inputs and output.
     """
+    if not request.dry_run:
+        check_report(config.report)
     store = Store.open(list(request.inputs)).require()
     out = out_path(request, "clean")
     summary = run_step(

@@ -6,6 +6,7 @@ import numpy as np
 
 from usfm.curate.dedup.config import Config
 from usfm.curate.dedup.verdict import Verdict
+from usfm.jobs.outputs import write_report
 from usfm.pictures import html
 from usfm.pictures.curves import curves
 from usfm.pictures.sheet import contact_sheet
@@ -37,10 +38,9 @@ def write(config: Config, store: Store, visual: Verdict, final: Verdict) -> Path
         ("Dropped frames and their keepers", dropped(store, final)),
         *odds(store, figures.get("disagreements", {})),
     ]  # fmt: skip
-    page = Path(config.report or ".") / "index.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(html.page("dedup", sections, "One frame of each group of near-duplicates stays."), encoding="utf-8")
-    return page
+    return write_report(
+        config.report or ".", html.page("dedup", sections, "One frame of each group of near-duplicates stays.")
+    )
 
 
 def result(config: Config, final: Verdict) -> dict[str, object]:

@@ -11,6 +11,7 @@ from usfm.curate.dedup import groups, published, semantic, visual
 from usfm.curate.dedup.config import Config
 from usfm.curate.dedup.verdict import Verdict
 from usfm.errors import RequestError
+from usfm.jobs.outputs import check_report
 from usfm.jobs.run import Part, Phase, out_path, run_step
 from usfm.store.reader import Store
 from usfm.store.reject import reject_rows
@@ -33,6 +34,8 @@ def run(config: Config, request: Request) -> dict:
         RequestError: Settings that contradict one another, or whatever is wrong with inputs and output.
     """
     config = published.with_preset(config)
+    if not request.dry_run:
+        check_report(config.report)
     store = Store.open(list(request.inputs)).require()
     other = Store.open(config.against).require() if config.against else None
     if config.keep == "labelled" and not groups.labelled(store).any():

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from usfm.curate.sector.config import Config
+from usfm.jobs.outputs import write_report
 from usfm.pictures import html, sheet
 from usfm.store.reader import Store
 
@@ -48,10 +49,7 @@ def write(out: Store, source: Store, folder: Path, summary: dict, config: Config
         outlines = html.figure(sheet.contact_sheet(pictures, captions), "confidence, evidence, shape")
         frames = html.figure(sheet.contact_sheet(cut), f"{config.size} x {config.size} px")
         sections[:0] = [("Regions, the most doubtful first", outlines), ("The frames that come out", frames)]
-    folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "index.html"
-    page.write_text(html.page("sector", sections, "Where the ultrasound is."), encoding="utf-8")
-    return page
+    return write_report(folder, html.page("sector", sections, "Where the ultrasound is."))
 
 
 def _blurred(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from usfm.imaging import fan_fit
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
 from usfm.imaging.region import Region, coverage
+from usfm.jobs.outputs import check_report
 from usfm.jobs.parts import Part, Phase
 from usfm.jobs.run import out_path, run_step
 from usfm.store.part import open_part
@@ -44,6 +45,8 @@ def run(config: Config, request: Request) -> dict:
     if config.size % config.patch:
         raise RequestError(f"--size {config.size} is no multiple of --patch {config.patch}; change one of them.")
     drawn = corrections.read(config.corrections)
+    if not request.dry_run:
+        check_report(config.report)
     store = Store.open(list(request.inputs))
     out = out_path(request, "sector")
     options = content_dict(config) | {"corrections": provenance.digest(drawn) if drawn else None}
