@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from usfm.imaging.layout import layouts, thumbnail
 
@@ -47,3 +48,12 @@ def test_a_still_is_one_layout():
 def test_a_cut_film_is_not_torn_into_pieces():
     frames = [frame for k in range(12) for frame in view(22 * k, 22 * k + 20, 3, k)]
     assert len(sorted_into(frames)) == 1
+
+
+@pytest.mark.parametrize("block", [1, 2, 7])
+def test_it_does_not_matter_how_many_frames_are_looked_at_at_once(monkeypatch, block):
+    frames = view(100, 200, 7) + view(20, 280, 5, 1) + view(100, 200, 6, 2)
+    whole = sorted_into(frames)
+    assert len(whole) == 2
+    monkeypatch.setattr("usfm.imaging.layout._BLOCK", block)
+    assert sorted_into(frames) == whole

@@ -16,6 +16,7 @@ _LIT = 4
 _TURNED = 0.25
 _SHORT = 3
 _MOST = 8
+_BLOCK = 256
 
 
 def thumbnail(frame: np.ndarray) -> np.ndarray:
@@ -46,15 +47,28 @@ def layouts(thumbnails: np.ndarray, sizes: Sequence[tuple[int, ...]]) -> list[np
     return sorted(found, key=lambda group: int(group[0]))
 
 
+def _jumps(stack: np.ndarray) -> np.ndarray:
+    """Mean difference of each frame to the one before."""
+    return np.abs(np.diff(stack.astype(np.int16), axis=0)).mean((1, 2))
+
+
+def _turned(lit: np.ndarray) -> np.ndarray:
+    """Share of the lit area that each frame lights up and the one before does not, or the other way round."""
+    return (lit[1:] ^ lit[:-1]).sum((1, 2)) / np.maximum(1, (lit[1:] | lit[:-1]).sum((1, 2)))
+
+
 def _by_lit_area(stack: np.ndarray) -> list[np.ndarray]:
     """Cut frames of one size at jumps and join the pieces that light up the same area."""
     everything = [np.arange(len(stack))]
     if len(stack) < 3:
         return everything
-    jumps = np.abs(np.diff(stack.astype(np.int16), axis=0)).mean((1, 2))
-    background = np.bincount(stack[:, [0, -1]].ravel(), minlength=256).argmax()
-    lit = np.abs(stack.astype(np.int16) - int(background)) > _LIT
-    turned = (lit[1:] ^ lit[:-1]).sum((1, 2)) / np.maximum(1, (lit[1:] | lit[:-1]).sum((1, 2)))
+    background = int(np.bincount(stack[:, [0, -1]].ravel(), minlength=256).argmax())
+    starts = range(
+        0, len(stack), _BLOCK
+    )  # 16 bits a pixel and their differences, of all frames at once, are 30 kB each
+    lit = np.concatenate([np.abs(stack[at : at + _BLOCK].astype(np.int16) - background) > _LIT for at in starts])
+    jumps = np.concatenate([_jumps(stack[at : at + _BLOCK + 1]) for at in starts])
+    turned = np.concatenate([_turned(lit[at : at + _BLOCK + 1]) for at in starts])
     cuts = np.flatnonzero((jumps > max(_JUMP, _JUMP_RATIO * float(np.median(jumps)))) | (turned > _TURNED)) + 1
     if not len(cuts):
         return everything
