@@ -37,6 +37,7 @@ SHORT = [
     (RuntimeError("can't start new thread"), "threads"),
     (OSError(errno.EAGAIN, "Resource temporarily unavailable"), "processes"),
     (OSError(errno.EMFILE, "Too many open files"), "files"),
+    (Exception("Error while serializing: I/O error: No space left on device (os error 28)"), "disk"),
     (OSError(errno.ENFILE, "Too many open files in system"), "files"),
 ]
 

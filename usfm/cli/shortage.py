@@ -1,4 +1,4 @@
-"""Recognise that the system gives no more memory, processes or files, whatever library noticed it, and say so."""
+"""Recognise that the system gives no more memory, processes, files or disk, whatever library noticed it, and say so."""
 
 import errno
 import re
@@ -22,10 +22,12 @@ _MEMORY = (
 )
 _THREADS = ("can't start new thread", "resource temporarily unavailable", "pthread_create")
 _FILES = ("too many open files",)
+_DISK = ("no space left on device", "disk quota exceeded", "os error 28", "errno = 28")
 
 _SENTENCES = {
     "memory": "out of memory; free some, raise its limit (ulimit -v), or give fewer --workers or a smaller batch.",
     "threads": "the system gives no more threads or processes; raise the limit (ulimit -u) or give fewer --workers.",
+    "disk": "the disk is full; free some space and type the same command again.",
     "files": "too many files are open; raise the limit (ulimit -n) or give fewer --workers.",
 }
 _NUMBERS = {errno.ENOMEM: "memory", errno.EAGAIN: "threads", errno.EMFILE: "files", errno.ENFILE: "files"}
@@ -88,12 +90,10 @@ def sentence_of(error: BaseException) -> str:
 def _kind(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "memory"
-    if isinstance(error, OSError):
-        return _NUMBERS.get(error.errno or 0, "")
-    if not isinstance(error, (ImportError, RuntimeError, SystemError)) and type(error).__module__ not in ("cv2",):
-        return ""
+    if isinstance(error, OSError) and error.errno is not None:
+        return _NUMBERS.get(error.errno, "")
     text = str(error).lower()
-    for kind, phrases in (("memory", _MEMORY), ("threads", _THREADS), ("files", _FILES)):
+    for kind, phrases in (("memory", _MEMORY), ("threads", _THREADS), ("files", _FILES), ("disk", _DISK)):
         if any(phrase in text for phrase in phrases):
             return kind
     return ""
