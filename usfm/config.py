@@ -82,6 +82,15 @@ class Request:
             "say what would be read, done and written; touch nothing", panel="Running", content=False, flag="--dry-run"
         ),
     ] = False
+    strict: Annotated[
+        bool,
+        Knob(
+            "exit 3 when inputs were rejected or a leak was found, 2 when an encoder is not trained to the end",
+            panel="Running",
+            content=False,
+            flag="--strict",
+        ),
+    ] = False
     workers: Annotated[
         int, Knob("processes (default: all cores this process may use)", low=1, panel="Running", content=False)
     ] = field(default_factory=cores)

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +101,59 @@ def test_a_dry_run_and_wrong_requests_touch_nothing(runs, tmp_path):
         with pytest.raises(RequestError, match=says):
             run(config, Request(inputs=inputs, out=out))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def _card(path, **more):
+    card = {"task": "classify", "protocol": "linear", "encoder": {"name": "x", "kind": "run"}, "leaks": 0}
+    (Path(path) / "card.json").write_text(json.dumps({**card, **more}))
+
+
+def test_the_report_names_an_unfinished_encoder_and_strict_refuses_it(runs, tmp_path, capsys):
+    trained = {"run": "runs/tm", "step": 37, "steps": 1000, "status": "stopped", "store": "abc", "same_store": True}
+    _card(runs[0], pretraining=trained)
+    _card(runs[1], pretraining={**trained, "status": "complete", "step": 1000, "same_store": False})
+    out = tmp_path / "report"
+    with pytest.raises(RequestError, match=r"probe: its encoder runs/tm: step 37 of 1,000 \(stopped\)"):
+        run(Config(bootstrap=20), Request(inputs=runs, out=str(out), strict=True))
+    run(Config(bootstrap=20, format="html,csv"), Request(inputs=runs, out=str(out)))
+    err = capsys.readouterr().err
+    assert "probe: encoder runs/tm: step 37 of 1,000 (stopped)" in err
+    assert "probe: its encoder was pretrained on the same store" in err
+    assert "random: encoder" not in err
+    assert "random: its encoder" not in err
+    assert "step 37 of 1,000 (stopped)" in (out / "report.html").read_text()
+    rows = list(csv.DictReader(io.StringIO((out / "report.csv").read_text())))
+    assert {(row["run"], row["encoder_step"], row["encoder_status"]) for row in rows} == {
+        ("probe", "37", "stopped"), ("random", "1000", "complete"),
+    }  # fmt: skip
+    assert json.loads((out / "report.json").read_text())["runs"][0]["about"]["pretraining"] == trained
+
+
+def test_encoders_of_other_shapes_and_leaks_are_told(runs, tmp_path, capsys):
+    shape = {"name": "x", "kind": "run", "model": "vit_nano_patch16_128", "image_size": [128, 128], "in_chans": 1}
+    other = {**shape, "model": "vit_tiny_patch16_224", "image_size": [224, 224]}
+    _card(runs[0], encoder=shape)
+    _card(runs[1], encoder=shape, leaks=36)
+    assert run(Config(bootstrap=20), Request(inputs=runs, out=str(tmp_path / "a")))["leaks"] == 36
+    err = capsys.readouterr().err
+    assert "differ in shape" not in err
+    assert "random: too optimistic: 36 held-out frames look like a training frame" in err
+    assert "list in random/leaks.csv" in err
+    _card(runs[1], encoder=other)
+    run(Config(bootstrap=20), Request(inputs=runs, out=str(tmp_path / "b")))
+    err = capsys.readouterr().err
+    assert "differ in shape (probe: vit_nano_patch16_128, 128x128 px; random: vit_tiny_patch16_224, 224x224 px)" in err
+    assert "random:RUN" in err
+
+
+def test_the_report_that_is_named_is_one_that_was_written(runs, tmp_path):
+    for number, (given, named) in enumerate(
+        [("html,json", "report.html"), ("csv", "report.csv"), ("latex", "report.tex"), ("json", "report.json")]
+    ):
+        out = tmp_path / str(number)
+        summary = run(Config(bootstrap=10, format=given), Request(inputs=runs, out=str(out)))
+        assert summary["report"] == str(out / named)
+        assert (out / named).is_file()
 
 
 def test_few_patients_are_said(make_run, tmp_path, capsys):

@@ -116,6 +116,28 @@ def test_vectors_that_are_no_numbers_are_refused(make_store, cohort, tmp_path):
         run(Config("classify", f"vectors:{tmp_path / 'f.h5'}"), _request(store, tmp_path / "run"))
 
 
+def test_an_unfinished_encoder_is_named_with_its_step_and_strict_refuses_it(make_store, cohort, tmp_path, capsys):
+    import torch
+
+    from usfm.model import checkpoint
+    from usfm.model.vit import build_encoder
+
+    store, tm = make_store(cohort), tmp_path / "tm"
+    tm.mkdir()
+    encoder = build_encoder("vit_nano_patch16_64", in_chans=1, depth=1)
+    checkpoint.save(tm / "last", encoder.state_dict(), encoder.shape)
+    torch.save({"step": 37}, tm / "last" / "state.pt")
+    card = {"status": "stopped", "steps": 1000, "settings": {"inputs": store.content_id}}
+    (tm / "card.json").write_text(json.dumps(card))
+    with pytest.raises(RequestError, match=r"tm: step 37 of 1,000 \(stopped\)"):
+        run(Config("classify", str(tm)), _request(store, tmp_path / "run", strict=True))
+    assert not (tmp_path / "run").exists()
+    run(Config("classify", str(tm)), _request(store, tmp_path / "run"))
+    assert "tm: step 37 of 1,000 (stopped)" in capsys.readouterr().err
+    kept = json.loads((tmp_path / "run" / "card.json").read_text())["pretraining"]
+    assert (kept["step"], kept["steps"], kept["status"], kept["same_store"]) == (37, 1000, "stopped", True)
+
+
 def test_vectors_made_by_hand_can_be_probed(make_store, cohort, tmp_path):
     from usfm.store import tables
 

@@ -65,6 +65,7 @@ def test_flipped_cut_and_removed_files_end_in_one_sentence(run, name):
 def _column(change):
     def spoil(run):
         with h5py.File(run / predictions.FILE, "a") as file:
+            file.attrs.pop("digest", None)
             change(file)
 
     return spoil
@@ -115,6 +116,19 @@ def test_predictions_that_contradict_themselves_are_refused(run, spoil, says):
 def test_predictions_of_an_older_run_are_read_without_training(run):
     _column(lambda file: file.__delitem__("training"))(run)
     assert predictions.read(run).training is None
+
+
+def test_no_change_of_a_sealed_run_is_accepted(run):
+    directory.write_card(run, {"seed": 3, "encoder": {"kind": "random"}, "leaks": 0})
+    assert directory.card_of(run)["leaks"] == 0
+    for name in (directory.RECIPE, directory.PROBE, directory.CARD):
+        READERS[name](run)
+    changed = (run / directory.RECIPE).read_text().replace("mean", "cls")
+    (run / directory.RECIPE).write_text(changed)
+    (run / directory.CARD).write_text((run / directory.CARD).read_text().replace('"leaks": 0', '"leaks": 1'))
+    for name in (directory.CARD, directory.RECIPE):
+        with pytest.raises(RequestError, match="damaged or was changed"):
+            READERS[name](run)
 
 
 def test_probes_that_do_not_fit_are_refused(run):

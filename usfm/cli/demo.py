@@ -28,7 +28,7 @@ LINES = (
     "usfm info sector.h5 --sheet sheet.png",
     "usfm pretrain --in sector.h5 --out runs/polarmae --recipe debug",
     "usfm finetune classify --in sector.h5 --encoder runs/polarmae --out runs/probe --folds 5",
-    "usfm finetune classify --in sector.h5 --encoder random --out runs/random --folds 5",
+    "usfm finetune classify --in sector.h5 --encoder random:runs/polarmae --out runs/random --folds 5",
     "usfm eval runs/probe runs/random --in sector.h5 --out report",
 )
 

@@ -15,7 +15,6 @@ from usfm.errors import GateError
 
 ALWAYS = (
     ("config", str, "--config", "TOML file; section = command, key = option; flags win", "Running"),
-    ("strict", bool, "--strict", "exit 3 when inputs were rejected or a leak was found", "Running"),
     ("json", bool, "--json", "one JSON object on stdout instead of the path", "Running"),
     ("quiet", bool, "--quiet,-q", "no progress, no messages", "Running"),
     ("verbose", bool, "--verbose,-v", "say more", "Running"),
@@ -155,7 +154,7 @@ def function_of(command: Command, sections: tuple[str, ...]) -> Callable[..., No
         shared = {key: given[key] for key in common if key in given}
         request = settings_of.resolve(settings_of.Request, command.name, file, shared, beside=own)
         summary = command.run(config, request)
-        _finish(command, summary, strict=bool(values["_strict"]))
+        _finish(command, summary, strict=request.strict)
 
     call.__name__ = command.name
     call.__doc__ = command.sentence

@@ -10,7 +10,7 @@ from usfm.config import Request, content_dict
 from usfm.embed.config import Config
 from usfm.errors import RequestError
 from usfm.jobs.outputs import up_to_date
-from usfm.model import embedders, features
+from usfm.model import embedders, features, progress
 from usfm.provenance import digest, software
 from usfm.store import tables
 from usfm.store.reader import Store
@@ -43,6 +43,7 @@ def run(config: Config, request: Request) -> dict:
     if request.dry_run:
         console.say(f"would embed {len(store):,} frames with {config.encoder} and write {request.out}")
         return {**_summary(store, request.out, 0.0, 0), "dry_run": True}
+    progress.say(config.encoder, strict=request.strict)
     embedder = embedders.load(
         config.encoder, device=request.device, download=config.download, seed=request.seed, pool=config.pool
     )

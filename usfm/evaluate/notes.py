@@ -1,10 +1,14 @@
 """What a reader of a report has to know before the numbers: few patients, leaks, encoders that are not alike."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from usfm.errors import RequestError
 from usfm.evaluate import overlap
+from usfm.evaluate.overlap import Meeting
+from usfm.model.progress import Progress
+from usfm.store.reader import Store
 from usfm.tasks import directory
 from usfm.tasks.predictions import Predictions
 
@@ -19,11 +23,31 @@ def about(path: str | Path) -> dict:
     whole = directory.card_of(path)
     if not whole:
         return {}
-    for name, kind in (("encoder", dict), ("leaks", int)):
+    for name, kind in (("encoder", dict), ("leaks", int), ("pretraining", dict)):
         if not isinstance(whole.get(name), kind | None):
             raise RequestError(f"{path}: the entry '{name}' of its card.json is damaged; make the run again")
-    names = ("task", "protocol", "encoder", "inputs", "settings", "seed", "counts", "leaks")
+    names = ("task", "protocol", "encoder", "inputs", "settings", "seed", "counts", "leaks", "pretraining")
     return {name: whole.get(name) for name in names}
+
+
+def progress_of(about: dict) -> Progress | None:
+    """How far the encoder's training had come when the run was made; None where its card does not say."""
+    kept = about.get("pretraining") or {}
+    names = [each.name for each in fields(Progress)]
+    if not all(isinstance(kept.get(name), str) for name in ("run", "status", "store")):
+        return None
+    if not all(isinstance(kept.get(name), int | None) for name in ("step", "steps")):
+        return None
+    return Progress(**{name: kept.get(name) for name in names})
+
+
+def of_store(run: dict, store: Store, meeting: Meeting) -> list[str]:
+    """Notes on a run that was asked about the store given with ``--in``."""
+    trained, name = progress_of(run["about"]), run["name"]
+    found = [f"{name}: {meeting.sentence()}"]
+    if trained is not None and trained.saw(store):
+        found.append(f"{name}: its encoder was pretrained on that store, without labels: it has seen these patients")
+    return found
 
 
 def of_runs(runs: list[dict], held: Mapping[str, Predictions], paths: Mapping[str, str], resamples: int) -> list[str]:
@@ -61,6 +85,13 @@ def _of_run(run: dict, held: Predictions, path: str, resamples: int) -> list[str
                 f"{name}: too optimistic: {counts[kind]:,} of {len(held):,} scored frames are of {what} that their own "
                 "fold was trained on"
             )
+    trained = progress_of(run["about"])
+    if trained is not None and trained.status != "complete":
+        notes.append(f"{name}: encoder {trained}: not trained to the end")
+    if (run["about"].get("pretraining") or {}).get("same_store") and not (held.fold == "external").all():
+        notes.append(
+            f"{name}: its encoder was pretrained on the same store, without labels: it has seen these patients"
+        )
     if patients < FEW_PATIENTS:
         notes.append(f"{name}: {patients} patients; intervals from fewer than {FEW_PATIENTS} are too narrow")
     undefined = max(e["undefined"] for e in run["metrics"].values())

@@ -2,6 +2,7 @@
 
 from usfm.evaluate import tables
 from usfm.evaluate.bootstrap import MEASURES, PER_CLASS
+from usfm.evaluate.notes import progress_of
 from usfm.pictures import html
 
 _DEFINITIONS = (
@@ -54,7 +55,7 @@ def _run(run: dict, pictures: dict[str, bytes], sheet: bytes | None) -> str:
     encoder = about.get("encoder") or {}
     body = html.paragraph(
         f"{about.get('task', '?')}, protocol {about.get('protocol', '?')}, encoder {encoder.get('name', '?')} "
-        f"({encoder.get('model', encoder.get('kind', '?'))}): {run['n']['frames']:,} frames, "
+        f"({encoder.get('model', encoder.get('kind', '?'))}{_trained(run)}): {run['n']['frames']:,} frames, "
         f"{run['n']['cases']:,} cases, {run['n']['patients']:,} patients."
     )
     heads = ["measure", "value", "constant answer", "its value", "difference", "beats it"]
@@ -80,6 +81,12 @@ def _run(run: dict, pictures: dict[str, bytes], sheet: bytes | None) -> str:
         body += html.figure(sheet, text + "True class, then what was said and how surely.")
     folds = html.table(list(run["folds"][0]), [list(row.values()) for row in run["folds"]]) if run["folds"] else ""
     return body + html.details("Folds", folds) + html.details("Calibration", html.facts(run["calibration"]))
+
+
+def _trained(run: dict) -> str:
+    """How far the encoder was trained, where the run's card says it."""
+    trained = progress_of(run["about"])
+    return "" if trained is None else "; " + str(trained).partition(": ")[2]
 
 
 def _method(report: dict) -> str:

@@ -42,6 +42,8 @@ def run(config: Config, request: Request) -> dict:
     formats = _check(config, request)
     whole = _read(request.inputs)
     held = {name: _scored(name, each) for name, each in whole.items()}
+    if request.strict:
+        _refuse_unfinished(request.inputs)
     store = Store.open(config.store).require() if config.store else None
     out = Path(str(request.out))
     new = _met(whole, request.inputs, store)
@@ -65,7 +67,9 @@ def run(config: Config, request: Request) -> dict:
         if name in new and store is not None:
             held[name] = external.predict(path, whole[name], store, request.device, new[name].new)
     report, units = _measure(config, request, held)
-    report["notes"] += [f"{name}: {meeting.sentence()}" for name, meeting in new.items()]
+    for run in report["runs"] if store is not None else ():
+        if run["name"] in new:
+            report["notes"] += notes.of_store(run, store, new[run["name"]])
     report |= {"key": key, "seconds": round(time.monotonic() - started, 2)}
     _write(out, report, formats, config, units, held, store, request.overwrite)
     _say(report)
@@ -86,6 +90,13 @@ def _check(config: Config, request: Request) -> list[str]:
     if config.compare and not config.bootstrap:
         raise RequestError("--compare draws patients anew; it needs --bootstrap above 0")
     return formats
+
+
+def _refuse_unfinished(paths: tuple[str, ...]) -> None:
+    for path in paths:
+        trained = notes.progress_of(notes.about(path))
+        if trained is not None and trained.status != "complete":
+            raise RequestError(f"{path}: its encoder {trained} is not trained to the end, and --strict refuses that")
 
 
 def _file(path: str) -> Path:

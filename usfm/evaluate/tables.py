@@ -59,19 +59,22 @@ def to_csv(report: dict) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["run", "aggregate", "class", "measure", "value", "low", "high", "cases", "patients", "majority",
-                     "difference", "difference_low", "difference_high"])  # fmt: skip
+                     "difference", "difference_low", "difference_high", "encoder", "encoder_step",
+                     "encoder_status"])  # fmt: skip
     for run in report["runs"]:
+        trained = run["about"].get("pretraining") or {}
+        encoder = [(run["about"].get("encoder") or {}).get("name", ""), trained.get("step"), trained.get("status", "")]
         head = [run["name"], report["aggregate"]]
         for name in MEASURES:
             e = run["metrics"][name]
             m = e["majority"]
             writer.writerow([*head, "", name, e["value"], e["low"], e["high"], run["n"]["cases"], run["n"]["patients"],
-                             m["value"], m["difference"], m["low"], m["high"]])  # fmt: skip
+                             m["value"], m["difference"], m["low"], m["high"], *encoder])  # fmt: skip
         for row in run["per_class"]:
             for name in PER_CLASS:
                 e = row[name]
                 writer.writerow([*head, row["class"], name, e["value"], e["low"], e["high"], row["cases"],
-                                 row["patients"], "", "", "", ""])  # fmt: skip
+                                 row["patients"], "", "", "", "", *encoder])  # fmt: skip
     return out.getvalue()
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from usfm.config import Knob
 
-_SPEC = "run directory, checkpoint file, timm:NAME, timm:NAME@FILE, vectors:FILE.h5 or random"
+_SPEC = "run directory, checkpoint file, timm:NAME, timm:NAME@FILE, vectors:FILE.h5, random:RUN or random"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import csv
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
 from usfm.jobs.outputs import Marker, up_to_date, whole_directory
-from usfm.model import embedders, features
+from usfm.model import embedders, features, progress
 from usfm.pictures import curves, matrix
 from usfm.provenance import digest, json_text, software
 from usfm.screening.features import THRESHOLD
@@ -56,6 +57,7 @@ def run(config: Config, request: Request) -> dict:
     if request.dry_run:
         console.say(f"would embed {len(plan.rows):,} frames with {config.encoder} and write {out}")
         return {**_summary(plan, store, out, 0.0, 0), "dry_run": True}
+    pretraining = progress.say(config.encoder, strict=request.strict)
     embedder = embedders.load(
         config.encoder, device=request.device, download=config.download, seed=request.seed, pool=config.pool
     )
@@ -92,6 +94,7 @@ def run(config: Config, request: Request) -> dict:
         "task": config.task,
         "protocol": config.protocol,
         "encoder": {"name": embedder.name, "dim": embedder.dim, **embedder.identity},
+        "pretraining": None if pretraining is None else {**asdict(pretraining), "same_store": pretraining.saw(store)},
         "inputs": {"store": store.content_id},
         "class_names": list(plan.class_names),
         "counts": _counts(plan),
@@ -114,7 +117,7 @@ def run(config: Config, request: Request) -> dict:
         if arrays:
             np.savez(new / "probe.npz", **arrays)
         _figures(new / "figures", whole)
-        (new / "card.json").write_text(json_text(card, indent=2) + "\n", encoding="utf-8")
+        directory.write_card(new, card)
     _say_result(whole, measured, config, embedder.name)
     if leaks:
         console.warn(

@@ -7,7 +7,8 @@
 | `timm:NAME` | timm's published weights, from the local cache (or the hub with `--download`) |
 | `timm:NAME@FILE` | the same architecture with weights from a file |
 | `vectors:FILE.h5` | vectors made before, by `usfm embed` or by anybody, found by frame_id |
-| `random`, `random:NAME` | an untrained ViT (tiny, or NAME), fixed by the seed: what every encoder must beat |
+| `random:RUN` | an untrained network of that run's shape, fixed by the seed: what every encoder must beat |
+| `random`, `random:NAME` | an untrained ViT (tiny, or NAME) |
 """
 
 from collections.abc import Callable, Sequence
@@ -186,11 +187,13 @@ def _of_encoder(encoder, name: str, identity: dict, device: str, pool: str) -> E
 def _random(model: str, seed: int, device: str, pool: str) -> Embedder:
     import torch
 
-    from usfm.model.vit import build_encoder
+    from usfm.model.checkpoint import load_encoder
+    from usfm.model.vit import Encoder, encoder_shape
 
+    shape = load_encoder(model)[0].shape if Path(model).exists() else encoder_shape(model, in_chans=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "random encoder"))
-        encoder = build_encoder(model, in_chans=1)
+        encoder = Encoder(shape)
     return _of_encoder(encoder, "random", {"kind": "random", "seed": seed}, device, pool)
 
 

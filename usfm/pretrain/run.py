@@ -135,6 +135,8 @@ def run(config: Config, request: Request) -> dict:
     settings = run_settings(recipe, config, request, store, precision)
     with RunDirectory(request.out, settings, writes=ranks.first) as directory:
         status = _open(directory, config, request, recipe, model, store, ranks)
+        if ranks.first and status != "done":
+            directory.update({"steps": steps})
         if status == "done":
             console.say(f"{request.out} is up to date")
             known = directory.card.get("result", {})

@@ -1,6 +1,7 @@
 """Small HDF5 tables beside the store: features and predictions, one dataset a column, written whole or not at all."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.provenance import digest, json_text
+from usfm.store.hdf5 import attribute, fixed_text
 from usfm.store.schema import LIBVER
 from usfm.store.whole import whole_file
 
@@ -26,15 +28,17 @@ def write(path: str | Path, format_: str, columns: Mapping[str, np.ndarray], att
         attributes: anything JSON can hold, written as attributes of the file.
     """
     with whole_file(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
-        file.attrs["format"], file.attrs["version"] = format_, VERSION
-        for name, value in attributes.items():
-            file.attrs[name] = value if isinstance(value, str | int | float) else json_text(value)
+        # Text of one length, in columns and attributes: what has any length lies in heaps, and a damaged heap can hold
+        # HDF5 up for ever.
+        named = {name: _plain(value) for name, value in attributes.items()}
+        named = {"format": format_, "version": VERSION, **named, DIGEST: _sealed(columns, named)}
+        for name, value in named.items():
+            file.attrs[name] = fixed_text(np.array(value.encode())) if isinstance(value, str) else value
         for name, values in columns.items():
             values = np.asarray(values)
             if values.dtype.kind in "OU":
-                file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
-            else:
-                file.create_dataset(name, data=values)
+                values = fixed_text(np.char.encode(values.astype(str), "utf-8"))
+            file.create_dataset(name, data=values)
 
 
 def read(path: str | Path, format_: str) -> tuple[dict[str, np.ndarray], dict]:
@@ -51,15 +55,28 @@ def read(path: str | Path, format_: str) -> tuple[dict[str, np.ndarray], dict]:
         raise RequestError(f"{path}: no such file")
     try:
         with h5py.File(path, "r", locking=False) as file:
-            found, version = file.attrs.get("format", ""), int(file.attrs.get("version", 0))
+            found, version = _text(attribute(file, "format")) or "", int(attribute(file, "version") or 0)
             if found != format_:
                 raise RequestError(f"{path}: expected a {format_} file, this is {found or 'another kind of HDF5 file'}")
             if version > VERSION:
                 raise RequestError(f"{path}: made by a newer usfm (version {version} of {format_}); update usfm")
             columns = {name: _values(path, name, item) for name, item in _datasets(path, file, "")}
-            return columns, {name: _decode(value) for name, value in file.attrs.items()}
+            named = {name: _text(attribute(file, name)) for name in file.attrs}
     except _DAMAGE:
         raise RequestError(f"{path}: not a readable HDF5 file; was it cut short or damaged?") from None
+    sealed = named.pop(DIGEST, None)
+    if sealed is not None and sealed != _sealed(columns, {n: v for n, v in named.items() if n not in _HEAD}):
+        raise RequestError(
+            f"{path}: its content is not what usfm wrote, so it was damaged or changed; make it again, or remove its "
+            f"attribute '{DIGEST}' to use it as it is"
+        )
+    return columns, {name: _decoded(value) for name, value in named.items()}
+
+
+DIGEST = "digest"
+"""Attribute that holds the digest of all columns and attributes; a table that somebody else made has none."""
+
+_HEAD = ("format", "version")
 
 
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError, AttributeError)
@@ -85,13 +102,13 @@ def _values(path: Path, name: str, item: h5py.Dataset) -> np.ndarray:
     """The values of a column, once it is certain that they lie in this file and can be as many as it claims."""
     if item.is_virtual or item.external:
         raise RequestError(f"{path}: the values of '{name}' lie in another file, which is not read")
-    if item.size is None or item.ndim == 0 or item.dtype.kind not in "biufSO":
+    kind, shape = item.id.get_type(), item.id.shape
+    number = isinstance(kind, (h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)) and kind.get_size() in (1, 2, 4, 8)
+    if kind.committed() or not shape or not (number or isinstance(kind, h5py.h5t.TypeStringID)):
         raise RequestError(f"{path}: '{name}' is no column of numbers or text")
-    if item.size * max(1, item.dtype.itemsize) > MOST_GROWTH * path.stat().st_size:
-        raise RequestError(f"{path}: '{name}' claims {item.size:,} values, more than the file can hold")
-    if not h5py.check_string_dtype(item.dtype):
-        return item[:]
-    return item.asstr()[:]
+    if math.prod(shape) * kind.get_size() > MOST_GROWTH * path.stat().st_size:
+        raise RequestError(f"{path}: '{name}' claims {math.prod(shape):,} values, more than the file can hold")
+    return item[:] if number else item.asstr()[:]
 
 
 def content_digest(columns: Mapping[str, np.ndarray]) -> str:
@@ -104,10 +121,28 @@ def content_digest(columns: Mapping[str, np.ndarray]) -> str:
     return digest(parts)
 
 
-def _decode(value: object) -> object:
+def _sealed(columns: Mapping[str, np.ndarray], attributes: Mapping[str, object]) -> str:
+    return digest([content_digest(columns), dict(attributes)])
+
+
+def _plain(value: object) -> str | int | float:
+    """An attribute as it is stored: text, a number, or anything else as JSON."""
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, str | int | float) else json_text(value)
+
+
+def _text(value: object) -> object:
+    """An attribute as it is stored, from what HDF5 gives."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _decoded(value: object) -> object:
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return json.loads(value)
         except ValueError:
             return value
-    return value.item() if isinstance(value, np.generic) else value
+    return value

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from usfm.errors import RequestError
+from usfm.jobs.outputs import MADE
+from usfm.provenance import digest, file_sha256, json_text
 
 CARD, RECIPE, PROBE = "card.json", "recipe.toml", "probe.npz"
 
@@ -43,7 +45,29 @@ def card_of(run: str | Path, **kinds: type | tuple[type, ...]) -> dict:
     """
     path = Path(run)
     file = (path if path.is_dir() else path.parent) / CARD
-    return json_of(file, **kinds) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    card = json_of(file, **kinds)
+    if "digest" in card and card["digest"] != digest({k: v for k, v in card.items() if k not in ("digest", MADE)}):
+        raise RequestError(f"{file}: is damaged or was changed; make the run again")
+    return card
+
+
+def write_card(run: str | Path, card: dict) -> None:
+    """Write the card of a run with the digests of its other files and of itself; the last file to be written."""
+    folder = Path(run)
+    files = {name: file_sha256(folder / name) for name in (RECIPE, PROBE) if (folder / name).is_file()}
+    whole = {**json.loads(json_text(card)), "digests": files}
+    whole["digest"] = digest(whole)
+    (folder / CARD).write_text(json_text(whole, indent=2) + "\n", encoding="utf-8")
+
+
+def _check_file(run: str | Path, name: str) -> None:
+    """Raise RequestError where a file is not the one that the run's card was written with."""
+    files = card_of(run).get("digests")
+    wanted = files.get(name) if isinstance(files, dict) else None
+    if wanted is not None and file_sha256(Path(run) / name) != wanted:
+        raise RequestError(f"{Path(run) / name}: is damaged or was changed; make the run again")
 
 
 def recipe_of(run: str | Path) -> dict:
@@ -59,6 +83,7 @@ def recipe_of(run: str | Path) -> dict:
         raise RequestError(f"{file}: cannot be read, so it was removed or damaged; make the run again") from None
     if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in ("encoder", "pool")):
         raise RequestError(f"{file}: does not name the encoder and its pool; make the run again")
+    _check_file(run, RECIPE)
     return found
 
 
@@ -87,6 +112,7 @@ def probes_of(run: str | Path, classes: int) -> dict[str, dict[str, np.ndarray]]
             raise RequestError(f"{file}: the probe of fold '{fold}' is damaged; make the run again")
     if not probes:
         raise RequestError(f"{file}: holds no probe; make the run again")
+    _check_file(run, PROBE)
     return probes
 
 

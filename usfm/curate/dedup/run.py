@@ -44,6 +44,9 @@ def run(config: Config, request: Request) -> dict:
     if other is not None:
         options["against"] = other.content_id
     if config.embedder:
+        from usfm.model import progress
+
+        progress.say(config.embedder, strict=request.strict)
         options["embedder"] = semantic.load(config, request).identity
     last: dict[str, Verdict] = {}
 

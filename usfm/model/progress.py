@@ -1,0 +1,134 @@
+"""How far the training of an encoder had come: said wherever an unfinished run is used."""
+
+import fcntl
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from usfm import console
+from usfm.errors import RequestError
+from usfm.store.reader import Store
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The training behind a checkpoint.
+
+    Attributes:
+        run: the run, as it was named.
+        step: of the checkpoint; None where it is not known.
+        steps: of the whole run; None where it is not known.
+        status: "complete", "running", or "stopped".
+        store: content id of the store that it was trained on; "" where it is not known.
+    """
+
+    run: str
+    step: int | None
+    steps: int | None
+    status: str
+    store: str
+
+    def saw(self, store: Store) -> bool:
+        """Whether it was trained on a store, or on one that the store was made from."""
+        return self.store in {store.content_id, *(step.get("content_id") for step in store.history)} - {None, ""}
+
+    def __str__(self) -> str:
+        step = "an unknown step" if self.step is None else f"step {self.step:,}"
+        return f"{self.run}: {step}{'' if self.steps is None else f' of {self.steps:,}'} ({self.status})"
+
+
+def of(spec: str | Path) -> Progress | None:
+    """Read how far a run had come.
+
+    Args:
+        spec: as typed for an encoder: a run directory, or a checkpoint directory in one.
+
+    Returns:
+        None where the SPEC is no run of `usfm pretrain` (a file of somebody else, ``random``, ``timm:...``).
+    """
+    path = Path(spec)
+    run = next((folder for folder in (path, path.parent) if (folder / "card.json").is_file()), None)
+    if not path.is_dir() or run is None:
+        return None
+    card = _json(run / "card.json")
+    if "status" not in card:
+        return None
+    at = path if path != run else next((run / name for name in ("last", "best") if (run / name).is_dir()), run)
+    result, settings = _dict(card.get("result")), _dict(card.get("settings"))
+    status = "complete" if card["status"] == "complete" else "running" if _held(run) else "stopped"
+    step = _step(at)
+    if step is None and at.name == "last":
+        step = _number(result.get("steps")) if status == "complete" else _last_logged(run)
+    store = settings.get("inputs")
+    steps = _number(card.get("steps")) or _number(result.get("steps"))
+    return Progress(str(spec), step, steps, status, store if isinstance(store, str) else "")
+
+
+def say(spec: str | Path, *, strict: bool = False) -> Progress | None:
+    """Read how far a run had come, and warn where it is not finished.
+
+    Args:
+        spec: as typed for an encoder.
+        strict: refuse instead of warning.
+
+    Raises:
+        RequestError: the run is not finished, and `strict`.
+    """
+    found = of(spec)
+    if found is not None and found.status != "complete":
+        if strict:
+            raise RequestError(f"{found}: it is not finished, and --strict refuses that; let it end, or leave --strict")
+        console.warn(f"{found}: the encoder is not trained to the end")
+    return found
+
+
+def _step(checkpoint: Path) -> int | None:
+    """The step of a checkpoint directory, from its state."""
+    import torch
+
+    try:
+        state = torch.load(checkpoint / "state.pt", map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # torch raises whatever it likes for damage; the weights are checked where they are loaded
+        return None
+    return _number(state.get("step")) if isinstance(state, dict) else None
+
+
+def _last_logged(run: Path) -> int | None:
+    """The step of the last whole line of the metrics."""
+    try:
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return None
+    for line in reversed(lines):
+        try:
+            return _number(json.loads(line)["step"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _held(run: Path) -> bool:
+    """Whether a process is training this run now: it holds the lock."""
+    try:
+        with open(run / ".lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _json(file: Path) -> dict:
+    try:
+        return _dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        raise RequestError(f"{file}: cannot be read, so the run is damaged; take another one") from None
+
+
+def _dict(value: object) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
