@@ -2,7 +2,10 @@
 
 import errno
 import os
+import subprocess
+import sys
 import tempfile
+import textwrap
 
 import pytest
 
@@ -77,3 +80,27 @@ def test_a_start_that_would_run_out_of_descriptors_is_not_begun(monkeypatch):
     monkeypatch.undo()
     assert pool.submit(len, "abc").result(timeout=30) == 3
     pool.shutdown()
+
+
+SERVER_DIES = """
+import socket
+from multiprocessing import forkserver
+from usfm.jobs.pool import WorkerPool
+pool = WorkerPool(1)
+first = pool.submit(len, "abc").result(timeout=60)
+with socket.socket(socket.AF_UNIX) as line:  # without the descriptors that it waits for
+    line.connect(forkserver._forkserver._forkserver_address)
+import os
+os.waitid(os.P_PID, forkserver._forkserver._forkserver_pid, os.WEXITED | os.WNOWAIT)
+more = WorkerPool(1)
+print(first, more.submit(len, "abcd").result(timeout=60))
+pool.shutdown(), more.shutdown()
+"""
+
+
+def test_a_fork_server_that_dies_says_nothing_and_is_replaced(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(f"if __name__ == '__main__':{textwrap.indent(SERVER_DIES, '    ')}")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["3", "4"], done.stderr
+    assert done.stderr == ""

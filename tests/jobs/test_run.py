@@ -202,6 +202,17 @@ def test_the_history_holds_no_paths(step):
     assert str(step.folder) not in json.dumps(Store.open(step.out).history)
 
 
+def test_figures_with_a_slash_in_a_name_stay_also_when_there_was_nothing_to_do(step):
+    figures = {"frames/s": 4, "by class": {"benign/malignant": 2, "w/o label": 1}, "odds": [1, None, 0.5]}
+    payload = {"number": 0, "scratch": str(step.scratch)}
+    for again in (False, True):
+        phase = Phase("frames", lambda _: [Part("x", payload)], job_works.make)
+        summary = run_step("make", Request(workers=1), {}, [phase], out=step.out, figures=lambda _: dict(figures))
+        assert bool(summary.get("up_to_date")) == again
+        assert {name: summary[name] for name in figures} == figures
+    assert Store.open(step.out).history[-1]["figures"] == figures
+
+
 def test_two_runs_at_once(step, wanted, same):
     go = step.folder / "go"
     step.faults = {0: {"kind": "wait", "until": str(go)}}

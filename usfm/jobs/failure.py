@@ -55,8 +55,12 @@ class RemoteTraceback(Exception):
         return f"\n{self.args[0]}"
 
 
+MOST = 2000
+"""Characters of a message that are kept."""
+
+
 def said(error: BaseException) -> str:
-    """The message of an exception, also of one that cannot say it.
+    """The message of an exception, also of one that cannot say it or says too much.
 
     Examples:
         >>> class Mute(Exception):
@@ -66,7 +70,7 @@ def said(error: BaseException) -> str:
         ('two', '')
     """
     try:
-        return str(error)
+        return str(error)[:MOST]
     except BaseException:
         return ""
 

@@ -24,7 +24,15 @@ STARTING_FDS = 16
 """Descriptors that the start of a worker takes for a moment, the fork server's own among them."""
 STILLBORN = 3
 """So many workers in a row that end before they are ready mean that none can be started."""
-_PRELOAD = ["__main__", "usfm.jobs.worker", "usfm.store.assemble", "usfm.store.reader", "usfm.store.writer", "cv2"]
+_PRELOAD = [
+    "usfm.jobs.quiet",
+    "__main__",
+    "usfm.jobs.worker",
+    "usfm.store.assemble",
+    "usfm.store.reader",
+    "usfm.store.writer",
+    "cv2",
+]
 
 
 @dataclass
