@@ -65,6 +65,7 @@ def run(config: Config, request: Request) -> dict:
     key = digest(["finetune", content_dict(config), request.seed, inputs])
     if up_to_date(out, key, request.overwrite, MARKER):
         card = directory.card_of(out, seconds=(int, float), leaks=int, frame_metrics=dict)
+        _say_leaks(plan, out, card["leaks"])
         return {
             **_summary(plan, store, out, card["seconds"], card["leaks"]),
             **card["frame_metrics"],
@@ -119,11 +120,7 @@ def run(config: Config, request: Request) -> dict:
         _figures(new / "figures", whole)
         directory.write_card(new, card)
     _say_result(whole, measured, config, embedder.name)
-    if leaks:
-        console.warn(
-            f"too optimistic: {leaking:,} of {len(set(whole.frame_id.tolist())):,} held-out frames look like a "
-            f"training frame of another patient (cosine of {THRESHOLD} or more); list in {out / LEAKS}"
-        )
+    _say_leaks(plan, out, leaking)
     return {**_summary(plan, store, out, seconds, leaking), **measured}
 
 
@@ -261,6 +258,15 @@ def _say_result(whole: Predictions, measured: dict, config: Config, name: str) -
         f"{name}, {config.protocol}: {len(whole):,} held-out frames of {len(folds)} folds", ["", "frames"], rows
     )
     console.say("frames of one patient are not independent: 'usfm eval' gives intervals by patient")
+
+
+def _say_leaks(plan: planning.Plan, out: Path, leaking: int) -> None:
+    if leaking:
+        held = len(np.unique(np.concatenate([fold.held for fold in plan.folds])))
+        console.warn(
+            f"too optimistic: {leaking:,} of {held:,} held-out frames look like a training frame of another patient "
+            f"(cosine of {THRESHOLD} or more); list in {out / LEAKS}"
+        )
 
 
 def _figures(folder: Path, whole: Predictions) -> None:

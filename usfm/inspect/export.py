@@ -15,7 +15,7 @@ from usfm import console
 from usfm.config import Request
 from usfm.errors import RequestError, WorkError
 from usfm.inspect.export_config import Config
-from usfm.model import checkpoint
+from usfm.model import checkpoint, progress
 from usfm.model.vit import Encoder
 
 TOLERANCE = 1e-4  # largest difference of a feature between the run and what was written
@@ -39,7 +39,9 @@ def run(config: Config, request: Request) -> dict:
     if len(request.inputs) != 1:
         raise RequestError("usfm export: name one run directory or checkpoint file.")
     source = Path(request.inputs[0])
-    encoder, card, _ = checkpoint.load_encoder(source if config.which == "auto" else source / config.which)
+    wanted = source if config.which == "auto" else source / config.which
+    progress.say(wanted, strict=request.strict)
+    encoder, card, _ = checkpoint.load_encoder(wanted)
     suffix = {"timm": ".safetensors", "mae": ".pth", "onnx": ".onnx"}[config.to]
     out = Path(request.out or f"{source.name}{suffix}")
     if out.suffix != suffix:

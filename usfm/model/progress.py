@@ -77,7 +77,9 @@ def say(spec: str | Path, *, strict: bool = False) -> Progress | None:
     found = of(spec)
     if found is not None and found.status != "complete":
         if strict:
-            raise RequestError(f"{found}: it is not finished, and --strict refuses that; let it end, or leave --strict")
+            raise RequestError(
+                f"{found}: it is not finished, and --strict refuses that; let it end, or leave --strict out"
+            )
         console.warn(f"{found}: the encoder is not trained to the end")
     return found
 

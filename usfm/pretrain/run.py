@@ -16,7 +16,7 @@ from usfm.engine.record import RunDirectory, check_loggers
 from usfm.engine.step import Training
 from usfm.engine.stream import Stream
 from usfm.errors import RequestError
-from usfm.model import checkpoint
+from usfm.model import checkpoint, progress
 from usfm.model.weights import load_into, read_weights, shape_of
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.config import Config
@@ -109,6 +109,8 @@ def run(config: Config, request: Request) -> dict:
             f"a batch of {recipe.run.batch_size} does not divide into {ranks.world} processes x "
             f"{config.accumulate} parts"
         )
+    if config.init is not None and ranks.first:
+        progress.say(config.init, strict=request.strict)
     model = build_model(recipe, request.seed, config.init)
     summary = {
         "command": "pretrain",

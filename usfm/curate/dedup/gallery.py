@@ -36,7 +36,7 @@ def example_pairs(frames: Frames, seed: np.random.Generator) -> list[tuple[int, 
         i, j, similarity = cosine_pairs(frames.features[rows], EDGES[0])
         bins = np.digitize(similarity, EDGES) - 1
         for b in np.unique(bins):
-            if b >= len(EDGES) - 1 or len(chosen[b]) >= PAIRS_PER_BIN:
+            if b not in chosen or len(chosen[b]) >= PAIRS_PER_BIN:  # rounding lets in what is just under the first edge
                 continue
             at = int(seed.choice(np.flatnonzero(bins == b)))
             chosen[b].append((int(rows[i[at]]), int(rows[j[at]]), float(similarity[at])))
