@@ -31,7 +31,7 @@ def stores(tmp_path_factory):
     return make_stores(tmp_path_factory.mktemp("stores"))
 
 
-SOME = 4
+SOME = 6
 """One attack in so many is in the default run; the others are the same few checks once more."""
 
 

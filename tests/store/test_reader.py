@@ -169,3 +169,17 @@ def test_require_names_the_command(build):
     store.require(regions=True, classes=True)
     with pytest.raises(RequestError, match="usfm sector"):
         store.require(fixed=True)
+
+
+def test_a_literal_name_is_tried_before_a_pattern(build, tmp_path):
+    from usfm.config import Request
+    from usfm.jobs.run import out_path
+
+    build([[0]], "raw[1].h5")
+    build([[1]], "raw1.h5")
+    literal, pattern = str(tmp_path / "raw[1].h5"), str(tmp_path / "raw[1-2].h5")
+    assert Store.open(literal).paths == [literal]
+    assert Store.open(pattern).paths == [str(tmp_path / "raw1.h5")]
+    assert out_path(Request(inputs=(literal,)), "clean") == tmp_path / "raw[1].clean.h5"
+    with pytest.raises(RequestError, match="--out"):
+        out_path(Request(inputs=(pattern,)), "clean")

@@ -120,6 +120,8 @@ def _os_sentence(error: OSError) -> str:
         return f"{where}no permission to do this; choose another --out or mend the permission."
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return f"{where}a file is in the way of a folder, or a folder of a file; choose another --out."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{where}the name is too long for this file system; choose another --out."
     if error.errno == errno.EIO:
         return f"{where}the disk gave a read or write error; check the disk, then type the same command again."
     return ""

@@ -1,6 +1,5 @@
 """Run a step: skip what is finished, do the rest on workers, assemble, say what came of it."""
 
-import glob
 import json
 import re
 import time
@@ -17,7 +16,7 @@ from usfm.jobs.interrupts import Interrupts
 from usfm.jobs.parts import Part, Phase
 from usfm.store.assemble import assemble
 from usfm.store.maker import maker
-from usfm.store.reader import Store
+from usfm.store.reader import Store, expanded
 from usfm.store.whole import place
 
 __all__ = ["Part", "Phase", "out_path", "run_step"]
@@ -37,12 +36,8 @@ def out_path(request: Request, command: str) -> Path:
     """
     if request.out:
         return Path(request.out)
-    paths = []
-    for one in request.inputs:
-        paths += sorted(glob.glob(one)) if glob.has_magic(one) and not Path(one).exists() else [one]
-    if not paths:
-        raise RequestError(f"usfm {command}: no input; name one with --in.")
-    if len(paths) > 1 or glob.has_magic(request.inputs[0]):
+    paths = expanded(request.inputs)
+    if len(paths) > 1 or paths[0] != str(request.inputs[0]):  # a pattern may match more tomorrow
         raise RequestError(f"usfm {command}: several inputs, so say with --out where the result goes.")
     source = Path(paths[0])
     return source.with_name(f"{source.stem}.{command}.h5")

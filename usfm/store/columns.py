@@ -1,7 +1,9 @@
 """Columns of a store as arrays, read from where the layout says that they lie."""
 
 import os
+from contextlib import nullcontext
 
+import h5py
 import numpy as np
 
 from usfm.store import hdf5
@@ -19,10 +21,14 @@ class Columns:
     Args:
         path: of the file.
         layout: of its datasets.
+
+    Attributes:
+        file: the file as HDF5 has it open, while it does: text is read from there.
     """
 
     def __init__(self, path: str, layout: Layout):
         self.path, self.layout = path, layout
+        self.file: h5py.File | None = None
         self._fd = -1
         self._texts: dict[str, np.ndarray] = {}
 
@@ -92,7 +98,8 @@ class Columns:
         there = places["length"] > 0
         if int(places["length"].astype(np.uint64).sum()) > size or (places["address"][there] >= size).any():
             raise damaged(self.path, f"{path} holds more text than the file has bytes")
-        with reading(self.path, path), hdf5.open_store(self.path) as file:
+        opened = nullcontext(self.file) if self.file is not None else hdf5.open_store(self.path)
+        with reading(self.path, path), opened as file:
             found = file[path][()]
             if set(map(type, found.tolist())) != {bytes}:
                 raise ValueError("no text")

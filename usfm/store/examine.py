@@ -71,10 +71,12 @@ def examine(file: h5py.File, path: str) -> tuple[Facts, Columns]:
     facts.problems += facts.layout.problems
     _attempt(facts, "attributes", lambda: _attributes(file, facts))
     columns = Columns(path, facts.layout)
+    columns.file = file
     facts.problems += [f"{name} is missing" for name in _REQUIRED if name not in facts.layout.columns]
     if not facts.problems:
         for check in (_lengths, _sealed, _text, _frames, _pixels, _masks, _labels, _boxes, _parts, _ids):
             _attempt(facts, "tables", lambda check=check: facts.problems.extend(check(facts, columns)))
+    columns.file = None
     return facts, columns
 
 

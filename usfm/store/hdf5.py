@@ -115,7 +115,8 @@ def attribute(thing: h5py.HLObject, name: str) -> object:
         sound = kind.get_cset() in (h5py.h5t.CSET_ASCII, h5py.h5t.CSET_UTF8)
     else:
         size = kind.get_size()
-        sound = isinstance(kind, (h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)) and size in (1, 2, 4, 8)
+        numbers = (h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID, h5py.h5t.TypeEnumID)  # a truth value is an enum
+        sound = isinstance(kind, numbers) and size in (1, 2, 4, 8)
     if not sound or found.get_storage_size() != size * count:
         raise ValueError(f"attribute {name} is no text, number or list")
     return thing.attrs[name]

@@ -90,15 +90,15 @@ def layout(file: h5py.File, size: int) -> Layout:
     found, inside = Layout(), {"/"}
     for parent in ("/", *(f"/{table}" for table in TABLES), "/pixels", "/regions/mask", "/overlay/mask", "/labels",
                    "/labels/boxes", "/labels/masks", "/patches"):  # fmt: skip
-        for name in _names(file, parent, found.problems) if parent in inside else ():
+        for name, group in _names(file, parent, found.problems) if parent in inside else ():
             path = f"{parent.rstrip('/')}/{name}"
             inside.add(path)
             row, block = _column(path), _block(parent)
             if row is None and block is None:
                 continue
             try:
-                dataset = file[path]
-                if not isinstance(dataset, h5py.Dataset):
+                dataset = h5py.h5o.open(group, name.encode())
+                if not isinstance(dataset, h5py.h5d.DatasetID):
                     raise ValueError("is no dataset")
                 _check_storage(dataset)
                 if block is None:
@@ -110,19 +110,19 @@ def layout(file: h5py.File, size: int) -> Layout:
     return found
 
 
-def _names(file: h5py.File, parent: str, problems: list[str]) -> Iterator[str]:
-    """Names in a group that are links within it; any other link is a problem."""
+def _names(file: h5py.File, parent: str, problems: list[str]) -> Iterator[tuple[str, h5py.h5g.GroupID]]:
+    """Names in a group that are links within it, and the group; any other link is a problem."""
     try:
-        group = file[parent]
-        if not isinstance(group, h5py.Group):
+        group = h5py.h5o.open(file.id, parent.encode())
+        if not isinstance(group, h5py.h5g.GroupID):
             problems.append(f"{parent} is no group")
             return
-        for name in list(group.id):
+        for name in list(group):
             text = name.decode()
-            if group.id.links.get_info(name).type != _HARD:
+            if group.links.get_info(name).type != _HARD:
                 problems.append(f"{parent.rstrip('/')}/{one_line(Exception(text))} is a link to another place")
                 continue
-            yield text
+            yield text, group
     except Exception as error:
         problems.append(f"{parent} cannot be read ({one_line(error)})")
 
@@ -140,9 +140,9 @@ def _block(parent: str) -> Dataset | None:
     return BLOCKS.get(f"{parent}/<HxW[x3]>" if parent == "/pixels" else f"{parent}/<HxW>")
 
 
-def _check_storage(dataset: h5py.Dataset) -> None:
+def _check_storage(dataset: h5py.h5d.DatasetID) -> None:
     """Raise ValueError where the values lie elsewhere, or need code that not every reader has."""
-    plist, kind = dataset.id.get_create_plist(), dataset.id.get_type()
+    plist, kind = dataset.get_create_plist(), dataset.get_type()
     if plist.get_external_count():
         raise ValueError("lies in another file")
     if plist.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED):
@@ -154,18 +154,18 @@ def _check_storage(dataset: h5py.Dataset) -> None:
         raise ValueError("has a filter other than gzip")
 
 
-def _read_column(dataset: h5py.Dataset, row: Dataset, size: int) -> Column:
-    kind, shape = dataset.id.get_type(), dataset.shape
-    if shape is None or len(shape) != row.shape.count(",") + (not row.shape.endswith(",)")):
+def _read_column(dataset: h5py.h5d.DatasetID, row: Dataset, size: int) -> Column:
+    kind, shape = dataset.get_type(), dataset.shape
+    if dataset.get_space().get_simple_extent_type() != h5py.h5s.SIMPLE or len(shape) != row.shape.count(",") + (not row.shape.endswith(",)")):
         raise ValueError(f"has the shape {shape} instead of {row.shape}")
-    if dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS:
+    if dataset.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS:
         raise ValueError("is not in one piece")
     dtype = _dtype_of(kind, row)
     count = math.prod(shape)
-    offset, length = dataset.id.get_offset() if count else 0, count * (_TEXT_BYTES if dtype is None else dtype.itemsize)
+    offset, length = dataset.get_offset() if count else 0, count * (_TEXT_BYTES if dtype is None else dtype.itemsize)
     if offset is None:
         raise ValueError("was never written")
-    if offset + length > size or dataset.id.get_storage_size() not in (0, length):
+    if offset + length > size or dataset.get_storage_size() not in (0, length):
         raise ValueError("is larger than the file")
     return Column(row, dtype, shape, offset)
 
@@ -188,7 +188,7 @@ def _dtype_of(kind: h5py.h5t.TypeID, row: Dataset) -> np.dtype | None:
     return wanted
 
 
-def _read_block(dataset: h5py.Dataset, path: str, size: int) -> Block:
+def _read_block(dataset: h5py.h5d.DatasetID, path: str, size: int) -> Block:
     parent, _, name = path.rpartition("/")
     colour = parent == "/pixels" and name.endswith("x3") and name.count("x") == 2
     if not _GROUP.fullmatch(name.removesuffix("x3") if colour else name):
@@ -196,11 +196,11 @@ def _read_block(dataset: h5py.Dataset, path: str, size: int) -> Block:
     one = row_shape(path)
     if math.prod(group_shape(name)) > MAX_FRAME_BYTES:
         raise ValueError("holds frames larger than this usfm reads")
-    if dataset.shape is None or dataset.shape[1:] != one:
+    if not dataset.rank or dataset.shape[1:] != one:
         raise ValueError(f"has the shape {dataset.shape} instead of (n, {', '.join(map(str, one))})")
-    if not dataset.id.get_type().equal(h5py.h5t.STD_U8LE):
+    if not dataset.get_type().equal(h5py.h5t.STD_U8LE):
         raise ValueError("is not of type uint8")
-    plist = dataset.id.get_create_plist()
+    plist = dataset.get_create_plist()
     if plist.get_layout() == h5py.h5d.CHUNKED:
         if plist.get_chunk() != (1, *one) or not plist.get_nfilters():
             raise ValueError("is not in gzip chunks of one row, so not written by usfm")
@@ -209,7 +209,7 @@ def _read_block(dataset: h5py.Dataset, path: str, size: int) -> Block:
         return Block(dataset.shape, None)
     if parent != "/pixels" or plist.get_nfilters():
         raise ValueError("is not in gzip chunks")
-    offset, length = dataset.id.get_offset(), dataset.shape[0] * math.prod(one)
+    offset, length = dataset.get_offset(), dataset.shape[0] * math.prod(one)
     if offset is None or offset + length > size:
         raise ValueError("is larger than the file")
     return Block(dataset.shape, offset)
