@@ -156,7 +156,8 @@ def _check_storage(dataset: h5py.h5d.DatasetID) -> None:
 
 def _read_column(dataset: h5py.h5d.DatasetID, row: Dataset, size: int) -> Column:
     kind, shape = dataset.get_type(), dataset.shape
-    if dataset.get_space().get_simple_extent_type() != h5py.h5s.SIMPLE or len(shape) != row.shape.count(",") + (not row.shape.endswith(",)")):
+    sides = row.shape.count(",") + (not row.shape.endswith(",)"))
+    if dataset.get_space().get_simple_extent_type() != h5py.h5s.SIMPLE or len(shape) != sides:
         raise ValueError(f"has the shape {shape} instead of {row.shape}")
     if dataset.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS:
         raise ValueError("is not in one piece")
