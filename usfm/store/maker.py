@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 
+from usfm.store.hdf5 import attribute
 from usfm.store.schema import FORMAT
 
 _HEAD_BYTES = 1 << 16
@@ -32,9 +33,8 @@ def maker(path: str | Path) -> str | None:
         return None
     try:
         with h5py.File(path, "r", locking=False) as file:
-            if file.attrs.get("format") != FORMAT and not ("content_id" in file.attrs and "frames" in file):
+            if attribute(file, "format") != FORMAT and not ("content_id" in file.attrs and "frames" in file):
                 return None
-            history = file.attrs["history"]
-            return str(json.loads(history[-1])["command"])
+            return str(json.loads(attribute(file, "history")[-1])["command"])
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, IndexError, RecursionError, MemoryError):
         return "" if FORMAT.encode() in head else None
