@@ -94,7 +94,7 @@ def test_nobody_answers(step, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_local_cluster_answers_nobody_without_its_certificate(step, wanted, same, monkeypatch, capfd):
+def test_a_local_cluster_answers_nobody_without_its_certificate(step, wanted, same, monkeypatch, capfd, tmp_path):
     from distributed import Client
     from distributed.security import Security
 
@@ -114,7 +114,11 @@ def test_a_local_cluster_answers_nobody_without_its_certificate(step, wanted, sa
         return real(client, address, folder)
 
     monkeypatch.setattr(module, "_same_everywhere", look)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
     step.run(cluster="local")
+    left = {path.name for path in (tmp_path / "temporary").iterdir()}
+    assert not {name for name in left if not name.startswith("pymp-")}, left  # which Python takes away at its end
     assert len(seen) == 3
     assert same(step.out) == wanted
     assert "certificate" not in capfd.readouterr().err

@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -41,16 +42,20 @@ def connect(address: str, workers: int, folder: Path) -> "ClusterPool":
         from distributed import Client, LocalCluster
     except ImportError:
         raise RequestError("--cluster needs the extra cluster; install it with: pip install 'usfm[cluster]'") from None
-    own = None
+    own, scratch = None, ""
+    dask.config.set(
+        {"distributed.comm.timeouts.connect": f"{CONNECT_S / 2:g}s"}
+    )  # to a worker that died, 30 s by default
     try:
         if address == "local":
-            dask.config.set(_SILENT)
+            scratch = tempfile.mkdtemp(prefix="usfm-cluster-")
+            dask.config.set({**_SILENT, "temporary-directory": scratch})
             own = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
                                host="127.0.0.1", security=_throw_away(), silence_logs=logging.CRITICAL)  # fmt: skip
         client = Client(own or address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise RequestError(f"--cluster {address}: no Dask scheduler answers there ({type(error).__name__}).") from None
-    pool = ClusterPool(client, own)
+    pool = ClusterPool(client, own, scratch)
     try:
         _same_everywhere(client, address, folder)
     except BaseException:
@@ -152,15 +157,16 @@ class ClusterPool(Executor):
     Args:
         client: connected.
         own: the cluster to close with it, if it was started for this run.
+        scratch: its workers' folder, to be removed with it.
 
     Attributes:
         limit_s: a task that takes longer ends its worker, s.
         hang_s: taken and not used: Dask's own threads use processor time all along.
     """
 
-    def __init__(self, client, own=None):
+    def __init__(self, client, own=None, scratch: str = ""):
         self.limit_s = self.hang_s = float("inf")
-        self._client, self._own = client, own
+        self._client, self._own, self._scratch = client, own, scratch
         self._pending: dict[Future, object] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -234,3 +240,5 @@ class ClusterPool(Executor):
         self._client.close()
         if self._own is not None:
             self._own.close()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)

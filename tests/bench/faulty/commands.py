@@ -22,7 +22,7 @@ FAULTS = ("moment", "call", "full", "read-only", "twice", "descriptors", "memory
 
 HANGS_S = 180.0
 TEXT_SAYS_TIME = ("seconds", "seconds_embedding", "frames_per_s", "images_per_s", "data_wait", "software", "key",
-                  "report", "raw", "step_s", "time")  # fmt: skip
+                  "report", "raw", "step_s", "time", "digest")  # fmt: skip
 _SIMULATE = ("--clips", "8", "--stills", "4", "--patients", "4", "--duplicates", "2", "--seconds", "0.8", "--fps", "10",
              "--size", "96", "--no-overlays")  # fmt: skip
 _TINY = ("--recipe", "debug", "--set", "steps=6", "--set", "batch_size=4", "--set", "saves=3", "--set", "checks=2")
@@ -347,6 +347,13 @@ def differences(wanted: dict, found: dict) -> list[str]:
     for name in sorted(wanted.keys() & found.keys()):
         a, b = wanted[name], found[name]
         if a != b:
-            odd = [k for k in {*a, *b} if a.get(k) != b.get(k)] if isinstance(a, dict) and isinstance(b, dict) else ""
-            wrong.append(f"{name} is another than that of an undisturbed run {odd}")
+            wrong.append(f"{name} is another than that of an undisturbed run {_odd(a, b)}")
     return wrong
+
+
+def _odd(wanted: object, found: object) -> str:
+    """Where two values differ, and short ones themselves."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        names = [name for name in {*wanted, *found} if wanted.get(name) != found.get(name)]
+        return "; ".join(f"{name}: {_odd(wanted.get(name), found.get(name))}" for name in names)
+    return f"{str(wanted)[:60]} and {str(found)[:60]}"
