@@ -28,6 +28,7 @@ _INDEX_BYTES = 16
 """What a chunk takes in the file at the very least, in an index and as itself."""
 
 _GROUP = re.compile(r"[1-9]\d{0,6}x[1-9]\d{0,6}")
+_PADDED = (h5py.h5t.STR_NULLTERM, h5py.h5t.STR_NULLPAD)
 _HARD = h5py.h5l.TYPE_HARD
 
 
@@ -176,11 +177,11 @@ def _dtype_of(kind: h5py.h5t.TypeID, row: Dataset) -> np.dtype | None:
     if row.dtype in ("str", "text"):
         if not isinstance(kind, h5py.h5t.TypeStringID) or kind.is_variable_str() != (row.dtype == "text"):
             raise ValueError(f"is not of type {row.dtype}")
-        if kind.get_cset() not in (h5py.h5t.CSET_ASCII, h5py.h5t.CSET_UTF8):
+        if kind.get_cset() not in (h5py.h5t.CSET_ASCII, h5py.h5t.CSET_UTF8) or kind.get_strpad() not in _PADDED:
             raise ValueError("is text in an encoding that is not known")
         if row.dtype == "text":
             return None
-        if kind.get_strpad() == h5py.h5t.STR_SPACEPAD or not 0 < kind.get_size() <= MAX_TEXT_BYTES:
+        if not 0 < kind.get_size() <= MAX_TEXT_BYTES:
             raise ValueError(f"is text of {kind.get_size()} bytes")
         return np.dtype(f"S{kind.get_size()}")
     wanted = np.dtype(row.dtype)
