@@ -30,8 +30,8 @@ def frames():
     return np.random.default_rng(1).integers(0, 256, (5, 64, 64), np.uint8)
 
 
-def export(folder, out, to, **request):
-    return run(Config(to=to), Request(inputs=(str(folder),), out=str(out), **request))
+def export(folder, out, to, which="auto", **request):
+    return run(Config(to=to, which=which), Request(inputs=(str(folder),), out=str(out), **request))
 
 
 def vectors(encoder):
@@ -80,11 +80,36 @@ def test_onnx(trained, tmp_path):
 def test_refusals(trained, tmp_path):
     folder, _ = trained
     (tmp_path / "e.pth").write_text("mine")
-    with pytest.raises(RequestError, match="--overwrite"):
-        export(folder, tmp_path / "e.pth", "mae")
+    for overwrite in (False, True):
+        with pytest.raises(RequestError, match="not made by this command"):
+            export(folder, tmp_path / "e.pth", "mae", overwrite=overwrite)
     with pytest.raises(RequestError, match=r"ends in \.onnx"):
         export(folder, tmp_path / "e.pth", "onnx")
     with pytest.raises(RequestError, match="no such run"):
         export(tmp_path / "nothing", tmp_path / "f.pth", "mae")
     assert (tmp_path / "e.pth").read_text() == "mine"
     assert not list(tmp_path.glob(".*unfinished*"))
+
+
+@pytest.mark.parametrize("to, suffix", [("timm", "safetensors"), ("mae", "pth"), ("onnx", "onnx")])
+def test_the_same_export_is_up_to_date_and_another_needs_overwrite(trained, tmp_path, capsys, to, suffix):
+    folder, _ = trained
+    out = tmp_path / f"e.{suffix}"
+    export(folder, out, to)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert export(folder, out, to)["up_to_date"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with pytest.raises(RequestError, match="--overwrite"):
+        export(folder, out, to, which="last")
+    export(folder, out, to, which="last", overwrite=True)
+    assert set(before) == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_file_of_the_users_beside_the_weights_stays(trained, tmp_path):
+    folder, _ = trained
+    (tmp_path / "e.safetensors.json").write_text("[]")
+    for overwrite in (False, True):
+        with pytest.raises(RequestError, match="did not make it"):
+            export(folder, tmp_path / "e.safetensors", "timm", overwrite=overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ["e.safetensors.json"]
+    assert (tmp_path / "e.safetensors.json").read_text() == "[]"

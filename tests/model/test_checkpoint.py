@@ -1,13 +1,15 @@
-"""Weights out and in: every wrapping, the 95 % rule, and a kill between two renames."""
+"""Weights out and in: every wrapping, the 95 % rule, and a checkpoint for readers at every moment."""
 
 import argparse
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from usfm.errors import RequestError
 from usfm.model import checkpoint, weights
 from usfm.model.vit import build_encoder
+from usfm.store import whole
 
 
 @pytest.fixture
@@ -80,18 +82,38 @@ def test_other_image_size_resamples_positions(tmp_path, encoder):
     assert any("resampled" in text for text in report.adapted)
 
 
-def test_a_kill_between_the_renames_loses_nothing(tmp_path, encoder):
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_reader_finds_a_complete_checkpoint_at_every_moment(tmp_path, encoder, monkeypatch, can_exchange):
+    """Looked for after every call that changes a name, and never changed by looking."""
+    first = {name: torch.full_like(value, 3.0) for name, value in encoder.state_dict().items()}
+    checkpoint.save(tmp_path / "last", first, encoder.shape)
+    seen = []
+
+    def look(call):
+        def told(*args):
+            done = call(*args)
+            before = sorted(path.name for path in tmp_path.iterdir())
+            seen.append(load_file(checkpoint.locate(tmp_path)[0])["norm.bias"][0].item())
+            assert sorted(path.name for path in tmp_path.iterdir()) == before
+            return done
+
+        return told
+
+    monkeypatch.setattr(whole, "exchange", look(whole.exchange) if can_exchange else lambda a, b: False)
+    monkeypatch.setattr(whole.os, "rename", look(whole.os.rename))
+    other = {name: torch.full_like(value, 7.0) for name, value in encoder.state_dict().items()}
+    checkpoint.save(tmp_path / "last", other, encoder.shape)
+    assert seen == ([7.0] if can_exchange else [3.0, 7.0])
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+def test_a_save_that_fails_leaves_the_one_before_and_nothing_else(tmp_path, encoder, monkeypatch):
     checkpoint.save(tmp_path / "last", encoder.state_dict(), encoder.shape)
-    (tmp_path / "last").rename(tmp_path / "last.old")
-    checkpoint.save(tmp_path / "tmp", encoder.state_dict(), encoder.shape)
-    (tmp_path / "tmp").rename(tmp_path / "last.new")
-    assert checkpoint.locate(tmp_path)[0] == tmp_path / "last" / "encoder.safetensors"
-
-
-def test_an_unfinished_first_save_is_not_taken(tmp_path):
-    (tmp_path / "last.new").mkdir()
-    checkpoint.recover(tmp_path / "last")
-    assert not (tmp_path / "last").exists()
+    monkeypatch.setattr(torch, "save", lambda *args: (_ for _ in ()).throw(RuntimeError("file write failed")))
+    with pytest.raises(OSError):
+        checkpoint.save(tmp_path / "last", encoder.state_dict(), encoder.shape, state={})
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+    assert [path.name for path in (tmp_path / "last").iterdir()] == ["encoder.safetensors"]
 
 
 def test_another_patch_size_is_refused_however_few_parameters_it_has(encoder):

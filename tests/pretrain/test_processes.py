@@ -82,3 +82,66 @@ def test_sigkill_loses_nothing(straight, store_path, tiny, tmp_path):
     assert start(store_path, out, tiny).wait(120) == 0
     assert losses(out) == losses(straight)
     assert (out / "last" / "model.safetensors").read_bytes() == (straight / "last" / "model.safetensors").read_bytes()
+
+
+GROUP = """
+import os, signal, sys, torch
+torch.set_num_threads(1)
+from usfm.cli.main import main
+from usfm.pretrain.job import PretrainJob
+how, rank = sys.argv[1], int(os.environ["RANK"])
+failing = int(sys.argv[2]) == rank
+plain = PretrainJob.loss
+def loss(self, net, batch, step):
+    if step == 2 and failing:
+        if how == "memory": raise torch.OutOfMemoryError("CUDA out of memory")
+        if how == "exit": raise SystemExit(5)
+        if how == "kill": os.kill(os.getpid(), signal.SIGKILL)
+        if how == "bug": raise ZeroDivisionError("a fault of ours")
+        if how == "nan":
+            found, more = plain(self, net, batch, step)
+            return found * float("nan"), more
+    return plain(self, net, batch, step)
+PretrainJob.loss = loss
+main(sys.argv[3:])
+"""
+SAYS = {
+    "nan": "not finite",
+    "memory": "out of memory",
+    "exit": "SystemExit",
+    "kill": "without a word",
+    "bug": "of ours",
+}
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("how", SAYS)
+def test_a_failure_of_one_rank_ends_all(store_path, tiny, tmp_path, how, rank):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    changes = [word for change in tiny for word in ("--set", change)]
+    command = ["pretrain", "--in", store_path, "--out", str(tmp_path / "run"), "--recipe", "polarmae", *changes]
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", GROUP, how, str(rank), *command, "--device", "cpu"],
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+                "RANK": str(k),
+                "LOCAL_RANK": str(k),
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for k in range(2)
+    ]
+    said = [process.communicate(timeout=90)[1] for process in ranks]
+    assert all(process.returncode for process in ranks), said
+    assert SAYS[how] in said[1 - rank], said
+    assert "Traceback" not in said[1 - rank], said
+    if how != "kill":
+        assert ranks[1 - rank].returncode == (5 if how == "exit" else 1), said

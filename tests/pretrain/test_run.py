@@ -1,7 +1,9 @@
 """Runs from a store to a run directory: complete, resumed to the last bit, refused in one sentence."""
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -275,7 +277,6 @@ def test_something_else_in_the_way(store_path, tiny, tmp_path):
 
 
 def test_a_damaged_checkpoint(straight, store_path, tiny, tmp_path):
-    import shutil
 
     out = tmp_path / "run"
     shutil.copytree(straight[0], out)
@@ -295,8 +296,6 @@ def test_a_dry_run_touches_nothing(store_path, tiny, tmp_path):
 
 
 def test_a_run_that_is_being_written_is_left_alone(straight, store_path, tiny, tmp_path):
-    import fcntl
-    import shutil
 
     out = tmp_path / "run"
     shutil.copytree(straight[0], out)
@@ -306,3 +305,28 @@ def test_a_run_that_is_being_written_is_left_alone(straight, store_path, tiny, t
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(RequestError, match="being written by another"):
             pretrain(store_path, out, tiny, "ema=0.9")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_live_run_is_left_alone_by_overwrite_too(straight, store_path, tiny, tmp_path, overwrite):
+    out = tmp_path / "run"
+    shutil.copytree(straight[0], out)
+    card = json.loads((out / "card.json").read_text())
+    (out / "card.json").write_text(json.dumps({**card, "status": "running"}))
+    before = sorted(path for path in out.rglob("*"))
+    with open(out / ".lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RequestError, match="being written by another"):
+            pretrain(store_path, out, tiny, "ema=0.9", request={"overwrite": overwrite})
+    assert sorted(path for path in out.rglob("*")) == before
+
+
+def test_a_run_killed_after_its_last_save_says_its_loss(straight, store_path, tiny, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(straight[0], out)
+    card = json.loads((out / "card.json").read_text())
+    kept = {name: value for name, value in card.items() if name != "result"}
+    (out / "card.json").write_text(json.dumps({**kept, "status": "running"}))
+    again = pretrain(store_path, out, tiny, "ema=0.9")
+    assert again["loss"] == card["result"]["loss"]
+    assert json.loads((out / "card.json").read_text())["status"] == "complete"

@@ -9,6 +9,7 @@ import pytest
 from usfm.config import Request
 from usfm.errors import RequestError
 from usfm.imaging import fan
+from usfm.simulate import handover
 from usfm.simulate.config import Config
 from usfm.simulate.run import run
 
@@ -180,3 +181,61 @@ def test_leftovers_of_a_run_that_ended_while_tidying_up_are_taken_away(tmp_path,
     assert parts.is_dir()
     run(config, request)
     assert not parts.exists()
+
+
+ONE = Config(clips=0, stills=1, patients=1, duplicates=0, size=64)
+
+
+def _request(out, **more):
+    return Request(out=str(out), workers=1, **more)
+
+
+@pytest.mark.parametrize("taken", ["clips", "clips.truth"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_the_users_is_never_replaced(tmp_path, taken, overwrite):
+    (tmp_path / taken).mkdir()
+    (tmp_path / taken / "thesis.tex").write_text("years of work")
+    (tmp_path / taken / "truth.json").write_text('{"key": "k"}')
+    with pytest.raises(RequestError, match="not made by simulate"):
+        run(ONE, _request(tmp_path / "clips", overwrite=overwrite))
+    assert (tmp_path / taken / "thesis.tex").read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
+
+
+@pytest.mark.parametrize("place", ["clips/mine.png", "clips/lobular/mine.png", "clips.truth/notes.txt"])
+def test_a_file_of_the_users_in_a_collection_stops_overwrite(tmp_path, place):
+    run(ONE, _request(tmp_path / "clips"))
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("x")
+    with pytest.raises(RequestError, match=place.rsplit("/")[-1]):
+        run(ONE, _request(tmp_path / "clips", overwrite=True, seed=1))
+    assert (tmp_path / place).read_text() == "x"
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("at", range(5))
+def test_a_kill_while_names_change_leaves_one_whole_collection(tmp_path, monkeypatch, old, at):
+    """Stopped before each call that changes a name; the same command then ends with what it always gives."""
+    run(ONE, _request(tmp_path / "wanted", seed=1))
+    if old:
+        run(ONE, _request(tmp_path / "clips"))
+    calls = []
+
+    def killing(call):
+        def maybe(*args):
+            calls.append(call)
+            if len(calls) == at + 1:
+                raise KeyboardInterrupt
+            return call(*args)
+
+        return maybe
+
+    with monkeypatch.context() as patch:
+        for name in ("prepare", "put_in_place", "sync"):
+            patch.setattr(handover, name, killing(getattr(handover, name)))
+        with pytest.raises(KeyboardInterrupt):
+            run(ONE, _request(tmp_path / "clips", seed=1, overwrite=old))
+    run(ONE, _request(tmp_path / "clips", seed=1, overwrite=old))
+    for suffix in ("", ".truth"):
+        assert _digests(tmp_path / f"clips{suffix}") == _digests(tmp_path / f"wanted{suffix}")
+    assert {path.name for path in tmp_path.iterdir()} == {"clips", "clips.truth", "wanted", "wanted.truth"}

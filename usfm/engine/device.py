@@ -2,7 +2,8 @@
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -75,6 +76,7 @@ class Ranks:
     rank: int = 0
     world: int = 1
     local: int = 0
+    store: Any = field(default=None, compare=False)
 
     @property
     def first(self) -> bool:
@@ -101,19 +103,6 @@ class Ranks:
         """Until every rank is here."""
         if self.world > 1:
             dist.barrier()
-
-
-def start_ranks() -> Ranks:
-    """Join the process group that torchrun's environment describes, if there is one."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1 or "RANK" not in os.environ:
-        return Ranks()
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    if not dist.is_initialized():
-        if torch.cuda.is_available():
-            torch.cuda.set_device(local)
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return Ranks(int(os.environ["RANK"]), world, local)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -17,6 +17,7 @@ from usfm.engine.record import RunDirectory, announce_resume
 from usfm.engine.step import Job, Loop, NotFinite, Training
 from usfm.engine.timing import Clock
 from usfm.errors import Interrupted, WorkError
+from usfm.store.whole import whole_file
 
 
 class _Signals:
@@ -80,7 +81,8 @@ def fit(
         if ranks.first:
             announce_resume(run.path, loop.step, training.steps)
     run.start_metrics(loop.step, loggers)
-    started, first, loss, images = time.perf_counter(), loop.step, math.nan, feed.stream.batch
+    started, first, images = time.perf_counter(), loop.step, feed.stream.batch
+    loss = run.last_loss()
     clock = Clock(device, enabled=profile)
     with _Signals() as signals, console.progress("pretrain", training.steps, "steps") as bar:
         bar.skip(loop.step)
@@ -88,23 +90,26 @@ def fit(
             try:
                 scalars = loop.advance(parts, clock)
             except NotFinite as problem:
-                raise _stopped(problem, loop) from None
+                raise _stopped(problem, loop, feed) from None
             except (RuntimeError, MemoryError) as error:
                 if is_out_of_memory(error):
                     raise _too_big(loop, parts[0]) from None
                 raise
             if loop.step % training.log_every == 0 or loop.step == training.steps:
                 rate = images * (loop.step - first) / (time.perf_counter() - started)
-                loss = loop.flush(scalars, {"images_per_s": round(rate, 2), **describe(parts[0])})
-                if not math.isfinite(loss):
-                    raise _stopped(NotFinite(parts[0], loop.step - 1), loop)
+                try:
+                    loss = loop.flush(scalars, {"images_per_s": round(rate, 2), **describe(parts[0])})
+                except NotFinite as problem:
+                    raise _stopped(problem, loop, feed) from None
             bar.advance(1, f"loss {loss:.4f}")
             asked = signals.asked if ranks.world == 1 else loop.step % 8 == 0 and ranks.any(signals.asked, device)
             if training.due(training.checks, loop.step):
                 _check(loop, clock)
             if training.due(training.saves, loop.step) or asked:
-                if loop.pending and not math.isfinite(torch.stack(loop.pending).sum().item()):
-                    raise _stopped(NotFinite(parts[0], loop.step - 1), loop)
+                try:
+                    loop.refuse_not_finite()
+                except NotFinite as problem:
+                    raise _stopped(problem, loop, feed) from None
                 with clock("save"):
                     loop.save("last")
                     loop.keep()
@@ -118,7 +123,7 @@ def fit(
     done = loop.step - first
     return {
         "steps": loop.step,
-        "loss": loss,
+        "loss": loss if math.isfinite(loss) else None,
         "best": loop.best if math.isfinite(loop.best) else None,
         "images_per_s": round(images * done / seconds, 2) if done else None,
         "data_wait": round(feed.waited_s / seconds, 4) if done else None,
@@ -131,8 +136,8 @@ def _check(loop: Loop, clock: Clock) -> None:
     if loop.ranks.first:
         with clock("check"):
             loop.model.eval()
-            with torch.no_grad(), autocast(loop.training.precision, loop.device):
-                figures = loop.job.check(loop.model, loop.step)
+            with loop.as_kept() as model, torch.no_grad(), autocast(loop.training.precision, loop.device):
+                figures = loop.job.check(model, loop.step)
             loop.model.train()
         score = figures.pop("score", math.inf)
         loop.run.log({"step": loop.step, **figures})
@@ -142,31 +147,42 @@ def _check(loop: Loop, clock: Clock) -> None:
     loop.ranks.wait()
 
 
-def _stopped(problem: NotFinite, loop: Loop) -> WorkError:
-    """Save the batch that broke the run, with what made it, and say where it is."""
-    folder = Path(loop.run.path) / "nonfinite"
+def _stopped(problem: NotFinite, loop: Loop, feed: Feed) -> WorkError:
+    """Save the batch of the step that broke the run, with what made it, and say where it is.
+
+    A GPU is asked for its losses now and then, so the step may lie some way back. What is in a batch depends on the
+    step alone: it is made again. The weights that met it are kept with it only where they are still there.
+    """
+    file = Path(loop.run.path) / "nonfinite" / "batch.pt"
     if loop.ranks.first:
-        folder.mkdir(exist_ok=True)
-        batch = problem.batch
-        torch.save(
-            {
-                "step": problem.step,
-                "rows": torch.from_numpy(batch.plan.rows[batch.part].copy()),
-                "frames": batch.frames.cpu(),
-                "crops": batch.crops.cpu(),
-                "regions": batch.regions.cpu(),
-                "model": {k: v.detach().cpu() for k, v in loop.model.state_dict().items()},
-            },
-            folder / "batch.pt",
-        )
+        batch = Feed(feed.stream, feed.pixels, feed.region_rows).make(problem.step)[0]
+        kept = {
+            "step": problem.step,
+            "rows": torch.from_numpy(batch.plan.rows[batch.part].copy()),
+            "frames": batch.frames.cpu(),
+            "crops": batch.crops.cpu(),
+            "regions": batch.regions.cpu(),
+        }
+        if loop.step == problem.step:
+            kept["model"] = {k: v.detach().cpu() for k, v in loop.model.state_dict().items()}
+        file.parent.mkdir(exist_ok=True)
+        with whole_file(file) as temporary:
+            torch.save(kept, temporary)
+    last = loop.run.path / "last"
+    good = f"the last good checkpoint in {last}" if last.is_dir() else "there was no checkpoint yet"
     return WorkError(
-        f"the loss of step {problem.step} is not finite; the batch is kept in {folder / 'batch.pt'} and the last good "
-        f"checkpoint in {loop.run.path / 'last'}: lower --lr, or use --precision bf16 or fp32"
+        f"the loss of step {problem.step} is not finite; its batch is kept in {file} and {good}: lower --lr, or use "
+        "--precision bf16 or fp32"
     )
 
 
 def _too_big(loop: Loop, part: Batch) -> WorkError:
-    """Find the largest power-of-two share of the part that fits, and say it."""
+    """Find the largest power-of-two share of the part that fits, and say it; alone, since other ranks would wait."""
+    if loop.ranks.world > 1:
+        return WorkError(
+            f"out of memory with {len(part.frames)} images at a time on process {loop.ranks.rank}; use "
+            f"--accumulate {2 * loop.training.accumulate}, or a smaller --model"
+        )
     size = len(part.frames) // 2
     while size >= 1:
         try:

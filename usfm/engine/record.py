@@ -1,20 +1,75 @@
 """A run directory while it is written: its card, its lock, its metrics, and what makes two runs the same."""
 
 import csv
-import fcntl
 import json
+import math
 import os
 import shutil
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
 from usfm import console
 from usfm.config import to_toml
-from usfm.errors import RequestError
-from usfm.model.checkpoint import CARD, recover, write_json
+from usfm.errors import Interrupted, RequestError
+from usfm.jobs.outputs import refuse_strangers
+from usfm.model.checkpoint import CARD
+from usfm.provenance import json_text
+from usfm.store.whole import (
+    clear_private,
+    complete,
+    hold,
+    is_private,
+    place,
+    whole_file,
+    write_json,
+    write_text,
+)
 
+LOCK, CLEARED = ".lock", "cleared"
+OWN = (
+    *(CARD, LOCK, "recipe.toml", "metrics.jsonl", "metrics.csv", "figures/*.png", "nonfinite/batch*.pt"),
+    *("last/*.safetensors", "last/state.pt", "best/*.safetensors", "best/state.pt"),
+    *("step-*/*.safetensors", "step-*/state.pt", "tensorboard/*", "wandb/*"),
+    *("last.old/*", "last.new/*", "best.old/*", "best.new/*", "*.json.tmp"),  # of earlier versions
+)
+"""What is in a run directory; anything else is the user's, and `--overwrite` then refuses."""
 LOGGERS = ("tensorboard", "wandb", "csv")
+
+
+def look(path: Path, command: str | None) -> dict | None:
+    """What a folder is to a command that wants to put a run there.
+
+    Args:
+        path: the folder; need not exist.
+        command: which command's runs may be gone on with, such as "pretrain".
+
+    Returns:
+        The card of its run; None where the folder is free: not there, empty, or of a run that had just begun.
+
+    Raises:
+        RequestError: it is somebody else's.
+    """
+    if path.exists() and not path.is_dir():
+        raise RequestError(f"{path}: a file is in the way of the run's folder; choose another --out")
+    names = {one.name for one in path.iterdir()} if path.is_dir() else set()
+    if CARD not in names:
+        begun = {LOCK, *(name for name in names if is_private(name))}
+        if LOCK in names and not ((path / "figures").is_dir() and any((path / "figures").iterdir())):
+            begun |= {"figures", "recipe.toml", CARD + ".tmp"}  # earlier versions wrote these before the card
+        if names <= begun:
+            return None
+        raise RequestError(f"{path} exists and is no run of usfm; choose another --out")
+    try:
+        known = json.loads((path / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise RequestError(f"{path / CARD}: cannot be read; choose another --out, or remove the folder") from None
+    if not isinstance(known, dict) or not isinstance(known.get("settings"), dict) or "status" not in known:
+        raise RequestError(f"{path} exists and is no run of usfm {command or ''}".rstrip() + "; choose another --out")
+    if command is not None and known.get("command") not in (None, command):
+        raise RequestError(f"{path} holds a run of 'usfm {known['command']}'; choose another --out")
+    return known
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
@@ -43,78 +98,120 @@ class RunDirectory:
         self.settings = json.loads(json.dumps(settings, default=str))
         self.card: dict = {}
         self._lock: IO | None = None
+        self._running = False
         self._metrics: IO | None = None
         self._boards: list = []
 
     def __enter__(self) -> "RunDirectory":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._note_end(error)
+        with suppress(OSError) if error is not None else nullcontext():
+            self.close()
 
     def open(self, *, overwrite: bool, recipe: dict, card: dict) -> str:
-        """Make the folder or enter it again.
+        """Make the folder or enter it again; it is locked before anything in it changes.
 
         Returns:
             "new", "resume" or "done" (complete, with the same settings).
 
         Raises:
-            RequestError: it holds something else, another run, or a run with other settings (says which).
+            RequestError: it holds something else, another run, or a run with other settings (says which); or another
+                process is writing it.
         """
-        file = self.path / CARD
-        if self.path.exists() and any(self.path.iterdir()) and not overwrite:
-            if not file.is_file():
-                raise RequestError(f"{self.path} exists and is no run of usfm; choose another --out")
-            known = json.loads(file.read_text(encoding="utf-8"))
-            changed = differences(known.get("settings", {}), self.settings)
-            if changed:
-                more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-                raise RequestError(
-                    f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}{more}); "
-                    "choose another --out, or start again with --overwrite"
-                )
+        self.path = place(self.path)
+        known = look(self.path, card.get("command"))
+        if not self.writes:
+            self.card = known or {}
+            return self._status()
+        if known is None or not self._is_done(known, overwrite):
+            self._enter()
+            known = look(self.path, card.get("command"))  # again, now that nobody else can change it
+        if known is not None and not overwrite and known.get("status") != CLEARED:
+            self._refuse_others(known)
             self.card = known
-            for name in ("last", "best"):
-                recover(self.path / name)
-            if known.get("status") == "complete":
+            if self._status() == "done":
                 return "done"
-            if self.writes:
-                self._take_lock()
-            return "resume" if (self.path / "last").is_dir() else "new"
-        if self.writes:
-            try:
-                if overwrite and self.path.exists():
-                    if file.is_file() or not any(self.path.iterdir()):
-                        shutil.rmtree(self.path)
-                    else:
-                        raise RequestError(f"{self.path} is no run of usfm, so --overwrite will not remove it")
-                self.path.mkdir(parents=True, exist_ok=True)
-                (self.path / "figures").mkdir(exist_ok=True)
-            except OSError as error:
-                raise RequestError(
-                    f"{self.path}: cannot make this folder ({error.strerror}); choose another --out"
-                ) from None
-            self._take_lock()
-            (self.path / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
-            self.update({**card, "settings": self.settings, "status": "running"})
-        return "new"
+        elif known is not None:
+            refuse_strangers(self.path, OWN)
+            self._clear(known)
+        self._recover()
+        self.card = {**self.card, **card, "settings": self.settings, "status": "running"}
+        self.update({"reason": None})
+        self._running = True
+        (self.path / "figures").mkdir(exist_ok=True)
+        write_text(self.path / "recipe.toml", to_toml(recipe))
+        return self._status()
 
-    def update(self, values: dict) -> None:
-        """Write some values into the card."""
-        self.card.update(values)
-        if self.writes:
-            write_json(self.path / CARD, self.card)
+    def _is_done(self, known: dict, overwrite: bool) -> bool:
+        if overwrite or known.get("status") == CLEARED:
+            return False
+        self._refuse_others(known)
+        return known.get("status") == "complete"
 
-    def _take_lock(self) -> None:
-        lock = open(self.path / ".lock", "w")
+    def _status(self) -> str:
+        if self.card.get("status") == "complete":
+            return "done"
+        return "resume" if complete(self.path / "last").is_dir() else "new"
+
+    def _refuse_others(self, known: dict) -> None:
+        changed = differences(known["settings"], self.settings)
+        if changed:
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            raise RequestError(
+                f"{self.path} holds a run with other settings ({'; '.join(changed[:3])}{more}); "
+                "choose another --out, or start again with --overwrite"
+            )
+
+    def _enter(self) -> None:
+        """Make the folder and take its lock."""
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / LOCK, "a")
+        except OSError as error:
+            raise RequestError(
+                f"{self.path}: cannot make this folder ({error.strerror}); choose another --out"
+            ) from None
+        if not hold(lock.fileno()):
             lock.close()
             raise RequestError(
                 f"{self.path} is being written by another usfm; wait for it or choose another --out"
             ) from None
         self._lock = lock
+
+    def _clear(self, known: dict) -> None:
+        """Empty the folder but for its lock and a card that says so: a kill on the way leaves a folder of ours."""
+        write_json(self.path / CARD, {"command": known.get("command"), "settings": {}, "status": CLEARED})
+        for left in self.path.iterdir():
+            if left.name in (CARD, LOCK):
+                continue
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+
+    def _recover(self) -> None:
+        """Mend what a killed process left: only who holds the lock does this."""
+        for name in ("last", "best"):
+            found = complete(self.path / name)
+            if found.is_dir() and found.name != name:
+                os.rename(found, self.path / name)
+        clear_private(self.path)
+
+    def update(self, values: dict) -> None:
+        """Write some values into the card; None takes one out."""
+        self.card = {name: value for name, value in {**self.card, **values}.items() if value is not None}
+        if self.writes:
+            write_json(self.path / CARD, self.card)
+
+    def _note_end(self, error: BaseException | None) -> None:
+        """Say in the card how an unfinished run ended."""
+        if not self._running or error is None:
+            return
+        stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
+        with suppress(OSError):
+            self.update({"status": "stopped"} if stopped else {"status": "failed", "reason": str(error)[:500]})
 
     # ------------------------------------------------------------ metrics
 
@@ -125,9 +222,7 @@ class RunDirectory:
         file = self.path / "metrics.jsonl"
         if file.is_file():
             kept = [line for line in file.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-            temporary = file.with_name(file.name + ".tmp")
-            temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-            os.replace(temporary, file)
+            write_text(file, "".join(line + "\n" for line in kept))
         self._metrics = open(file, "a", encoding="utf-8")
         for name in loggers:
             self._boards.append(Board(name, self.path))
@@ -136,7 +231,7 @@ class RunDirectory:
         """Append one line of metrics; `step` is among the values."""
         if not self.writes:
             return
-        self._metrics.write(json.dumps(values) + "\n")
+        self._metrics.write(json_text(values) + "\n")
         self._metrics.flush()
         for board in self._boards:
             board.log({k: v for k, v in values.items() if isinstance(v, (int, float))}, values["step"])
@@ -148,23 +243,33 @@ class RunDirectory:
             return []
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if _step_of(line) >= 0]
 
+    def last_loss(self) -> float:
+        """The loss of the last line, NaN where there is none yet: what a run says that had nothing left to do."""
+        losses = [row["loss"] for row in self.metrics() if row.get("loss") is not None]
+        return float(losses[-1]) if losses else math.nan
+
     def close(self) -> None:
         """Write metrics.csv from the lines, and let the folder go; more than once does nothing."""
-        if self._metrics is not None:
-            self._metrics.close()
-            self._metrics = None
-            rows = self.metrics()
-            columns = list(dict.fromkeys(key for row in rows for key in row))
-            with open(self.path / "metrics.csv", "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, columns)
-                writer.writeheader()
-                writer.writerows(rows)
-        for board in self._boards:
-            board.close()
-        self._boards.clear()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        try:
+            if self._metrics is not None:
+                metrics, self._metrics = self._metrics, None
+                metrics.close()
+                self._write_table()
+            for board in self._boards:
+                board.close()
+            self._boards.clear()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
+
+    def _write_table(self) -> None:
+        rows = self.metrics()
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        with whole_file(self.path / "metrics.csv") as temporary, open(temporary, "w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 def _step_of(line: str) -> int:

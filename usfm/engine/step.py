@@ -1,7 +1,10 @@
 """One training as it stands: model, optimiser, averages, step; how it takes a step, saves itself and goes on."""
 
 import math
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +20,7 @@ from usfm.engine.schedule import cosine
 from usfm.engine.timing import Clock
 from usfm.errors import WorkError
 from usfm.model import checkpoint
+from usfm.store.whole import private, put_in_place
 
 
 class Job(Protocol):
@@ -105,11 +109,12 @@ class Loop:
             self.net.require_backward_grad_sync = sync  # type: ignore[assignment]
             with clock("forward"), autocast(t.precision, self.device):
                 loss, more = self.job.loss(self.net, part, self.step)
-            if self.device.type == "cpu" and not math.isfinite(loss.item()):
-                raise NotFinite(part, self.step)
             with clock("backward"):
                 self.scaler.scale(loss / len(parts)).backward()
             total += loss.detach() / len(parts)
+        if self.device.type == "cpu" and self.ranks.any(not math.isfinite(total.item()), self.device):
+            self.optimizer.zero_grad(set_to_none=True)
+            raise NotFinite(self.step)  # on every rank, before the weights take it in
         with clock("optimise"):
             if t.clip:
                 self.scaler.unscale_(self.optimizer)
@@ -149,6 +154,8 @@ class Loop:
                     model=self.model.state_dict(),
                     state=self.state(),
                 )
+                if name == "last":
+                    self.run.update({"step": self.step})
             except OSError as error:
                 raise WorkError(
                     f"{self.run.path / name}: cannot be written ({error.strerror}); make room and type the same command"
@@ -157,9 +164,26 @@ class Loop:
     def keep(self) -> None:
         """Keep `last` under its step's name too, and drop the oldest beyond the number asked for."""
         if self.ranks.first and self.training.keep:
-            shutil.copytree(self.run.path / "last", self.run.path / f"step-{self.step:08d}", dirs_exist_ok=True)
-            for folder in sorted(self.run.path.glob("step-*"))[: -self.training.keep]:
+            final = self.run.path / f"step-{self.step:08d}"
+            new = private(final)
+            shutil.copytree(self.run.path / "last", new)
+            old = put_in_place(new, final)
+            older = [one for one in self.run.path.glob("step-*") if re.fullmatch(r"step-\d{8}", one.name)]
+            for folder in [*sorted(older)[: -self.training.keep], *([old] if old else [])]:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def as_kept(self) -> Iterator[nn.Module]:
+        """The model with the weights that a checkpoint's encoder has: the average where there is one."""
+        if self.average is None:
+            yield self.model
+            return
+        trained = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average.weights)
+        try:
+            yield self.model
+        finally:
+            self.model.load_state_dict(trained)
 
     def resume(self) -> None:
         """Go on from `last`."""
@@ -176,16 +200,30 @@ class Loop:
 
     def flush(self, scalars: dict[str, torch.Tensor], more: dict[str, Any]) -> float:
         """Write one line of metrics over the steps since the last; the one place that waits for the device."""
+        self.refuse_not_finite()
         loss = self.ranks.mean(torch.stack(self.pending).mean()).item()
         self.pending.clear()
         figures = {name: value.item() for name, value in scalars.items() if name != "loss"}
         self.run.log({"step": self.step, "loss": loss, "lr": self.optimizer.param_groups[0]["lr"], **figures, **more})
         return loss
 
+    def refuse_not_finite(self) -> None:
+        """See that the losses since the last line are finite, on every rank.
+
+        Raises:
+            NotFinite: with the first step whose loss is not.
+        """
+        if not self.pending:
+            return
+        losses = self.ranks.mean(torch.stack(self.pending)).tolist()  # NaN on one rank is NaN on all
+        for k, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                raise NotFinite(self.step - len(losses) + k)
+
 
 class NotFinite(Exception):
-    """The loss of a batch is not a number."""
+    """The loss of a step, counted from 0, is not a number."""
 
-    def __init__(self, batch: Batch, step: int):
+    def __init__(self, step: int):
         super().__init__(f"the loss of step {step} is not finite")
-        self.batch, self.step = batch, step
+        self.step = step

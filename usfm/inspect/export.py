@@ -4,7 +4,6 @@ What was written is read back and compared before it counts.
 """
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -12,11 +11,14 @@ import numpy as np
 import torch
 
 from usfm import console
-from usfm.config import Request
+from usfm.config import Request, content_dict
 from usfm.errors import RequestError, WorkError
 from usfm.inspect.export_config import Config
+from usfm.jobs.outputs import up_to_date
 from usfm.model import checkpoint, progress
 from usfm.model.vit import Encoder
+from usfm.provenance import digest, file_sha256
+from usfm.store.whole import place, whole_file, write_json
 
 TOLERANCE = 1e-4  # largest difference of a feature between the run and what was written
 
@@ -46,30 +48,74 @@ def run(config: Config, request: Request) -> dict:
     out = Path(request.out or f"{source.name}{suffix}")
     if out.suffix != suffix:
         raise RequestError(f"--out {out}: an export to {config.to} ends in {suffix}")
-    if out.exists() and not request.overwrite:
-        raise RequestError(f"{out} exists; use --overwrite to replace it")
+    key = _key(config, source)
     summary = {"command": "export", "out": str(out), "to": config.to, "frames_in": None, "frames_out": None}
     summary |= {"dropped": None, "rejected": None, "sources": None, "frames_per_s": None}
     if request.dry_run:
         console.say(f"would write {out} from {source} ({encoder.shape.name})")
         return summary | {"out": None, "dry_run": True, "seconds": 0.0}
-    part = out.with_name(f".{out.stem}.unfinished{suffix}")
+    beside = place(out).with_name(place(out).name + ".json") if config.to == "timm" else None
+    if up_to_date(out, key, request.overwrite, key_of):
+        return summary | {"difference": None, "seconds": 0.0, "up_to_date": True}
+    if beside is not None and beside.exists() and not _is_sidecar(beside):
+        raise RequestError(
+            f"{beside}: would go beside the weights, but exists and usfm did not make it; choose another --out"
+        )
     try:
-        if config.to == "timm":
-            difference = _timm(encoder, part, out)
-        elif config.to == "mae":
-            difference = _mae(encoder, source, part)
-        else:
-            difference = _onnx(encoder, config.pool, part, card)
-        if not difference <= TOLERANCE:
-            raise WorkError(f"{out} was not written: read back, its features differ by {difference:.2g}")
-        os.replace(part, out)
+        place(out).parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(out) as part:
+            if config.to == "timm":
+                difference, note = _timm(encoder, part, key)
+            elif config.to == "mae":
+                difference = _mae(encoder, wanted, part, key)
+            else:
+                difference = _onnx(encoder, config.pool, part, card, key)
+            if not difference <= TOLERANCE:
+                raise WorkError(f"{out} was not written: read back, its features differ by {difference:.2g}")
+            up_to_date(out, key, request.overwrite, key_of)  # what has taken the name meanwhile is not replaced
+            if beside is not None:
+                write_json(beside, note)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
     console.say(f"{out}: read back, features differ by at most {difference:.1e}")
     return summary | {"difference": difference, "seconds": round(time.monotonic() - started, 3)}
+
+
+MARK = "usfm_export"
+"""Under this name every kind of file says what it was made from."""
+
+
+def _key(config: Config, source: Path) -> str:
+    file, _ = checkpoint.locate(source if config.which == "auto" else source / config.which)
+    whole = file.parent / checkpoint.MODEL
+    inputs = [file_sha256(one) for one in (file, whole) if one.is_file() and (one == file or config.to == "mae")]
+    return digest(["export", content_dict(config), inputs])
+
+
+def key_of(out: Path) -> str | None:
+    """What an exported file was made from; None for a file that no export made."""
+    try:
+        if out.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(out, "pt") as file:
+                return (file.metadata() or {}).get(MARK)
+        if out.suffix == ".pth":
+            found = torch.load(out, map_location="cpu", weights_only=True, mmap=True)
+            return found.get(MARK) if isinstance(found, dict) else None
+        import onnx
+
+        found = {one.key: one.value for one in onnx.load(out, load_external_data=False).metadata_props}
+        return found.get(MARK)
+    except Exception:  # whatever it is that somebody keeps there, it is not ours
+        return None
+
+
+def _is_sidecar(path: Path) -> bool:
+    try:
+        return {"class", "arguments", "mean", "std"} <= set(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def _frames(encoder: Encoder, n: int = 2) -> torch.Tensor:
@@ -94,12 +140,13 @@ def timm_arguments(encoder: Encoder) -> dict:
 
 
 @torch.no_grad()
-def _timm(encoder: Encoder, part: Path, out: Path) -> float:
-    from safetensors.torch import load_file, save_file
+def _timm(encoder: Encoder, part: Path, key: str) -> tuple[float, dict]:
+    from safetensors.torch import load_file, save
     from timm.models.vision_transformer import VisionTransformer
 
     arguments = timm_arguments(encoder)
-    save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, part, metadata={"format": "pt"})
+    weights = {k: v.contiguous() for k, v in encoder.state_dict().items()}
+    part.write_bytes(save(weights, metadata={"format": "pt", MARK: key}))
     other = VisionTransformer(**arguments).eval()
     other.load_state_dict(load_file(part))
     images = encoder.normalise(_frames(encoder))
@@ -110,12 +157,11 @@ def _timm(encoder: Encoder, part: Path, out: Path) -> float:
         "mean": mean,
         "std": std,
     }
-    out.with_name(out.name + ".json").write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
-    return (other(images) - encoder(images)).abs().max().item()
+    return (other(images) - encoder(images)).abs().max().item(), note
 
 
 @torch.no_grad()
-def _mae(encoder: Encoder, source: Path, part: Path) -> float:
+def _mae(encoder: Encoder, source: Path, part: Path, key: str) -> float:
     weights = dict(encoder.state_dict())
     file, _ = checkpoint.locate(source)
     whole = file.parent / checkpoint.MODEL
@@ -125,7 +171,7 @@ def _mae(encoder: Encoder, source: Path, part: Path) -> float:
         decoder = {k.removeprefix("decoder."): v for k, v in load_file(whole).items() if k.startswith("decoder.")}
         if not any("cross_attn" in key for key in decoder):
             weights |= decoder
-    torch.save({"model": weights}, part)
+    torch.save({"model": weights, MARK: key}, part)
     other, _, _ = checkpoint.load_encoder(part, image_size=encoder.shape.image_size)
     images = encoder.normalise(_frames(encoder))
     return (other(images) - encoder(images)).abs().max().item()
@@ -141,7 +187,7 @@ class _FramesToVectors(torch.nn.Module):
 
 
 @torch.no_grad()
-def _onnx(encoder: Encoder, pool: str, part: Path, card: dict) -> float:
+def _onnx(encoder: Encoder, pool: str, part: Path, card: dict, key: str) -> float:
     import onnx
     import onnxruntime
 
@@ -157,8 +203,8 @@ def _onnx(encoder: Encoder, pool: str, part: Path, card: dict) -> float:
     )
     program.save(str(part), external_data=False)
     written = onnx.load(str(part))
-    for key, value in {"usfm": encoder.shape.name, "recipe": card.get("recipe", ""), "pool": pool}.items():
-        written.metadata_props.add(key=key, value=str(value))
+    for name, value in {"usfm": encoder.shape.name, "recipe": card.get("recipe", ""), "pool": pool, MARK: key}.items():
+        written.metadata_props.add(key=name, value=str(value))
     onnx.save(written, str(part))
     session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
     worst = 0.0

@@ -1,9 +1,13 @@
 """Run directories and weight files: written whole or not at all, read with a count of what matched."""
 
+import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,19 +17,12 @@ from usfm.errors import RequestError
 from usfm.model.vit import Encoder, Shape
 from usfm.model.weights import LoadReport, load_into, read_weights, shape_of
 from usfm.store.disk import sync
+from usfm.store.whole import complete, private, put_in_place, sync_all
 
 ENCODER, MODEL, STATE, CARD = "encoder.safetensors", "model.safetensors", "state.pt", "card.json"
 
 
 # ---------------------------------------------------------------- writing
-
-
-def write_json(path: Path, value: dict) -> None:
-    """Write JSON through a temporary file and a rename, so that a reader never sees half of it."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
-    sync(temporary)
-    os.replace(temporary, path)
 
 
 def save(
@@ -39,8 +36,8 @@ def save(
 ) -> None:
     """Write one checkpoint directory (`last`, `best`, `step-0001000`), whole or not at all.
 
-    Everything goes into `<directory>.new`, is synced, and takes the old one's place by renames; `recover` mends what
-    a kill between the renames leaves.
+    Everything goes into a folder with a private name, is synced, and changes places with the old one: a reader finds
+    a complete checkpoint at every moment (`usfm.store.whole.complete`).
 
     Args:
         directory: where to; its parent exists.
@@ -49,39 +46,62 @@ def save(
         model: the state dict of everything trained (encoder, decoder, ...), for a warm start.
         state: what is needed to go on (optimiser, step, generators): plain values and tensors.
         notes: more metadata strings for the encoder file.
+
+    Raises:
+        OSError: the disk is full or fails; the checkpoint that was there before is as it was.
     """
     from safetensors.torch import save_file
 
     directory = Path(directory)
-    new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    new = private(directory)
     new.mkdir()
     metadata = {"format": "pt", "usfm": json.dumps({"encoder": shape.as_dict()}), **dict(notes or {})}
-    save_file({k: v.detach().cpu().contiguous() for k, v in encoder.items()}, new / ENCODER, metadata=metadata)
-    if model is not None:
-        save_file({k: v.detach().cpu().contiguous() for k, v in model.items()}, new / MODEL, metadata={"format": "pt"})
-    if state is not None:
-        torch.save(state, new / STATE)
-    for path in (*new.iterdir(), new):
-        sync(path)
-    if directory.exists():
-        os.replace(directory, old)
-    os.replace(new, directory)
-    sync(directory.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        with _as_os_error(new):
+            _write(new / ENCODER, lambda path: save_file(_plain(encoder), path, metadata=metadata))
+            if model is not None:
+                _write(new / MODEL, lambda path: save_file(_plain(model), path, metadata={"format": "pt"}))
+            if state is not None:
+                _write(new / STATE, lambda path: torch.save(state, path))
+        sync_all(new)
+        old = put_in_place(new, directory)
+        sync(directory.parent)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
 
 
-def recover(directory: str | Path) -> None:
-    """Finish a `save` that was killed between its two renames: a complete `.new` (or the `.old`) takes the place."""
-    directory = Path(directory)
-    if directory.exists():
-        return
-    for suffix in (".new", ".old"):  # `.new` is complete whenever the name itself is free and `.old` exists
-        candidate = directory.with_name(directory.name + suffix)
-        if candidate.exists() and (suffix == ".old" or directory.with_name(directory.name + ".old").exists()):
-            os.replace(candidate, directory)
-            return
+def _plain(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file that has the mode of the user's umask, whatever the library would give it."""
+    path.touch()
+    mode = stat.S_IMODE(path.stat().st_mode)
+    write(path)
+    path.chmod(mode)
+
+
+@contextmanager
+def _as_os_error(path: Path) -> Iterator[None]:
+    """Give what libraries raise when the disk has no room the form that Python has for it."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        found = re.search(r"os error (\d+)", str(error))
+        full = os.statvfs(path).f_bavail * os.statvfs(path).f_frsize < _LITTLE_BYTES
+        number = int(found[1]) if found else errno.ENOSPC if full else errno.EIO
+        if not found and "write" not in str(error):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+_LITTLE_BYTES = 1 << 26
 
 
 def load_state(directory: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
@@ -114,14 +134,12 @@ def locate(path: str | Path) -> tuple[Path, dict]:
     Raises:
         RequestError: there is nothing, or no weights in it.
     """
-    path = Path(path)
+    path = complete(Path(path))
     if not path.exists():
         raise RequestError(f"{path}: no such run or checkpoint file")
     if path.is_file():
         return path, {}
-    for name in ("last", "best"):
-        recover(path / name)
-    for folder in (path, path / "last", path / "best"):
+    for folder in (path, complete(path / "last"), complete(path / "best")):
         if (folder / ENCODER).is_file():
             run = folder.parent if folder.name != path.name or not (folder / CARD).is_file() else folder
             card = run / CARD

@@ -10,7 +10,8 @@ import torch
 from usfm import console, provenance
 from usfm.config import Request
 from usfm.engine.data import Feed, Pixels, hold_out
-from usfm.engine.device import Ranks, choose_device, choose_precision, crowded, start_ranks
+from usfm.engine.device import Ranks, choose_device, choose_precision, crowded
+from usfm.engine.group import start_ranks, together
 from usfm.engine.loop import fit
 from usfm.engine.record import RunDirectory, check_loggers
 from usfm.engine.step import Training
@@ -91,6 +92,12 @@ def run(config: Config, request: Request) -> dict:
     Raises:
         RequestError, WorkError, Interrupted: see `engine.loop.fit` and `engine.record.RunDirectory.open`.
     """
+    ranks = start_ranks(request.device)
+    with together(ranks):
+        return _pretrain(config, request, ranks)
+
+
+def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
     started = time.perf_counter()
     recipe = resolve_recipe(config)
     store = Store.open(request.inputs)
@@ -98,7 +105,6 @@ def run(config: Config, request: Request) -> dict:
     if request.out is None:
         raise RequestError("say where the run goes: --out runs/NAME")
     loggers = check_loggers(config.log)
-    ranks = start_ranks()
     device = choose_device(request.device, ranks.local)
     precision = choose_precision(config.precision, device)
     held_share = recipe.run.held_out
@@ -244,7 +250,7 @@ def _open(
         ranks.wait()
         return status
     ranks.wait()
-    status = directory.open(overwrite=False, recipe={}, card={})
+    status = directory.open(overwrite=False, recipe={}, card=card)
     return status
 
 
@@ -299,8 +305,8 @@ def _finish(directory: RunDirectory, result: dict, started: float, warmup: float
     from usfm.pictures.curves import curves
 
     rows = directory.metrics()
-    train = [row for row in rows if "loss" in row]
-    held = [row for row in rows if "held_out_loss" in row]
+    train = [row for row in rows if row.get("loss") is not None]
+    held = [row for row in rows if row.get("held_out_loss") is not None]
     series = {"training": _averaged([r["step"] for r in train], [r["loss"] for r in train])}
     if held:
         series[f"held out ({held_out})"] = ([r["step"] for r in held], [r["held_out_loss"] for r in held])

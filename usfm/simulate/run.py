@@ -14,15 +14,13 @@ from usfm.config import Request, content_dict
 from usfm.errors import Interrupted, RequestError, UsfmError, WorkError
 from usfm.jobs.execute import TRIES
 from usfm.jobs.failure import reason_of
-from usfm.jobs.folder import KEY, PartsFolder
+from usfm.jobs.folder import KEY, WORK, PartsFolder
 from usfm.jobs.pool import WorkerPool
-from usfm.simulate import plan
+from usfm.simulate import handover, plan
 from usfm.simulate.config import Config
 from usfm.simulate.render import render
 from usfm.simulate.truth import write_truth
-
-WORK = "files.part"
-"""Folder in the parts folder where everything is rendered."""
+from usfm.store.whole import place, sync_all
 
 
 def run(config: Config, request: Request) -> dict:
@@ -39,7 +37,7 @@ def run(config: Config, request: Request) -> dict:
     """
     if not request.out:
         raise RequestError("simulate needs --out, the folder to make.")
-    out = Path(request.out)
+    out = place(request.out)
     truth = out.with_name(out.name + ".truth")
     items = plan.collection(config, request.seed)
     if not items:
@@ -48,7 +46,7 @@ def run(config: Config, request: Request) -> dict:
     key = provenance.digest({"options": options, "usfm": provenance.software()["usfm"]})
     summary = {
         "command": "simulate",
-        "out": str(out),
+        "out": str(request.out),
         "truth": str(truth),
         "clips": config.clips,
         "stills": config.stills,
@@ -59,26 +57,26 @@ def run(config: Config, request: Request) -> dict:
         )
         return {**summary, "sources": len(items), "dry_run": True}
     about = {"command": "simulate", "usfm": provenance.software()["usfm"], **options}
-    if out.exists() and not request.overwrite:
-        if _key_of(truth) == key:
-            _clear_leftovers(out, about)
-            console.say(f"{out} is up to date")
-            return {**summary, **_figures(json.loads((truth / "truth.json").read_text())["items"], 0.0)}
-        raise RequestError(f"{out} exists; choose another --out or give --overwrite.")
-    started = time.monotonic()
     parts = PartsFolder(out)
+    work = parts.path / WORK
+    ending = _begun(parts.path) == about and handover.is_prepared(work, out, truth)
+    if not ending and handover.is_there(out, truth, key, request.overwrite):
+        _clear_leftovers(out, about)
+        console.say(f"{out} is up to date")
+        return {**summary, **_figures(json.loads((truth / "truth.json").read_text())["items"], 0.0)}
+    started = time.monotonic()
     try:
-        work = parts.path / WORK
-        if request.overwrite and _begun(parts.path) != about:
-            shutil.rmtree(work, ignore_errors=True)
         parts.enter(about, request.overwrite)
-        entries = _render_all(config, request, items, work)
-        write_truth(work / "truth", entries, options, key)
-        for old in (truth, out):
-            if old.exists():
-                shutil.rmtree(old)
-        os.rename(work / "truth", truth)
-        os.rename(work / "media", out)
+        if not ending:
+            if (work / handover.NOTE).exists():  # its files went elsewhere
+                shutil.rmtree(work)
+            entries = _render_all(config, request, items, work)
+            write_truth(work / "truth", entries, options, key)
+            sync_all(work)
+            handover.is_there(out, truth, key, request.overwrite)
+            handover.prepare(work, out, truth)
+        handover.finish(work, out, truth)
+        entries = json.loads((truth / "truth.json").read_text())["items"]
         shutil.rmtree(work)  # before the key, by which a later run knows whose leftovers these are
         parts.remove()
     except (NotADirectoryError, FileExistsError, PermissionError):
@@ -118,19 +116,11 @@ def _figures(entries: list[dict], seconds: float) -> dict:
     }
 
 
-def _key_of(truth: Path) -> str:
-    """The key of a finished collection, "" where there is none."""
-    try:
-        return json.loads((truth / "truth.json").read_text())["key"]
-    except (OSError, ValueError, KeyError):
-        return ""
-
-
 def _begun(parts: Path) -> dict | None:
     """What the run was made of that left its parts here, None where there is none."""
     try:
-        return json.loads((parts / KEY).read_text())
-    except (OSError, ValueError):
+        return json.loads((parts / KEY).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -193,7 +193,7 @@ def complete(folder: Path) -> Path:
     if folder.exists():
         return folder
     waiting = sorted(folder.parent.glob(f".{_literal(folder.name)}.*.previous"))
-    older = folder.with_name(folder.name + ".old")  # of versions before 0.5
+    older = folder.with_name(folder.name + ".old")  # of earlier versions
     return next((one for one in [*waiting, older] if one.is_dir()), folder)
 
 
