@@ -137,3 +137,21 @@ def test_timm_with_weights_from_a_file(tmp_path):
     torch.save({"head.weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(RequestError, match="another model"):
         embedders.load(f"timm:vit_tiny_patch16_224@{tmp_path / 'other.pth'}", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "columns, says",
+    [
+        ({"vectors": np.ones((2, 3))}, "no column 'frame_id'"),
+        ({"frame_id": ["a", "b"]}, "no column 'vectors'"),
+        ({"frame_id": ["a", "b"], "vectors": np.ones(2)}, "expected n texts in frame_id"),
+        ({"frame_id": ["a", "b"], "vectors": np.ones((3, 2))}, "expected n texts in frame_id"),
+        ({"frame_id": ["a", "b"], "vectors": ["x", "y"]}, "expected n texts in frame_id"),
+        ({"frame_id": np.arange(2), "vectors": np.ones((2, 3))}, "expected n texts in frame_id"),
+        ({"frame_id": ["a", "a"], "vectors": np.ones((2, 3))}, "1 of its frame_ids occur more than once"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_one_sentence(tmp_path, columns, says):
+    tables.write(tmp_path / "v.h5", embedders.FEATURES_FORMAT, columns, {})
+    with pytest.raises(RequestError, match=says):
+        embedders.load(f"vectors:{tmp_path / 'v.h5'}")

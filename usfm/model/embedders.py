@@ -215,8 +215,23 @@ def _vectors(path: str) -> Embedder:
     from usfm.store import tables
 
     columns, attributes = tables.read(path, FEATURES_FORMAT)
-    vectors = np.asarray(columns["vectors"], np.float32)
-    names = [str(name) for name in columns["frame_id"]]
+    names, vectors = columns.get("frame_id"), columns.get("vectors")
+    if names is None or vectors is None:
+        lacking = "frame_id" if names is None else "vectors"
+        raise RequestError(f"{path}: has no column '{lacking}'; 'usfm embed' writes both frame_id and vectors")
+    if (
+        names.dtype.kind != "O"
+        or vectors.dtype.kind not in "fiu"
+        or vectors.ndim != 2
+        or names.shape != vectors.shape[:1]
+    ):
+        raise RequestError(
+            f"{path}: expected n texts in frame_id and n rows of numbers in vectors, found shapes {names.shape} and "
+            f"{vectors.shape} of {names.dtype} and {vectors.dtype}"
+        )
+    names, vectors = [str(name) for name in names], np.asarray(vectors, np.float32)
+    if len(set(names)) < len(names):
+        raise RequestError(f"{path}: {len(names) - len(set(names))} of its frame_ids occur more than once")
     identity = {"kind": "vectors", "content": tables.content_digest(columns), "made_by": attributes.get("encoder", {})}
     index = {name: row for row, name in enumerate(names)}
     return Embedder(Path(path).stem, vectors.shape[1], identity, (0, 0), 0, None, (index, vectors))
