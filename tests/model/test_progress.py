@@ -2,12 +2,15 @@
 
 import fcntl
 import json
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 
 from usfm.errors import RequestError
 from usfm.model import embedders, progress
+from usfm.store import tables
 
 
 @pytest.fixture
@@ -57,6 +60,14 @@ def test_a_finished_run_is_used_without_a_word(run, capsys):
 @pytest.mark.parametrize("spec", ["random", "random:vit_nano_patch16_64", "timm:resnet50", "none/here", "vectors:f.h5"])
 def test_what_is_no_run_has_no_progress(spec):
     assert progress.say(spec, strict=True) is None
+
+
+def test_vectors_remember_the_run_that_they_were_made_with(run, tmp_path):
+    path, columns = tmp_path / "v.h5", {"frame_id": ["a"], "vectors": np.ones((1, 2))}
+    tables.write(path, embedders.FEATURES_FORMAT, columns, {"pretraining": asdict(progress.of(run))})
+    assert progress.of(f"vectors:{path}") == progress.of(run)
+    tables.write(path, embedders.FEATURES_FORMAT, columns, {"pretraining": {}})
+    assert progress.of(f"vectors:{path}") is None
 
 
 def test_a_damaged_card_is_one_sentence(run):

@@ -1,6 +1,7 @@
 """Turn the frames of a store into vectors."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def run(config: Config, request: Request) -> dict:
     if request.dry_run:
         console.say(f"would embed {len(store):,} frames with {config.encoder} and write {request.out}")
         return {**_summary(store, request.out, 0.0, 0), "dry_run": True}
-    progress.say(config.encoder, strict=request.strict)
+    trained = progress.say(config.encoder, strict=request.strict)
     embedder = embedders.load(
         config.encoder, device=request.device, download=config.download, seed=request.seed, pool=config.pool
     )
@@ -56,7 +57,9 @@ def run(config: Config, request: Request) -> dict:
     with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
         vectors = features.of_rows(store, rows, embedder, batch_size=config.batch_size, advance=bar.advance)
     up_to_date(out, key, request.overwrite, _key_of)  # what has taken the name meanwhile is not replaced
-    features.write(out, store, rows, vectors, embedder, key, software=software())
+    features.write(
+        out, store, rows, vectors, embedder, key, software=software(), pretraining=asdict(trained) if trained else {}
+    )
     return _summary(store, request.out, time.monotonic() - started, embedder.dim)
 
 

@@ -1,13 +1,12 @@
 """What a reader of a report has to know before the numbers: few patients, leaks, encoders that are not alike."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 
 from usfm.errors import RequestError
 from usfm.evaluate import overlap
 from usfm.evaluate.overlap import Meeting
-from usfm.model.progress import Progress
+from usfm.model.progress import Progress, kept
 from usfm.store.reader import Store
 from usfm.tasks import directory
 from usfm.tasks.predictions import Predictions
@@ -32,13 +31,7 @@ def about(path: str | Path) -> dict:
 
 def progress_of(about: dict) -> Progress | None:
     """How far the encoder's training had come when the run was made; None where its card does not say."""
-    kept = about.get("pretraining") or {}
-    names = [each.name for each in fields(Progress)]
-    if not all(isinstance(kept.get(name), str) for name in ("run", "status", "store")):
-        return None
-    if not all(isinstance(kept.get(name), int | None) for name in ("step", "steps")):
-        return None
-    return Progress(**{name: kept.get(name) for name in names})
+    return kept(about.get("pretraining"))
 
 
 def of_store(run: dict, store: Store, meeting: Meeting) -> list[str]:

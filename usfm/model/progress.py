@@ -2,11 +2,12 @@
 
 import fcntl
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from usfm import console
 from usfm.errors import RequestError
+from usfm.store import tables
 from usfm.store.reader import Store
 
 
@@ -41,11 +42,13 @@ def of(spec: str | Path) -> Progress | None:
     """Read how far a run had come.
 
     Args:
-        spec: as typed for an encoder: a run directory, or a checkpoint directory in one.
+        spec: as typed for an encoder: a run directory, a checkpoint directory in one, or ``vectors:`` made with one.
 
     Returns:
         None where the SPEC is no run of `usfm pretrain` (a file of somebody else, ``random``, ``timm:...``).
     """
+    if str(spec).startswith("vectors:"):
+        return of_vectors(str(spec).removeprefix("vectors:"))
     path = Path(spec)
     run = next((folder for folder in (path, path.parent) if (folder / "card.json").is_file()), None)
     if not path.is_dir() or run is None:
@@ -62,6 +65,23 @@ def of(spec: str | Path) -> Progress | None:
     store = settings.get("inputs")
     steps = _number(card.get("steps")) or _number(result.get("steps"))
     return Progress(str(spec), step, steps, status, store if isinstance(store, str) else "")
+
+
+def of_vectors(path: str | Path) -> Progress | None:
+    """How far the run had come that `usfm embed` made vectors with; None where the file does not say."""
+    if not Path(path).is_file():
+        return None
+    return kept(tables.read(path, "usfm-features")[1].get("pretraining"))
+
+
+def kept(values: object) -> Progress | None:
+    """A `Progress` that was kept as JSON; None where it is none, or damaged."""
+    found = {each.name: _dict(values).get(each.name) for each in fields(Progress)}
+    if not all(isinstance(found[name], str) for name in ("run", "status", "store")):
+        return None
+    if not all(found[name] is None or _number(found[name]) is not None for name in ("step", "steps")):
+        return None
+    return Progress(**found)
 
 
 def say(spec: str | Path, *, strict: bool = False) -> Progress | None:
