@@ -50,6 +50,12 @@ def test_a_run_that_is_trained_now_is_called_running(run):
         assert progress.of(run).status == "running"
 
 
+def test_a_run_that_failed_is_called_failed(run):
+    card = json.loads((run / "card.json").read_text())
+    (run / "card.json").write_text(json.dumps({**card, "status": "failed"}))
+    assert str(progress.of(run)).endswith("step 37 of 1,000 (failed)")
+
+
 def test_a_finished_run_is_used_without_a_word(run, capsys):
     card = json.loads((run / "card.json").read_text())
     (run / "card.json").write_text(json.dumps({**card, "status": "complete", "result": {"steps": 1000}}))

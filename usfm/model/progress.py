@@ -19,7 +19,7 @@ class Progress:
         run: the run, as it was named.
         step: of the checkpoint; None where it is not known.
         steps: of the whole run; None where it is not known.
-        status: "complete", "running", or "stopped".
+        status: "complete", "running", "stopped" or "failed".
         store: content id of the store that it was trained on; "" where it is not known.
     """
 
@@ -58,7 +58,9 @@ def of(spec: str | Path) -> Progress | None:
         return None
     at = path if path != run else next((run / name for name in ("last", "best") if (run / name).is_dir()), run)
     result, settings = _dict(card.get("result")), _dict(card.get("settings"))
-    status = "complete" if card["status"] == "complete" else "running" if _held(run) else "stopped"
+    status = card["status"]
+    if status not in ("complete", "stopped", "failed"):  # a kill leaves "running" behind
+        status = "running" if _held(run) else "stopped"
     step = _step(at)
     if step is None and at.name == "last":
         step = _number(result.get("steps")) if status == "complete" else _last_logged(run)
