@@ -269,3 +269,29 @@ def test_media_that_are_none(desk, what):
 ])  # fmt: skip
 def test_the_wrong_kind_of_thing(desk, arguments, words):
     assert words in desk.refused(desk.fill(arguments)).lower()
+
+
+REPLACERS = {name: WRITERS[name] for name in ("simulate", "extract", "clean", "dedup", "sector", "pretrain", "embed")}
+REPLACERS |= {"finetune": WRITERS["finetune"]}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "HDF5", "link", "FIFO"])
+@pytest.mark.parametrize("command", REPLACERS)
+def test_overwrite_never_takes_what_is_not_ours(desk, command, kind):
+    """Neither what has the output's name nor what lies beside it under a name that we might use."""
+    out = desk.folder / "out"
+    if kind == "folder":
+        out.mkdir()
+        (out / "card.json").write_text('{"key": "k"}')
+    elif kind == "HDF5":
+        _foreign(out)
+    elif kind == "FIFO":
+        os.mkfifo(out)
+    else:
+        theirs = desk.folder / "theirs.txt"
+        theirs.write_text("years of work")
+        out.symlink_to(theirs) if kind == "link" else shutil.copy(theirs, out)
+    for suffix in (".old", ".new", ".tmp", ".unfinished", ".json"):
+        (desk.folder / f"out{suffix}").mkdir()
+    assert "out" in desk.refused([*desk.fill(REPLACERS[command]), "--overwrite"]) or kind == "link"
+    assert out.is_symlink() == (kind == "link")

@@ -52,6 +52,19 @@ def test_counts_history_splits_and_reasons(store, capsys):
         assert words in said
 
 
+@pytest.mark.parametrize("name", ["sheet.png", "sheet.jpg"])
+def test_a_sheet_replaces_a_sheet_and_no_other_picture(store, tmp_path, name):
+    path = tmp_path / name
+    for _ in range(2):
+        run(Config(sheet=str(path), sheet_frames=4), Request(inputs=(store,)))
+    Image.new("L", (8, 8)).save(path)
+    theirs = path.read_bytes()
+    with pytest.raises(RequestError, match="did not make it"):
+        run(Config(sheet=str(path), sheet_frames=4), Request(inputs=(store,)))
+    assert path.read_bytes() == theirs
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_a_sheet(store, tmp_path):
     run(Config(sheet=str(tmp_path / "sheet.png"), sheet_frames=4), Request(inputs=(store,)))
     with Image.open(tmp_path / "sheet.png") as sheet:

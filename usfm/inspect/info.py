@@ -1,6 +1,7 @@
 """Say what is in a store or a run and where it came from."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from usfm.inspect import describe
 from usfm.inspect.config import Config
 from usfm.store.reader import Store, expanded
 from usfm.store.verify import Verdict, verify
+from usfm.store.whole import place, whole_file
 
 _LISTED = 10
 
@@ -32,6 +34,7 @@ def run(config: Config, request: Request) -> dict:
         GateError: --verify found damage.
     """
     started = time.monotonic()
+    _check_sheet(config.sheet)
     if not request.inputs:
         raise RequestError("usfm info: name a store or a run directory.")
     paths = [path for one in request.inputs for path in expanded(one)]
@@ -100,9 +103,28 @@ def draw_sheet(store: Store, path: str, most: int) -> None:
         images.append(frame if region[row] < 0 else outline(frame, store.region(region[row]).mask))
         captions.append(ids[row] + (f"\n{names[labels[row]]}" if labels[row] >= 0 else ""))
     try:
-        contact_sheet(images, captions, path=path)
+        with whole_file(path) as temporary:
+            contact_sheet(images, captions, path=temporary)
+            with open(temporary, "ab") as file:
+                file.write(_MARK)
     except (OSError, ValueError) as error:
         raise RequestError(f"{path}: the sheet cannot be written there ({error}).") from None
+
+
+_MARK = b"\nusfm contact sheet\n"
+"""Ends a sheet's file, where picture readers do not look: a sheet may be drawn anew, another picture is the user's."""
+
+
+def _check_sheet(path: str | None) -> None:
+    """See before the work that a sheet may have its name."""
+    if path is None or not os.path.lexists(place(path)):
+        return
+    try:
+        ours = place(path).read_bytes().endswith(_MARK)
+    except OSError as error:
+        raise RequestError(f"{path}: the sheet cannot be written there ({error.strerror}).") from None
+    if not ours:
+        raise RequestError(f"{path}: exists and 'usfm info --sheet' did not make it; choose another name.")
 
 
 def _verify(paths: list[str], threads: int) -> dict:

@@ -50,6 +50,8 @@ def place(out: str | Path) -> Path:
         RequestError: the name cannot be one, or stands for something that is neither a file nor a folder.
     """
     path = Path(out)
+    if not path.is_absolute() and not _has_folder():
+        raise RequestError(f"{out}: the working folder does not exist any more; change to another one.")
     try:
         if path.is_symlink():
             path = path.resolve()
@@ -65,6 +67,14 @@ def place(out: str | Path) -> Path:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise RequestError(f"{out}: is neither a file nor a folder, so no result can have its name; choose another.")
     return path
+
+
+def _has_folder() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
