@@ -61,7 +61,7 @@ import sys, numpy as np
 from usfm.errors import RequestError
 from usfm.store import tables
 whole, random = open(sys.argv[1], "rb").read(), np.random.default_rng(0)
-for k in range(150):
+for k in range(90):
     data = bytearray(whole)
     for place in random.integers(0, len(data), 1 + k % 4):
         data[place] ^= 1 << int(random.integers(0, 8))
