@@ -330,3 +330,44 @@ def test_a_run_killed_after_its_last_save_says_its_loss(straight, store_path, ti
     again = pretrain(store_path, out, tiny, "ema=0.9")
     assert again["loss"] == card["result"]["loss"]
     assert json.loads((out / "card.json").read_text())["status"] == "complete"
+
+
+def test_with_an_average_the_check_scores_the_weights_that_best_holds(store_path, tiny, tmp_path, monkeypatch):
+    from usfm.pretrain.job import PretrainJob
+
+    checked = {}
+
+    def check(self, model, step):
+        checked.update({name: value.clone() for name, value in model.encoder.state_dict().items()})
+        return {"score": -step}
+
+    monkeypatch.setattr(PretrainJob, "check", check)
+    pretrain(store_path, tmp_path / "run", tiny, "ema=0.9", "steps=2")
+    best = load_file(tmp_path / "run" / "best" / "encoder.safetensors")
+    raw = load_file(tmp_path / "run" / "best" / "model.safetensors")
+    assert all(torch.equal(value, checked[name]) for name, value in best.items())
+    assert any(not torch.equal(value, raw[f"encoder.{name}"]) for name, value in best.items())
+
+
+def test_a_bad_loss_that_is_seen_late_names_its_own_step_and_batch(store_path, tiny, tmp_path, monkeypatch):
+    """As on a GPU, where the losses are looked at now and then: what is kept is the batch that was bad."""
+    from usfm.engine.step import Loop, Training
+
+    advance = Loop.advance
+
+    def late(self, parts, clock):
+        rows.append(parts[0].plan.rows.copy())
+        done = advance(self, parts, clock)
+        if self.step == 3:
+            self.pending[-1] = self.pending[-1] * float("nan")
+        return done
+
+    rows = []
+    monkeypatch.setattr(Loop, "advance", late)
+    monkeypatch.setattr(Training, "log_every", 6)
+    with pytest.raises(WorkError, match="loss of step 2 is not finite"):
+        pretrain(store_path, tmp_path / "run", tiny, "saves=1")
+    kept = torch.load(tmp_path / "run" / "nonfinite" / "batch.pt", weights_only=True)
+    assert len(rows) == 6
+    assert kept["rows"].tolist() == rows[2].tolist()
+    assert "model" not in kept

@@ -45,3 +45,16 @@ def test_what_is_not_the_table_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(RequestError, match="cut short"):
         tables.read(tmp_path / "cut.h5", "usfm-test")
+
+
+def test_writers_of_one_table_at_once_leave_one_whole(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def write(value):
+        tables.write(tmp_path / "t.h5", "thing", {"x": np.full(1000, value)}, {"key": str(value)})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(12)))
+    columns, about = tables.read(tmp_path / "t.h5", "thing")
+    assert set(columns["x"]) == {int(about["key"])}
+    assert [path.name for path in tmp_path.iterdir()] == ["t.h5"]
