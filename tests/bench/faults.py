@@ -270,6 +270,8 @@ def count_commands(options: argparse.Namespace, table: collections.Counter) -> l
             wrong += found
             for problem in found:
                 print("WRONG", f"seed {options.seed}, trial {number}:", problem, flush=True)
+            if number % 20 == 19:
+                print(f"{' and '.join(faults)}: {number + 1} of {many}, {len(wrong)} wrong so far", flush=True)
     return wrong
 
 
