@@ -212,7 +212,7 @@ def test_a_file_of_the_users_in_a_collection_stops_overwrite(tmp_path, place):
     assert (tmp_path / place).read_text() == "x"
 
 
-@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("old", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("at", range(5))
 def test_a_kill_while_names_change_leaves_one_whole_collection(tmp_path, monkeypatch, old, at):
     """Stopped before each call that changes a name; the same command then ends with what it always gives."""
