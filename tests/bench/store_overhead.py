@@ -34,6 +34,17 @@ SAME = ("frame_id", "source", "index", "time_s", "kind", "region_row", "overlay_
         "col_spacing_mm", "crop_row_px", "crop_col_px", "scale")  # fmt: skip
 
 
+def write_column(file: h5py.File, row, values) -> None:
+    """Write one column of the schema in one go."""
+    from usfm.store.part import column
+
+    data = column(row.path, values)
+    if row.dtype == "text":
+        file.create_dataset(row.path, data=data, dtype=h5py.string_dtype())
+    else:
+        file.create_dataset(row.path, data=hdf5.fixed_text(data) if row.dtype == "str" else data)
+
+
 def frames(count: int, size: int) -> np.ndarray:
     """Speckle-like frames that deflate to some 40 %: a few made, the others rolled."""
     rng = np.random.default_rng(0)
@@ -90,10 +101,10 @@ def straight(images: np.ndarray, out: Path, behind: bool = False) -> None:
             for name, value in zip(order, values, strict=True):
                 columns[name].append(value)
         for name, row in FRAMES.items():
-            hdf5.write_column(file, row, row.path, columns[name])
+            write_column(file, row, columns[name])
         for name, row in SOURCES.items():
             value = {"path": "a", "sha256": SHA, "kind": "video", "copy": 0, "metadata": "{}"}.get(name, row.missing)
-            hdf5.write_column(file, row, row.path, [value])
+            write_column(file, row, [value])
     if sink:
         sink.finish()
         return
