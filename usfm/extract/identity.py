@@ -4,12 +4,16 @@ import hashlib
 import hmac
 import os
 import secrets
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from usfm import console
 from usfm.errors import RequestError
+from usfm.extract.names import alike
 
+SHORTEST_KEY = 8  # bytes; shorter ones are guessed in no time
+LARGEST_KEY = 1 << 20
 LENGTH = 16  # hex digits: 64 bits, so that a million patients collide with a chance of 3e-8
 
 
@@ -36,15 +40,19 @@ class Pseudonyms:
         """What tells this key from another without telling the key."""
         return self._name("key")
 
+    def secret(self, value: str) -> str:
+        """Return a digest of a setting that may hold names, as the history keeps it."""
+        return f"key:{self._name('setting', value)}"
+
     def patient(self, value: str) -> str:
-        """Return the pseudonym of a patient, "" for none."""
-        value = value.strip()
+        """Return the pseudonym of a patient, "" for none; names that look the same are the same."""
+        value = alike(value.strip())
         return self._name("patient", value) if value else ""
 
     def exam(self, patient: str, value: str) -> str:
         """Return the pseudonym of an exam; exams are often numbered anew for each patient, so both count."""
-        value = value.strip()
-        return self._name("exam", patient.strip(), value) if value else ""
+        value = alike(value.strip())
+        return self._name("exam", alike(patient.strip()), value) if value else ""
 
     def path(self, relative: str) -> str:
         """Hash a relative path folder by folder: what lay in one folder still does, and the suffix stays.
@@ -54,10 +62,55 @@ class Pseudonyms:
             >>> one.split("/")[0] == two.split("/")[0], one[-4:], "jane" in one
             (True, '.mp4', False)
         """
-        pure = PurePosixPath(relative)
-        parts = [self._name("path", "/".join(pure.parts[: depth + 1])) for depth in range(len(pure.parts))]
-        suffix = pure.suffix.lower()
-        return "/".join(parts) + (suffix if suffix[1:].isalnum() and len(suffix) <= 6 else "")
+        parts = relative.split("/")
+        hashed = [self._name("path", "/".join(parts[: depth + 1])) for depth in range(len(parts))]
+        return "/".join(hashed) + suffix(relative)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """How a run keeps and tells the paths of its sources: plain, or hashed.
+
+    Attributes:
+        names: The pseudonyms that hash them; None where paths are plain.
+
+    Example:
+        >>> Paths(None).told("a/doe.mp4", 1_234_567), Paths(Pseudonyms(b"k")).told("a/doe.mp4", 1_234_567)
+        ('a/doe.mp4', '75aa2bd8deae7b0c.mp4 (1.2 MB)')
+    """
+
+    names: Pseudonyms | None
+
+    @property
+    def hidden(self) -> bool:
+        """Whether they are hashed."""
+        return self.names is not None
+
+    def stored(self, relative: str) -> str:
+        """Return a relative path as the store keeps it."""
+        return self.names.path(relative) if self.names else relative
+
+    def told(self, relative: str, size: int) -> str:
+        """Return a source as a message tells it: its path, or the last hash, the suffix and the size."""
+        return shown(self.stored(relative), size) if self.names else relative
+
+
+def shown(stored: str, size: int) -> str:
+    """Return a hashed path as a message tells it: short, and found in the path map by its hash."""
+    return f"{stored.rsplit('/', 1)[-1]} ({_size(size)})"
+
+
+def suffix(relative: str) -> str:
+    """Return a path's suffix in lower case where it is one; "" where it may be part of a name."""
+    found = PurePosixPath(relative).suffix.lower()
+    return found if found[1:].isascii() and found[1:].isalnum() and len(found) <= 6 else ""
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
 
 
 def key_file() -> Path:
@@ -74,13 +127,13 @@ def load_key(salt: str | None, *, create: bool = True) -> bytes:
         create: Make the user's key file (mode 0600) if there is none, with one warning; False looks only.
 
     Raises:
-        RequestError: If a key file cannot be read or written, or is empty.
+        RequestError: If a key file cannot be read or written, or is empty or too short.
     """
     if salt is not None:
         return _read(Path(salt), "give --salt a file that can be read")
     given = os.environ.get("USFM_SALT", "")
     if given:
-        return given.encode("utf-8", "surrogateescape")
+        return _long_enough(given.encode("utf-8", "surrogateescape"), "USFM_SALT", "set a longer one")
     path = key_file()
     if path.exists() or not create:
         return _read(path, "mend it, or give --salt FILE") if path.exists() else b"not made yet"
@@ -106,9 +159,26 @@ def load_key(salt: str | None, *, create: bool = True) -> bytes:
 
 def _read(path: Path, remedy: str) -> bytes:
     try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise RequestError(f"{path}: cannot read the key of the pseudonyms ({error.strerror}); {remedy}.") from None
+        with open(path, "rb", opener=_opened) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_KEY:
+                raise RequestError(f"{path}: no file that can be a key of pseudonyms; {remedy}.")
+            key = file.read().strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RequestError(f"{path}: cannot read the key of the pseudonyms ({why}); {remedy}.") from None
+    return _long_enough(key, str(path), remedy)
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would hang
+
+
+def _long_enough(key: bytes, where: str, remedy: str) -> bytes:
     if not key:
-        raise RequestError(f"{path}: the key of the pseudonyms is empty; {remedy}.")
+        raise RequestError(f"{where}: the key of the pseudonyms is empty; {remedy}.")
+    if len(key) < SHORTEST_KEY:
+        raise RequestError(
+            f"{where}: the key of the pseudonyms has {len(key)} bytes, and {SHORTEST_KEY} are the least; {remedy}."
+        )
     return key
