@@ -104,7 +104,7 @@ def test_another_key_or_manifest_is_another_request(extract, clinic, tmp_path, m
     table.write_text("path,patient\nanna_1.mp4,Anna\n")
     extract(clinic, manifest=str(table))
     one = Store.open(tmp_path / "out.h5").source_column("patient")[0]
-    monkeypatch.setenv("USFM_SALT", "another")
+    monkeypatch.setenv("USFM_SALT", "another salt")
     with pytest.raises(RequestError, match="--overwrite"):
         extract(clinic, manifest=str(table))
     extract(clinic, manifest=str(table), overwrite=True)

@@ -68,6 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
+        _stand_somewhere()
         if arguments and arguments[0] in COMMANDS and arguments[0] != "info" and not {"-h", "--help"} & {*arguments}:
             shortage.check_limit()
         code = build(only=arguments[0] if arguments else "").main(
@@ -98,6 +99,13 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         console.error(sentence)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stand_somewhere() -> None:
+    try:
+        os.getcwd()
+    except OSError:
+        raise RequestError("the working folder is not there any more; change to one that is (cd).") from None
 
 
 def _system_sentence(error: Exception) -> tuple[str, int]:

@@ -21,10 +21,10 @@ _HARMLESS = frozenset("""age sex gender weight height bmi position orientation g
     ethnicity years yrs kg cm count category split fold""".split())  # fmt: skip
 """Words beside "patient" that describe without naming."""
 _NAME = frozenset("name names".split())
-_THING = frozenset("""class label dataset probe transducer device model scanner machine manufacturer vendor organ anatomy
-    view plane structure preset study series site center centre hospital institution group category split task disease
-    diagnosis finding species collection column variable software protocol region country lesion tumor tumour
-    file image img video clip folder mask""".split())  # fmt: skip
+_THING = frozenset("""class label dataset probe transducer device model scanner machine manufacturer vendor organ
+    anatomy view plane structure preset study series site center centre hospital institution group category split
+    task disease diagnosis finding species collection column variable software protocol region country lesion tumor
+    tumour file image img video clip folder mask""".split())  # fmt: skip
 """Things that have names which name nobody (those of files are judged as paths)."""
 _NAMING = frozenset("""surname forename firstname lastname givenname familyname fullname middlename maidenname nickname
     initials vorname nachname nom prenom nombre apellido apellidos cognome dob birth birthdate birthday birthplace born

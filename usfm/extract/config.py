@@ -23,14 +23,46 @@ class Config:
     manifest: Annotated[
         str | None,
         Knob(
-            "table with a column path and any of patient, exam, split, label, dataset; others are kept as they are",
+            "table with a column path and any of patient, exam, split, label, dataset; others are kept as they are "
+            "where they name nobody",
             panel="Labels",
             metavar="FILE.csv",
             content=False,  # its digest is what counts
         ),
     ] = None
     labels: Annotated[
-        str | None, Knob("take the class from the folder below SRC", choices=("folder",), panel="Labels")
+        str | None,
+        Knob(
+            "take the class from the folder below SRC or from the folder that holds the file; train, val and test "
+            "folders become the split",
+            choices=("folder", "parent"),
+            panel="Labels",
+        ),
+    ] = None
+    label_regex: Annotated[
+        str | None,
+        Knob(
+            "class out of the path, by a named group: '(?P<label>[^/]+)/images'",
+            panel="Labels",
+            metavar="REGEX",
+        ),
+    ] = None
+    keep_column: Annotated[
+        tuple[str, ...],
+        Knob(
+            "keep a column of the manifest as it is though it may identify somebody; may be repeated",
+            panel="Privacy",
+            metavar="NAME",
+        ),
+    ] = ()
+    path_map: Annotated[
+        str | None,
+        Knob(
+            "write there which file each hashed path stands for; keep it private",
+            panel="Privacy",
+            metavar="FILE",
+            content=False,
+        ),
     ] = None
     group: Annotated[
         str | None,
@@ -57,7 +89,7 @@ class Config:
     anonymous_paths: Annotated[
         bool | None,
         Knob(
-            "hash the sources' paths or not (default: hash them with --group)",
+            "hash the sources' paths or not (default: hash them where patients or exams are known)",
             flag="--anonymous-paths/--plain-paths",
             panel="Privacy",
         ),

@@ -6,11 +6,12 @@ import os
 import secrets
 import stat
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from usfm import console
 from usfm.errors import RequestError
 from usfm.extract.names import alike
+from usfm.extract.sources import MEDIA_SUFFIXES, suffix_of
 
 SHORTEST_KEY = 8  # bytes; shorter ones are guessed in no time
 LARGEST_KEY = 1 << 20
@@ -76,7 +77,7 @@ class Paths:
 
     Example:
         >>> Paths(None).told("a/doe.mp4", 1_234_567), Paths(Pseudonyms(b"k")).told("a/doe.mp4", 1_234_567)
-        ('a/doe.mp4', '75aa2bd8deae7b0c.mp4 (1.2 MB)')
+        ('a/doe.mp4', '3580cbc9deaad7a5.mp4 (1.2 MB)')
     """
 
     names: Pseudonyms | None
@@ -101,9 +102,9 @@ def shown(stored: str, size: int) -> str:
 
 
 def suffix(relative: str) -> str:
-    """Return a path's suffix in lower case where it is one; "" where it may be part of a name."""
-    found = PurePosixPath(relative).suffix.lower()
-    return found if found[1:].isascii() and found[1:].isalnum() and len(found) <= 6 else ""
+    """Return a path's suffix in lower case where it is one of media; "" where it may be part of a name."""
+    found = suffix_of(relative)
+    return found if found in MEDIA_SUFFIXES else ""
 
 
 def _size(count: int) -> str:

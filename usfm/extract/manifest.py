@@ -214,9 +214,7 @@ def _rows(file: str, lines, names: list[str], head: _Head):
         values = [alike(cell.strip()) for cell in cells[: len(names)]]
         unnamed = next((place for place, name in enumerate(names) if not name and values[place]), None)
         if unnamed is not None:
-            raise RequestError(
-                f"{file}: line {line} has a value in column {unnamed + 1}, which has no name; name it in the first line."
-            )
+            raise RequestError(f"{file}: line {line} has a value in column {unnamed + 1}, which has no name; name it.")
         row = {name: values[place] for place, name in head.kept.items()}
         row |= {known: _known(known, values[place]) for place, known in head.known.items()}
         if row.get("split", "").lower() not in SPLITS and row.get("split"):
@@ -235,7 +233,9 @@ def _tells(name: str, place: int, rows: Sequence[tuple], keep: Sequence[str]) ->
     """Whether a column says what is hidden elsewhere."""
     if name in keep:
         return False
-    return columns.shows_path(name) or columns.repeats([values[place] for _, _, values in rows], [r for _, r, _ in rows])
+    return columns.shows_path(name) or columns.repeats(
+        [values[place] for _, _, values in rows], [r for _, r, _ in rows]
+    )
 
 
 def _report(file: str, head: _Head, kept: dict[int, str]) -> None:
@@ -243,8 +243,8 @@ def _report(file: str, head: _Head, kept: dict[int, str]) -> None:
         several = len(head.left) > 1
         shown = ", ".join(f"'{name}'" for name in head.left)
         console.warn(
-            f"{file}: the column{'s' if several else ''} {shown} may identify somebody and {'are' if several else 'is'} "
-            f"left out; keep one as it is with --keep-column {head.left[0]}."
+            f"{file}: the column{'s' if several else ''} {shown} may identify somebody and "
+            f"{'are' if several else 'is'} left out; keep one as it is with --keep-column {head.left[0]}."
         )
     for name in kept.values():
         near = did_you_mean(name.lower(), [one for one in columns.KNOWN if one not in columns.PEOPLE])

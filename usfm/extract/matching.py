@@ -52,7 +52,9 @@ class Finder:
                 for table, key in zip(tables, (source.relative, source.below, text_of(source.path)), strict=True):
                     table.setdefault(form(key), []).append(source)
             self._tables[form] = tables
-        for table, key in zip(self._tables[form], (path, path, os.path.normpath(os.path.join(here, path))), strict=True):
+        for table, key in zip(
+            self._tables[form], (path, path, os.path.normpath(os.path.join(here, path))), strict=True
+        ):
             if form(key) in table:
                 return table[form(key)]
         return self._ends_of(form).get(form(path), [])
@@ -125,8 +127,8 @@ def _refuse_swallowed(manifest: Manifest, finder: Finder, here: str, line: int, 
             for cell in next(csv.reader([inner], delimiter=manifest.delimiter), []):
                 if cell.strip() and finder.find(cell.strip().strip('"'), here):
                     raise RequestError(
-                        f"{manifest.file}: line {line}: a quoted cell goes on to line {line + number}, which looks like "
-                        "a row of its own; close the quote."
+                        f"{manifest.file}: line {line}: a quoted cell goes on to line {line + number}, which looks "
+                        "like a row of its own; close the quote."
                     )
 
 

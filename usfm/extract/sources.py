@@ -20,6 +20,13 @@ MEDIA_SUFFIXES = frozenset(
 )
 """A file with such a suffix claims to be media: if its bytes are not, that is reported and not passed over."""
 
+OTHER_SUFFIXES = MEDIA_SUFFIXES | frozenset(
+    ".txt .md .csv .tsv .json .jsonl .xml .yaml .yml .toml .ini .log .pdf .doc .docx .xls .xlsx .ods .ppt .pptx .html"
+    " .htm .py .m .mat .r .sh .ipynb .npy .npz .pkl .pt .pth .h5 .hdf5 .zip .tar .gz .7z .rar .db .sqlite .exe .dll"
+    " .ico .svg .psd .heic .heif .avif .jp2 .ds_store .bak .tmp .raw .bin .dat .mp3 .wav .srt .vtt".split()
+)
+"""Suffixes that are told by name where files are passed over; any other may be part of a name."""
+
 NO_READER = {
     "DICOM": lambda head, suffix: head[128:132] == b"DICM" or suffix in (".dcm", ".dicom", ".ima"),
     "NIfTI": lambda head, suffix: suffix in (".nii", ".nii.gz") and bool(head),
@@ -110,19 +117,14 @@ def suffix_of(path: str) -> str:
 
 
 def kind_of_other(path: str) -> str:
-    """Return what to count a file by that was passed over: its suffix, where that is one and no part of a name.
+    """Return what to count a file by that was passed over: its suffix where that is a usual one and no part of a name.
 
     Example:
-        >>> kind_of_other("a/notes.TXT"), kind_of_other("LICENSE"), kind_of_other("scan.Jane Doe 1970")
+        >>> kind_of_other("a/notes.TXT"), kind_of_other("LICENSE"), kind_of_other("scan.Jane")
         ('.txt', 'without suffix', 'other')
     """
     suffix = suffix_of(path)
-    return (suffix if _plain_suffix(suffix) else "other") if suffix else "without suffix"
-
-
-def _plain_suffix(suffix: str) -> bool:
-    letters = suffix[1:].replace(".", "")
-    return len(suffix) <= 7 and letters.isascii() and letters.isalnum() and not letters.isdigit()
+    return (suffix if suffix in OTHER_SUFFIXES else "other") if suffix else "without suffix"
 
 
 def _fronts(found: Sequence[File]) -> dict[tuple[str, str], str]:

@@ -15,6 +15,14 @@ class Config:
         Knob("write a contact sheet of some frames there, their region outlined", metavar="PNG", content=False),
     ] = None
     sheet_frames: Annotated[int, Knob("frames on the sheet", low=1, high=400, content=False)] = 40
+    path_map: Annotated[
+        str | None,
+        Knob(
+            "name the files behind hashed paths, from the map that extract --path-map wrote",
+            metavar="FILE",
+            content=False,
+        ),
+    ] = None
     verify: Annotated[
         bool, Knob("read everything: digests, row counts, references between tables", content=False, flag="--verify")
     ] = False

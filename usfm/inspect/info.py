@@ -12,6 +12,7 @@ from usfm.config import Request
 from usfm.errors import GateError, RequestError
 from usfm.inspect import describe
 from usfm.inspect.config import Config
+from usfm.store import path_map
 from usfm.store.reader import Store, expanded
 from usfm.store.verify import Verdict, verify
 from usfm.store.whole import place, whole_file
@@ -52,6 +53,8 @@ def run(config: Config, request: Request) -> dict:
     if len(stores) == len(summary["stores"]) == 1:
         found = summary["stores"][0]
         summary |= {"sources": found["sources"], "frames_out": found["frames"]}
+    if config.path_map is not None:
+        summary["paths"] = _named([path for path in stores if _described(path, config.verify)], config.path_map)
     if config.verify:
         summary |= _verify(stores, request.workers)
     if config.sheet is not None:
@@ -69,6 +72,21 @@ def _described(path: str, verifying: bool) -> dict | None:
         if not verifying:
             raise
         return None
+
+
+def _named(stores: list[str], file: str) -> dict[str, str]:
+    """Say which file each path of the stores stands for, those of rejected sources too."""
+    known = path_map.read(file)
+    opened = [Store.open(path) for path in stores]
+    names = [str(name) for store in opened for name in (*store.source_column("path"), *store.rejected()["source"])]
+    found = {name: known[name]["path"] for name in dict.fromkeys(names) if name in known}
+    if names and not found:
+        raise RequestError(f"{file}: knows none of the sources of {', '.join(stores)}; give the map of their extract.")
+    missing = len(set(names) - set(found))
+    console.text("\n".join(["files", *(f"  {name}\n    {path}" for name, path in found.items())]))
+    if missing:
+        console.warn(f"{file}: {missing} sources are not in this map.")
+    return found
 
 
 def _describe_run(path: str) -> dict:

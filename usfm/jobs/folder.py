@@ -52,7 +52,7 @@ class PartsFolder:
             RequestError: held by another run, made by another command, or no permission.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._make()
             self._take_lock()
         except PermissionError:
             raise RequestError(f"{self.path.parent}: no permission to write there; choose another --out.") from None
@@ -76,13 +76,17 @@ class PartsFolder:
                 left.unlink(missing_ok=True)
         if found is None:
             self._empty()
-            write_json(self.path / KEY, key, indent=None)
+            write_json(self.path / KEY, key, indent=None, mode=0o600)
         return found is not None
+
+    def _make(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, exist_ok=True)  # parts hold frames, and what a step learnt about them
 
     def _take_lock(self) -> None:
         path = self.path / LOCK
         while True:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -97,7 +101,7 @@ class PartsFolder:
                 same = os.stat(path).st_ino == os.fstat(fd).st_ino
             except FileNotFoundError:  # a run that ended took its folder away just now
                 same = False
-                self.path.mkdir(parents=True, exist_ok=True)
+                self._make()
             if same:
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)

@@ -89,7 +89,7 @@ class Writer:
     def __init__(self, path: Path, about: Path):
         self._about = about
         with telling(about):
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._held, self._sum = bytearray(), Checksum()
         self._behind = SyncBehind(self._fd)
 

@@ -64,7 +64,8 @@ def command_line(step: dict, out: str = "") -> str:
             words += [word for one in value for word in (f"--{flag}", _quoted(one))]
         elif value is not None and value != "":
             file = str(value).startswith(("sha256:", "key:"))  # a digest stands for a file that the user has
-            words += [f"--{flag}", "FILE" if file else _quoted(value)]
+            stands = "REGEX" if name in ("group", "label_regex") else "FILE"
+            words += [f"--{flag}", stands if file else _quoted(value)]
     if step.get("seed"):
         words += ["--seed", str(step["seed"])]
     return " ".join(words + (["--out", _quoted(out), "--overwrite"] if out else []))

@@ -78,10 +78,14 @@ def _has_folder() -> bool:
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path, mode: int = 0o666) -> Iterator[Path]:
     """Write a file under a private name beside its own, and give it its own in one step when everything went well.
 
     The name ends as the file's does. After an error nothing is left, and an older file stays as it was.
+
+    Args:
+        path: of the file.
+        mode: who may do what with it, as far as the user's umask allows.
 
     Raises:
         IsADirectoryError: a folder has the name.
@@ -92,7 +96,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     named = private(path)
     temporary = named.with_name(named.name + path.suffix) if re.fullmatch(r"\.\w{1,12}", path.suffix) else named
     sweep(path)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         hold(fd)
         mode = stat.S_IMODE(os.fstat(fd).st_mode)  # what the user's umask makes of it
@@ -131,15 +135,15 @@ def sweep(path: Path) -> None:
             os.close(fd)
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, mode: int = 0o666) -> None:
     """Write a text file whole or not at all."""
-    with whole_file(path) as temporary:
+    with whole_file(path, mode) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, value: object, indent: int | None = 2) -> None:
+def write_json(path: str | Path, value: object, indent: int | None = 2, mode: int = 0o666) -> None:
     """Write a JSON file whole or not at all; what is no finite number becomes null."""
-    write_text(path, json_text(value, indent=indent) + "\n")
+    write_text(path, json_text(value, indent=indent) + "\n", mode)
 
 
 def exchange(a: Path, b: Path) -> bool:

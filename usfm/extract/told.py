@@ -1,0 +1,150 @@
+"""What extract tells a person: files and frames summed apart, and which sources something is wrong with."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from usfm import console
+from usfm.extract.identity import Paths
+from usfm.extract.labels import Facts
+from usfm.extract.names import text_of
+from usfm.extract.sampling import Sampling
+from usfm.extract.scan import Scan
+from usfm.extract.sources import Found, Source
+from usfm.store.reader import Store
+
+SHOWN = 3
+"""Names in a warning."""
+
+
+def several(sources: Sequence[Source], paths: Paths) -> str:
+    """Return what to call the sources of one part."""
+    more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    return paths.told(sources[0].relative, sources[0].size) + more
+
+
+def passed(found: Found) -> None:
+    """Say what was passed over."""
+    if found.skipped:
+        kinds = listed(found.passed)
+        console.say(f"extract: {counted(found.skipped, 'other file')} passed over ({kinds}).")
+
+
+def listed(counts: Mapping[str, int], most: int = 8) -> str:
+    """Return counts as words.
+
+    Example:
+        >>> listed({".txt": 2, "other": 1})
+        '2 .txt, 1 other'
+    """
+    shown = [f"{count:,} {name}" for name, count in list(counts.items())[:most]]
+    rest = sum(list(counts.values())[most:])
+    return ", ".join(shown) + (f", {rest:,} more" if rest else "")
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number and what it counts.
+
+    Example:
+        >>> counted(1, "file"), counted(1200, "class")
+        ('1 file', '1,200 classes')
+    """
+    plural = word + ("es" if word.endswith("s") else "s")
+    return f"{number:,} {word if number == 1 else plural}"
+
+
+def identical(found: Found, scans: Sequence[Scan], facts: Mapping[str, Facts], paths: Paths) -> dict:
+    """Count sources of the same bytes, and name those that carry different labels."""
+    same: dict[str, list[Source]] = {}
+    for source, one in zip(found.sources, scans, strict=True):
+        if one.sha256:
+            same.setdefault(one.sha256, []).append(source)
+    repeats = [each for each in same.values() if len(each) > 1]
+    conflicts = [each for each in repeats if len({facts[one.relative].label for one in each} - {""}) > 1]
+    if conflicts:
+        sets = [", ".join(paths.told(one.relative, one.size) for one in each[:SHOWN]) for each in conflicts[:SHOWN]]
+        more = "; and more" if len(conflicts) > SHOWN else ""
+        many = f"{len(conflicts)} sets" if len(conflicts) > 1 else "1 set"
+        console.warn(
+            f"{many} of byte-identical sources carry different labels: {'; '.join(sets)}{more}; correct the labels."
+        )
+    return {"identical": sum(len(each) - 1 for each in repeats), "label_conflicts": len(conflicts)}
+
+
+def outcome(summary: dict, found: Found, paths: Paths) -> dict:
+    """Say what came of the files; returns ``files``, ``files_read``, ``files_rejected`` and ``reasons``."""
+    store = Store.open(summary["out"])
+    table = store.rejected()
+    names = set(store.source_column("path"))
+    rows = zip(table["source"], table["frame_id"], table["reason"], table["detail"], strict=True)
+    broken = [(source, reason, detail) for source, frame, reason, detail in rows if not frame]
+    reasons = Counter(reason for _, reason, _ in broken)
+    whole = Counter(reason for source, reason, _ in broken if source not in names)
+    read = sum(paths.stored(source.relative) in names for source in found.sources)
+    total = len(found.sources)
+    in_part = len({source for source, _, _ in broken if source in names})
+    words = f"{counted(total, 'file')}: {read:,} read"
+    words += f" ({in_part:,} of them in part)" if in_part else ""
+    if total > read:
+        kinds = Counter()
+        for reason, count in whole.items():
+            kinds[reason.removeprefix("no reader for ").removesuffix(" yet")] += count
+        words += f", {total - read:,} rejected ({listed(dict(kinds.most_common()))})"
+    people, classes = len(set(store.source_column("patient")) - {""}), len(store.class_names)
+    known = [counted(store.num_sources, "source")]
+    known += [counted(people, "patient")] if people else []
+    known += [counted(classes, "class")] if classes else []
+    console.say(f"extract: {words}; {', '.join(known)}.")
+    if broken:
+        words = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+        console.warn(f"{len(broken)} sources were rejected, in whole or from some time on: {words}; -v names them.")
+    size = {paths.stored(source.relative): source for source in found.sources}
+    for source, reason, detail in broken:
+        one = size.get(source)
+        console.detail(f"{paths.told(one.relative, one.size) if one else source}: {reason}; {detail}")
+    return {
+        "reasons": dict(reasons.most_common()),
+        "files": total,
+        "files_read": read,
+        "files_rejected": total - read,
+        "patients": people,
+        "classes": classes,
+    }
+
+
+def mapped(found: Found, paths: Paths) -> dict[str, dict]:
+    """Return the entries of a path map."""
+    return {
+        paths.stored(source.relative): {"path": text_of(source.path), "size": source.size} for source in found.sources
+    }
+
+
+def dry_run(found: Found, facts: Mapping[str, Facts], sampling: Sampling, out: Path) -> dict:
+    """Say what would be done; returns the summary of a dry run."""
+    kinds = Counter(source.kind or "rejected" for source in found.sources)
+    size = sum(source.size for source in found.sources)
+    console.say(
+        f"would read {len(found.sources):,} sources ({', '.join(f'{n:,} {kind}' for kind, n in sorted(kinds.items()))};"
+        f" {size / 1e6:,.1f} MB), pass over {found.skipped:,} other files, and write {out}."
+    )
+    rate = "every frame" if sampling.fps is None else f"{float(sampling.fps):g} frames/s"
+    rate = rate if sampling.every == 1 else f"every {sampling.every}th frame"
+    console.say(f"would take {rate} of videos and each still once; touches nothing.")
+    classes = Counter(one.label or "(none)" for one in facts.values())
+    if set(classes) != {"(none)"}:
+        console.table("sources by class", ["class", "sources"], sorted(classes.items()))
+    return {
+        "command": "extract",
+        "dry_run": True,
+        "out": str(out),
+        "frames_in": None,
+        "frames_out": None,
+        "dropped": None,
+        "rejected": None,
+        "sources": len(found.sources),
+        "seconds": None,
+        "frames_per_s": None,
+        "bytes_in": size,
+        "skipped": found.skipped,
+        "kinds": dict(kinds),
+    }
