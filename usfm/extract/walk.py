@@ -75,10 +75,47 @@ def _expanded(inputs: Sequence[str]) -> list[str]:
 
 
 def _globbed(pattern: str) -> list[str]:
+    """Expand a glob; ``**`` enters each folder once, where Python's own follows links in circles without end."""
+    parts = pattern.split("/")
     try:
-        return glob.glob(pattern, recursive=True)
+        if "**" not in parts:
+            return glob.glob(pattern)
+        place = parts.index("**")
+        before = "/".join(parts[:place]) or ("/" if place else ".")
+        tops = [one for one in (glob.glob(before) if glob.has_magic(before) else [before]) if os.path.isdir(one)]
+        rest = "/".join(parts[place + 1 :])
+        if not rest:
+            return tops
+        folders = [folder for top in tops for folder in _folders(top)]
+        return list(dict.fromkeys(one for each in folders for one in _globbed(f"{glob.escape(each)}/{rest}")))
     except (OSError, ValueError):  # a name too long for the system, or one with NUL
         return []
+
+
+def _folders(top: str) -> list[str]:
+    """List a folder and all below it that are not hidden, each once, those that nothing but a link reaches last."""
+    found, seen = [], set()
+    waiting, linked = [top], []
+    while waiting or linked:
+        folder = waiting.pop() if waiting else linked.pop(0)
+        identity = _identity(folder)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        found.append(folder)
+        try:
+            with os.scandir(folder) as entries:
+                inside = sorted((entry for entry in entries if not _hidden(entry)), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in inside:
+            if _is_folder(entry):
+                (linked if entry.is_symlink() else waiting).append(entry.path)
+    return found
+
+
+def _hidden(entry: os.DirEntry) -> bool:
+    return entry.name.startswith(".") or entry.name == "__MACOSX"
 
 
 def _identity(folder: str) -> object:
@@ -111,7 +148,7 @@ def _below(root: str, private: bool) -> list[tuple[tuple, File]]:
             listed.append(((folder,), File(folder, root, below, True, TOO_LONG)))
             continue
         for entry in inside:
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
+            if _hidden(entry):
                 continue
             if _is_folder(entry):
                 (linked if entry.is_symlink() else waiting).append(entry.path)
