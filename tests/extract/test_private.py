@@ -195,3 +195,35 @@ def test_a_short_key_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("USFM_SALT", "salt")
     with pytest.raises(RequestError, match="USFM_SALT"):
         load_key(None)
+
+
+@pytest.mark.slow
+def test_nothing_planted_is_anywhere_from_extract_to_eval(tmp_path, capfd):
+    call(capfd, "simulate", "--clips", "6", "--stills", "0", "--seconds", "1", "--patients", "6", "--size", "160",
+         "--out", tmp_path / "sim", "--workers", "1")  # fmt: skip
+    clips = sorted(path for path in (tmp_path / "sim").rglob("*") if path.is_file())
+    folder = tmp_path / "ward" / "Mueller^Zwetschge_19700102"
+    folder.mkdir(parents=True)
+    rows = ["path,label,subject_id,dob"]
+    for number, clip in enumerate(clips):
+        name = f"KX77421_{number}{clip.suffix}"
+        clip.rename(folder / name)
+        rows.append(f"{name},{'ab'[number % 2]},KX77421-{number},1970-01-02")
+    (tmp_path / "meta.csv").write_text("\n".join(rows) + "\n")
+    made = tmp_path / "made"
+    made.mkdir()
+    raw, clean, few, fixed, run = (made / name for name in ("s.h5", "c.h5", "d.h5", "e.h5", "run"))
+    common = "-v", "--workers", "1"
+    for words in (
+        ("extract", tmp_path / "ward", "--manifest", tmp_path / "meta.csv", "--out", raw, *common),
+        ("clean", "--in", raw, "--text", "none", "--out", clean, "--report", made / "rc", *common),
+        ("dedup", "--in", clean, "--out", few, "--report", made / "rd", *common),
+        ("sector", "--in", few, "--size", "64", "--out", fixed, "--report", made / "rs", *common),
+        ("embed", "--in", fixed, "--encoder", "random", "--out", made / "f.h5", "-v"),
+        ("finetune", "classify", "--in", fixed, "--encoder", "random", "--folds", "2", "--out", run, "-v"),
+        ("eval", run, "--out", made / "report", "-v"),
+        ("info", fixed, run, "--sheet", made / "sheet.png"),
+    ):
+        said = call(capfd, *words)
+        assert not told((said.out + said.err).replace(str(tmp_path), "").encode()), said.err
+    assert not leaks(made)

@@ -219,12 +219,25 @@ def difference(found: Mapping, wanted: Mapping) -> str:
     if found.get("command") == wanted.get("command"):
         old, new = found.get("options", {}), wanted.get("options", {})
         words += [
-            f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
+            _changed(name, old.get(name), new.get(name))
             for name in sorted({*old, *new})
             if old.get(name) != new.get(name)
         ]
     words += _raw_difference(found.get("raw", {}), wanted.get("raw", {}))
     return "; ".join(words[:4]) + ("; and more" if len(words) > 4 else "")
+
+
+def _changed(name: str, was: object, now: object) -> str:
+    """Say how a setting differs; a digest stands for a file, a key or a pattern and means nothing to a person.
+
+    Examples:
+        >>> _changed("manifest", "sha256:00", "sha256:ff"), _changed("salt", None, "key:00"), _changed("fps", "3", "5")
+        ('manifest is another one', 'salt is given now', "fps was '3' and is now '5'")
+    """
+    hidden = [str(one).startswith(("sha256:", "key:")) for one in (was, now)]
+    if not any(hidden):
+        return f"{name} was {was!r} and is now {now!r}"
+    return f"{name} is another one" if all(hidden) else f"{name} is {'given' if hidden[1] else 'not given'} now"
 
 
 def _raw_difference(old: Mapping, new: Mapping) -> list[str]:
