@@ -127,3 +127,35 @@ def test_help_and_room_say_the_same_sentence(name):
     command = importlib.import_module(f"usfm.cli.{front.MODULES.get(name, name)}").COMMAND
     room = importlib.import_module(command.config.__module__.removesuffix(".config"))
     assert command.sentence.lower() in room.__doc__.lower()
+
+
+def test_a_result_whose_name_is_no_utf8_is_printed_as_it_is(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    from PIL import Image
+
+    (tmp_path / "in").mkdir()
+    Image.new("L", (8, 8), 9).save(tmp_path / "in" / "1.png")
+    words = [b"-m", b"usfm", b"extract", b"in", b"--out", b"M\xfcller.h5", b"--workers", b"1", b"-q"]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=strict, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"M\xfcller.h5\n", b"")
+
+
+def test_a_working_folder_that_is_gone_is_one_sentence(tmp_path, capfd, monkeypatch):
+    import os
+
+    from usfm.cli.main import main
+
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    os.rmdir(tmp_path / "gone")
+    try:
+        with pytest.raises(SystemExit) as end:
+            main(["extract", "clips", "--out", "raw.h5"])
+    finally:
+        os.chdir(tmp_path)
+    assert end.value.code == 2
+    assert "working folder" in capfd.readouterr().err
