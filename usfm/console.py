@@ -1,11 +1,14 @@
-"""The only place that prints: results on stdout; progress, tables and messages on stderr."""
+"""The only place that prints: results on stdout; progress, tables and messages on stderr; a terminal runs none."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TextIO
 
+from usfm import escape
 from usfm.provenance import json_text
 
 PLAIN_INTERVAL_S = 10.0  # a log file wants a line now and then, not a bar
@@ -39,10 +42,15 @@ def _rich():
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def _put(stream: TextIO, text: str) -> None:
+    """Print text that is escaped already, in what characters the stream has."""
+    print(escape.encodable(text, getattr(stream, "encoding", None)), file=stream, flush=True)
+
+
 def say(text: str) -> None:
-    """Say a sentence on stderr, unless quiet."""
+    """Say a sentence on stderr, unless quiet; a line end in it is written out."""
     if not _state.quiet:
-        print(text, file=sys.stderr, flush=True)
+        _put(sys.stderr, escape.line(text))
 
 
 def detail(text: str) -> None:
@@ -57,24 +65,39 @@ def warn(text: str) -> None:
         return
     _state.warnings.append(text)
     if _terminal():
-        from rich.markup import escape
+        from rich.text import Text  # no markup: what stands in brackets in a name is no style
 
-        _rich().print(f"[yellow]warning:[/yellow] {escape(text)}")
+        _rich().print(Text.assemble(("warning:", "yellow"), " ", _bare(text)))
     else:
-        print(f"warning: {text}", file=sys.stderr, flush=True)
+        _put(sys.stderr, f"warning: {escape.line(text)}")
 
 
 def error(text: str) -> None:
     """Say why a command ends: one sentence, never hidden."""
-    print(f"usfm: {text}", file=sys.stderr, flush=True)
+    _put(sys.stderr, f"usfm: {escape.line(text)}")
+
+
+def _bare(text: object) -> str:
+    """One line for rich on stderr."""
+    return escape.encodable(escape.line(text), getattr(sys.stderr, "encoding", None))
 
 
 def result(summary: dict) -> None:
     """Put the result on stdout: the path written (none after a dry run), or the whole summary with ``--json``."""
     if _state.as_json:
-        print(json_text(summary, default=_plain), flush=True)
+        _put(sys.stdout, json_text(summary, default=_plain))
     elif summary.get("out") and not summary.get("dry_run"):
-        print(summary["out"], flush=True)
+        _put_path(str(summary["out"]))
+
+
+def _put_path(path: str) -> None:
+    """Print a path: to a program as the bytes that it is, to a person as text."""
+    if sys.stdout.isatty() or (raw := getattr(sys.stdout, "buffer", None)) is None:
+        _put(sys.stdout, escape.line(path))
+        return
+    sys.stdout.flush()
+    raw.write(os.fsencode(path) + b"\n")
+    raw.flush()
 
 
 def _plain(value: object) -> object:
@@ -82,9 +105,14 @@ def _plain(value: object) -> object:
 
 
 def text(lines: str) -> None:
-    """Put text that *is* the result on stdout (``info``); with ``--json`` the summary takes its place."""
+    """Put text that *is* the result on stdout (``info``); with ``--json`` the summary takes its place.
+
+    Args:
+        lines: One or more lines; a name in them that comes from outside has been through `escape.line`, or it could
+            look like lines of ours.
+    """
     if not _state.as_json:
-        print(lines, flush=True)
+        _put(sys.stdout, escape.shown(lines))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -93,19 +121,20 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         return
     if _terminal():
         from rich.table import Table
+        from rich.text import Text
 
-        drawn = Table(title=title, title_justify="left")
+        drawn = Table(title=Text(_bare(title)), title_justify="left")
         for place, column in enumerate(columns):
-            drawn.add_column(column, justify="left" if place == 0 else "right")
+            drawn.add_column(Text(_bare(column)), justify="left" if place == 0 else "right")
         for row in rows:
-            drawn.add_row(*(str(cell) for cell in row))
+            drawn.add_row(*(Text(_bare(cell)) for cell in row))
         _rich().print(drawn)
     else:
-        say(format_table(title, columns, rows))
+        _put(sys.stderr, format_table(title, columns, rows))
 
 
 def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay a table out as plain text.
+    """Lay a table out as plain text; no cell can break its line.
 
     Example:
         >>> print(format_table("", ["split", "frames"], [["train", 90], ["test", 10]]))
@@ -113,7 +142,7 @@ def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obj
         train      90
         test       10
     """
-    cells = [[str(cell) for cell in row] for row in [columns, *rows]]
+    cells = [[escape.line(cell) for cell in row] for row in [columns, *rows]]
     widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
     lines = [
         "  ".join(
@@ -122,7 +151,7 @@ def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obj
         ).rstrip()
         for row in cells
     ]
-    return "\n".join(([title] if title else []) + lines)
+    return "\n".join(([escape.line(title)] if title else []) + lines)
 
 
 class Progress:
@@ -138,7 +167,7 @@ class Progress:
         """Count ``n`` more done."""
         self.done += n
         if self._bar is not None:
-            self._bar.update(self._task, advance=n, note=note, rate=self._rate())
+            self._bar.update(self._task, advance=n, note=_bare(note), rate=self._rate())
         elif not _state.quiet and time.monotonic() - self._shown >= PLAIN_INTERVAL_S:
             self._shown = time.monotonic()
             say(self._line(note))
@@ -174,13 +203,13 @@ def progress(description: str, total: float | None = None, unit: str = "frames")
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Bar(*columns, console=_rich(), transient=True) as bar:
-        yield Progress(description, total, unit, bar, bar.add_task(description, total=total, note="", rate=""))
+        yield Progress(description, total, unit, bar, bar.add_task(_bare(description), total=total, note="", rate=""))

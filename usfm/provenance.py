@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from usfm import __version__
+from usfm import __version__, escape
 
 LIBRARIES = ("numpy", "h5py", "opencv-python-headless", "scikit-image", "av", "torch", "timm", "rapidocr")
 
@@ -83,7 +83,7 @@ def file_sha256(path: str | Path) -> str:
 
 
 def json_text(value: object, *, indent: int | None = None, default: Callable[[object], object] = str) -> str:
-    """Write a value as JSON that every reader takes: what is no finite number becomes null.
+    """Write a value as JSON that every reader takes: what is no finite number becomes null, and no UTF-8 is written out.
 
     Args:
         value: anything that JSON can hold.
@@ -94,17 +94,20 @@ def json_text(value: object, *, indent: int | None = None, default: Callable[[ob
         >>> json_text({"loss": float("nan"), "rates": (1.5, float("inf"))})
         '{"loss": null, "rates": [1.5, null]}'
     """
-    return json.dumps(_finite(value, default), indent=indent, default=default, allow_nan=False)
+    text = json.dumps(_finite(value, default), indent=indent, default=default, allow_nan=False)
+    return text.replace("\x7f", "\\u007f")  # the one control character that json leaves as it is
 
 
 def _finite(value: object, default: Callable[[object], object]) -> object:
     if isinstance(value, dict):
-        return {key: _finite(one, default) for key, one in value.items()}
+        return {_finite(key, default) if isinstance(key, str) else key: _finite(one, default)
+                for key, one in value.items()}  # fmt: skip
     if isinstance(value, (list, tuple)):
         return [_finite(one, default) for one in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, (str, int)):
+    if isinstance(value, str):
+        return escape.json_safe(value)
+    if value is None or isinstance(value, int):
         return value
-    made = default(value)
-    return made if isinstance(made, str) else _finite(made, default)
+    return _finite(default(value), default)

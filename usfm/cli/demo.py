@@ -50,14 +50,16 @@ def _run(config: Config, request: Request) -> dict:
     if request.seed:
         lines = [line if line.startswith("usfm info") else f"{line} --seed {request.seed}" for line in lines]
     if request.dry_run:
-        console.say("\n".join(f"$ {line}" for line in [f"mkdir -p {folder} && cd {folder}", KEY, *lines]))
+        for line in (f"mkdir -p {folder} && cd {folder}", KEY, *lines):
+            console.say(f"$ {line}")
         return {"command": "demo", "out": None, "dry_run": True}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"{folder}: cannot make this folder ({error.strerror}); choose another --out.") from None
     started = time.monotonic()
-    console.say(f"$ mkdir -p {folder} && cd {folder}\n$ {KEY}")
+    console.say(f"$ mkdir -p {folder} && cd {folder}")
+    console.say(f"$ {KEY}")
     name, value = KEY.removeprefix("export ").split("=")
     for line in lines:
         console.say(f"$ {line}")

@@ -1,7 +1,6 @@
 """``usfm``: the table of commands, and how an error becomes one sentence and an exit code."""
 
 import errno
-import io
 import os
 import sys
 from importlib import import_module
@@ -68,8 +67,6 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that the contract gives (0, 1, 2, 3, 130)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="surrogateescape")  # a path may hold bytes that are no UTF-8
     try:
         _stand_somewhere()
         if arguments and arguments[0] in COMMANDS and arguments[0] != "info" and not {"-h", "--help"} & {*arguments}:

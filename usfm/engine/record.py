@@ -1,6 +1,5 @@
 """A run directory while it is written: its card, its lock, its metrics, and what makes two runs the same."""
 
-import csv
 import json
 import math
 import os
@@ -10,7 +9,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
-from usfm import console
+from usfm import console, escape
 from usfm.config import to_toml
 from usfm.errors import Interrupted, RequestError
 from usfm.jobs.outputs import refuse_strangers
@@ -266,10 +265,9 @@ class RunDirectory:
     def _write_table(self) -> None:
         rows = self.metrics()
         columns = list(dict.fromkeys(key for row in rows for key in row))
-        with whole_file(self.path / "metrics.csv") as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        table = self.path / "metrics.csv"
+        with whole_file(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            escape.write_csv(file, columns, rows)
 
 
 def _step_of(line: str) -> int:

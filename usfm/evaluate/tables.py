@@ -1,9 +1,9 @@
 """The table of runs as CSV, Markdown and LaTeX."""
 
-import csv
 import io
 from collections.abc import Sequence
 
+from usfm import escape
 from usfm.evaluate.bootstrap import MEASURES, PER_CLASS
 
 TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "auroc": "AUROC"}
@@ -56,11 +56,10 @@ def rows(runs: Sequence[dict]) -> list[list[str]]:
 
 def to_csv(report: dict) -> str:
     """Long form, for other programs: one line a run, class and measure ("" = over all classes)."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["run", "aggregate", "class", "measure", "value", "low", "high", "cases", "patients", "majority",
-                     "difference", "difference_low", "difference_high", "encoder", "encoder_step",
-                     "encoder_status"])  # fmt: skip
+    heads = ["run", "aggregate", "class", "measure", "value", "low", "high", "cases", "patients", "majority",
+             "difference", "difference_low", "difference_high", "encoder", "encoder_step",
+             "encoder_status"]  # fmt: skip
+    lines: list[list] = []
     for run in report["runs"]:
         trained = run["about"].get("pretraining") or {}
         encoder = [(run["about"].get("encoder") or {}).get("name", ""), trained.get("step"), trained.get("status", "")]
@@ -68,13 +67,15 @@ def to_csv(report: dict) -> str:
         for name in MEASURES:
             e = run["metrics"][name]
             m = e["majority"]
-            writer.writerow([*head, "", name, e["value"], e["low"], e["high"], run["n"]["cases"], run["n"]["patients"],
-                             m["value"], m["difference"], m["low"], m["high"], *encoder])  # fmt: skip
+            lines.append([*head, "", name, e["value"], e["low"], e["high"], run["n"]["cases"], run["n"]["patients"],
+                          m["value"], m["difference"], m["low"], m["high"], *encoder])  # fmt: skip
         for row in run["per_class"]:
             for name in PER_CLASS:
                 e = row[name]
-                writer.writerow([*head, row["class"], name, e["value"], e["low"], e["high"], row["cases"],
-                                 row["patients"], "", "", "", "", *encoder])  # fmt: skip
+                lines.append([*head, row["class"], name, e["value"], e["low"], e["high"], row["cases"],
+                              row["patients"], "", "", "", "", *encoder])  # fmt: skip
+    out = io.StringIO()
+    escape.write_csv(out, heads, lines)
     return out.getvalue()
 
 
@@ -89,8 +90,8 @@ def to_markdown(report: dict) -> str:
 def to_latex(report: dict) -> str:
     """The table of runs for a paper (needs no package)."""
     lines = rows(report["runs"])
-    body = "\n".join(" & ".join(_latex(cell) for cell in line) + r" \\" for line in lines)
-    head = " & ".join(_latex(name) for name in columns()) + r" \\"
+    body = "\n".join(" & ".join(escape.latex(cell) for cell in line) + r" \\" for line in lines)
+    head = " & ".join(escape.latex(name) for name in columns()) + r" \\"
     spec = "l" + "r" * (len(columns()) - 1)
     begin, end = f"\\begin{{tabular}}{{{spec}}}\n\\hline\n{head}\n\\hline", "\\hline\n\\end{tabular}"
     return f"% {caption(report)}\n{begin}\n{body}\n{end}\n"
@@ -117,10 +118,4 @@ def caption(report: dict) -> str:
 
 def _markdown(heads: list[str], lines: list[list[str]]) -> str:
     table = [heads, ["---"] + ["---:"] * (len(heads) - 1), *lines]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in table)
-
-
-def _latex(text: str) -> str:
-    for sign in "&%$#_{}":
-        text = text.replace(sign, "\\" + sign)
-    return text
+    return "".join("| " + " | ".join(escape.markdown(cell) for cell in line) + " |\n" for line in table)

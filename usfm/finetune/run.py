@@ -1,6 +1,5 @@
 """Fit a downstream task on top of an encoder."""
 
-import csv
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from usfm import console
+from usfm import console, escape
 from usfm.config import Request, as_dict, content_dict, to_toml
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
@@ -185,9 +184,7 @@ def _fit(
 
 def _write_leaks(path: Path, leaks: list[dict]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(leaks[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(leaks)
+        escape.write_csv(file, list(leaks[0]), leaks)
 
 
 def _frame_metrics(held: Predictions) -> dict:

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 
 from usfm.console import format_table
+from usfm.escape import line
 from usfm.store.reader import Store
 
 _LINES = 20
@@ -84,14 +85,14 @@ def text(found: dict, title: str) -> str:
     for name, label in (("masks", "label masks"), ("boxed", "frames with boxes known")):
         if found["labels"][name]:
             first.append([label, f"{found['labels'][name]:,}"])
-    blocks = [title + "\n" + "\n".join(f"  {name:<11} {value}" for name, value in first)]
+    blocks = ["\n".join([line(title), *(line(f"  {name:<11} {value}") for name, value in first)])]
     blocks += _label_block(found["labels"])
     if found["dropped"]:
         blocks.append(_table("dropped by", found["dropped"]))
     if found["rejected"]:
         blocks.append(_table("rejected by", found["rejected"]))
     if found["history"]:
-        blocks.append("history\n" + "\n".join(_step(step) for step in found["history"]))
+        blocks.append("history\n" + "\n".join(line(_step(step)) for step in found["history"]))
     return "\n\n".join(blocks)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from usfm import console
+from usfm import console, escape
 from usfm.config import Request
 from usfm.errors import GateError, RequestError
 from usfm.inspect import describe
@@ -83,10 +83,15 @@ def _named(stores: list[str], file: str) -> dict[str, str]:
     if names and not found:
         raise RequestError(f"{file}: knows none of the sources of {', '.join(stores)}; give the map of their extract.")
     missing = len(set(names) - set(found))
-    console.text("\n".join(["files", *(f"  {name}\n    {path}" for name, path in found.items())]))
+    console.text(_lines(["files", *(row for name, path in found.items() for row in (f"  {name}", f"    {path}"))]))
     if missing:
         console.warn(f"{file}: {missing} sources are not in this map.")
     return found
+
+
+def _lines(lines: list[str]) -> str:
+    """Join lines of which none can pass for two."""
+    return "\n".join(escape.line(one) for one in lines)
 
 
 def _describe_run(path: str) -> dict:
@@ -99,7 +104,7 @@ def _describe_run(path: str) -> dict:
     except (OSError, ValueError) as error:
         raise RequestError(f"{card}: cannot be read ({error}); make the run again.") from None
     lines = [f"  {name:<14} {json.dumps(value)[:100]}" for name, value in found.items()]
-    console.text("\n".join([path, *lines]))
+    console.text(_lines([path, *lines]))
     return {"path": path, **found}
 
 
@@ -168,8 +173,8 @@ def _verify(paths: list[str], threads: int) -> dict:
 
 def _verdict_text(verdict: Verdict) -> str:
     if verdict.whole:
-        return "\n".join([f"{verdict.path}: whole; all {len(verdict.good)} parts are what was written.",
-                          *(f"  {note}" for note in verdict.notes)])  # fmt: skip
+        return _lines([f"{verdict.path}: whole; all {len(verdict.good)} parts are what was written.",
+                       *(f"  {note}" for note in verdict.notes)])  # fmt: skip
     parts = len(verdict.good) + len(verdict.bad)
     lines = [f"{verdict.path}: damaged; " + (f"{len(verdict.good)} of {parts} parts are good." if parts else
                                              "what it holds cannot be told.")]  # fmt: skip
@@ -182,4 +187,4 @@ def _verdict_text(verdict: Verdict) -> str:
         )
     if verdict.remedy:
         lines.append(f"  to make it again: {verdict.remedy}")
-    return "\n".join(lines)
+    return _lines(lines)

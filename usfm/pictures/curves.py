@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from usfm.escape import label as safe
+
 PALETTE = ("#1f6fb4", "#d9662b", "#2f9e62", "#b0413e", "#7b5ea7", "#8a6d3b", "#c2579a", "#5b6770")
 
 
@@ -49,7 +51,7 @@ def curves(
         axis.plot([0, 1], [0, 1], color="#9aa2ab", linestyle="--", linewidth=1)
     for k, (name, (x, y)) in enumerate(series.items()):
         colour = PALETTE[k % len(PALETTE)]
-        axis.plot(x, y, label=name, color=colour, linewidth=1.6, marker="o" if markers else None, markersize=3.5)
+        axis.plot(x, y, label=safe(name), color=colour, linewidth=1.6, marker="o" if markers else None, markersize=3.5)
         if bands and name in bands:
             axis.fill_between(x, *bands[name], color=colour, alpha=0.18, linewidth=0)
     if log_y:
@@ -92,9 +94,9 @@ def histogram(
     if everything.size:
         edges = np.histogram_bin_edges(everything, bins)
         for k, (name, v) in enumerate(finite.items()):
-            axis.hist(v, edges, histtype="stepfilled", alpha=0.55, label=name, color=PALETTE[k % len(PALETTE)])
+            axis.hist(v, edges, histtype="stepfilled", alpha=0.55, label=safe(name), color=PALETTE[k % len(PALETTE)])
     for name, x in (lines or {}).items():
-        axis.axvline(x, color="#222222", linestyle="--", linewidth=1.2, label=name)
+        axis.axvline(x, color="#222222", linestyle="--", linewidth=1.2, label=safe(name))
     if log_y and everything.size:
         axis.set_yscale("log")
     if everything.size or lines:
@@ -126,7 +128,7 @@ def intervals(
     for k, (value, low, high) in enumerate(rows.values()):
         axis.plot([low, high], [k, k], color=PALETTE[0], linewidth=2)
         axis.plot([value], [k], "o", color=PALETTE[0], markersize=5)
-    axis.set_yticks(range(len(rows)), list(rows), fontsize=8)
+    axis.set_yticks(range(len(rows)), [safe(name) for name in rows], fontsize=8)
     axis.set_ylim(max(1, len(rows)) - 0.5, -0.5)
     if reference is not None:
         axis.axvline(reference, color="#222222", linestyle="--", linewidth=1)
@@ -141,15 +143,15 @@ def new_axis(xlabel: str, ylabel: str, title: str, size_in: tuple[float, float])
     figure = Figure(figsize=size_in, dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.add_subplot()
-    axis.set_xlabel(xlabel, fontsize=9)
-    axis.set_ylabel(ylabel, fontsize=9)
+    axis.set_xlabel(safe(xlabel), fontsize=9)
+    axis.set_ylabel(safe(ylabel), fontsize=9)
     axis.tick_params(labelsize=8)
     axis.grid(color="#dfe3e8", linewidth=0.7)
     axis.set_axisbelow(True)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     if title:
-        axis.set_title(title, fontsize=10)
+        axis.set_title(safe(title), fontsize=10)
     return figure, axis
 
 

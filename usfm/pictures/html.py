@@ -3,10 +3,11 @@
 import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
+
+from usfm.escape import hypertext as escape
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2630; --soft: #5b6770; --line: #d9dee4; --paper: #ffffff; --wash: #f3f5f8;

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from usfm.escape import label as safe
 from usfm.pictures.curves import new_axis, write
 
 
@@ -37,7 +38,7 @@ def confusion(
     figure, axis = new_axis(xlabel, ylabel, title, (side + 0.4, side))
     axis.grid(False)
     axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    short = [name if len(name) <= 16 else name[:15] + "…" for name in names]
+    short = [safe(name if len(name) <= 16 else name[:15] + "…") for name in names]
     axis.set_xticks(range(len(names)), short, rotation=35, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(names)), short)
     if len(names) <= 20:

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from usfm.escape import shown
+
 Colour = tuple[int, int, int]
 
 AMBER: Colour = (255, 176, 0)
@@ -93,9 +95,10 @@ def contact_sheet(
         (rows * cell height, columns * cell width, 3) uint8, and the title's lines on top; one empty cell when there
         is nothing to show.
     """
+    captions, title = [shown(text).expandtabs(4) for text in captions or ()], shown(title).expandtabs(4)
     columns = max(1, min(columns, len(images)))
     rows = max(1, -(-len(images) // columns))
-    lines = max((text.count("\n") + 1 for text in captions or ()), default=0)
+    lines = max((text.count("\n") + 1 for text in captions), default=0)
     step_x, step_y = cell_px + _GAP_PX, cell_px + _GAP_PX + lines * _LINE_PX
     sheet = np.empty((rows * step_y + _GAP_PX, columns * step_x + _GAP_PX, 3), np.uint8)
     sheet[:] = _BACKGROUND

@@ -1,10 +1,9 @@
 """The truth beside the media: truth.json (everything), truth.csv (a manifest), pairs.csv, boxes.coco.json."""
 
-import csv
 import json
 from pathlib import Path
 
-from usfm import provenance
+from usfm import escape, provenance
 from usfm.simulate import repeats
 from usfm.simulate.organs import CLASSES
 from usfm.simulate.plan import REPEATS
@@ -48,10 +47,8 @@ def _rows(entry: dict) -> list[dict]:
 
 
 def _table(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        escape.write_csv(file, columns, rows)
 
 
 def _coco(entries: list[dict]) -> dict:
