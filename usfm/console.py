@@ -1,4 +1,4 @@
-"""The only place that prints: results on stdout; progress, tables and messages on stderr; a terminal runs none."""
+"""The only place that prints: results on stdout; progress, tables and messages on stderr; all text is escaped."""
 
 import os
 import sys

@@ -83,7 +83,7 @@ def file_sha256(path: str | Path) -> str:
 
 
 def json_text(value: object, *, indent: int | None = None, default: Callable[[object], object] = str) -> str:
-    """Write a value as JSON that every reader takes: what is no finite number becomes null, and no UTF-8 is written out.
+    """Write a value as JSON that every reader takes: null for what is no finite number, and valid UTF-8 only.
 
     Args:
         value: anything that JSON can hold.
