@@ -94,6 +94,26 @@ class Config:
             panel="Privacy",
         ),
     ] = None
+    masks: Annotated[
+        str,
+        Knob(
+            "auto passes over pictures that are label masks of others, keep takes them as pictures",
+            panel="Input/Output",
+            metavar="auto|keep",
+        ),
+    ] = "auto"
+    include: Annotated[
+        tuple[str, ...],
+        Knob(
+            "take only files that match: a glob over the path below SRC, or over any part of it where it has no slash; "
+            "may be repeated",
+            panel="Input/Output",
+            metavar="GLOB",
+        ),
+    ] = ()
+    exclude: Annotated[
+        tuple[str, ...], Knob("leave out files that match; may be repeated", panel="Input/Output", metavar="GLOB")
+    ] = ()
     preset: Annotated[
         str | None,
         Knob(

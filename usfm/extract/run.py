@@ -24,7 +24,7 @@ from usfm.provenance import file_sha256
 from usfm.store import path_map
 
 PRESETS = {"usf-mae": {"fps": "3"}}  # its public code takes videos at 3 frames/s and says no more about extraction
-PATTERNS = ("group", "label_regex")
+PATTERNS = ("group", "label_regex", "include", "exclude")
 """Settings that may hold names."""
 
 
@@ -81,7 +81,7 @@ def run(config: Config, request: Request) -> dict:
 
     def figures(done: dict[str, list[Path]]) -> dict:
         scans = scans_of(done)
-        return {"skipped": found.skipped, "kinds": dict(kinds), **told.identical(found, scans, facts, paths)}
+        return {"skipped": found.skipped, "masks": found.masks, "excluded": found.excluded, "kinds": dict(kinds), **told.identical(found, scans, facts, paths)}
 
     summary = run_step(
         "extract",
@@ -134,7 +134,13 @@ def _prepared(config: Config, request: Request) -> tuple[Found, dict[str, Facts]
     people = config.group is not None or (manifest is not None and manifest.people)
     if config.group:
         compiled("--group", config.group, needs=("patient", "exam"))
-    found = find(request.inputs, private=hide)
+    found = find(
+        request.inputs,
+        private=hide,
+        keep_masks=_keeps_masks(config.masks),
+        include=config.include,
+        exclude=config.exclude,
+    )
     names = Pseudonyms(load_key(config.salt, create=not request.dry_run)) if hide or people else None
     paths = Paths(names if hide else None)
     facts = gather(
@@ -149,6 +155,15 @@ def _prepared(config: Config, request: Request) -> tuple[Found, dict[str, Facts]
     if hide and config.anonymous_paths is None and not request.dry_run:
         console.say("extract: patients or exams are known, so paths are hashed; --plain-paths keeps them.")
     return found, facts, paths, names
+
+
+def _keeps_masks(value: str) -> bool:
+    """Read ``--masks``."""
+    if value in ("auto", "keep"):
+        return value == "keep"
+    raise RequestError(
+        f"extract: --masks {value}: masks are not read as labels yet; write auto (pass them over) or keep (as pictures)."
+    )
 
 
 def _options(config: Config, paths: Paths, names: Pseudonyms | None) -> dict:

@@ -1,6 +1,7 @@
 """Which files are sources: found below each SRC, told apart by their first bytes, in one fixed order."""
 
 import errno
+import fnmatch
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from usfm.errors import RequestError
+from usfm.extract import masks
 from usfm.extract.names import text_of
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import HEAD_BYTES
@@ -70,14 +72,25 @@ class Found:
         sources: In canonical order.
         skipped: How many other files were passed over.
         passed: The same by kind (suffix), the most frequent first.
+        masks: How many pictures were passed over because they are label masks of others.
+        excluded: How many files `--include` and `--exclude` left out.
     """
 
     sources: tuple[Source, ...]
     skipped: int
     passed: dict[str, int] = field(default_factory=dict)
+    masks: int = 0
+    excluded: int = 0
 
 
-def find(inputs: Sequence[str], *, private: bool = False) -> Found:
+def find(
+    inputs: Sequence[str],
+    *,
+    private: bool = False,
+    keep_masks: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Found:
     """Find the sources of a run.
 
     A file counts as a source if its first bytes are those of a format that we read, if its suffix claims so, or if it
@@ -86,11 +99,16 @@ def find(inputs: Sequence[str], *, private: bool = False) -> Found:
     Args:
         inputs: Files, folders (searched to the bottom) or globs.
         private: Whether messages must not name what lies below an input.
+        keep_masks: Whether label masks are taken as pictures; else they are passed over and counted.
+        include: Globs, one of which a path below its SRC must match; none takes all. See `matches`.
+        exclude: Globs, none of which it may match.
 
     Raises:
         RequestError: If an input is missing, a folder cannot be listed, or nothing at all is found.
     """
-    found = files(inputs, private=private)
+    listed = files(inputs, private=private)
+    found = [file for file in listed if _wanted(text_of(file.below), include, exclude)]
+    excluded = len(listed) - len(found)
     fronts = _fronts(found)
     sources, passed = [], Counter()
     for file in found:
@@ -102,12 +120,38 @@ def find(inputs: Sequence[str], *, private: bool = False) -> Found:
             passed[kind_of_other(file.path)] += 1
         else:
             sources.append(source)
+    where = inputs[0] if len(inputs) == 1 else f"the {len(inputs)} inputs"
     if not sources:
-        where = inputs[0] if len(inputs) == 1 else f"the {len(inputs)} inputs"
-        told = f" ({passed.total()} other files were passed over)" if passed else ""
+        told = [f"{passed.total()} other files were passed over"] if passed else []
+        told += [f"--include and --exclude leave out {excluded} files"] if excluded else []
+        told = f" ({', '.join(told)})" if told else ""
         raise RequestError(f"{where}: no video or image in it{told}; give a folder or files that hold some.")
     sources.sort(key=lambda source: source.relative.split("/"))
-    return Found(tuple(sources), passed.total(), dict(passed.most_common()))
+    pictures = [(one.path, f"{one.root}/{one.below}", one.size) for one in sources if one.kind]
+    found_masks = set() if keep_masks else masks.find(pictures)
+    kept = tuple(source for source in sources if source.path not in found_masks)
+    if not kept:
+        raise RequestError(
+            f"{where}: holds label masks only ({len(found_masks)}), and they are no ultrasound; give the folder with "
+            "their pictures, or take them as pictures with --masks keep."
+        )
+    return Found(kept, passed.total(), dict(passed.most_common()), len(found_masks), excluded)
+
+
+def matches(below: str, pattern: str) -> bool:
+    """Say whether a path below its SRC fits a glob: the whole path where the glob has a slash, else any part of it.
+
+    Example:
+        >>> [matches("benign/raw/1.png", glob) for glob in ("raw", "*.png", "benign/*.png", "*/raw/*", "1")]
+        [True, True, True, True, False]
+    """
+    parts = [below] if "/" in pattern.strip("/") else below.split("/")
+    return any(fnmatch.fnmatchcase(part, pattern.strip("/")) for part in parts)
+
+
+def _wanted(below: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    taken = not include or any(matches(below, pattern) for pattern in include)
+    return taken and not any(matches(below, pattern) for pattern in exclude)
 
 
 def suffix_of(path: str) -> str:

@@ -28,6 +28,13 @@ def passed(found: Found) -> None:
     if found.skipped:
         kinds = listed(found.passed)
         console.say(f"extract: {counted(found.skipped, 'other file')} passed over ({kinds}).")
+    if found.excluded:
+        console.say(f"extract: {counted(found.excluded, 'file')} left out by --include and --exclude.")
+    if found.masks:
+        console.say(
+            f"extract: {counted(found.masks, 'label mask')} passed over, since they are no ultrasound; "
+            "--masks keep takes them as pictures."
+        )
 
 
 def listed(counts: Mapping[str, int], most: int = 8) -> str:
@@ -146,5 +153,7 @@ def dry_run(found: Found, facts: Mapping[str, Facts], sampling: Sampling, out: P
         "frames_per_s": None,
         "bytes_in": size,
         "skipped": found.skipped,
+        "masks": found.masks,
+        "excluded": found.excluded,
         "kinds": dict(kinds),
     }
