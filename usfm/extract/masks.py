@@ -1,7 +1,7 @@
 """Which pictures are label masks of others, so that nobody learns them as ultrasound.
 
 Two things must agree: the pixels look like a mask, and a name or a neighbour says that it is one. A name alone is no
-evidence, since real frames lie in folders called `labels`; pixels alone are none either, since a dark frame has few levels.
+evidence, since real frames lie in folders called `labels`; pixels alone are none, since a dark frame has few levels.
 """
 
 import os
@@ -21,7 +21,9 @@ WORDS = frozenset(
 )
 """Words of a name or a folder that say mask; "ground truth" counts by its second word."""
 
-PICTURE_WORDS = frozenset("image images img imgs picture pictures frame frames us bmode original originals orig".split())
+PICTURE_WORDS = frozenset(
+    "image images img imgs picture pictures frame frames us bmode original originals orig".split()
+)
 """Words in which the name of a picture may differ from that of its mask."""
 
 THUMBNAIL_PX = 256
@@ -79,7 +81,9 @@ def find(pictures: Sequence[tuple[str, str, int]], look: Callable[[str], Look] |
         if members[0] in named:
             continue
         suspects = [at for at in members if _has_twin(at, twins[keys[at].bare], keys, masks, folder, suffix)]
-        if len(suspects) >= UNNAMED_SHARE * len(members) and (thin := [at for at in suspects if _is_thin(pictures[at])]):
+        if len(suspects) >= UNNAMED_SHARE * len(members) and (
+            thin := [at for at in suspects if _is_thin(pictures[at])]
+        ):
             alike = _judged(pictures, thin, look)
             if len(alike) >= UNNAMED_SHARE * len(members):
                 own = set(members)
@@ -98,7 +102,7 @@ class Scheme:
         words: Words of the name and of the folders that say mask.
         affix: The rest of the naming scheme: what stands in place of the number, in the name without its mask words.
         suffix: Of the file, in lower case.
-        bare: What a picture and its mask have in common: name without words and numbering, folder without its last name.
+        bare: What a picture and its mask have in common: the folder above, and the name without words and numbering.
     """
 
     folder: str
@@ -291,7 +295,9 @@ def _still(path: str) -> np.ndarray | None:
                 if image.width * image.height > 1 << 26:
                     return None
                 if image.mode in ("P", "1"):
-                    image = image.convert("RGBA" if "transparency" in image.info else "RGB" if image.mode == "P" else "L")
+                    image = image.convert(
+                        "RGBA" if "transparency" in image.info else "RGB" if image.mode == "P" else "L"
+                    )
                 pixels = np.asarray(image)
         except UnidentifiedImageError:
             return None

@@ -81,7 +81,13 @@ def run(config: Config, request: Request) -> dict:
 
     def figures(done: dict[str, list[Path]]) -> dict:
         scans = scans_of(done)
-        return {"skipped": found.skipped, "masks": found.masks, "excluded": found.excluded, "kinds": dict(kinds), **told.identical(found, scans, facts, paths)}
+        return {
+            "skipped": found.skipped,
+            "masks": found.masks,
+            "excluded": found.excluded,
+            "kinds": dict(kinds),
+            **told.identical(found, scans, facts, paths),
+        }
 
     summary = run_step(
         "extract",
@@ -162,7 +168,7 @@ def _keeps_masks(value: str) -> bool:
     if value in ("auto", "keep"):
         return value == "keep"
     raise RequestError(
-        f"extract: --masks {value}: masks are not read as labels yet; write auto (pass them over) or keep (as pictures)."
+        f"extract: --masks {value}: masks are not read as labels yet; write auto to pass them over, or keep."
     )
 
 
