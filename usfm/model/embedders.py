@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from usfm import offline
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
 from usfm.imaging.framing import Framing
@@ -253,7 +254,7 @@ def _timm(rest: str, device: str, download: bool, pool: str) -> Embedder:
         model = timm.create_model(name, pretrained=False, num_classes=0)
         identity |= {"weights_sha256": file_sha256(path), "loaded": _fill(model, path)}
     else:
-        model = timm.create_model(name, pretrained=True, num_classes=0)
+        model = _fetched(name)
         identity |= {"tag": str(model.pretrained_cfg.get("tag", ""))}
     cfg = model.pretrained_cfg
     chans, *size = cfg["input_size"]
@@ -269,6 +270,24 @@ def _timm(rest: str, device: str, download: bool, pool: str) -> Embedder:
     forward = _runner(model, device, pass_)
     dim = forward(np.zeros((1, chans, *size), np.uint8)).shape[1]
     return Embedder(name, dim, identity | {"image_size": size}, (size[0], size[1]), chans, forward)
+
+
+def _fetched(name: str):
+    """Make a timm model with its published weights, asking the hub."""
+    import timm
+
+    if not offline.allow_hub():
+        raise RequestError(
+            f"timm:{name}: --download wants the hub and HF_HUB_OFFLINE forbids it; unset that variable, or give a file "
+            f"as timm:{name}@FILE"
+        )
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0)
+    except Exception as error:  # of whatever kind: the hub's, the transport's, timm's
+        raise RequestError(
+            f"timm:{name}: its weights cannot be fetched ({type(error).__name__}); is the hub within reach? "
+            f"Else give a file as timm:{name}@FILE"
+        ) from error
 
 
 def _cached(name: str) -> Path:
