@@ -26,7 +26,7 @@ SWITCHES = {
     "WANDB_DISABLE_CODE": "true",
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "IMAGEIO_NO_INTERNET": "1",
-    "MPL_IGNORE_SYSTEM_FONTS": "1",  # else fontconfig's program is run, which writes a cache; Matplotlib has its own fonts
+    "MPL_IGNORE_SYSTEM_FONTS": "1",  # else fontconfig's program is run, which writes a cache; Matplotlib has its own fonts  # noqa: E501
     "OPENCV_OPENCL_CACHE_ENABLE": "0",
 }
 """Set whatever the user's environment says: the other value opens the network or writes outside the output."""

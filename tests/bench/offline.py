@@ -1,8 +1,8 @@
-"""Run every command with the network forbidden and an empty HOME; print what each asked of the one and left in the other.
+"""Run every command with the network forbidden and an empty HOME; print what each asked of the one and left in the other.  # noqa: E501
 
     python tests/bench/offline.py --work FOLDER [--only clean,onnx] [--no-strace]
 
-Python's own calls are forbidden in every process (`silent/sitecustomize.py`). With strace, on the path, the system calls
+Python's own calls are forbidden in every process (`silent/sitecustomize.py`). With strace, on the path, the system calls  # noqa: E501
 of native code are seen too: connects and sends that leave the machine's own sockets, and files made anywhere but in the
 work folder and the folder for temporary files. The wanted answer is 0 everywhere; the key file is the one exception.
 """
@@ -32,7 +32,7 @@ def steps() -> dict[str, tuple[str, int]]:
                     "--size 96 --workers 2",
         "extract": "extract clips --fps all --labels folder --group (?P<patient>p[0-9]+) --out raw.h5 --workers 2",
         "clean": "clean --in raw.h5 --out clean.h5 --workers 2",
-        "dedup": "dedup --in clean.h5 --embedder random --visual-threshold 0.999 --device cpu --out unique.h5 --workers 2",
+        "dedup": "dedup --in clean.h5 --embedder random --visual-threshold 0.999 --device cpu --out unique.h5 --workers 2",  # noqa: E501
         "sector": "sector --in clean.h5 --size 128 --out sector.h5 --workers 2",
         "pretrain": f"pretrain --in sector.h5 --out run {_TINY}",
         "finetune": "finetune classify --in sector.h5 --encoder run --out probe --folds 2 --device cpu",
