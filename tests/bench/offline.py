@@ -3,7 +3,8 @@
     python tests/bench/offline.py --work FOLDER [--only clean,onnx] [--no-strace]
 
 Python's own calls are forbidden in every process (`silent/sitecustomize.py`). With strace, on the path, the
-system calls of native code are seen too: connects and sends that leave the machine's own sockets, and files made anywhere but in the
+system calls of native code are seen too: connects and sends that leave the machine's own sockets, and files made
+anywhere but in the
 work folder and the folder for temporary files. The wanted answer is 0 everywhere; the key file is the one exception.
 """
 
