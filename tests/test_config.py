@@ -1,14 +1,16 @@
 """Settings: dataclass <- TOML <- flags, refusals that name the remedy, and a round trip through TOML."""
 
+import importlib
 import tomllib
 from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usfm.config import Knob, Request, as_dict, content_dict, describe, override, resolve, to_toml
+from usfm.cli.main import COMMANDS, MODULES
+from usfm.config import Knob, Request, as_dict, content_dict, describe, override, refuse_empty, resolve, to_toml
 from usfm.errors import RequestError
 
 
@@ -105,3 +107,57 @@ def test_override_reads_toml_values_and_bare_words():
     for wrong, part in [("optim.lrr=1", "'lr'"), ("optm.lr=1", "'optim'"), ("seed", "key=value")]:
         with pytest.raises(RequestError, match=part):
             override(tables, [wrong])
+
+
+odd = st.one_of(
+    st.sampled_from(["3", "-1", "1.5", "nan", "inf", "-inf", "true", '""', '"\\u0000"', '"x"', "2024-01-31", "07:00:00",
+                     "[]", "[[]]", "[1, 'a', []]", '["\\u0000"]', "{}", "{a = 1}", "[{a = 1}]", "9" * 30,
+                     "9" * 5000, "0x" + "f" * 5000, "1e308", "[" * 3000, "[" * 3000 + "]" * 3000,
+                     "'" + "x" * 5000 + "'"]),
+    st.recursive(values, lambda inner: st.lists(inner, max_size=2)).map(lambda value: to_toml({"a": value})[4:]),
+)  # fmt: skip
+knobs = [
+    (name, cls, setting)
+    for name, command in ((name, importlib.import_module(f"usfm.cli.{MODULES.get(name, name)}").COMMAND)
+                          for name in COMMANDS)
+    for cls in (command.config, Request) for setting in describe(cls)
+]  # fmt: skip
+
+
+@given(st.sampled_from(knobs), odd)
+@settings(max_examples=200, deadline=None)
+def test_whatever_stands_in_a_file_is_a_setting_of_its_type_or_one_sentence(tmp_path_factory, knob, text):
+    name, cls, setting = knob
+    file = tmp_path_factory.getbasetemp() / "odd.toml"
+    file.write_text(f"[{name}]\n{setting.name} = {text}\n", encoding="utf-8")
+    refusal = ""
+    try:
+        config = resolve(cls, name, file, {})
+        refuse_empty(config, name, ())
+    except RequestError as error:
+        refusal = str(error)
+    if refusal:
+        assert "odd.toml" in refusal or "is empty" in refusal
+        assert len(refusal) < 500
+        return
+    found = getattr(config, setting.name)
+    for one in found if setting.many else (found,):
+        assert isinstance(one, setting.kind)
+        assert type(one) is not bool or setting.kind is bool
+        assert type(one) is not str or "\0" not in one
+        assert not isinstance(one, float) or abs(one) < float("inf")
+    if text in ("3", "1.5", "true", "2024-01-31", "{}") and setting.kind is str:
+        assert setting.name == "fps"  # a text that is a number; no other text may be written as something else
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xff[clean]", b"\0", b"a = " + b"[" * 9999, b"[clean]\na" + b".a" * 9999 + b" = 1", b"[[clean]]", b"clean = 1"],
+)
+def test_a_file_that_is_no_settings_file_is_one_sentence(tmp_path, data):
+    file = tmp_path / "t.toml"
+    file.write_bytes(data)
+    with pytest.raises(RequestError) as caught:
+        resolve(Config, "clean", file, {})
+    assert "t.toml" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1

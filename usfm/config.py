@@ -5,6 +5,7 @@ import difflib
 import json
 import math
 import os
+import re
 import tomllib
 import types
 import typing
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+from usfm import given
 from usfm.errors import RequestError
 
 T = TypeVar("T")
@@ -142,35 +144,93 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+LARGEST = 2**53
+"""No number of a setting is larger: up to here a float tells all whole numbers apart."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _takes_numbers(setting: Setting) -> bool:
+    """Whether a text may be written as a number in a file: ``fps = 5``, where the flag takes 5 as well as "all"."""
+    return setting.kind is str and isinstance(setting.default, str) and setting.default.replace(".", "", 1).isdigit()
+
+
+def _brief(value: Any) -> str:
+    """Show what stands in a file, however long or deep it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; a table in a table in a table
+        return "far too long"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def _checked_one(setting: Setting, value: Any, where: str) -> Any:
-    if setting.kind is float and isinstance(value, int) and not isinstance(value, bool):
+    name, knob = setting.name, setting.knob
+    if _is_number(value) and LARGEST < abs(value) < math.inf:
+        raise RequestError(f"{where}: {name} is {_brief(value)}; no setting takes so large a number.")
+    if setting.kind is float and _is_number(value):
         value = float(value)
-    if setting.kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)  # fps = 5 in a file, where the flag would take 5 as well as "all"
-    wrong_bool = isinstance(value, bool) and setting.kind is not bool
-    if not isinstance(value, setting.kind) or wrong_bool:
-        raise RequestError(f"{where}: {setting.name} is {value!r}; it must be of type {setting.kind.__name__}.")
-    knob = setting.knob
+    if _is_number(value) and _takes_numbers(setting):
+        value = str(value)
+    if not isinstance(value, setting.kind) or (isinstance(value, bool) and setting.kind is not bool):
+        raise RequestError(f"{where}: {name} is {_brief(value)}; it must be of type {setting.kind.__name__}.")
+    if isinstance(value, str) and "\0" in value:
+        raise RequestError(f"{where}: {name} holds a NUL character; no path or name can have one.")
     if knob.choices and value not in knob.choices:
         near = did_you_mean(str(value), knob.choices)
-        raise RequestError(f"{where}: {setting.name} is {value!r}; it must be one of {', '.join(knob.choices)}{near}")
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        low, high = knob.low, knob.high
-        if (low is not None and value < low) or (high is not None and value > high) or math.isnan(value):
-            bounds = f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else ""
-            unit = f" {knob.unit}" if knob.unit else ""
-            bounds = bounds or f"between {low:g} and {high:g}"
-            raise RequestError(f"{where}: {setting.name} is {value}{unit}; it must be {bounds}{unit}.")
+        raise RequestError(f"{where}: {name} is {_brief(value)}; it must be one of {', '.join(knob.choices)}{near}")
+    if _is_number(value) and _outside(value, knob.low, knob.high):
+        unit = f" {knob.unit}" if knob.unit else ""
+        raise RequestError(f"{where}: {name} is {value}{unit}; it must be {_bounds(knob)}{unit}.")
     return value
+
+
+def _outside(value: float, low: float | None, high: float | None) -> bool:
+    return (low is not None and value < low) or (high is not None and value > high) or not math.isfinite(value)
+
+
+def _bounds(knob: Knob) -> str:
+    if knob.low is None and knob.high is None:
+        return "a finite number"
+    if knob.high is None:
+        return f"at least {knob.low:g}"
+    return f"at most {knob.high:g}" if knob.low is None else f"between {knob.low:g} and {knob.high:g}"
 
 
 def _checked(setting: Setting, value: Any, where: str) -> Any:
     if value is None and setting.optional:
         return None
     if setting.many:
-        values = [value] if isinstance(value, str) else list(value)
+        values = list(value) if isinstance(value, (list, tuple)) else [value]
         return tuple(_checked_one(setting, one, where) for one in values)
     return _checked_one(setting, value, where)
+
+
+_DEEP = re.compile(r"(\.[^.=\n\"'#]*){50}")
+"""A key of that many names: no person writes it, and the time to read it grows with its square."""
+
+
+def read_toml(file: str | Path, what: str) -> dict:
+    """Read a TOML file that a user names.
+
+    Args:
+        file: Its path.
+        what: What it should be, for the sentence, such as "settings file".
+
+    Raises:
+        RequestError: It cannot be read, is no TOML, or is nested deeper than a person writes.
+    """
+    text = given.text_of(file, what)
+    try:
+        if _DEEP.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
+    except ValueError as error:  # also an integer of thousands of digits
+        raise RequestError(f"{file}: not a TOML file ({error}).") from None
+    except RecursionError:
+        raise RequestError(f"{file}: nested too deep for a {what}; write one section below another.") from None
 
 
 def read_section(section: str, file: str | Path, sections: Sequence[str] = ()) -> dict:
@@ -179,13 +239,9 @@ def read_section(section: str, file: str | Path, sections: Sequence[str] = ()) -
     Raises:
         RequestError: If the file is missing, not TOML, or has a section that no command owns.
     """
-    try:
-        with open(file, "rb") as handle:
-            tables = tomllib.load(handle)
-    except OSError as error:
-        raise RequestError(f"{file}: cannot read this settings file ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"{file}: not a TOML file ({error}).") from None
+    if file == "":
+        raise RequestError(f"{section}: --config is empty; give the path of a settings file.")
+    tables = read_toml(file, "settings file")
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise RequestError(f"{file}: '{name}' stands outside a section; write it under [{section}].")
@@ -209,7 +265,7 @@ def resolve(cls: type[T], section: str, file: str | Path | None, flags: dict, *,
     """
     settings = {setting.name: setting for setting in describe(cls)}
     values: dict[str, Any] = {}
-    table = read_section(section, file) if file else {}
+    table = read_section(section, file) if file is not None else {}
     for key, value in table.items():
         if key in settings:
             values[key] = _checked(settings[key], value, f"{file} [{section}]")
@@ -220,6 +276,29 @@ def resolve(cls: type[T], section: str, file: str | Path | None, flags: dict, *,
         if value is not None:
             values[key] = _checked(settings[key], value, section)
     return cls(**values)
+
+
+def refuse_empty(config: Any, command: str, given: Iterable[str]) -> None:
+    """Refuse an empty text: most often it is what a command in ``$(...)`` left that failed.
+
+    Args:
+        config: Settings.
+        command: For the sentence.
+        given: Names of those that were typed; an empty default is none that a user gave.
+
+    Raises:
+        RequestError: For the first that is empty.
+    """
+    given = set(given)
+    for setting in describe(type(config)):
+        value = getattr(config, setting.name)
+        empty = "" in value if setting.many and value else value == ""
+        if empty and (setting.name in given or setting.default != ""):
+            what = "an input" if setting.name == "inputs" else setting.flag
+            raise RequestError(
+                f"{command}: {what} is empty; give a value, and where it is the result of a command in $(...), see why "
+                "that command failed."
+            )
 
 
 def as_dict(config: Any) -> dict:
@@ -294,6 +373,8 @@ def override(tables: dict, assignments: Sequence[str]) -> dict:
             raise RequestError(f"--set {path}: unknown setting '{leaf}'{did_you_mean(leaf, table)}")
         try:
             table[leaf] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except ValueError:
             table[leaf] = text
+        except RecursionError:
+            raise RequestError(f"--set {path}: nested too deep; give one value.") from None
     return changed

@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except click.UsageError as error:
-        console.error(_usage_sentence(error))
+        console.error(_usage_sentence(error, arguments))
         code = 2
     except (KeyboardInterrupt, click.Abort):
         console.error("interrupted; type the same command again to go on.")
@@ -114,7 +114,7 @@ def _system_sentence(error: Exception) -> tuple[str, int]:
         return sentence, WorkError.exit_code
     if not isinstance(error, OSError):
         return "", 1
-    failed = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    failed = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
     return _os_sentence(error), WorkError.exit_code if failed else RequestError.exit_code
 
 
@@ -132,13 +132,21 @@ def _os_sentence(error: OSError) -> str:
         return f"{where}the name is too long for this file system; choose another --out."
     if error.errno == errno.EIO:
         return f"{where}the disk gave a read or write error; check the disk, then type the same command again."
-    return ""
+    if error.errno == errno.ENOENT:
+        return f"{where}there is no such file or folder, or it went away meanwhile; check the path."
+    if error.errno == errno.ELOOP:
+        return f"{where}the link leads back to itself; remove it or give another path."
+    why = " ".join((error.strerror or str(error) or type(error).__name__).split()).rstrip(".").lower()
+    return f"{where}the system refused this ({why}); check the path and the disk, or add --debug to see where it was."
 
 
-def _usage_sentence(error: click.UsageError) -> str:
-    name = error.ctx.info_name if error.ctx is not None else ""
-    help_of = "usfm --help" if name in ("", "usfm", None) else f"usfm {name} --help"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    if message.startswith("No such command"):
-        message += did_you_mean(message.split("'")[1], COMMANDS).rstrip("?")
+def _usage_sentence(error: click.UsageError, arguments: list[str]) -> str:
+    """One sentence of what click says, with one guess at what was meant."""
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    help_of = f"usfm {command} --help" if command else "usfm --help"
+    if isinstance(error, click.NoSuchOption):  # its own sentence lists guesses, and is another in each version
+        known = [name for each in (error.ctx.command.params if error.ctx else []) for name in each.opts]
+        message = f"no such option '{error.option_name}'{did_you_mean(error.option_name, known)}".rstrip("?")
+    elif (message := " ".join(error.format_message().split()).rstrip(".")).startswith("No such command"):
+        message = f"no such command '{arguments[0]}'{did_you_mean(arguments[0], COMMANDS)}".rstrip("?")
     return f"{message}; see '{help_of}'."

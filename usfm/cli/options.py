@@ -145,14 +145,16 @@ def function_of(command: Command, sections: tuple[str, ...]) -> Callable[..., No
 
     def call(**values: Any) -> None:
         console.configure(quiet=bool(values["_quiet"]), verbose=bool(values["_verbose"]), as_json=bool(values["_json"]))
-        given = {key: value for key, value in values.items() if value is not None and value != []}
+        typed = {key: value for key, value in values.items() if value is not None and value != []}
         file = values["_config"]
-        if file:
+        if file is not None:
             settings_of.read_section(command.name, file, sections)
-        flags = {key: given[key] for key in own if key in given}
+        flags = {key: typed[key] for key in own if key in typed}
         config = settings_of.resolve(command.config, command.name, file, flags, beside=common)
-        shared = {key: given[key] for key in common if key in given}
+        shared = {key: typed[key] for key in common if key in typed}
         request = settings_of.resolve(settings_of.Request, command.name, file, shared, beside=own)
+        for one in (config, request):
+            settings_of.refuse_empty(one, command.name, typed)
         summary = command.run(config, request)
         _finish(command, summary, strict=request.strict)
 

@@ -1,11 +1,10 @@
 """Recipes: what a method is, as one TOML file each; the file's name is the recipe's name."""
 
-import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
-from usfm.config import Knob, did_you_mean, override, resolve
+from usfm.config import Knob, did_you_mean, override, read_toml, resolve
 from usfm.errors import RequestError
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -225,10 +224,7 @@ def load(name: str, assignments: tuple[str, ...] = ()) -> Recipe:
         if name.endswith(".toml"):
             raise RequestError(f"{name}: no such recipe file")
         raise RequestError(f"no recipe is called '{name}'{did_you_mean(name, names())}; there are {', '.join(names())}")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path}: not a TOML file ({error})") from None
+    tables = read_toml(path, "recipe file")
     full = from_tables(tables, str(path)).as_dict()
     return from_tables(override(full, [_qualified(each, full) for each in assignments]), "--set")
 

@@ -1,11 +1,11 @@
 """Regions drawn by hand: read `--corrections` and turn an entry into a region."""
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from usfm import given
 from usfm.errors import RequestError
 from usfm.imaging import fan
 from usfm.imaging.fan import SectorGeometry
@@ -28,13 +28,11 @@ def read(path: str | None) -> dict[str, dict]:
     if path is None:
         return {}
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RequestError(
-            f"{path}: cannot read the corrections ({error.strerror}); give a readable JSON file."
-        ) from None
+        entries = json.loads(given.text_of(path, "JSON file of corrections"))
     except ValueError as error:
         raise RequestError(f"{path}: not JSON ({error}); mend the file.") from None
+    except RecursionError:
+        raise RequestError(f"{path}: nested too deep for corrections; mend the file.") from None
     if not isinstance(entries, dict):
         raise RequestError(f"{path}: corrections are one JSON object {{source: {{box: ...}}}}; mend the file.")
     for key, entry in entries.items():
@@ -42,7 +40,7 @@ def read(path: str | None) -> dict[str, dict]:
             raise RequestError(f"{path}: the entry of '{key}' needs exactly one of {', '.join(KINDS)}.")
         try:
             region(entry, (8, 8))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError, cv2.error) as error:
             raise RequestError(f"{path}: the entry of '{key}' cannot be read ({error}).") from None
     return entries
 

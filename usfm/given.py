@@ -1,0 +1,41 @@
+"""Small files that a user names (settings, recipes, corrections): read whole or refused in one sentence."""
+
+import os
+import stat
+from pathlib import Path
+
+from usfm.errors import RequestError
+
+LARGEST_BYTES = 64 * 2**20
+"""More is no file that a person wrote."""
+
+
+def text_of(path: str | Path, what: str) -> str:
+    """Read a small UTF-8 file.
+
+    A pipe or a device is refused: to read it could wait, or go on, without end.
+
+    Args:
+        path: Of the file.
+        what: What it should be, for the sentence, such as "settings file".
+
+    Raises:
+        RequestError: It is missing, no ordinary file, too large, or not UTF-8.
+    """
+    try:
+        with open(path, "rb", opener=_opened) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise RequestError(f"{path}: no ordinary file; give a {what}.")
+            if status.st_size > LARGEST_BYTES:
+                raise RequestError(f"{path}: {status.st_size:,} bytes are too many for a {what}; give another.")
+            return file.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path}: not a UTF-8 text (byte {error.start}); save the {what} as UTF-8.") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RequestError(f"{path}: cannot read this {what} ({str(why).lower()}); check the path.") from None
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would hang
