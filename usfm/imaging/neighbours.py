@@ -119,7 +119,7 @@ def nearest(
         -inf where there is none.
 
     >>> row, similarity = nearest(np.float32([[1, 0], [0, 1]]), np.float32([[0.6, 0.8], [1, 0]]))
-    >>> row.tolist(), similarity.round(3).tolist()
+    >>> row.tolist(), [round(float(each), 3) for each in similarity]
     ([1, 0], [1.0, 0.8])
     """
     best = np.full(len(features), -np.inf, np.float32)
