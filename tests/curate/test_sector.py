@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from usfm.config import Request
+from usfm.curate.sector import corrections
 from usfm.curate.sector.config import Config, with_preset
 from usfm.curate.sector.run import _settle, run
 from usfm.errors import RequestError
@@ -129,6 +130,24 @@ def test_bad_corrections_are_one_sentence(store, tmp_path, text):
     file.write_text(text)
     with pytest.raises(RequestError, match=r"fix\.json"):
         run(Config(corrections=str(file)), request(store))
+
+
+DRAWN = {"shape": "convex", "apex_x_px": 30.0, "apex_y_px": -5.0, "radius_0_px": 10.0, "radius_1_px": 60.0,
+       "angle_0_rad": -0.5, "angle_1_rad": 0.5}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e300", "2147483648", "1" + "0" * 400, "true", "null", '"9"'])
+@pytest.mark.parametrize("kind", ["box", "polygon", "geometry", "whole"])
+def test_coordinates_are_numbers_within_reach_of_a_frame(tmp_path, kind, number):
+    whole = {"box": [0, 0, 9, 8.5], "polygon": [[0, 0], [9, 0], [9, 8.5]], "geometry": DRAWN, "whole": True}[kind]
+    file = tmp_path / "fix.json"
+    file.write_text(json.dumps({"x": {kind: whole}}))
+    assert corrections.read(str(file))
+    at = {"box": "8.5", "polygon": "8.5", "geometry": "60.0", "whole": "true"}[kind]
+    file.write_text(file.read_text().replace(at, number))
+    if (kind, number) != ("whole", "true"):
+        with pytest.raises(RequestError, match=r"fix\.json: the entry of 'x' cannot be read"):
+            corrections.read(str(file))
 
 
 def test_size_must_be_whole_patches(store):

@@ -12,6 +12,8 @@ from usfm.imaging.fan import SectorGeometry
 from usfm.imaging.region import Region
 
 KINDS = ("box", "polygon", "geometry", "whole")
+FARTHEST_PX = 1e6
+"""A coordinate may lie outside its frame, but not so far that drawing to it takes for ever."""
 
 
 def read(path: str | None) -> dict[str, dict]:
@@ -37,11 +39,11 @@ def read(path: str | None) -> dict[str, dict]:
         raise RequestError(f"{path}: corrections are one JSON object {{source: {{box: ...}}}}; mend the file.")
     for key, entry in entries.items():
         if not isinstance(entry, dict) or len(entry) != 1 or next(iter(entry)) not in KINDS:
-            raise RequestError(f"{path}: the entry of '{key}' needs exactly one of {', '.join(KINDS)}.")
+            raise RequestError(f"{path}: the entry of '{key[:80]}' needs exactly one of {', '.join(KINDS)}.")
         try:
             region(entry, (8, 8))
-        except (TypeError, ValueError, OverflowError, cv2.error) as error:
-            raise RequestError(f"{path}: the entry of '{key}' cannot be read ({error}).") from None
+        except (TypeError, ValueError, AttributeError, OverflowError, cv2.error) as error:
+            raise RequestError(f"{path}: the entry of '{key[:80]}' cannot be read ({str(error)[:200]}).") from None
     return entries
 
 
@@ -57,19 +59,30 @@ def region(entry: dict, shape: tuple[int, int]) -> Region:
     """Draw a correction on frames of a shape (H, W)."""
     kind, value = next(iter(entry.items()))
     if kind == "whole":
+        if value is not True:
+            raise ValueError("whole is true or not there")
         return Region(np.ones(shape, bool), confidence=1.0, evidence="manual")
     if kind == "geometry":
+        _near([number for name, number in value.items() if name != "shape"])
         geometry = SectorGeometry(**value)
         return Region(fan.mask(geometry, shape), geometry.shape, geometry, 1.0, "manual")
     mask = np.zeros(shape, np.uint8)
     if kind == "box":
-        left, top, right, bottom = (round(float(edge)) for edge in value)
+        left, top, right, bottom = (round(edge) for edge in _near(value))
         if right <= left or bottom <= top:
             raise ValueError("a box is left, top, right, bottom")
         mask[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 1
     else:
-        points = np.asarray(value, np.float64)
-        if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
+        if len(value) < 3 or any(len(point) != 2 for point in value):
             raise ValueError("a polygon is three or more [x, y]")
+        points = np.array([_near(point) for point in value])
         cv2.fillPoly(mask, [points.round().astype(np.int32)], 1)
     return Region(mask.astype(bool), confidence=1.0, evidence="manual")
+
+
+def _near(values: list) -> list[float]:
+    """The values, once all are numbers that a frame can have to do with."""
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FARTHEST_PX:
+            raise ValueError(f"coordinates are numbers, at most {FARTHEST_PX:,.0f} pixels away")
+    return [float(value) for value in values]
