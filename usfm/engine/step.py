@@ -3,7 +3,7 @@
 import math
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -186,15 +186,36 @@ class Loop:
             self.model.load_state_dict(trained)
 
     def resume(self) -> None:
-        """Go on from `last`."""
-        weights, state = checkpoint.load_state(self.run.path / "last")
+        """Go on from `last`.
+
+        Raises:
+            RequestError: it is damaged, or not of this model and these settings.
+        """
+        last = self.run.path / "last"
+        weights, state = checkpoint.load_state(last)
+        try:
+            self._take(weights, state)
+        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError) as error:
+            raise checkpoint.incomplete(last, f"its state does not fit the run: {type(error).__name__}") from None
+
+    def _take(self, weights: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
+        """Take a saved state in; raises whatever it meets where the state does not fit."""
         self.model.load_state_dict(weights)
+        own = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, settings in zip(self.optimizer.param_groups, own, strict=True):
+            group.update(settings)  # those of this command, which are the same or the run would be another one
+        for parameter, moments in self.optimizer.state.items():
+            if any(moments[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")):
+                raise ValueError("moments of another shape")
+            float(moments["step"])
         self.scaler.load_state_dict(state["scaler"])
-        self.step, self.best = state["step"], state["best"]
-        self.pending = [torch.tensor(value, device=self.device) for value in state["pending"]]
+        self.step, self.best = state["step"], float(state["best"])
+        if type(self.step) is not int or not 0 <= self.step <= self.training.steps or math.isnan(self.best):
+            raise ValueError("a step outside the run")
+        self.pending = [torch.tensor(float(value), device=self.device) for value in state["pending"]]
         if self.average and state["average"]:
-            self.average.load(state["average"]["weights"], state["average"]["steps"])
+            self.average.load(state["average"]["weights"], int(state["average"]["steps"]))
 
     # ------------------------------------------------------------ logging
 

@@ -15,7 +15,7 @@ from usfm.config import Request, content_dict
 from usfm.errors import RequestError, WorkError
 from usfm.inspect.export_config import Config
 from usfm.jobs.outputs import up_to_date
-from usfm.model import checkpoint, progress
+from usfm.model import checkpoint, header, progress
 from usfm.model.vit import Encoder
 from usfm.provenance import digest, file_sha256
 from usfm.store.whole import place, whole_file, write_json
@@ -166,9 +166,9 @@ def _mae(encoder: Encoder, source: Path, part: Path, key: str) -> float:
     file, _ = checkpoint.locate(source)
     whole = file.parent / checkpoint.MODEL
     if whole.is_file():
-        from safetensors.torch import load_file
-
-        decoder = {k.removeprefix("decoder."): v for k, v in load_file(whole).items() if k.startswith("decoder.")}
+        found = header.load(whole)[0]
+        assert isinstance(found, dict)
+        decoder = {k.removeprefix("decoder."): v for k, v in found.items() if k.startswith("decoder.")}
         if not any("cross_attn" in key for key in decoder):
             weights |= decoder
     torch.save({"model": weights, MARK: key}, part)

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from usfm.errors import RequestError
+from usfm.model import header
 from usfm.model.vit import Encoder, Shape
 from usfm.model.weights import LoadReport, load_into, read_weights, shape_of
 from usfm.store.disk import sync
@@ -55,12 +56,14 @@ def save(
     directory = Path(directory)
     new = private(directory)
     new.mkdir()
-    metadata = {"format": "pt", "usfm": json.dumps({"encoder": shape.as_dict()}), **dict(notes or {})}
+    about = {"format": "pt", "usfm": json.dumps({"encoder": shape.as_dict()}), **dict(notes or {})}
     try:
         with _as_os_error(new):
-            _write(new / ENCODER, lambda path: save_file(_plain(encoder), path, metadata=metadata))
-            if model is not None:
-                _write(new / MODEL, lambda path: save_file(_plain(model), path, metadata={"format": "pt"}))
+            for name, weights, metadata in ((ENCODER, encoder, about), (MODEL, model, {"format": "pt"})):
+                if weights is not None:
+                    plain = _plain(weights)
+                    metadata = {**metadata, header.DIGEST: header.digest_of(plain, metadata)}
+                    _write(new / name, lambda path, p=plain, m=metadata: save_file(p, path, metadata=m))
             if state is not None:
                 _write(new / STATE, lambda path: torch.save(state, path))
         sync_all(new)
@@ -110,16 +113,23 @@ def load_state(directory: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
     Raises:
         RequestError: a file is missing or damaged.
     """
-    from safetensors.torch import load_file
-
     directory = Path(directory)
     try:
-        return load_file(directory / MODEL), torch.load(directory / STATE, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise RequestError(
-            f"the checkpoint {directory} is incomplete or damaged ({type(error).__name__}): take another one of the "
-            "run, or start again with --overwrite"
-        ) from error
+        model, state = header.load(directory / MODEL)[0], header.load(directory / STATE)[0]
+    except RequestError as error:
+        raise incomplete(directory, str(error).partition(";")[0]) from None
+    if not isinstance(model, dict) or not isinstance(state, dict):
+        raise incomplete(directory, f"{directory / STATE} holds no state")
+    header.check_tensors(directory / MODEL, model)
+    return model, state
+
+
+def incomplete(directory: str | Path, why: str) -> RequestError:
+    """The refusal of a checkpoint that a run cannot go on from."""
+    return RequestError(
+        f"the checkpoint {directory} is incomplete or damaged ({why}): take another one of the run, or start again "
+        "with --overwrite"
+    )
 
 
 # ---------------------------------------------------------------- reading
@@ -170,7 +180,7 @@ def load_encoder(
     """
     file, card = locate(path)
     weights, metadata = read_weights(file)
-    known = shape_of(weights, metadata)
+    known = shape_of(weights, metadata, file)
     size = known.image_size if image_size is None else image_size
     size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     if size[0] % known.patch or size[1] % known.patch:

@@ -311,6 +311,9 @@ def _fill(model, path: Path) -> str:
     from timm.models import load_state_dict
     from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 
+    from usfm.model import header
+
+    header.check(path)
     try:
         weights = load_state_dict(str(path), use_ema=False, weights_only=True)
     except Exception as error:

@@ -110,7 +110,10 @@ def _step(checkpoint: Path) -> int | None:
     """The step of a checkpoint directory, from its state."""
     import torch
 
+    from usfm.model import header
+
     try:
+        header.check(checkpoint / "state.pt", sums=False)
         state = torch.load(checkpoint / "state.pt", map_location="cpu", weights_only=True, mmap=True)
     except Exception:  # torch raises whatever it likes for damage; the weights are checked where they are loaded
         return None

@@ -1,6 +1,5 @@
 """Weight files of other people and our own: unwrapped, adapted to an encoder, counted, refused when too little fits."""
 
-import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 import torch
 
 from usfm.errors import RequestError
+from usfm.model import bounds, header
 from usfm.model.positions import resize_positions
 from usfm.model.vit import NORMALISATION, SIZES, Encoder, Shape
 
@@ -49,27 +49,15 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
     Raises:
         RequestError: the file is damaged, or holds something else than weights.
     """
-    path = Path(path)
-    metadata: dict = {}
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors import safe_open
-
-            with safe_open(path, "pt") as file:
-                metadata = json.loads((file.metadata() or {}).get("usfm", "{}"))
-                names = file.keys()
-                weights = {name: file.get_tensor(name) for name in names}
-        else:
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise RequestError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}): is it whole?") from error
+    weights, said = header.load(path)
+    metadata = _notes(path, said)
     for wrapper in ("model", "state_dict", "module", "teacher"):
         if isinstance(weights, Mapping) and isinstance(weights.get(wrapper), Mapping):
             weights = weights[wrapper]
     tensors = (
         {str(k): v for k, v in weights.items() if isinstance(v, torch.Tensor)} if isinstance(weights, Mapping) else {}
     )
+    header.check_tensors(path, tensors)
     for prefix in ("module.", "backbone.", "encoder."):
         if f"{prefix}cls_token" in tensors or f"{prefix}patch_embed.proj.weight" in tensors:
             tensors = {k.removeprefix(prefix): v for k, v in tensors.items()}
@@ -87,18 +75,36 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
     return tensors, metadata
 
 
-def shape_of(weights: Mapping[str, torch.Tensor], metadata: Mapping | None = None) -> Shape:
-    """The encoder's shape, from the file's metadata or from the sizes of its tensors."""
-    if metadata and metadata.get("encoder"):
-        known = dict(metadata["encoder"])
-        return Shape(**{**known, "image_size": tuple(known["image_size"])})
-    dim, chans, patch, _ = weights["patch_embed.proj.weight"].shape
-    depth = 1 + max((int(k.split(".")[1]) for k in weights if k.startswith("blocks.")), default=-1)
-    tokens = weights["pos_embed"].shape[1] - 1 if "pos_embed" in weights else 196
-    side = round(tokens**0.5)
-    size, heads = next(((k, v[2]) for k, v in SIZES.items() if v[0] == dim), ("base", max(1, dim // 64)))
-    pixels = side * patch
-    return Shape(f"vit_{size}_patch{patch}_{pixels}", (pixels, pixels), patch, chans, dim, depth, heads)
+def _notes(path: str | Path, metadata: Mapping[str, str]) -> dict:
+    """What usfm wrote into a file's metadata."""
+    try:
+        notes = json.loads(metadata.get("usfm", "{}"))
+    except (ValueError, RecursionError):
+        notes = None
+    if not isinstance(notes, dict):
+        raise RequestError(f"{path}: what usfm wrote into its metadata is damaged; take another checkpoint")
+    return notes
+
+
+def shape_of(
+    weights: Mapping[str, torch.Tensor], metadata: Mapping | None = None, source: str | Path = "the file"
+) -> Shape:
+    """The encoder's shape, from the file's metadata or from the sizes of its tensors.
+
+    Raises:
+        RequestError: it does not fit the tensors, or no network of that shape can be built.
+    """
+    if metadata and "encoder" in metadata:
+        shape = bounds.claimed(metadata["encoder"], source)
+    else:
+        dim, chans, patch = bounds.projection_of(weights, source)
+        tokens, depth = bounds.tokens_of(weights, source), bounds.depth_of(weights, source)
+        side = round(((tokens or 197) - 1) ** 0.5)
+        size, heads = next(((k, v[2]) for k, v in SIZES.items() if v[0] == dim), ("base", max(1, dim // 64)))
+        pixels = side * patch
+        shape = Shape(f"vit_{size}_patch{patch}_{pixels}", (pixels, pixels), patch, chans, dim, depth, heads)
+    bounds.check(shape, weights, source)
+    return shape
 
 
 def fold_channels(weight: torch.Tensor, bias: torch.Tensor, in_chans: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -78,7 +78,7 @@ def build_model(recipe: Recipe, seed: int, init: str | None = None) -> MaskedAut
     if init is not None:
         file, _ = checkpoint.locate(init)
         weights, metadata = read_weights(file)
-        report = load_into(model.encoder, weights, file, shape_of(weights, metadata).grid)
+        report = load_into(model.encoder, weights, file, shape_of(weights, metadata, file).grid)
         console.say(f"start from {init}: {report}")
     return model
 
