@@ -86,7 +86,7 @@ class Trials:
         self.environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(paths),
-            "USFM_SALT": "bench",
+            "USFM_SALT": "a salt for the bench",
             "HOME": str(home),
             "OMP_NUM_THREADS": "1",
         }
