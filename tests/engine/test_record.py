@@ -163,3 +163,30 @@ def test_the_card_says_how_a_run_ended(tmp_path, error, status):
         begin()
     assert card(tmp_path / "run")["status"] == "running"
     assert "reason" not in card(tmp_path / "run")
+
+
+DAMAGED = [
+    b'{"step": 2, "lo', b"", b"\xff\xfe", b"[2]", b"{}", b'{"step": Infinity}', b'{"step": "2"}', b'{"step": -1}',
+    b'{"step": 2, "loss": "x"}', b'{"step": 2, "loss": NaN}', b'{"step": 2, "loss": [1]}', b"[" * 100_000,
+    b'{"step": 2, "lr": 1e999}', b"\x00", b'{"step": 2.5}', b'{"step": ' + b"9" * 5000 + b"}",
+]  # fmt: skip
+
+
+def test_damaged_lines_of_metrics_are_left_out(tmp_path):
+    directory, begin = opened(tmp_path / "run")
+    with directory:
+        begin()
+        directory.start_metrics(0)
+        directory.log({"step": 1, "loss": 0.5})
+    file = tmp_path / "run" / "metrics.jsonl"
+    whole = file.read_bytes()
+    directory, begin = opened(tmp_path / "run")
+    with directory:
+        begin()
+        for line in DAMAGED:
+            file.write_bytes(whole + line + b"\n" + whole.replace(b"1", b"3", 1))
+            assert [row["step"] for row in directory.metrics()] == [1, 3], line[:40]
+            assert directory.last_loss() == 0.5
+        file.write_bytes(whole + b"\n".join(DAMAGED) + b"\n" + whole.replace(b"1", b"3", 1))
+        directory.start_metrics(1)
+    assert file.read_bytes() == whole

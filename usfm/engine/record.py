@@ -220,7 +220,7 @@ class RunDirectory:
             return
         file = self.path / "metrics.jsonl"
         if file.is_file():
-            kept = [line for line in file.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+            kept = [line for line in _lines(file) if (row := _row(line)) is not None and row["step"] <= step]
             write_text(file, "".join(line + "\n" for line in kept))
         self._metrics = open(file, "a", encoding="utf-8")
         for name in loggers:
@@ -236,11 +236,9 @@ class RunDirectory:
             board.log({k: v for k, v in values.items() if isinstance(v, (int, float))}, values["step"])
 
     def metrics(self) -> list[dict]:
-        """All lines so far."""
+        """All whole lines so far; half a line (from a kill) or a damaged one is left out."""
         file = self.path / "metrics.jsonl"
-        if not file.is_file():
-            return []
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if _step_of(line) >= 0]
+        return [row for line in _lines(file) if (row := _row(line)) is not None] if file.is_file() else []
 
     def last_loss(self) -> float:
         """The loss of the last line, NaN where there is none yet: what a run says that had nothing left to do."""
@@ -270,11 +268,23 @@ class RunDirectory:
             escape.write_csv(file, columns, rows)
 
 
-def _step_of(line: str) -> int:
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8", errors="replace").split("\n")
+
+
+_CURVES = ("loss", "held_out_loss", "lr", "probe_knn", "probe_linear")
+
+
+def _row(line: str) -> dict | None:
+    """A line of metrics; None where it is none: its step is a count, and what curves are drawn of are numbers."""
     try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return 1 << 62  # half a line, from a kill
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or type(row.get("step")) is not int or row["step"] < 0:
+        return None
+    numbers = [row[name] for name in _CURVES if row.get(name) is not None]
+    return row if all(type(value) in (int, float) and abs(value) < math.inf for value in numbers) else None
 
 
 class Board:
