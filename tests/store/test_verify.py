@@ -1,9 +1,12 @@
 """Verification finds every damage, and says which parts are still good."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
-from usfm.store import hdf5
+from usfm.store import hdf5, opened
 from usfm.store.damage import Damaged
 from usfm.store.reader import Store
 from usfm.store.verify import verify
@@ -95,3 +98,29 @@ def test_no_byte_of_the_content_changes_unseen(store, seed):
         return
     with pytest.raises(Damaged):
         Store(store.paths).patch_coverage()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_a_failing_disk_is_not_damage(store, monkeypatch, number):
+    """What the system says of any file must not be told as a fault of this one: its owner would throw it away."""
+    path, real, state = store.paths[0], os.pread, {"reads": 0, "failing": 0}
+
+    def read_a_frame() -> int:
+        """Open the store, read a frame, and count the reads."""
+        state["reads"] = 0
+        opened._CACHE.clear()
+        Store.open(path).frame(0)
+        return state["reads"]
+
+    def pread(*arguments):
+        state["reads"] += 1
+        if state["reads"] == state["failing"]:
+            raise OSError(number, os.strerror(number))
+        return real(*arguments)
+
+    monkeypatch.setattr(os, "pread", pread)
+    reads = read_a_frame()
+    assert reads > 3
+    for state["failing"] in range(1, reads + 1, max(1, reads // 6)):
+        with pytest.raises(OSError, match=os.strerror(number)):
+            read_a_frame()

@@ -11,6 +11,16 @@ _OF_THE_SYSTEM = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.EACCES, errno.EPE
 """What the system says of any file, whole or not."""
 
 
+def of_the_system(error: BaseException) -> bool:
+    """Say whether an error tells of the system (a failing disk, too many open files) and nothing of the file's bytes.
+
+    Examples:
+        >>> of_the_system(OSError(errno.EIO, "x")), of_the_system(OSError("truncated")), of_the_system(ValueError())
+        (True, False, False)
+    """
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM)
+
+
 class Damaged(RequestError):
     """A file is a store, and is not what was written (exit code 2; `usfm info --verify` makes it 3)."""
 
@@ -54,11 +64,9 @@ def reading(path: str, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (UsfmError, MemoryError):
+    except UsfmError:
         raise
-    except OSError as error:
-        if error.errno in _OF_THE_SYSTEM:
-            raise
-        raise damaged(path, f"{what} cannot be read ({one_line(error)})") from None
     except Exception as error:
+        if of_the_system(error):
+            raise
         raise damaged(path, f"{what} cannot be read ({one_line(error)})") from None

@@ -16,7 +16,7 @@ import numpy as np
 from usfm.errors import UsfmError
 from usfm.store import digest, hdf5, history, notes, rows, seal
 from usfm.store.columns import Columns
-from usfm.store.damage import one_line
+from usfm.store.damage import of_the_system, one_line
 from usfm.store.layout import Layout, layout
 from usfm.store.schema import REGIONS, group_name, group_shape
 
@@ -83,11 +83,11 @@ def examine(file: h5py.File, path: str) -> tuple[Facts, Columns]:
 def _attempt(facts: Facts, what: str, action: Callable[[], None]) -> None:
     try:
         action()
-    except MemoryError:
-        raise
     except UsfmError as error:
         facts.problems.append(str(error).split(": damaged, ")[-1].split("; ")[0])
     except Exception as error:  # whatever HDF5, NumPy or a decoder makes of damaged bytes
+        if of_the_system(error):
+            raise
         facts.problems.append(f"its {what} cannot be read ({one_line(error)})")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import h5py
 import numpy as np
 
-from usfm.store.damage import one_line
+from usfm.store.damage import of_the_system, one_line
 from usfm.store.schema import BLOCKS, MANIFEST, SOURCES, TABLES, Dataset, group_shape, row_shape
 
 MAX_FRAME_BYTES = 1 << 29
@@ -125,6 +125,8 @@ def _names(file: h5py.File, parent: str, problems: list[str]) -> Iterator[tuple[
                 continue
             yield text, group
     except Exception as error:
+        if of_the_system(error):
+            raise
         problems.append(f"{parent} cannot be read ({one_line(error)})")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from usfm.store import hdf5, seal
 from usfm.store.codec import pixel_digest
 from usfm.store.content import Pointed, table_changed
-from usfm.store.damage import Damaged, one_line
+from usfm.store.damage import Damaged, of_the_system, one_line
 from usfm.store.history import command_line
 from usfm.store.stored import StoredFile
 
@@ -70,6 +70,8 @@ def verify(path: str, threads: int = 1) -> Verdict:
         _check_tables(file, verdict)
         _check_parts(file, verdict, threads)
     except Exception as error:
+        if of_the_system(error) and not isinstance(error, MemoryError):
+            raise
         verdict.problems.append(f"a table cannot be read ({one_line(error)})")
     return verdict
 
