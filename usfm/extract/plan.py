@@ -119,6 +119,7 @@ def _ranges(piece: Piece, sampling: Sampling) -> list[Piece]:
             frames=probe.frames,
             by_index=probe.by_index,
             last=start + step >= len(due),
+            full=probe.full,
         )
         slim = Scan(piece.scan.sha256, _without_stamps(probe))
         cut.append(replace(piece, scan=slim, within=within, due=len(indices)))

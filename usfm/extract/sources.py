@@ -17,7 +17,7 @@ from usfm.extract.walk import TOO_LONG, File, files
 
 MEDIA_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .qt .avi .mpg .mpeg .mpe .m2v .mkv .webm .wmv .asf .flv .ts .m2ts .ogv .3gp .h264 .gif"
-    " .png .jpg .jpeg .jfif .bmp .tif .tiff .webp"
+    " .png .apng .jpg .jpeg .jfif .bmp .tif .tiff .webp .jp2 .j2k .jpx .pgm .ppm .pnm .pbm .avif .heic .heif .tga .jxl"
     " .dcm .dicom .ima .nii .nii.gz .mha .mhd .nrrd .nhdr".split()
 )
 """A file with such a suffix claims to be media: if its bytes are not, that is reported and not passed over."""
@@ -25,7 +25,7 @@ MEDIA_SUFFIXES = frozenset(
 OTHER_SUFFIXES = MEDIA_SUFFIXES | frozenset(
     ".txt .md .csv .tsv .json .jsonl .xml .yaml .yml .toml .ini .log .pdf .doc .docx .xls .xlsx .ods .ppt .pptx .html"
     " .htm .py .m .mat .r .sh .ipynb .npy .npz .pkl .pt .pth .h5 .hdf5 .zip .tar .gz .7z .rar .db .sqlite .exe .dll"
-    " .ico .svg .psd .heic .heif .avif .jp2 .ds_store .bak .tmp .raw .bin .dat .mp3 .wav .srt .vtt".split()
+    " .ico .cur .icns .svg .psd .exr .pcx .hdr .dng .ds_store .bak .tmp .raw .bin .dat .mp3 .wav .srt .vtt".split()
 )
 """Suffixes that are told by name where files are passed over; any other may be part of a name."""
 
@@ -34,6 +34,8 @@ NO_READER = {
     "NIfTI": lambda head, suffix: suffix in (".nii", ".nii.gz") and bool(head),
     "MetaImage": lambda head, suffix: suffix in (".mha", ".mhd") and b"=" in head[:200],
     "NRRD": lambda head, suffix: head.startswith(b"NRRD"),
+    "TGA": lambda head, suffix: suffix == ".tga" and len(head) > 18 and head[1] < 2,
+    "JPEG XL": lambda head, suffix: head.startswith((b"\0\0\0\x0cJXL ", b"\xff\x0a")) and suffix == ".jxl",
 }
 """Formats that we know and cannot read."""
 

@@ -84,9 +84,10 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
                 label=label,
                 split=piece.facts.split,
             )
-    if broke is not None:
-        part.reject(piece.stored, "", STAGE, broke.reason, broke.detail)
-    elif not frames:
+    told = [*notes.faults, *([broke] if broke is not None else [])]
+    for fault in told:
+        part.reject(piece.stored, "", STAGE, fault.reason, fault.detail)
+    if not told and not frames:
         part.reject(piece.stored, "", STAGE, "no frames", "nothing came out of it.")
 
 

@@ -1,5 +1,6 @@
 """What extract tells a person: files and frames summed apart, and which sources something is wrong with."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -102,6 +103,7 @@ def outcome(summary: dict, found: Found, paths: Paths) -> dict:
     known += [counted(people, "patient")] if people else []
     known += [counted(classes, "class")] if classes else []
     console.say(f"extract: {words}; {', '.join(known)}.")
+    _noted(store)
     if broken:
         words = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
         console.warn(f"{len(broken)} sources were rejected, in whole or from some time on: {words}; -v names them.")
@@ -117,6 +119,23 @@ def outcome(summary: dict, found: Found, paths: Paths) -> dict:
         "patients": people,
         "classes": classes,
     }
+
+
+NOTED = {
+    "reduced_pages": "with reduced copies of their pictures, which were left out",
+    "aspect": "whose pixels are not square; they were resampled to square pixels",
+    "rotation": "turned or mirrored as their display matrix asks",
+    "video_streams": "with several streams of pictures, of which the largest was read",
+}
+"""Keys of a source's metadata that a person should hear of, and what to say after the count."""
+
+
+def _noted(store: Store) -> None:
+    """Say what was done to sources beyond decoding them; their ``metadata`` says which."""
+    counts = Counter(key for text in store.source_column("metadata") for key in (json.loads(text) if text else {}))
+    for key, words in NOTED.items():
+        if counts[key]:
+            console.say(f"extract: {counted(counts[key], 'source')} {words}.")
 
 
 def mapped(found: Found, paths: Paths) -> dict[str, dict]:

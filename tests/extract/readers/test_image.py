@@ -125,3 +125,88 @@ def test_a_cut_picture_is_rejected_not_half_shown(make_still):
         path.write_bytes(path.read_bytes()[:-900])
         with pytest.raises(MediaError):
             read(path)
+
+
+@pytest.mark.parametrize("name, options", [
+    ("a.png", {}), ("a.webp", {"lossless": True, "exact": True}), ("a.tif", {}), ("a.tif", {"compression": "tiff_lzw"}),
+])  # fmt: skip
+def test_an_alpha_channel_of_zeros_was_never_filled_in_and_any_other_lies_over_black(tmp_path, name, options):
+    for colours in (np.dstack([RAMP] * 3), RAMP):
+        for alpha in (np.zeros_like(RAMP), np.where(RAMP > 99, 255, 0).astype(np.uint8)):
+            Image.fromarray(np.dstack([colours, alpha])).save(tmp_path / name, **options)
+            (pixels,), _ = read(tmp_path / name)
+            wanted = np.where(alpha > 0, RAMP, 0) if alpha.any() else RAMP
+            assert np.array_equal(pixels if pixels.ndim == 2 else pixels[:, :, 1], wanted)
+
+
+def test_a_transparent_colour_or_palette_entry_lies_over_black_even_where_it_covers_everything(tmp_path):
+    white = Image.new("L", (8, 8), 255)
+    white.save(tmp_path / "a.png", transparency=255)
+    white.convert("RGB").save(tmp_path / "b.png", transparency=(255, 255, 255))
+    white.convert("P").save(tmp_path / "c.png", transparency=255)
+    assert [int(read(tmp_path / f"{name}.png")[0][0].max()) for name in "abc"] == [0, 0, 0]
+
+
+def test_healthy_files_with_long_or_broken_extras_are_read(tmp_path):
+    from PIL import PngImagePlugin
+
+    picture, texts = Image.fromarray(RAMP), PngImagePlugin.PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", "x" * 3_000_000, zip=True)
+    texts.add_text("Comment", "y" * 2_000_000, zip=True)
+    picture.save(tmp_path / "text.png", pnginfo=texts)
+    picture.save(tmp_path / "profile.png", icc_profile=bytes(3_000_000))
+    picture.save(tmp_path / "profile.tif", icc_profile=bytes(3_000_000))
+    picture.save(tmp_path / "exif.png", exif=b"Exif\0\0broken")
+    for name in ("text.png", "profile.png", "profile.tif", "exif.png"):
+        assert np.array_equal(read(tmp_path / name)[0][0], RAMP)
+    picture.save(tmp_path / "a.jpg", quality=95, icc_profile=bytes(900_000), comment=b"z" * 60_000)
+    assert read(tmp_path / "a.jpg")[0][0].shape == RAMP.shape
+
+
+@pytest.mark.parametrize("name", ["a.jp2", "a.pgm", "a.ppm", "a.avif"])
+def test_other_formats_are_read_by_their_first_bytes(tmp_path, make_still, name):
+    from PIL import features
+
+    if not features.check({"a.jp2": "jpg_2000", "a.avif": "avif"}.get(name, "zlib")):
+        pytest.skip("this Pillow has no decoder for it")
+    smooth = np.add.outer(np.arange(32), np.arange(32)).astype(np.uint8) * 4
+    path = make_still(name, np.dstack([smooth] * 3) if name == "a.ppm" else smooth)
+    path = path.rename(path.with_name("plain"))
+    assert READER.recognises(path.read_bytes()[:4096])
+    (pixels,), _ = read(path)
+    assert np.abs((pixels if pixels.ndim == 2 else pixels[:, :, 0]).astype(int) - smooth).max() <= 8
+
+
+def test_a_pgm_is_scaled_by_the_depth_that_it_declares(tmp_path):
+    gray = (np.arange(64).reshape(8, 8) * 10).astype(">u2")
+    (tmp_path / "a.pgm").write_bytes(b"P5 # a comment\n8 8\n1023\n" + gray.tobytes())
+    (tmp_path / "b.pgm").write_bytes(b"P2 8 8 1023 " + b" ".join(b"%d" % value for value in gray.ravel()))
+    for name in ("a.pgm", "b.pgm"):
+        assert np.abs(read(tmp_path / name)[0][0] - gray / 1023 * 255).max() <= 1
+
+
+def test_deep_colours_of_a_png_use_their_depth(tmp_path):
+    import cv2
+
+    colours = np.dstack([RAMP, RAMP[::-1], RAMP // 2]).astype(np.uint16)
+    for factor in (16, 257):
+        cv2.imwrite(str(tmp_path / "a.png"), colours[:, :, ::-1] * factor)
+        assert np.abs(read(tmp_path / "a.png")[0][0].astype(int) - colours).max() <= 1
+
+
+def test_icons_are_no_media(tmp_path):
+    from usfm.extract.readers import READERS
+
+    Image.fromarray(RAMP).resize((32, 32)).convert("RGB").save(tmp_path / "a.ico")
+    icon = (tmp_path / "a.ico").read_bytes()
+    for head in (icon, icon[:2] + b"\2\0" + icon[4:], b"icns\0\0\1\0ic07"):
+        assert not any(reader.recognises(head[:4096]) for reader in READERS.values())
+
+
+def test_formats_without_a_reader_are_told_by_name(tmp_path):
+    for name in ("a.png", "b.tga"):
+        Image.fromarray(RAMP).save(tmp_path / name)
+    (tmp_path / "c.jxl").write_bytes(b"\xff\x0a" + bytes(40))
+    assert {one.relative: one.fault for one in find([str(tmp_path)]).sources} == {
+        "a.png": "", "b.tga": "no reader for TGA yet", "c.jxl": "no reader for JPEG XL yet",
+    }  # fmt: skip

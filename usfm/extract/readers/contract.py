@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from usfm.errors import MediaError
 from usfm.extract.sampling import Sampling
 
 HEAD_BYTES = 4096
@@ -26,6 +27,7 @@ class Probe:
         tick_s: Seconds per tick, as (numerator, denominator).
         lasts: Ticks that the last frame lasts.
         by_index: Whether the file's own time stamps are no guide (missing, repeated); then it is read from its start.
+        full: Value of full brightness of all pages of a deep stack that is read in ranges; else 0.
     """
 
     height: int
@@ -37,6 +39,7 @@ class Probe:
     tick_s: tuple[int, int] = (1, 1)
     lasts: int = 1
     by_index: bool = False
+    full: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Range:
         frames: Frames in the whole source.
         by_index: As in ``Probe``.
         last: Whether this is the source's last part.
+        full: As in ``Probe``.
     """
 
     indices: tuple[int, ...]
@@ -58,6 +62,7 @@ class Range:
     frames: int
     by_index: bool
     last: bool
+    full: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,13 @@ class Notes:
     Attributes:
         frames: Frames in the source; -1 unless it was read to its end.
         metadata: Facts that identify nobody, as JSON can hold them.
+        faults: What a person should know about the source although frames came out of it; each becomes a row of
+            ``/rejected``.
     """
 
     frames: int = -1
     metadata: dict = field(default_factory=dict)
+    faults: list[MediaError] = field(default_factory=list)
 
 
 class Reader(Protocol):

@@ -1,28 +1,54 @@
-"""Stills: PNG, JPEG, BMP, TIFF, WebP, of any bit depth, with palette, alpha or an orientation tag."""
+"""Stills: PNG, JPEG, BMP, TIFF, WebP, AVIF, JPEG 2000, PNM; of any bit depth, with palette, alpha, orientation tag."""
 
+import io
 import warnings
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from usfm.errors import MediaError
-from usfm.extract.readers.contract import Frame, Notes, Probe, Range
+from usfm.extract.readers import animation
+from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe, Range
+from usfm.extract.readers.tiff import Stack
+from usfm.extract.readers.tone import Samples, bits, over_black, scale, shown
 from usfm.extract.sampling import Sampling
 
+PNG_START = b"\x89PNG\r\n\x1a\n"
+TIFF_STARTS = (b"II*\x00", b"II+\x00", b"MM\x00*", b"MM\x00+")  # + is BigTIFF
 STARTS = (
-    b"\x89PNG\r\n\x1a\n",
+    PNG_START,
     b"\xff\xd8\xff",  # JPEG
-    b"BM",
-    b"II*\x00",  # TIFF and BigTIFF, little-endian
-    b"II+\x00",
-    b"MM\x00*",
-    b"MM\x00+",
+    b"\x00\x00\x00\x0cjP  \r\n\x87\n",  # JPEG 2000
+    b"\xff\x4f\xff\x51",  # its bare codestream
+    *TIFF_STARTS,
 )
 LARGEST_PX = 1 << 27  # rows times columns of a page
-PAGED = ("TIFF",)  # formats whose further pages are frames too
-ORIENTATION = 0x0112  # TIFF and EXIF tag
+NEEDED_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
 NAN = float("nan")
+
+
+class Picture(Protocol):
+    """An opened file of one or more pages.
+
+    Attributes:
+        left_out: How many pages are no pictures of their own.
+        cut: Whether the file names further pages and ends before them.
+    """
+
+    left_out: int
+    cut: bool
+
+    def __len__(self) -> int: ...
+
+    def samples(self, number: int) -> Samples:
+        """Decode one page."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
 
 
 class ImageReader:
@@ -32,108 +58,215 @@ class ImageReader:
 
     def recognises(self, head: bytes) -> bool:
         """Know an image by its first bytes."""
+        if animation.recognises(head):
+            return False
         if head[:2] == b"BM":  # two letters are thin evidence: the header's size field must be one of the known
             return len(head) > 18 and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124)
-        return head.startswith(STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n":  # PNM: a number must follow
+            return _pnm_numbers(head)
+        webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+        return head.startswith(STARTS) or webp or b"avif" in animation.brands(head)
 
     def probe(self, path: str, *, stamps_above: int) -> Probe:
         """Read the header."""
-        image, pages = _opened(path)
-        with image:
-            long = 3 * image.height * image.width * pages > stamps_above and pages > 1
-            return Probe(image.height, image.width, pages, stamps=tuple(range(pages)) if long else ())
+        picture, (height, width) = _opened(path)
+        try:
+            pages = len(picture)
+            long = 3 * height * width * pages > stamps_above and pages > 1
+            full = _scale(picture) if long else 0.0
+            return Probe(height, width, pages, stamps=tuple(range(pages)) if long else (), full=full)
+        finally:
+            picture.close()
 
     def read(self, path: str, sampling: Sampling, notes: Notes, within: Range | None = None) -> Iterator[Frame]:
         """Decode; time has no meaning for a still, so only ``every`` and ``limit`` thin out the pages of a TIFF."""
-        image, notes.frames = _opened(path)
-        with image:
+        picture, _ = _opened(path)
+        try:
+            notes.frames = len(picture)
+            if picture.left_out:
+                notes.metadata["reduced_pages"] = picture.left_out
+            full = within.full if within is not None and within.full else _scale(picture)
             pages = range(notes.frames)[:: sampling.every][: sampling.limit]
-            for page in pages if within is None else within.indices:
-                try:
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")
-                        image.seek(page)
-                        pixels, bits = to_uint8(image)
-                except (MediaError, MemoryError):
-                    raise
-                except Exception as error:  # Pillow raises whatever a broken file makes it trip over
-                    where = f"page {page + 1} of {notes.frames}: " if notes.frames > 1 else ""
-                    reason = "truncated" if "truncated" in str(error) else "damaged"
-                    raise MediaError(reason, f"{where}the picture cannot be decoded to its end.") from None
-                if bits != 8:
-                    notes.metadata["bits"] = bits
-                yield Frame(page, NAN, pixels)
+            for number in pages if within is None else within.indices:
+                samples = _decoded(picture, number)
+                used = bits(samples, full)
+                if used != 8:
+                    notes.metadata["bits"] = used
+                yield Frame(number, NAN, shown(samples, full))
+            if picture.cut:
+                raise MediaError("truncated", f"the file is cut short: it ends after {notes.frames} pages.")
+        finally:
+            picture.close()
 
 
-def to_uint8(image: Image.Image) -> tuple[np.ndarray, int]:
-    """Decode an opened image to 8 bits: gray stays gray, palette and CMYK become RGB, alpha lies over black.
+class _Still:
+    """One picture in one file, through Pillow; kept once decoded, since it is asked for its scale first."""
 
-    Deep gray is scaled by the bit depth that it uses (8, 12 or 16), so that a 12-bit image in a 16-bit file is not
-    dark. Floating point must lie in 0..1 or 0..255. The orientation tag is applied, as every viewer does.
+    left_out = 0
+    cut = False
 
-    Returns:
-        uint8 (H, W) or RGB (H, W, 3), and the bits per sample that were found.
+    def __init__(self, image: Image.Image, path: str):
+        self.image, self.path = image, path
+        self._held: Samples | None = None
 
-    Raises:
-        MediaError: If the values cannot be brought to 8 bits without guessing.
-    """
-    image = ImageOps.exif_transpose(image)
-    mode = image.mode
-    if mode in ("1", "L"):
-        return np.asarray(image.convert("L")), 8
-    if mode.startswith("I"):
-        return _deep(np.asarray(image).astype(np.int64))
-    if mode == "F":
-        return _floating(np.asarray(image)), 32
-    if "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        image = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image)
-    return np.ascontiguousarray(np.asarray(image.convert("RGB"))), 8
+    def __len__(self) -> int:
+        return 1
+
+    def samples(self, number: int) -> Samples:
+        """Decode it; ``number`` is 0."""
+        if self._held is None:
+            self._held = _deep_png(self.path, self.image) or _by_pillow(self.path, self.image)
+        return self._held
+
+    def close(self) -> None:
+        """Close the file."""
+        self.image.close()
 
 
-def _deep(values: np.ndarray) -> tuple[np.ndarray, int]:
-    if values.min() < 0:
-        raise MediaError("unknown intensity scale", "its integers are negative; convert it to 8 bits first.")
-    top = int(values.max())
-    if top > 0xFFFF:
-        raise MediaError("unknown intensity scale", "its integers pass 16 bits; convert it to 8 bits first.")
-    bits = 8 if top < 256 else 12 if top < 4096 else 16
-    scale = (1 << bits) - 1
-    return ((values * 255 + scale // 2) // scale).astype(np.uint8), bits
+def _by_pillow(path: str, image: Image.Image) -> Samples:
+    format_, clear = image.format, image.info.get("transparency")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image.load()
+        try:
+            image = ImageOps.exif_transpose(image)
+        except Exception:  # a broken tag says nothing about the picture
+            pass
+    if not image.mode.startswith(("I", "F")):
+        return Samples(over_black(image))
+    values = np.asarray(image)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if isinstance(clear, int):
+        values = np.where(values == clear, 0, values).astype(values.dtype)
+    return Samples(values, 0xFFFF if format_ in ("PPM", "JPEG2000") and _declares_depth(path, format_) else 0)
 
 
-def _floating(values: np.ndarray) -> np.ndarray:
-    low, high = float(values.min()), float(values.max())
-    if not (0 <= low and high <= 255):  # also catches NaN
-        raise MediaError("unknown intensity scale", "its floating-point values leave 0..255; convert it first.")
-    return np.rint(values * 255 if high <= 1 else values).astype(np.uint8)
+def _declares_depth(path: str, format_: str) -> bool:
+    """Say whether a file names a depth other than 16 bits, by which Pillow has scaled it to 16 then."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD_BYTES)
+    if format_ == "PPM":
+        words = b" ".join(line.split(b"#")[0] for line in head[2:200].split(b"\n")).split()
+        return len(words) < 3 or words[2] != b"65535"
+    siz = head.find(b"\xff\x4f\xff\x51") + 2
+    return siz > 1 and len(head) > siz + 40 and (head[siz + 40] & 0x7F) + 1 != 16
 
 
-def _opened(path: str) -> tuple[Image.Image, int]:
-    """Open an image and count its pages."""
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
+def _deep_png(path: str, image: Image.Image) -> Samples | None:
+    """Decode a PNG whose colours have 16 bits, of which Pillow keeps the upper half only; None for any other file."""
+    with open(path, "rb") as file:
+        head = file.read(26)
+    if image.format != "PNG" or head[:8] != PNG_START or head[24] != 16 or head[25] not in (2, 4, 6):
+        return None
+    image.load()  # raises for a damaged file, where OpenCV shows what it has
+    import cv2
+
+    values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16 or values.ndim != 3:
+        return None
+    alpha = values[:, :, 3] / 65535 if values.shape[2] == 4 else None
+    alpha = alpha if alpha is not None and alpha.any() else None
+    colours = values[:, :, 2::-1]
+    return Samples(colours[:, :, 0] if head[25] == 4 else colours, 0, False, alpha)
+
+
+def _scale(picture: Picture) -> float:
+    """Find the scale of all pages that can be decoded; reading tells about the others."""
+    if isinstance(picture, Stack) and not any(page.deep for page in picture.pages):
+        return 0.0
+
+    def pages() -> Iterator[Samples]:
+        for number in range(len(picture)):
+            try:
+                yield _decoded(picture, number)
+            except MediaError:
+                return
+
+    return scale(pages())
+
+
+def _decoded(picture: Picture, number: int) -> Samples:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(path)
-            pages = int(getattr(image, "n_frames", 1)) if image.format in PAGED else 1
-            turned = image.format == "TIFF" and image.getexif().get(ORIENTATION, 1) > 4
+            return picture.samples(number)
+    except (MediaError, MemoryError, ImportError):
+        raise
+    except Image.DecompressionBombError:
+        raise MediaError("too large", f"it has more than {LARGEST_PX} pixels.") from None
+    except Exception as error:  # libraries raise whatever a broken file makes them trip over
+        where = f"page {number + 1} of {len(picture)}: " if len(picture) > 1 else ""
+        reason = "truncated" if "truncated" in str(error) else "damaged"
+        raise MediaError(reason, f"{where}the picture cannot be decoded to its end.") from None
+
+
+def _pnm_numbers(head: bytes) -> bool:
+    """Say whether width and height follow the two letters of a PNM, comments aside."""
+    lines = [line.split(b"#")[0] for line in head[2:200].split(b"\n")]
+    words = b" ".join(lines).split()
+    return len(words) >= 2 and words[0].isdigit() and words[1].isdigit()
+
+
+def _opened(path: str) -> tuple[Picture, tuple[int, int]]:
+    """Open an image; returns it and (height, width) of its first page."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    with open(path, "rb") as file:
+        head = file.read(8)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = _pillow(path, head)
+            if head.startswith(TIFF_STARTS):
+                picture: Picture = Stack(path, image)
+                sizes = [(page.height, page.width) for page in picture.pages]
+            else:
+                picture, sizes = _Still(image, path), [_turned(image)]
     except PermissionError:
         raise MediaError("no permission", "this user may not read the file.") from None
     except Image.DecompressionBombError:
         raise MediaError("too large", f"it has more than {LARGEST_PX} pixels.") from None
-    except MemoryError:
+    except (MemoryError, ImportError, MediaError):
         raise
-    except Exception:  # Pillow raises whatever a broken file makes it trip over
+    except Exception:  # libraries raise whatever a broken file makes them trip over
         detail = "its beginning is that of an image, but it cannot be opened."
         raise MediaError("truncated or damaged", detail) from None
-    fault = None
-    if turned:  # Pillow 13 scrambles the pixels of these
-        fault = MediaError("turned TIFF", "its orientation tag says that it lies on its side; save it upright.")
-    elif image.width * image.height > LARGEST_PX:
-        fault = MediaError("too large", f"it is {image.width}x{image.height} pixels.")
-    if fault is not None:
-        image.close()
-        raise fault
-    return image, pages
+    for height, width in sizes:
+        if height * width > LARGEST_PX:
+            picture.close()
+            raise MediaError("too large", f"it is {width}x{height} pixels.")
+    return picture, sizes[0]
+
+
+def _pillow(path: str, head: bytes) -> Image.Image | None:
+    try:
+        return Image.open(path)
+    except (PermissionError, MemoryError, Image.DecompressionBombError):
+        raise
+    except Exception:
+        if head.startswith(TIFF_STARTS):
+            return None  # a layout that Pillow does not know
+        if not head.startswith(PNG_START):
+            raise
+    return Image.open(io.BytesIO(_bare_png(path)))
+
+
+def _bare_png(path: str) -> bytes:
+    """Return a PNG without its texts and colour profiles: Pillow refuses pictures where those are long or broken."""
+    with open(path, "rb") as file:
+        data = file.read()
+    kept, at = [data[:8]], 8
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] in NEEDED_CHUNKS:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
+
+
+def _turned(image: Image.Image) -> tuple[int, int]:
+    """Return (height, width) as shown: the orientation tag may lay the picture on its side."""
+    try:
+        aside = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except Exception:  # a broken tag says nothing about the picture
+        aside = False
+    return (image.width, image.height) if aside else (image.height, image.width)

@@ -11,7 +11,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from usfm.errors import MediaError
-from usfm.extract.readers.contract import Frame, Notes, Probe, Range
+from usfm.extract.readers import animation
+from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe, Range
 from usfm.extract.sampling import Clock, Sampling, choose
 
 av.logging.set_level(None)  # a broken file is told in our words, once
@@ -23,8 +24,6 @@ OTHERS = (
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # ASF: WMV
     b"FLV\x01",
     b"OggS",
-    b"GIF87a",
-    b"GIF89a",
     b"YUV4MPEG2",
     b".RMF",
     b"DKIF",
@@ -41,7 +40,11 @@ class VideoReader:
     kind = "video"
 
     def recognises(self, head: bytes) -> bool:
-        """Know a video container or elementary stream by its first bytes."""
+        """Know a video container, an elementary stream or a clip in a picture format by its first bytes."""
+        if animation.recognises(head):
+            return True
+        if b"avif" in animation.brands(head) or _is_icon(head):
+            return False
         if head[:4] == b"RIFF":
             return head[8:12] in (b"AVI ", b"AVIX")
         transport = len(head) > 376 and head[0] == head[188] == head[376] == 0x47
@@ -49,6 +52,8 @@ class VideoReader:
 
     def probe(self, path: str, *, stamps_above: int) -> Probe:
         """Go through the packets without decoding them."""
+        if _in_pictures(path):
+            return animation.probe(path, stamps_above=stamps_above)
         with _opened(path) as container:
             stream = _video_stream(container)
             tick, rate = stream.time_base or Fraction(1, 90000), _rate(stream)
@@ -83,7 +88,22 @@ class VideoReader:
 
     def read(self, path: str, sampling: Sampling, notes: Notes, within: Range | None = None) -> Iterator[Frame]:
         """Decode in order and give the frames on screen at the sampling instants."""
+        if _in_pictures(path):
+            return animation.read(path, sampling, notes, within)
         return _read_range(path, within, notes) if within is not None else _read_all(path, sampling, notes)
+
+
+def _is_icon(head: bytes) -> bool:
+    """Say whether an icon begins here: a count of pictures and a reserved 0, where MPEG would have its next code."""
+    return head[:4] == b"\0\0\1\0" and head[5:6] == b"\0" and head[4:5] != b"\0" and head[9:10] == b"\0"
+
+
+def _in_pictures(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return animation.recognises(file.read(HEAD_BYTES))
+    except PermissionError:
+        raise MediaError("no permission", "this user may not read the file.") from None
 
 
 def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
