@@ -14,6 +14,7 @@ from usfm.config import Request
 from usfm.engine import loop
 from usfm.errors import Interrupted, RequestError, WorkError
 from usfm.model import checkpoint
+from usfm.model.card import sealed
 from usfm.pretrain.config import Config
 from usfm.pretrain.run import run
 
@@ -281,7 +282,7 @@ def test_a_damaged_checkpoint(straight, store_path, tiny, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(straight[0], out)
     card = json.loads((out / "card.json").read_text())
-    (out / "card.json").write_text(json.dumps({**card, "status": "running"}))
+    (out / "card.json").write_text(json.dumps(sealed({**card, "status": "running"})))
     (out / "last" / "state.pt").write_bytes(b"half")
     with pytest.raises(RequestError, match="incomplete or damaged"):
         pretrain(store_path, out, tiny, "ema=0.9")
@@ -300,7 +301,7 @@ def test_a_run_that_is_being_written_is_left_alone(straight, store_path, tiny, t
     out = tmp_path / "run"
     shutil.copytree(straight[0], out)
     card = json.loads((out / "card.json").read_text())
-    (out / "card.json").write_text(json.dumps({**card, "status": "running"}))
+    (out / "card.json").write_text(json.dumps(sealed({**card, "status": "running"})))
     with open(out / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(RequestError, match="being written by another"):
@@ -312,7 +313,7 @@ def test_a_live_run_is_left_alone_by_overwrite_too(straight, store_path, tiny, t
     out = tmp_path / "run"
     shutil.copytree(straight[0], out)
     card = json.loads((out / "card.json").read_text())
-    (out / "card.json").write_text(json.dumps({**card, "status": "running"}))
+    (out / "card.json").write_text(json.dumps(sealed({**card, "status": "running"})))
     before = sorted(path for path in out.rglob("*"))
     with open(out / ".lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -326,7 +327,7 @@ def test_a_run_killed_after_its_last_save_says_its_loss(straight, store_path, ti
     shutil.copytree(straight[0], out)
     card = json.loads((out / "card.json").read_text())
     kept = {name: value for name, value in card.items() if name != "result"}
-    (out / "card.json").write_text(json.dumps({**kept, "status": "running"}))
+    (out / "card.json").write_text(json.dumps(sealed({**kept, "status": "running"})))
     again = pretrain(store_path, out, tiny, "ema=0.9")
     assert again["loss"] == card["result"]["loss"]
     assert json.loads((out / "card.json").read_text())["status"] == "complete"

@@ -13,7 +13,7 @@ from usfm import console, escape
 from usfm.config import to_toml
 from usfm.errors import Interrupted, RequestError
 from usfm.jobs.outputs import refuse_strangers
-from usfm.model.checkpoint import CARD
+from usfm.model.card import CARD, card_of, sealed
 from usfm.provenance import json_text
 from usfm.store.whole import (
     clear_private,
@@ -61,10 +61,11 @@ def look(path: Path, command: str | None) -> dict | None:
             return None
         raise RequestError(f"{path} exists and is no run of usfm; choose another --out")
     try:
-        known = json.loads((path / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise RequestError(f"{path / CARD}: cannot be read; choose another --out, or remove the folder") from None
-    if not isinstance(known, dict) or not isinstance(known.get("settings"), dict) or "status" not in known:
+        known = card_of(path)
+    except RequestError as error:
+        why = str(error).rpartition(";")[0]
+        raise RequestError(f"{why}; choose another --out, or remove the folder") from None
+    if "settings" not in known or "status" not in known:
         raise RequestError(f"{path} exists and is no run of usfm {command or ''}".rstrip() + "; choose another --out")
     if command is not None and known.get("command") not in (None, command):
         raise RequestError(f"{path} holds a run of 'usfm {known['command']}'; choose another --out")
@@ -202,7 +203,7 @@ class RunDirectory:
         """Write some values into the card; None takes one out."""
         self.card = {name: value for name, value in {**self.card, **values}.items() if value is not None}
         if self.writes:
-            write_json(self.path / CARD, self.card)
+            write_json(self.path / CARD, sealed(self.card))
 
     def _note_end(self, error: BaseException | None) -> None:
         """Say in the card how an unfinished run ended."""

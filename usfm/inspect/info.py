@@ -12,6 +12,7 @@ from usfm.config import Request
 from usfm.errors import GateError, RequestError
 from usfm.inspect import describe
 from usfm.inspect.config import Config
+from usfm.model.card import CARD, card_of
 from usfm.store import path_map
 from usfm.store.reader import Store, expanded
 from usfm.store.verify import Verdict, verify
@@ -96,13 +97,9 @@ def _lines(lines: list[str]) -> str:
 
 def _describe_run(path: str) -> dict:
     """Show the card of a run directory."""
-    card = Path(path) / "card.json"
-    try:
-        found = json.loads(card.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RequestError(f"{path}: a folder without card.json, so no run; give a store or a run directory.") from None
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{card}: cannot be read ({error}); make the run again.") from None
+    found = card_of(path)
+    if not (Path(path) / CARD).is_file():
+        raise RequestError(f"{path}: a folder without {CARD}, so no run; give a store or a run directory.")
     lines = [f"  {name:<14} {json.dumps(value)[:100]}" for name, value in found.items()]
     console.text(_lines([path, *lines]))
     return {"path": path, **found}

@@ -15,12 +15,13 @@ import torch
 
 from usfm.errors import RequestError
 from usfm.model import header
+from usfm.model.card import CARD, card_of
 from usfm.model.vit import Encoder, Shape
 from usfm.model.weights import LoadReport, load_into, read_weights, shape_of
 from usfm.store.disk import sync
 from usfm.store.whole import complete, private, put_in_place, sync_all
 
-ENCODER, MODEL, STATE, CARD = "encoder.safetensors", "model.safetensors", "state.pt", "card.json"
+ENCODER, MODEL, STATE = "encoder.safetensors", "model.safetensors", "state.pt"
 
 
 # ---------------------------------------------------------------- writing
@@ -152,8 +153,7 @@ def locate(path: str | Path) -> tuple[Path, dict]:
     for folder in (path, complete(path / "last"), complete(path / "best")):
         if (folder / ENCODER).is_file():
             run = folder.parent if folder.name != path.name or not (folder / CARD).is_file() else folder
-            card = run / CARD
-            return folder / ENCODER, json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+            return folder / ENCODER, card_of(run)
     raise RequestError(f"{path}: holds no {ENCODER}, so it is no run directory (expected last/ or best/ in it)")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from usfm import console
 from usfm.errors import RequestError
+from usfm.model.card import card_of
 from usfm.store import tables
 from usfm.store.reader import Store
 
@@ -53,7 +54,7 @@ def of(spec: str | Path) -> Progress | None:
     run = next((folder for folder in (path, path.parent) if (folder / "card.json").is_file()), None)
     if not path.is_dir() or run is None:
         return None
-    card = _json(run / "card.json")
+    card = card_of(run)
     if "status" not in card:
         return None
     at = path if path != run else next((run / name for name in ("last", "best") if (run / name).is_dir()), run)
@@ -144,13 +145,6 @@ def _held(run: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def _json(file: Path) -> dict:
-    try:
-        return _dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError):
-        raise RequestError(f"{file}: cannot be read, so the run is damaged; take another one") from None
 
 
 def _dict(value: object) -> dict:

@@ -1,64 +1,24 @@
 """The files of a run that `usfm finetune` made, read so that damage ends in one sentence."""
 
-import json
 import tomllib
 from pathlib import Path
 
 import numpy as np
 
 from usfm.errors import RequestError
-from usfm.jobs.outputs import MADE
-from usfm.provenance import digest, file_sha256, json_text
+from usfm.model.card import CARD, card_of, json_of, sealed
+from usfm.provenance import file_sha256, json_text
 
-CARD, RECIPE, PROBE = "card.json", "recipe.toml", "probe.npz"
+__all__ = ["CARD", "PROBE", "RECIPE", "card_of", "json_of", "probes_of", "recipe_of", "write_card"]
 
-
-def json_of(path: str | Path, **kinds: type | tuple[type, ...]) -> dict:
-    """Read a JSON object.
-
-    Args:
-        path: of the file.
-        kinds: entries that it must have, and of which types.
-
-    Raises:
-        RequestError: it is not readable, no object, or an entry is missing or of another type.
-    """
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be read ({error.strerror}); make the run again") from None
-    except (ValueError, RecursionError):
-        raise RequestError(f"{path}: is no JSON, so it was cut short or damaged; make the run again") from None
-    if not isinstance(found, dict):
-        raise RequestError(f"{path}: is no JSON object, so it was damaged; make the run again")
-    for name, kind in kinds.items():
-        if not isinstance(found.get(name), kind):
-            raise RequestError(f"{path}: its entry '{name}' is missing or damaged; make the run again")
-    return found
-
-
-def card_of(run: str | Path, **kinds: type | tuple[type, ...]) -> dict:
-    """The card of a run directory, or of the folder of a ``predictions.h5``; {} where there is none.
-
-    Raises:
-        RequestError: as for `json_of`.
-    """
-    path = Path(run)
-    file = (path if path.is_dir() else path.parent) / CARD
-    if not file.is_file():
-        return {}
-    card = json_of(file, **kinds)
-    if "digest" in card and card["digest"] != digest({k: v for k, v in card.items() if k not in ("digest", MADE)}):
-        raise RequestError(f"{file}: is damaged or was changed; make the run again")
-    return card
+RECIPE, PROBE = "recipe.toml", "probe.npz"
 
 
 def write_card(run: str | Path, card: dict) -> None:
     """Write the card of a run with the digests of its other files and of itself; the last file to be written."""
     folder = Path(run)
     files = {name: file_sha256(folder / name) for name in (RECIPE, PROBE) if (folder / name).is_file()}
-    whole = {**json.loads(json_text(card)), "digests": files}
-    whole["digest"] = digest(whole)
+    whole = sealed({**card, "digests": files})
     (folder / CARD).write_text(json_text(whole, indent=2) + "\n", encoding="utf-8")
 
 
