@@ -105,6 +105,12 @@ def recipes_page() -> str:
         for name, member in rows.items():
             documented = member if getattr(member, "__doc__", None) else sys.modules[member.__module__]
             lines.append(_row(f"`{name}`", (documented.__doc__ or "").strip().splitlines()[0]))
+    lines += ["", "## Weight files of others", "", _row("family", "known by", "timm's model", "mean and std", "resize")]
+    lines.append("|---|---|---|---|---|")
+    families = import_module("usfm.model.families")
+    said = {families.IMAGENET: "ImageNet", families.CLIP: "CLIP", families.HALF: "0.5 and 0.5"}
+    for each in families.FAMILIES.values():
+        lines.append(_row(each.title, each.known_by, f"`{each.nearest}`", said[each.normalisation], each.resize))
     return "\n".join(lines) + "\n"
 
 

@@ -22,6 +22,15 @@ class Config:
     pool: Annotated[str, Knob("how tokens become one vector", choices=("mean", "cls", "meanstd"), panel="Encoder")] = (
         "mean"
     )
+    resize: Annotated[
+        str,
+        Knob(
+            "how a frame fits the encoder's square; auto: as the authors of its weights do, letterbox for ours",
+            choices=("auto", "letterbox", "stretch"),
+            panel="Encoder",
+            content=False,
+        ),
+    ] = "auto"
     download: Annotated[
         bool, Knob("let timm:NAME fetch weights from the hub", panel="Encoder", content=False, flag="--download")
     ] = False

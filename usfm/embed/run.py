@@ -46,8 +46,14 @@ def run(config: Config, request: Request) -> dict:
         return {**_summary(store, request.out, 0.0, 0), "dry_run": True}
     trained = progress.say(config.encoder, strict=request.strict)
     embedder = embedders.load(
-        config.encoder, device=request.device, download=config.download, seed=request.seed, pool=config.pool
+        config.encoder,
+        device=request.device,
+        download=config.download,
+        seed=request.seed,
+        pool=config.pool,
+        resize=config.resize,
     )
+    embedders.say(embedder)
     key = digest(["embed", content_dict(config), embedder.identity, store.content_id])
     if up_to_date(request.out, key, request.overwrite, _key_of):
         return {**_summary(store, request.out, 0.0, embedder.dim), "up_to_date": True}

@@ -22,6 +22,14 @@ class Config:
             content=False,
         ),
     ] = ()
+    resize: Annotated[
+        str,
+        Knob(
+            "how frames of --in fit the encoder's square; auto: as when the run was made",
+            choices=("auto", "letterbox", "stretch"),
+            panel="Input/Output",
+        ),
+    ] = "auto"
     aggregate: Annotated[
         str,
         Knob("one case; scores are averaged over its frames", choices=("frame", "clip", "patient"), panel="Measures"),

@@ -15,7 +15,12 @@ from usfm.tasks.predictions import Predictions
 
 
 def predict(
-    path: str | Path, seen: Predictions, store: Store, device: str = "auto", among: np.ndarray | None = None
+    path: str | Path,
+    seen: Predictions,
+    store: Store,
+    device: str = "auto",
+    among: np.ndarray | None = None,
+    resize: str = "auto",
 ) -> Predictions:
     """Let the probes of a run score the labelled frames of another store.
 
@@ -28,6 +33,7 @@ def predict(
         store: with class labels; classes that the run does not know are left out, and it is said.
         device: for the encoder.
         among: (n,) int rows of the store that may be scored; default: all.
+        resize: how a frame fits the encoder's square: "letterbox", "stretch", or "auto", as when the run was made.
 
     Returns:
         One row a frame, split "test", fold "external".
@@ -59,7 +65,13 @@ def predict(
         console.warn(
             f"{path.name} does not know these classes of the store, so they are left out: {', '.join(strange)}"
         )
-    embedder = embedders.load(recipe["encoder"], device=device, seed=card["seed"], pool=recipe["pool"])
+    theirs = card["encoder"].get("resize", "letterbox")  # the only rule there was, in older runs
+    if theirs not in _DONE:
+        raise RequestError(f"{path}: its card names no way to resize frames ('{theirs}'); make the run again")
+    resize = theirs if resize == "auto" else resize
+    if resize != theirs:
+        console.warn(f"{path.name} was made with frames that were {_DONE[theirs]}, and these are {_DONE[resize]}")
+    embedder = embedders.load(recipe["encoder"], device=device, seed=card["seed"], pool=recipe["pool"], resize=resize)
     if not _same_encoder(embedder.identity, card["encoder"]):
         raise RequestError(f"{path}: '{recipe['encoder']}' is no longer the encoder that this run was made with")
     with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
@@ -84,7 +96,12 @@ def predict(
     )
 
 
+_DONE = {"letterbox": "letterboxed", "stretch": "stretched"}
+
+
 def _same_encoder(identity: dict, kept: dict) -> bool:
     """Whether an encoder is the one that a card names; how its loading is worded does not count."""
-    shared = (set(identity) & set(kept)) - {"name", "dim", "loaded"}
+    if "norm" not in kept and identity.get("norm") == "after the pool":
+        return False  # made when that norm was left out
+    shared = (set(identity) & set(kept)) - {"name", "dim", "loaded", "resize"}
     return "kind" in shared and all(identity[name] == kept[name] for name in shared)

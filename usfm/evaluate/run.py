@@ -65,7 +65,7 @@ def run(config: Config, request: Request) -> dict:
             raise RequestError(f"{out / 'report.json'}: is damaged; add --overwrite to write it anew") from None
     for name, path in zip(list(held), request.inputs, strict=True):
         if name in new and store is not None:
-            held[name] = external.predict(path, whole[name], store, request.device, new[name].new)
+            held[name] = external.predict(path, whole[name], store, request.device, new[name].new, config.resize)
     report, units = _measure(config, request, held)
     for run in report["runs"] if store is not None else ():
         if run["name"] in new:

@@ -16,6 +16,7 @@ import torch
 from usfm.errors import RequestError
 from usfm.model import header
 from usfm.model.card import CARD, card_of
+from usfm.model.files import Weights
 from usfm.model.vit import Encoder, Shape
 from usfm.model.weights import LoadReport, load_into, read_weights, shape_of
 from usfm.store.disk import sync
@@ -163,6 +164,8 @@ def load_encoder(
     image_size: int | tuple[int, int] | None = None,
     in_chans: int | None = None,
     drop_path: float = 0.0,
+    heads: int = 0,
+    found: Weights | None = None,
 ) -> tuple[Encoder, dict, LoadReport]:
     """An encoder with its weights, from a run directory or a checkpoint file.
 
@@ -171,16 +174,18 @@ def load_encoder(
         image_size: run at another size than it was trained at (positions are resampled).
         in_chans: 1 or 3 where it differs from the file's (folded exactly for gray frames).
         drop_path: stochastic depth, for fine-tuning.
+        heads: attention heads of a file that does not tell them; 0 = as usual at its width, or refused.
+        found: the tensors, where they were read before.
 
     Returns:
         The encoder in evaluation mode, the run's card ({} for a bare file), and what matched.
 
     Raises:
-        RequestError: nothing there, damaged, no vision transformer, or too little of it matched.
+        RequestError: nothing there, damaged, no plain vision transformer, or a tensor of it is missing.
     """
     file, card = locate(path)
-    weights, metadata = read_weights(file)
-    known = shape_of(weights, metadata, file)
+    weights = read_weights(file) if found is None else found
+    known, said = shape_of(weights, file, heads)
     size = known.image_size if image_size is None else image_size
     size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     if size[0] % known.patch or size[1] % known.patch:
@@ -189,5 +194,5 @@ def load_encoder(
         )
     shape = replace(known, image_size=size, in_chans=known.in_chans if in_chans is None else in_chans)
     encoder = Encoder(shape, drop_path=drop_path)
-    report = load_into(encoder, weights, file, known.grid)
+    report = load_into(encoder, weights, file, known.grid, (said,))
     return encoder.eval(), card, report

@@ -2,10 +2,11 @@
 
 | SPEC | encoder |
 |---|---|
-| a run directory | its best checkpoint, else its last |
-| a `.safetensors`, `.pth` or `.pt` file | a vision transformer in MAE's or timm's key names |
+| a run directory | its last checkpoint, else its best |
+| a `.safetensors`, `.pth` or `.pt` file | a vision transformer of one of `usfm.model.families` |
 | `timm:NAME` | timm's published weights, from the local cache (or the hub with `--download`) |
 | `timm:NAME@FILE` | the same architecture with weights from a file |
+| `FILE?heads=12`, `timm:NAME@FILE?px=98` | what the file does not tell itself (`usfm.model.spec`) |
 | `vectors:FILE.h5` | vectors made before, by `usfm embed` or by anybody, found by frame_id |
 | `random:RUN` | an untrained network of that run's shape, fixed by the seed: what every encoder must beat |
 | `random`, `random:NAME` | an untrained ViT (tiny, or NAME) |
@@ -17,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from usfm import offline
+from usfm import console
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
+from usfm.model.spec import Told, split
 from usfm.provenance import file_sha256
 from usfm.seeding import torch_seed
 
@@ -42,6 +44,7 @@ class Embedder:
         in_chans: 1 or 3 channels that the encoder reads.
         forward: uint8 (B, in_chans, rows, columns) -> float32 (B, dim); None for `vectors:`.
         vectors: frame_id -> row of the file, and the rows themselves; only for `vectors:`.
+        resize: "letterbox" (nothing is cut, the shape stays) or "stretch" (the square is filled).
     """
 
     name: str
@@ -51,12 +54,14 @@ class Embedder:
     in_chans: int
     forward: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     vectors: tuple[dict[str, int], np.ndarray] | None = field(default=None, repr=False)
+    resize: str = "letterbox"
 
     def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
-        """Letterbox frames of any size, (H, W) or (H, W, 3) uint8, into one uint8 (n, in_chans, rows, columns)."""
+        """Bring frames of any size, (H, W) or (H, W, 3) uint8, into one uint8 (n, in_chans, rows, columns)."""
+        fit = RESIZES[self.resize]
         batch = np.zeros((len(frames), self.in_chans, *self.image_size), np.uint8)
         for k, frame in enumerate(frames):
-            picture = letterbox(to_gray(frame) if self.in_chans == 1 else frame, self.image_size)
+            picture = fit(to_gray(frame) if self.in_chans == 1 else frame, self.image_size)
             batch[k] = picture if picture.ndim == 2 else picture.transpose(2, 0, 1)
         return batch
 
@@ -102,7 +107,26 @@ def letterbox(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return Framing(0, 0, height, width, scale, above * scale, before * scale, *size).apply(frame)
 
 
-def load(spec: str, *, device: str = "auto", download: bool = False, seed: int = 0, pool: str = "mean") -> Embedder:
+def stretch(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale rows and columns of a frame apart, so that it fills (rows, columns)."""
+    import cv2
+
+    shrinks = frame.shape[0] * frame.shape[1] > size[0] * size[1]
+    return cv2.resize(frame, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+RESIZES: dict[str, Callable[[np.ndarray, tuple[int, int]], np.ndarray]] = {"letterbox": letterbox, "stretch": stretch}
+
+
+def load(
+    spec: str,
+    *,
+    device: str = "auto",
+    download: bool = False,
+    seed: int = 0,
+    pool: str = "mean",
+    resize: str = "auto",
+) -> Embedder:
     """Load what a SPEC names (the table at the top of this module).
 
     Args:
@@ -113,26 +137,39 @@ def load(spec: str, *, device: str = "auto", download: bool = False, seed: int =
         pool: how a transformer's tokens become one vector: "mean" of the patch tokens, the class token "cls", or
             "meanstd", their mean and standard deviation side by side (twice as long; tells textures apart that have the
             same mean). Other networks have their own pooling.
+        resize: how a frame fits the encoder's square: "letterbox", "stretch", or "auto", as the authors of the
+            weights do (letterbox for ours).
 
     Raises:
         RequestError: the SPEC is unknown, or what it names is missing, damaged or of another kind.
     """
+    whole = spec
+    spec, told = split(spec)
     kind, _, rest = spec.partition(":")
     if not spec:
         raise RequestError("give an encoder: --encoder RUN, FILE, timm:NAME, timm:NAME@FILE, vectors:FILE.h5 or random")
+    if kind == "timm" and rest:
+        return _timm(rest, device, download, pool, told, resize)
+    if told and (kind in ("random", "vectors") or Path(spec).is_dir()):
+        raise RequestError(f"{whole}: only weight files of others are told something behind '?'; leave it out")
     if kind == "random":
-        return _random(rest or RANDOM_MODEL, seed, device, pool)
+        return _random(rest or RANDOM_MODEL, seed, device, pool, resize)
     if kind == "vectors" and rest:
         return _vectors(rest)
-    if kind == "timm" and rest:
-        return _timm(rest, device, download, pool)
     if Path(spec).exists():
-        return _own(spec, device, pool)
+        return _own(spec, device, pool, told, resize)
     if rest and len(kind) > 1:  # one letter would be a drive
         raise RequestError(
             f"{spec}: unknown kind of encoder '{kind}'{did_you_mean(kind, ('timm', 'vectors', 'random'))}"
         )
     raise RequestError(f"{spec}: no such run directory or checkpoint file{did_you_mean(spec, ('random',))}")
+
+
+def say(embedder: Embedder) -> None:
+    """Say what was found in a weight file and what was assumed for it."""
+    if embedder.identity.get("loaded"):
+        how = f"frames {'stretched' if embedder.resize == 'stretch' else 'letterboxed'} to {embedder.image_size[0]} px"
+        console.say(f"{embedder.name}: {embedder.identity['loaded']}; {how}")
 
 
 def torch_device(device: str) -> str:
@@ -147,7 +184,10 @@ def torch_device(device: str) -> str:
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
     kind, _, number = device.partition(":")
-    if kind not in there or not there[kind]() or (number and int(number) >= torch.cuda.device_count()):
+    if kind not in there or (number or "0") != str(int(number) if number.isdecimal() else 0) or device.endswith(":"):
+        raise RequestError(f"--device {device}: write auto, cpu, cuda, cuda:1 or mps")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if not there[kind]() or int(number or 0) >= count:
         raise RequestError(f"--device {device}: no such device here; use --device cpu or auto")
     return device
 
@@ -166,26 +206,34 @@ def _runner(model, device: str, pass_: Callable) -> Callable[[np.ndarray], np.nd
     return forward
 
 
-def _pooled(tokens, prefix: int, pool: str):
-    """Tokens (B, prefix + L, D) to vectors (B, D), or (B, 2 D) for "meanstd"."""
+def _pooled(tokens, prefix: int, pool: str, norm: Callable | None = None):
+    """Tokens (B, prefix + L, D) to vectors (B, D), or (B, 2 D) for "meanstd".
+
+    Networks that pool before their last norm have it here, as in their own heads.
+    """
     import torch
 
+    norm = norm or (lambda vectors: vectors)
     if pool == "cls":
-        return tokens[:, 0]
+        return norm(tokens[:, 0])
     patches = tokens[:, prefix:].float()
-    mean = patches.mean(1)
+    mean = norm(patches.mean(1))
     return mean if pool == "mean" else torch.cat([mean, patches.std(1, correction=0)], dim=1)
 
 
-def _of_encoder(encoder, name: str, identity: dict, device: str, pool: str) -> Embedder:
+def _of_encoder(encoder, name: str, identity: dict, device: str, pool: str, resize: str) -> Embedder:
+    from usfm.model.vit import NORMALISATION
+
     shape = encoder.shape
     facts = {"model": shape.name, "image_size": list(shape.image_size), "in_chans": shape.in_chans, "pool": pool}
+    resize = "letterbox" if resize == "auto" else resize
+    facts |= {"heads": shape.num_heads, **_entry(*NORMALISATION[shape.in_chans], resize, after=False)}
     forward = _runner(encoder, device, lambda model, x: _pooled(model(model.normalise(x)), 1, pool))
     dim = shape.embed_dim * (2 if pool == "meanstd" else 1)
-    return Embedder(name, dim, {**identity, **facts}, shape.image_size, shape.in_chans, forward)
+    return Embedder(name, dim, {**identity, **facts}, shape.image_size, shape.in_chans, forward, resize=resize)
 
 
-def _random(model: str, seed: int, device: str, pool: str) -> Embedder:
+def _random(model: str, seed: int, device: str, pool: str, resize: str) -> Embedder:
     import torch
 
     from usfm.model.checkpoint import load_encoder
@@ -195,21 +243,31 @@ def _random(model: str, seed: int, device: str, pool: str) -> Embedder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "random encoder"))
         encoder = Encoder(shape)
-    return _of_encoder(encoder, "random", {"kind": "random", "seed": seed}, device, pool)
+    return _of_encoder(encoder, "random", {"kind": "random", "seed": seed}, device, pool, resize)
 
 
-def _own(spec: str, device: str, pool: str) -> Embedder:
+def _own(spec: str, device: str, pool: str, told: Told, resize: str) -> Embedder:
+    from usfm.model import bounds, families, files, foreign
     from usfm.model.checkpoint import load_encoder, locate
+    from usfm.model.weights import plain, why_not_plain, with_a_norm
 
     file, card = locate(spec)
-    encoder, _, report = load_encoder(spec)
     path = Path(spec)
-    identity = {"kind": "run" if path.is_dir() else "file", "weights_sha256": file_sha256(file), "loaded": str(report)}
+    identity = {"kind": "run" if path.is_dir() else "file", "weights_sha256": file_sha256(file)}
     if card.get("recipe"):
         identity["recipe"] = card["recipe"] if isinstance(card["recipe"], str) else str(card["recipe"].get("name", ""))
     path = path.resolve()
     name = path.stem if path.is_file() else f"{path.parent.name}/best" if path.name == "best" else path.name
-    return _of_encoder(encoder, name, identity, device, pool)
+    found = plain(files.read(file, prefix=told.prefix))
+    bounds.projection_of(found.tensors, file)
+    if told.norm and "norm.weight" not in found.tensors:
+        found = with_a_norm(found)
+    own = bool(found.metadata.get("encoder"))
+    of_ours = own or (families.of(found) in ("mae", "crossmae") and not why_not_plain(found, file))
+    if of_ours and not (told.mean or told.std):
+        encoder, _, report = load_encoder(spec, found=found, heads=told.heads, image_size=told.px or None)
+        return _of_encoder(encoder, name, identity | {"loaded": str(report)}, device, pool, resize)
+    return _of_network(foreign.from_file(found, str(file), told), name, identity, device, pool, resize)
 
 
 def _vectors(path: str) -> Embedder:
@@ -238,56 +296,50 @@ def _vectors(path: str) -> Embedder:
     return Embedder(Path(path).stem, vectors.shape[1], identity, (0, 0), 0, None, (index, vectors))
 
 
-def _timm(rest: str, device: str, download: bool, pool: str) -> Embedder:
+def _timm(rest: str, device: str, download: bool, pool: str, told: Told, resize: str) -> Embedder:
     import timm
-    import torch
+
+    from usfm.model import foreign
 
     name, _, file = rest.partition("@")
     if not timm.is_model(name.partition(".")[0]):
         known = [each for each in timm.list_models() if each[:3] == name[:3]]
         raise RequestError(f"timm:{name}: timm has no such model{did_you_mean(name.partition('.')[0], known)}")
-    identity: dict = {"kind": "timm", "model": name, "pool": pool, "timm": timm.__version__}
-    if file or not download:
-        path = Path(file) if file else _cached(name)
-        if not path.is_file():
-            raise RequestError(f"{path}: no such checkpoint file")
-        model = timm.create_model(name, pretrained=False, num_classes=0)
-        identity |= {"weights_sha256": file_sha256(path), "loaded": _fill(model, path)}
-    else:
-        model = _fetched(name)
-        identity |= {"tag": str(model.pretrained_cfg.get("tag", ""))}
-    cfg = model.pretrained_cfg
-    chans, *size = cfg["input_size"]
-    mean, std = (torch.tensor(cfg[key]).view(1, -1, 1, 1) for key in ("mean", "std"))
-    prefix = getattr(model, "num_prefix_tokens", 0)
+    identity: dict = {"kind": "timm", "model": name, "timm": timm.__version__}
+    if not file and download:
+        return _of_network(foreign.published(name, told), name, identity, device, pool, resize)
+    path = Path(file) if file else _cached(name)
+    if not path.is_file():
+        raise RequestError(f"{path}: no such checkpoint file")
+    network = foreign.by_name(name, str(path), told)
+    return _of_network(network, name, identity | {"weights_sha256": file_sha256(path)}, device, pool, resize)
 
-    def pass_(network, x):
-        tokens = network.forward_features((x / 255 - mean.to(x.device)) / std.to(x.device))
+
+def _of_network(network, name: str, identity: dict, device: str, pool: str, resize: str) -> Embedder:
+    """An embedder of a network that timm built."""
+    import torch
+
+    mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (network.mean, network.std))
+    prefix = getattr(network.model, "num_prefix_tokens", 0)
+
+    def pass_(model, x):
+        tokens = model.forward_features((x / 255 - mean.to(x.device)) / std.to(x.device))
         if tokens.ndim == 3 and (pool != "cls" or prefix):
-            return _pooled(tokens, prefix, pool)
-        return network.forward_head(tokens, pre_logits=True)
+            return _pooled(tokens, prefix, pool, getattr(model, "fc_norm", None))
+        return model.forward_head(tokens, pre_logits=True)
 
-    forward = _runner(model, device, pass_)
-    dim = forward(np.zeros((1, chans, *size), np.uint8)).shape[1]
-    return Embedder(name, dim, identity | {"image_size": size}, (size[0], size[1]), chans, forward)
+    forward = _runner(network.model, device, pass_)
+    dim = forward(np.zeros((1, network.in_chans, *network.image_size), np.uint8)).shape[1]
+    after = any(True for _ in getattr(network.model, "fc_norm", torch.nn.Identity()).parameters())
+    facts = {"image_size": list(network.image_size), "in_chans": network.in_chans, "pool": pool, **network.facts}
+    facts |= _entry(network.mean, network.std, network.resize if resize == "auto" else resize, after)
+    return Embedder(name, dim, identity | facts, network.image_size, network.in_chans, forward, resize=facts["resize"])
 
 
-def _fetched(name: str):
-    """Make a timm model with its published weights, asking the hub."""
-    import timm
-
-    if not offline.allow_hub():
-        raise RequestError(
-            f"timm:{name}: --download wants the hub and HF_HUB_OFFLINE forbids it; unset that variable, or give a file "
-            f"as timm:{name}@FILE"
-        )
-    try:
-        return timm.create_model(name, pretrained=True, num_classes=0)
-    except Exception as error:  # of whatever kind: the hub's, the transport's, timm's
-        raise RequestError(
-            f"timm:{name}: its weights cannot be fetched ({type(error).__name__}); is the hub within reach? "
-            f"Else give a file as timm:{name}@FILE"
-        ) from error
+def _entry(mean: Sequence[float], std: Sequence[float], resize: str, after: bool) -> dict:
+    """How a frame enters an encoder, and where it leaves it: part of the identity."""
+    norm = "after the pool" if after else "before the pool"
+    return {"mean": [round(x, 6) for x in mean], "std": [round(x, 6) for x in std], "resize": resize, "norm": norm}
 
 
 def _cached(name: str) -> Path:
@@ -304,26 +356,3 @@ def _cached(name: str) -> Path:
     raise RequestError(
         f"timm:{name}: its weights are not in the local cache; allow --download, or give a file as timm:{name}@FILE"
     )
-
-
-def _fill(model, path: Path) -> str:
-    """Load a file into a timm model; refuse when under 95 % of its parameters are in it."""
-    from timm.models import load_state_dict
-    from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
-
-    from usfm.model import header
-
-    header.check(path)
-    try:
-        weights = load_state_dict(str(path), use_ema=False, weights_only=True)
-    except Exception as error:
-        raise RequestError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}): is it whole?") from error
-    if isinstance(model, VisionTransformer):
-        weights = checkpoint_filter_fn(weights, model)
-    own = model.state_dict()
-    fits = {key: value for key, value in weights.items() if key in own and value.shape == own[key].shape}
-    share = sum(own[key].numel() for key in fits) / sum(value.numel() for value in own.values())
-    if share < 0.95:
-        raise RequestError(f"{path}: only {share:.1%} of the model's parameters are in it; is it for another model?")
-    model.load_state_dict(fits, strict=False)
-    return f"{100 * share:.1f} % of the model's parameters matched"

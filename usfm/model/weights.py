@@ -1,18 +1,18 @@
-"""Weight files of other people and our own: unwrapped, adapted to an encoder, counted, refused when too little fits."""
+"""Weights of a plain vision transformer put into an encoder: all of them, or a sentence that says what is missing."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from usfm.errors import RequestError
-from usfm.model import bounds, header
+from usfm.model import bounds, families, files
+from usfm.model.files import Weights
 from usfm.model.positions import resize_positions
 from usfm.model.vit import NORMALISATION, SIZES, Encoder, Shape
 
-MIN_MATCHED = 0.95  # share of the encoder's parameters that a file must bring
+NORM = ("norm.weight", "norm.bias")
 
 
 @dataclass(frozen=True)
@@ -20,90 +20,149 @@ class LoadReport:
     """What a weight file brought.
 
     Attributes:
-        matched: share of the encoder's parameters found, 0 to 1.
-        missing: encoder keys that the file lacks (left as initialised).
-        unexpected: keys of the file that the encoder has no place for (decoders, heads).
-        adapted: sentences about what was changed on the way in (positions resampled, channels folded).
+        total: tensors of the encoder.
+        missing: those that the file's family lacks (the final norm), left at their start.
+        unexpected: tensors of the file that the encoder has no place for (decoders, heads).
+        adapted: sentences about what was assumed or changed on the way in (heads, positions, channels).
     """
 
-    matched: float
+    total: int
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     adapted: tuple[str, ...]
 
+    @property
+    def matched(self) -> float:
+        """Share of the encoder's tensors that were found, 0 to 1."""
+        return 1 - len(self.missing) / self.total
+
     def __str__(self) -> str:
-        text = f"{100 * self.matched:.1f} % of the encoder's parameters matched"
+        text = f"all {self.total} tensors of the encoder found"
         if self.missing:
-            text += f", {len(self.missing)} missing ({', '.join(self.missing[:3])}{', ...' * (len(self.missing) > 3)})"
+            text = (
+                f"{self.total - len(self.missing)} of {self.total} tensors of the encoder found, "
+                f"{', '.join(self.missing)} at their start (the file has none)"
+            )
         if self.unexpected:
-            text += f", {len(self.unexpected)} not used"
+            more = ", ..." * (len(self.unexpected) > 3)
+            text += f", {len(self.unexpected)} of the file not used ({', '.join(self.unexpected[:3])}{more})"
         return "; ".join([text, *self.adapted])
 
 
-def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
-    """All tensors of a .safetensors, .pth or .pt file, unwrapped, and the metadata that the file brings.
-
-    Unwraps `model` / `state_dict` / `module`, and strips `module.`, `backbone.` and `encoder.` from the names. A
-    training checkpoint's `argparse.Namespace` is allowed; nothing else that could run code is.
+def read_weights(path: str | Path, *, prefix: str | None = None) -> Weights:
+    """Read a plain vision transformer (MAE's and timm's key names) out of a file of any kind.
 
     Raises:
-        RequestError: the file is damaged, or holds something else than weights.
+        RequestError: the file is damaged, or holds another kind of network; the nearest one is named.
     """
-    weights, said = header.load(path)
-    metadata = _notes(path, said)
-    for wrapper in ("model", "state_dict", "module", "teacher"):
-        if isinstance(weights, Mapping) and isinstance(weights.get(wrapper), Mapping):
-            weights = weights[wrapper]
-    tensors = (
-        {str(k): v for k, v in weights.items() if isinstance(v, torch.Tensor)} if isinstance(weights, Mapping) else {}
+    found = plain(files.read(path, prefix=prefix))
+    bounds.projection_of(found.tensors, path)
+    family = families.FAMILIES[families.of(found)]
+    reason = why_not_plain(found, path)
+    if reason:
+        raise RequestError(
+            f"{path}: {reason}, which a plain vision transformer has no place for (nearest: {family.title}); give it "
+            f"as timm:{family.nearest}@{path} where a command takes an encoder"
+        )
+    return found
+
+
+def plain(found: Weights) -> Weights:
+    """LocalMIM keeps one norm a tapped block; the last one belongs to the output."""
+    tensors = dict(found.tensors)
+    for key in NORM:
+        last = key.replace("norm.", "norm.3.")
+        if last in tensors and key not in tensors:
+            tensors[key] = tensors.pop(last)
+    return Weights(tensors, found.prefix, found.outside, found.others, found.metadata)
+
+
+def with_a_norm(found: Weights) -> Weights:
+    """The same network with the final norm that its file lacks, at its start: 1 and 0."""
+    wide = found.tensors[files.PROJECTION].new_ones(found.tensors[files.PROJECTION].shape[0])
+    tensors = {**found.tensors, NORM[0]: wide, NORM[1]: 0 * wide}
+    return Weights(tensors, found.prefix, found.outside, found.others, found.metadata)
+
+
+def why_not_plain(found: Weights, source: str | Path) -> str:
+    """Say what keeps a file's network from being a plain ViT; "" when it is one."""
+    t = found.tensors
+    depth = bounds.depth_of(t, source)
+    own = {"patch_embed.proj.weight", "patch_embed.proj.bias", "cls_token", "pos_embed", *NORM}
+    part = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
+    own |= {f"blocks.{i}.{name}.{kind}" for i in range(depth) for name in part for kind in ("weight", "bias")}
+    extra = families.lost(t, own)
+    if extra:
+        return f"has {extra[0]}" + (f" and {len(extra) - 1} more tensors" if len(extra) > 1 else "")
+    if "cls_token" not in t:
+        return "has no class token (cls_token)"
+    hidden, dim = t.get("blocks.0.mlp.fc1.weight"), t[files.PROJECTION].shape[0]
+    if hidden is not None and hidden.shape[0] != 4 * dim:
+        return f"has a hidden layer of {hidden.shape[0]} instead of {4 * dim}"
+    if families.of(found) == "tinyusfm":
+        return "is 192 wide and has no norm, as TinyUSFM"
+    return ""
+
+
+def heads_of(found: Weights, family: families.Family, source: str | Path, given: int = 0) -> tuple[int, str]:
+    """How many attention heads a file's network has, and a sentence when that was assumed.
+
+    Tensors do not tell it: shapes fit whatever the number, and the features are wrong with another one.
+
+    Raises:
+        RequestError: it is not known for a network of this width, or does not divide it.
+    """
+    dim = found.tensors[files.PROJECTION].shape[0]
+    if given:
+        if dim % given:
+            raise RequestError(f"{source}: {given} heads do not divide its width of {dim}; give another heads=")
+        return given, f"{given} heads as told"
+    known = dict(family.heads).get(dim)
+    if known:
+        return known, f"{known} heads assumed from the width of {dim}"
+    raise RequestError(
+        f"{source}: a file does not tell its number of attention heads, and it is not known for a width of {dim}; "
+        f"{_TINY if dim == 192 else f'give it, such as {source}?heads={max(1, dim // 64)}'}"
     )
-    header.check_tensors(path, tensors)
-    for prefix in ("module.", "backbone.", "encoder."):
-        if f"{prefix}cls_token" in tensors or f"{prefix}patch_embed.proj.weight" in tensors:
-            tensors = {k.removeprefix(prefix): v for k, v in tensors.items()}
-    if "patch_embed.proj.weight" not in tensors:
-        raise RequestError(
-            f"{path}: holds no vision transformer (no patch_embed.proj.weight among {len(tensors)} tensors)"
-        )
-    if any("relative_position" in key or key.endswith("gamma_1") for key in tensors):
-        raise RequestError(
-            f"{path}: is a BEiT-style transformer (relative positions, layer scale), which needs another network"
-        )
-    for key in ("weight", "bias"):  # LocalMIM keeps one norm a tapped block; the last one belongs to the output
-        if f"norm.3.{key}" in tensors and f"norm.{key}" not in tensors:
-            tensors[f"norm.{key}"] = tensors.pop(f"norm.3.{key}")
-    return tensors, metadata
 
 
-def _notes(path: str | Path, metadata: Mapping[str, str]) -> dict:
-    """What usfm wrote into a file's metadata."""
-    try:
-        notes = json.loads(metadata.get("usfm", "{}"))
-    except (ValueError, RecursionError):
-        notes = None
-    if not isinstance(notes, dict):
-        raise RequestError(f"{path}: what usfm wrote into its metadata is damaged; take another checkpoint")
-    return notes
+_TINY = "timm's ViT-tiny has 3 and TinyUSFM 12, so write ?heads=3 or ?heads=12 behind the file"
 
 
-def shape_of(
-    weights: Mapping[str, torch.Tensor], metadata: Mapping | None = None, source: str | Path = "the file"
-) -> Shape:
-    """The encoder's shape, from the file's metadata or from the sizes of its tensors.
+def shape_of(found: Weights, source: str | Path = "the file", heads: int = 0) -> tuple[Shape, str]:
+    """The encoder's shape, from the file's metadata or from the sizes of its tensors, and what was assumed for it.
 
     Raises:
-        RequestError: it does not fit the tensors, or no network of that shape can be built.
+        RequestError: the number of heads is neither known nor given.
     """
-    if metadata and "encoder" in metadata:
-        shape = bounds.claimed(metadata["encoder"], source)
-    else:
-        dim, chans, patch = bounds.projection_of(weights, source)
-        tokens, depth = bounds.tokens_of(weights, source), bounds.depth_of(weights, source)
-        side = round(((tokens or 197) - 1) ** 0.5)
-        size, heads = next(((k, v[2]) for k, v in SIZES.items() if v[0] == dim), ("base", max(1, dim // 64)))
-        pixels = side * patch
-        shape = Shape(f"vit_{size}_patch{patch}_{pixels}", (pixels, pixels), patch, chans, dim, depth, heads)
-    bounds.check(shape, weights, source)
+    shape = _kept_shape(found, source)
+    if shape is not None:
+        if heads not in (0, shape.num_heads):
+            raise RequestError(f"{source}: has {shape.num_heads} heads by its metadata, not {heads}; leave heads= out")
+        return shape, ""
+    t = found.tensors
+    dim, chans, patch = bounds.projection_of(t, source)
+    tokens, depth = bounds.tokens_of(t, source), bounds.depth_of(t, source)
+    heads, said = heads_of(found, families.FAMILIES[families.of(found)], source, heads)
+    pixels = round(((tokens or 197) - 1) ** 0.5) * patch
+    size = next((name for name, (width, _, _) in SIZES.items() if width == dim), "base")
+    shape = Shape(f"vit_{size}_patch{patch}_{pixels}", (pixels, pixels), patch, chans, dim, depth, heads)
+    bounds.check(shape, t, source)
+    return shape, said
+
+
+def grid_of(found: Weights, source: str | Path) -> tuple[int, int] | None:
+    """(rows, columns) of a file's positions where its metadata says it; None for a square."""
+    shape = _kept_shape(found, source)
+    return None if shape is None else shape.grid
+
+
+def _kept_shape(found: Weights, source: str | Path) -> Shape | None:
+    """The shape in a file's metadata."""
+    if "encoder" not in found.metadata:
+        return None
+    shape = bounds.claimed(found.metadata["encoder"], source)
+    bounds.check(shape, found.tensors, source)
     return shape
 
 
@@ -138,49 +197,90 @@ def _fit_positions(positions: torch.Tensor, old: tuple[int, int] | None, new: tu
 
 def load_into(
     encoder: Encoder,
-    weights: Mapping[str, torch.Tensor],
+    weights: Mapping[str, torch.Tensor] | Weights,
     source: str | Path = "the file",
     grid: tuple[int, int] | None = None,
+    said: tuple[str, ...] = (),
 ) -> LoadReport:
-    """Put a file's weights into an encoder: positions resampled, channels folded, under 95 % refused.
+    """Put a file's weights into an encoder: every tensor, positions resampled and channels folded where they differ.
 
     Args:
         encoder: changed in place.
-        weights: from `read_weights`; keys without a place (decoders, heads) are counted, not used.
+        weights: from `read_weights`; tensors without a place (decoders, heads) are listed, not used.
         source: named in the error.
         grid: (rows, columns) of the file's positions where they are not square.
+        said: what was assumed before, for the report.
 
     Raises:
-        RequestError: less than 95 % of the encoder's parameters are in the file with a shape that fits, or a part of a
-            block or the patch projection is not.
+        RequestError: a tensor of the encoder is not in the file, has another size there or holds NaN; only the final
+            norm may be missing, in the files of a family that has none.
     """
-    weights, adapted, own = dict(weights), [], encoder.state_dict()
-    projection, positions = weights.get("patch_embed.proj.weight"), weights.get("pos_embed")
+    found = weights if isinstance(weights, Weights) else Weights(dict(weights))
+    weights, adapted, own = dict(found.tensors), [], encoder.state_dict()
+    projection, positions = weights.get(files.PROJECTION), weights.get("pos_embed")
     if projection is not None and {projection.shape[1], encoder.shape.in_chans} == {1, 3}:
         bias = weights.get("patch_embed.proj.bias", projection.new_zeros(projection.shape[0]))
         folded = fold_channels(projection.float(), bias.float(), encoder.shape.in_chans)
-        weights["patch_embed.proj.weight"], weights["patch_embed.proj.bias"] = folded
+        weights[files.PROJECTION], weights["patch_embed.proj.bias"] = folded
         adapted.append(f"patch projection folded from {projection.shape[1]} to {encoder.shape.in_chans} channels")
-    same_width = positions is not None and positions.shape[2] == encoder.shape.embed_dim
+    same_width = positions is not None and positions.ndim == 3 and positions.shape[2] == encoder.shape.embed_dim
     if same_width and ((grid or encoder.shape.grid) != encoder.shape.grid or positions.shape != own["pos_embed"].shape):
         weights["pos_embed"] = _fit_positions(positions, grid, encoder.shape.grid)
         adapted.append(f"positions resampled to {encoder.shape.grid[0]}x{encoder.shape.grid[1]}")
-    fits = {k: v.to(own[k].dtype) for k, v in weights.items() if k in own and v.shape == own[k].shape}
-    matched = sum(own[k].numel() for k in fits) / sum(v.numel() for v in own.values())
-    missing = tuple(k for k in own if k not in fits)
-    report = LoadReport(matched, missing, tuple(k for k in weights if k not in fits), tuple(adapted))
-    if matched < MIN_MATCHED:
+    kept = _kept_shape(found, source)
+    if kept is not None and kept.num_heads != encoder.shape.num_heads:
         raise RequestError(
-            f"{source}: only {100 * matched:.1f} % of the encoder's parameters ({encoder.shape.name}, width "
-            f"{encoder.shape.embed_dim}, {encoder.shape.depth} blocks) are in it, and {100 * MIN_MATCHED:.0f} % are "
-            "needed: choose the --model that the file was made for"
-        )
-    lost = [key for key in missing if key.startswith(("blocks.", "patch_embed."))]
-    if lost:
-        found = f"{tuple(weights[lost[0]].shape)} in the file" if lost[0] in weights else "not in the file"
-        raise RequestError(
-            f"{source}: {lost[0]} is {tuple(own[lost[0]].shape)} in {encoder.shape.name} and {found}: choose the "
+            f"{source}: has {kept.num_heads} heads and {encoder.shape.name} has {encoder.shape.num_heads}: choose the "
             "--model that the file was made for"
         )
+    fits = {k: v.to(own[k].dtype) for k, v in weights.items() if k in own and v.shape == own[k].shape}
+    missing = tuple(k for k in own if k not in fits)
+    kind = families.of(found) if files.PROJECTION in found.tensors else "mae"
+    may_lack = () if families.FAMILIES[kind].norm or any(k in fits for k in NORM) else NORM
+    refuse_missing([k for k in missing if k not in may_lack], own, weights, source, encoder.shape.name)
+    unexpected = [k for k in weights if k not in fits]
+    extra = families.lost(unexpected, own)
+    if extra:
+        raise RequestError(
+            f"{source}: its {extra[0]} has no place in {encoder.shape.name} ({encoder.shape.depth} blocks, width "
+            f"{encoder.shape.embed_dim}): choose the --model that the file was made for"
+        )
+    refuse_not_finite(fits, source)
     encoder.load_state_dict(fits, strict=False)
-    return report
+    return LoadReport(
+        len(own), missing, (*unexpected, *found.outside), (*found.said(), *(s for s in said if s), *adapted)
+    )
+
+
+def refuse_missing(
+    missing: Collection[str], own: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], source, name: str
+) -> None:
+    """Raise when tensors of a network are not in a file, or have another size there.
+
+    Raises:
+        RequestError: with the first of them, and the network that was tried.
+    """
+    if not missing:
+        return
+    first = next(iter(missing))
+    found = f"{tuple(given[first].shape)} in the file" if first in given else "not in the file"
+    share = 1 - len(missing) / len(own)
+    raise RequestError(
+        f"{source}: only {len(own) - len(missing)} of {len(own)} tensors ({100 * share:.1f} %) of {name} are in it "
+        f"with the right size; {first} is {tuple(own[first].shape)} in {name} and {found}: choose the model that the "
+        "file was made for"
+    )
+
+
+def refuse_not_finite(tensors: Mapping[str, torch.Tensor], source: str | Path) -> None:
+    """Raise when a tensor that is used holds NaN or infinite numbers.
+
+    Raises:
+        RequestError: with the first of them.
+    """
+    bad = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    if bad:
+        raise RequestError(
+            f"{source}: {bad[0]} holds NaN or infinite numbers ({len(bad)} of {len(tensors)} tensors do); take a "
+            "checkpoint from before the training went wrong"
+        )

@@ -18,7 +18,7 @@ from usfm.engine.step import Training
 from usfm.engine.stream import Stream
 from usfm.errors import RequestError
 from usfm.model import checkpoint, progress
-from usfm.model.weights import load_into, read_weights, shape_of
+from usfm.model.weights import grid_of, load_into, read_weights
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.config import Config
 from usfm.pretrain.job import PretrainJob
@@ -77,8 +77,8 @@ def build_model(recipe: Recipe, seed: int, init: str | None = None) -> MaskedAut
     model = MaskedAutoencoder(recipe)
     if init is not None:
         file, _ = checkpoint.locate(init)
-        weights, metadata = read_weights(file)
-        report = load_into(model.encoder, weights, file, shape_of(weights, metadata, file).grid)
+        weights = read_weights(file)
+        report = load_into(model.encoder, weights, file, grid_of(weights, file))
         console.say(f"start from {init}: {report}")
     return model
 

@@ -68,6 +68,15 @@ class Config:
             panel=SEMANTIC,
         ),
     ] = 0.985
+    resize: Annotated[
+        str,
+        Knob(
+            "how a frame fits the encoder's square; auto: as the authors of its weights do, letterbox for ours",
+            choices=("auto", "letterbox", "stretch"),
+            panel=SEMANTIC,
+            content=False,
+        ),
+    ] = "auto"
     download: Annotated[
         bool, Knob("let timm:NAME fetch weights from the hub", content=False, panel=SEMANTIC, flag="--download")
     ] = False

@@ -44,10 +44,12 @@ def run(config: Config, request: Request) -> dict:
     if other is not None:
         options["against"] = other.content_id
     if config.embedder:
-        from usfm.model import progress
+        from usfm.model import embedders, progress
 
         progress.say(config.embedder, strict=request.strict)
-        options["embedder"] = semantic.load(config, request).identity
+        embedder = semantic.load(config, request)
+        embedders.say(embedder)
+        options["embedder"] = embedder.identity
     last: dict[str, Verdict] = {}
 
     def figures(done: dict[str, list[Path]]) -> dict:

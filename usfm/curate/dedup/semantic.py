@@ -21,7 +21,9 @@ def load(config: Config, request: Request):
     """The encoder that the settings name, as an `Embedder`."""
     from usfm.model.embedders import load as load_embedder
 
-    return load_embedder(config.embedder, device=request.device, download=config.download, seed=request.seed)
+    return load_embedder(
+        config.embedder, device=request.device, download=config.download, seed=request.seed, resize=config.resize
+    )
 
 
 def phases(config: Config, request: Request, store: Store) -> list[Phase]:

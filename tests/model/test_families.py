@@ -1,0 +1,217 @@
+"""Files of others load right or not at all: stand-ins with the exact key layout of each family, held to timm's own."""
+
+import numpy as np
+import pytest
+import torch
+
+from usfm.errors import RequestError
+from usfm.model import embedders, files
+from usfm.model.spec import Told, split
+
+FRAMES = [np.random.default_rng(k).integers(0, 256, (40, 60), np.uint8) for k in range(2)]
+SMALL = {"num_classes": 0, "embed_dim": 64, "depth": 2, "global_pool": "avg"}
+
+
+def made(name, **keywords):
+    """timm's own model, small, with weights that all matter."""
+    import timm
+
+    torch.manual_seed(0)
+    model = timm.create_model(name, pretrained=False, **{**SMALL, **keywords}).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 0.02, 0.2)
+    return model
+
+
+def named(state, *changes):
+    for old, new in changes:
+        state = {name.replace(old, new): value for name, value in state.items()}
+    return state
+
+
+def dinov2_of_meta(state):
+    place = torch.randn(1, 1, 64)
+    whole = {"mask_token": torch.zeros(1, 64), **named(state, ("reg_token", "register_tokens"))}
+    whole["pos_embed"] = torch.cat([place, state["pos_embed"]], dim=1)
+    return {**whole, "cls_token": state["cls_token"] - place}
+
+
+def dinov3_of_meta(state):
+    whole = named(state, ("gamma_1", "ls1.gamma"), ("gamma_2", "ls2.gamma"), ("reg_token", "storage_tokens"))
+    for i in range(2):
+        whole[f"blocks.{i}.attn.qkv.bias"] = torch.zeros(192)
+        whole[f"blocks.{i}.attn.qkv.bias_mask"] = torch.full((192,), torch.nan)
+    return {**whole, "rope_embed.periods": torch.ones(16), "mask_token": torch.zeros(1, 64)}
+
+
+def dinov3_with_biases(state):
+    whole = dinov3_of_meta({name: value for name, value in state.items() if not name.endswith(("q_bias", "v_bias"))})
+    for i in range(2):
+        q, v = (state[f"blocks.{i}.attn.{part}_bias"] for part in "qv")
+        whole[f"blocks.{i}.attn.qkv.bias"] = torch.cat([q, torch.full_like(q, torch.nan), v])
+    return whole
+
+
+def as_it_is(state):
+    return state
+
+
+def beside(prefix, **more):
+    return lambda state: {**{f"{prefix}{name}": value for name, value in state.items()}, **more}
+
+
+def of_sam(state):
+    return beside("image_encoder.", **{"mask_decoder.x": torch.zeros(2)})(named(state, ("mlp.fc", "mlp.lin")))
+
+
+def teacher(state):
+    both = {"student": {f"module.backbone.{k}": 0 * v for k, v in state.items()}}
+    return {**both, "teacher": {f"module.backbone.{k}": v for k, v in state.items()}, "epoch": 3}
+
+
+V2 = {"img_size": 56, "num_heads": 2, "fc_norm": False}
+SHARED = {"use_shared_rel_pos_bias": True, "use_rel_pos_bias": False, "img_size": 64, "num_heads": 2}
+SAM = {"img_size": 256, "num_heads": 2, "global_attn_indexes": [1], "global_pool": "avg"}
+CASES = {
+    "dinov2": ("vit_small_patch14_dinov2", V2, teacher, "?heads=2"),
+    "dinov2, registers": ("vit_small_patch14_reg4_dinov2", V2, as_it_is, "?heads=2"),
+    "dinov2, registers of Meta": ("vit_small_patch14_reg4_dinov2", V2, dinov2_of_meta, "?heads=2"),
+    "dinov3": ("vit_small_patch16_dinov3", {"num_heads": 1}, as_it_is, "?heads=1"),
+    "dinov3 of Meta": ("vit_small_patch16_dinov3", {"num_heads": 1}, dinov3_of_meta, ""),
+    "dinov3 of Meta, biases": ("vit_small_patch16_dinov3_qkvb", {"num_heads": 1}, dinov3_with_biases, ""),
+    "usfm": ("beit_base_patch16_224", SHARED, as_it_is, ""),
+    "beit": ("beit_base_patch16_224", {"img_size": 64, "num_heads": 4}, beside("model."), ""),
+    "tinyusfm": ("vit_tiny_patch16_224", {"embed_dim": 192, "num_heads": 12}, beside("module.model."), "?heads=12"),
+    "sam": ("samvit_base_patch16", SAM, of_sam, ""),
+    "biomedclip": (
+        "vit_base_patch16_224",
+        {"img_size": 32, "num_heads": 4, "fc_norm": False},
+        beside(
+            "state_dict.visual.trunk.", **{"visual.head.proj.weight": torch.zeros(512, 64), "text.x": torch.ones(2)}
+        ),
+        "?heads=4",
+    ),
+    "qk-norm": ("vit_base_patch16_224", {"img_size": 32, "qk_norm": True, "num_heads": 4}, as_it_is, ""),
+}
+
+
+def written(path, case):
+    name, keywords, layout, told = CASES[case]
+    model = made(name, **keywords)
+    torch.save(layout(model.state_dict()), path)
+    return model, f"{path}{told}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_features_are_timms_own(tmp_path, case):
+    model, spec = written(tmp_path / "w.pth", case)
+    embedder = embedders.load(spec, device="cpu")
+    mean, std = (torch.tensor(embedder.identity[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
+    with torch.inference_mode():
+        expected = model((torch.from_numpy(embedder.prepare(FRAMES)) / 255 - mean) / std).numpy()
+    assert np.abs(embedder.embed(FRAMES) - expected).max() < 1e-5
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3
+    assert embedder.identity["resize"] == ("stretch" if "usfm" in case else "letterbox")
+    assert embedder.identity["norm"] == ("after the pool" if case in NORM_AFTER else "before the pool")
+
+
+NORM_AFTER = ("usfm", "beit", "tinyusfm", "qk-norm")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "dinov2"])
+def test_a_file_with_a_part_missing_left_over_or_not_finite_is_refused(tmp_path, case):
+    path = tmp_path / "w.pth"
+    _, spec = written(path, case)
+    whole = torch.load(path, weights_only=True)
+    block = [name for name in whole if ".1." in name and not name.endswith(("qkv.bias", "bias_mask"))]
+    for name in (block[0], block[-1]):
+        for value in (None, torch.full_like(whole[name], torch.inf)):
+            torch.save({k: value if k == name else v for k, v in whole.items() if k != name or value is not None}, path)
+            with pytest.raises(RequestError, match=r"w\.pth"):
+                embedders.load(spec, device="cpu")
+    torch.save({**whole, block[0].rpartition(".")[0] + ".lora": torch.zeros(3)}, path)
+    with pytest.raises(RequestError, match=r"lora and 0 more tensors have no place"):
+        embedders.load(spec, device="cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_dinov3_qkvb", "vit_tiny_patch16_224"])
+def test_a_model_by_name_takes_metas_file_or_refuses_and_names_the_nearest(tmp_path, name):
+    whole = {"embed_dim": 192, "depth": 12, "num_heads": 3}
+    model = made("vit_tiny_patch16_dinov3_qkvb", **whole)
+    state = named(model.state_dict(), ("gamma_1", "ls1.gamma"), ("gamma_2", "ls2.gamma"))
+    state = named(state, ("reg_token", "storage_tokens"))
+    for i in range(12):
+        q, v = (state.pop(f"blocks.{i}.attn.{part}_bias") for part in "qv")
+        state[f"blocks.{i}.attn.qkv.bias"] = torch.cat([q, 0 * q, v])
+    torch.save(state, tmp_path / "w.pth")
+    if "dinov3" not in name:
+        with pytest.raises(RequestError, match="looks like DINOv3"):
+            embedders.load(f"timm:{name}@{tmp_path / 'w.pth'}", device="cpu")
+        return
+    embedder = embedders.load(f"timm:{name}@{tmp_path / 'w.pth'}", device="cpu")
+    mean, std = (torch.tensor(embedder.identity[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
+    with torch.inference_mode():
+        expected = model((torch.from_numpy(embedder.prepare(FRAMES)) / 255 - mean) / std).numpy()
+    assert np.abs(embedder.embed(FRAMES) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("width", [80, 192])
+def test_heads_are_never_guessed_where_they_are_not_known(tmp_path, width):
+    from usfm.model.vit import build_encoder
+
+    encoder = build_encoder("vit_tiny_patch16_32", embed_dim=width, depth=1, num_heads=4, in_chans=3).eval()
+    torch.save(encoder.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(RequestError, match="heads"):
+        embedders.load(str(tmp_path / "w.pth"), device="cpu")
+    embedder = embedders.load(f"{tmp_path / 'w.pth'}?heads=4", device="cpu")
+    with torch.inference_mode():
+        expected = encoder.features(encoder.normalise(torch.from_numpy(embedder.prepare(FRAMES)))).numpy()
+    assert np.abs(embedder.embed(FRAMES) - expected).max() < 1e-5
+    assert "4 heads as told" in embedder.identity["loaded"]
+
+
+@pytest.mark.parametrize(
+    "names, taken",
+    [
+        (["student.backbone.", "teacher.backbone."], "teacher.backbone."),
+        (["model.", "model_ema.module."], "model_ema.module."),
+        (["encoder.", "target_encoder."], "target_encoder."),
+        (["", "momentum."], ""),
+        (["left.", "right."], None),
+    ],
+)
+def test_of_several_networks_the_averaged_one_is_taken_or_the_user_names_one(tmp_path, names, taken):
+    torch.save({f"{name}{files.PROJECTION}": torch.full((1, 1, 2, 2), float(k)) for k, name in enumerate(names)},
+               tmp_path / "w.pth")  # fmt: skip
+    if taken is None:
+        with pytest.raises(RequestError, match=r"several networks \(left\.\*, right\.\*\)"):
+            files.read(tmp_path / "w.pth")
+        taken = "right."
+        found = files.read(tmp_path / "w.pth", prefix=taken)
+    else:
+        found = files.read(tmp_path / "w.pth")
+    assert found.prefix == taken
+    assert found.tensors[files.PROJECTION][0, 0, 0, 0] == names.index(taken)
+
+
+@pytest.mark.parametrize("device", ["cpu:x", "cpu:1", "cpu:", "cpu:-1", "gpu", "cuda:x", ""])
+def test_a_device_is_there_or_refused(device):
+    assert embedders.torch_device("cpu:0") == "cpu:0"
+    with pytest.raises(RequestError, match="--device"):
+        embedders.torch_device(device)
+
+
+@pytest.mark.parametrize("told", ["head=3", "heads=x", "heads=0", "mean=200", "std=0,0,0", "norm=yes"])
+def test_what_is_told_wrongly_is_refused(told):
+    with pytest.raises(RequestError, match=r"w\.pth"):
+        split(f"w.pth?{told}")
+    assert split("w.pth?heads=3&px=98&mean=.5&std=0.1,0.2,0.3") == ("w.pth", Told(3, 98, (0.5,), (0.1, 0.2, 0.3)))
+
+
+def test_stretching_fills_the_square_and_is_part_of_the_identity():
+    made = {how: embedders.load("random:vit_nano_patch16_64", device="cpu", resize=how) for how in embedders.RESIZES}
+    frame = np.full((40, 160), 200, np.uint8)
+    assert (made["stretch"].prepare([frame]) == 200).all()
+    assert (made["letterbox"].prepare([frame]) == 0).mean() > 0.5
+    assert made["stretch"].identity != made["letterbox"].identity

@@ -1,0 +1,139 @@
+"""Tensors of weight files: containers of every kind unwrapped, one network of several chosen by name."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from usfm.errors import RequestError
+from usfm.model import header
+
+PROJECTION = "patch_embed.proj.weight"
+_DEPTH = 8  # containers inside containers
+_NOT_WEIGHTS = ("optimizer", "optim", "scaler", "lr_scheduler", "scheduler", "loss")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One network's tensors out of a file.
+
+    Attributes:
+        tensors: by name, without the prefix.
+        prefix: what stood before the names in the file, containers included ("teacher.backbone.").
+        outside: names of the file's other tensors (a text tower, a decoder, the student beside the teacher).
+        others: prefixes of further networks of the same kind in the file.
+        metadata: what usfm wrote into the file; {} in the files of others.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    prefix: str = ""
+    outside: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    metadata: dict = field(default_factory=dict)
+
+    def said(self) -> list[str]:
+        """Where the tensors were found, in words, when the file holds several networks."""
+        return (
+            [f"taken from {self.prefix}* (not from {', '.join(f'{p}*' for p in self.others)})"] if self.others else []
+        )
+
+
+def read(path: str | Path, own: Collection[str] = (PROJECTION,), *, prefix: str | None = None) -> Weights:
+    """Read the network out of a .safetensors, .pth or .pt file.
+
+    Containers (`state_dict`, `model`, `teacher`, ...) and prefixes (`module.`, `visual.trunk.`, ...) are removed,
+    however deep: a prefix is whatever stands before the names of the network. Of several networks in one file an
+    averaged one is taken, else a teacher, else the one without a prefix. A training checkpoint's `argparse.Namespace`
+    is allowed; nothing else that could run code is.
+
+    Args:
+        path: the file.
+        own: names that the network has; the default is what every vision transformer has.
+        prefix: take the network whose names begin with this.
+
+    Raises:
+        RequestError: the file is damaged, holds something else than weights, or holds several networks.
+    """
+    content, notes = header.load(path)
+    if not isinstance(content, Mapping):
+        raise RequestError(f"{path}: holds no vision transformer but a {type(content).__name__}; save a state dict")
+    metadata = _notes(path, notes.get("usfm", content.get("usfm")))
+    flat = {name: value for name, value in _flat(content).items() if not name.startswith(_NOT_WEIGHTS)}
+    header.check_tensors(path, flat)
+    found = _prefixes(flat, own)
+    if prefix is not None:
+        found = [each for each in found if each == prefix]
+    if not found:
+        if any("embeddings.patch_embeddings" in name for name in flat):
+            raise RequestError(
+                f"{path}: has the names of Hugging Face's transformers; convert it to timm's (blocks.0.attn.qkv ...)"
+            )
+        first = PROJECTION if PROJECTION in own else next(iter(own))
+        kind = "vision transformer" if own == (PROJECTION,) else "tensors of this model"
+        raise RequestError(f"{path}: holds no {kind} (no {first} among {len(flat)} tensors); is it for another model?")
+    best = min(map(_rank, found))
+    first = [each for each in found if _rank(each) == best]
+    if len(first) > 1 and "" not in first:
+        raise RequestError(
+            f"{path}: holds several networks ({', '.join(f'{each}*' for each in first[:4])}); name one as "
+            f"{path}?prefix={first[0]}"
+        )
+    chosen = "" if "" in first else first[0]
+    tensors = {name.removeprefix(chosen): value for name, value in flat.items() if name.startswith(chosen)}
+    others = tuple(each for each in found if each != chosen)
+    if chosen == "":
+        tensors = {name: value for name, value in tensors.items() if not (others and name.startswith(others))}
+    outside = tuple(name for name in flat if not name.startswith(chosen))
+    return Weights(tensors, chosen, outside, others, metadata)
+
+
+def _notes(path: str | Path, text: object) -> dict:
+    """What usfm wrote into a file beside the tensors."""
+    if not isinstance(text, str):
+        return {}
+    try:
+        notes = json.loads(text)
+    except (ValueError, RecursionError):
+        notes = None
+    if not isinstance(notes, dict):
+        raise RequestError(f"{path}: what usfm wrote into its metadata is damaged; take another checkpoint")
+    return notes
+
+
+def _flat(content: Mapping) -> dict[str, torch.Tensor]:
+    """Tensors of containers in containers, by dotted names; a container that is met again is not entered again."""
+    found: dict[str, torch.Tensor] = {}
+    met, waiting = {id(content)}, [("", content)]
+    while waiting:
+        prefix, part = waiting.pop()
+        for name, value in part.items():
+            if isinstance(value, torch.Tensor):
+                found[f"{prefix}{name}"] = value
+            elif isinstance(value, Mapping) and id(value) not in met and prefix.count(".") < _DEPTH:
+                met.add(id(value))
+                waiting.append((f"{prefix}{name}.", value))
+    return found
+
+
+def _prefixes(flat: Mapping[str, torch.Tensor], own: Collection[str]) -> list[str]:
+    """What stands before the network's names: every prefix with (nearly) as many of them as the best one."""
+    ends = [name for name in own if name.endswith(PROJECTION)] or list(own)[:1]
+    candidates = {
+        name[: len(name) - len(end)]
+        for end in ends
+        for name in flat
+        if name == end or name.endswith(f".{end}")
+    }  # fmt: skip
+    counted = {prefix: sum(f"{prefix}{name}" in flat for name in own) for prefix in candidates}
+    return sorted(prefix for prefix, n in counted.items() if n > 0.5 * max(counted.values()))
+
+
+def _rank(prefix: str) -> int:
+    words = set(prefix.replace("_", ".").split("."))
+    if "ema" in words:
+        return 0
+    if words & {"teacher", "target"}:
+        return 1
+    return 3 if words & {"student", "online", "momentum"} else 2
