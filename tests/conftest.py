@@ -22,3 +22,31 @@ def _own_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("USFM_SALT", "a salt for tests")
     monkeypatch.delenv("USFM_DEBUG", raising=False)
     console.configure()
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory):
+    """A store without labels and a labelled one that sector made: the good inputs, and what bad ones are cut from."""
+    import numpy as np
+    from PIL import Image
+
+    from usfm.cli.main import main
+
+    folder = tmp_path_factory.mktemp("good")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        path = folder / f"media/{('sick', 'well')[number % 2]}/p{number // 2}_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        speckle = rng.rayleigh(50, (96, 96)).clip(1, 255).astype(np.uint8)
+        Image.fromarray(np.pad(speckle, 16)).save(path)
+    store, labelled = str(folder / "good.h5"), str(folder / "labelled.h5")
+    group = ["--labels", "folder", "--group", r"(?P<patient>p\d)_"]
+    for arguments in (
+        ["extract", str(folder / "media"), "--out", store],
+        ["extract", str(folder / "media"), "--out", labelled, *group],
+        ["sector", "--in", labelled, "--out", str(folder / "sector.h5"), "--size", "32"],
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([*arguments, "--workers", "1", "-q"])
+        assert end.value.code == 0
+    return folder

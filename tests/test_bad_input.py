@@ -71,31 +71,6 @@ class Desk:
         return complaints[0]
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    """A store without labels and a labelled one that sector made: the good inputs, and what bad ones are cut from."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("good")
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        path = folder / f"media/{('sick', 'well')[number % 2]}/p{number // 2}_{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        speckle = rng.rayleigh(50, (96, 96)).clip(1, 255).astype(np.uint8)
-        Image.fromarray(np.pad(speckle, 16)).save(path)
-    store, labelled = str(folder / "good.h5"), str(folder / "labelled.h5")
-    group = ["--labels", "folder", "--group", r"(?P<patient>p\d)_"]
-    for arguments in (
-        ["extract", str(folder / "media"), "--out", store],
-        ["extract", str(folder / "media"), "--out", labelled, *group],
-        ["sector", "--in", labelled, "--out", str(folder / "sector.h5"), "--size", "32"],
-    ):
-        with pytest.raises(SystemExit) as end:
-            main([*arguments, "--workers", "1", "-q"])
-        assert end.value.code == 0
-    return folder
-
-
 @pytest.fixture
 def desk(good, tmp_path, capfd):
     shutil.copytree(good, tmp_path, dirs_exist_ok=True)
@@ -295,3 +270,111 @@ def test_overwrite_never_takes_what_is_not_ours(desk, command, kind):
         (desk.folder / f"out{suffix}").mkdir()
     assert "out" in desk.refused([*desk.fill(REPLACERS[command]), "--overwrite"]) or kind == "link"
     assert out.is_symlink() == (kind == "link")
+
+
+KINDS = ("fifo", "socket", "device", "folder", "long", "NUL", "loop", "below a loop", "not UTF-8", "half a surrogate",
+         "empty", "text", "literal", "root", "escapes")  # fmt: skip
+OPTIONS = {
+    "--in": {name: READERS[name] for name in ("clean", "dedup", "sector", "pretrain", "finetune", "embed")},
+    "--config": {name: TOML[name] for name in COMMANDS},
+    "--manifest": {"extract": WRITERS["extract"]},
+    "--salt": {"extract": [*WRITERS["extract"], "--group", "(?P<patient>p)"]},
+    "--path-map": {"info": READERS["info"]},
+    "--corrections": {"sector": READERS["sector"]},
+    "--encoder": {name: READERS[name] for name in ("finetune", "embed")},
+    "--init": {"pretrain": READERS["pretrain"]},
+    "--recipe": {"pretrain": READERS["pretrain"]},
+    "--embedder": {"dedup": READERS["dedup"]},
+    "--against": {"dedup": READERS["dedup"]},
+    "STORE": {"info": ["info", "STORE"]},
+    "RUN": {"eval": TOML["eval"], "export": TOML["export"]},
+    "MEDIA": {"extract": WRITERS["extract"]},
+}
+"""Each way to name a file, and the commands that have it."""
+TAKEN = {("MEDIA", kind) for kind in ("folder", "root", "text", "literal", "not UTF-8", "escapes", "loop", "fifo",
+                                      "socket", "device", "below a loop")}  # fmt: skip
+TAKEN |= {("--salt", kind) for kind in ("text", "literal", "not UTF-8", "escapes")}
+"""Not refused at once: a folder is searched, and a file that is no media is rejected; any text is a key."""
+
+
+def _odd(folder):
+    """Names of every kind that a user, a script or an attacker may give where a file is expected."""
+    import socket
+
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "fifo")
+    (folder / "loop").symlink_to("loop")
+    (folder / "folder").mkdir()
+    for name in (b"text", b"M\xfcller", b"raw[1].h5", b"\x1b[31m\nusfm: done"):
+        with open(os.fsencode(folder) + b"/" + name, "w") as file:
+            file.write("no store and no settings\n")
+    # The path of a socket has 107 bytes at most, so it is bound from inside.
+    here = os.getcwd()
+    os.chdir(folder)
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("socket")
+    os.chdir(here)
+    at = {"fifo": "fifo", "socket": "socket", "folder": "folder", "loop": "loop", "below a loop": "loop/x",
+          "not UTF-8": os.fsdecode(b"M\xfcller"), "text": "text", "literal": "raw[1].h5",
+          "escapes": "\x1b[31m\nusfm: done"}  # fmt: skip
+    return {**{kind: str(folder / name) for kind, name in at.items()}, "device": "/dev/zero", "long": "x" * 5000,
+            "NUL": "a\0b", "half a surrogate": "a\ud800b", "empty": "", "root": "/"}  # fmt: skip
+
+
+def _refusal(arguments, capfd, limit_s=20):
+    """Run a command that must refuse within a time: return its sentence."""
+    import signal
+
+    def late(*_):
+        raise TimeoutError(f"{arguments}: no answer in {limit_s} s")
+
+    capfd.readouterr()
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(limit_s)
+    try:
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    said = capfd.readouterr()
+    assert end.value.code == 2, (arguments, said.err)
+    assert said.out == ""
+    assert all(char.isprintable() or char == "\n" for char in said.err)
+    lines = [line for line in said.err.splitlines() if line.startswith("usfm: ")]
+    assert lines == said.err.splitlines()[-1:]
+    assert "Traceback" not in said.err
+    assert len(lines[0]) < 700
+    return lines[0]
+
+
+def _odd_cases():
+    """Every option with each kind: a third of them in the default run, the others in the slow one."""
+    number = 0
+    for option, commands in OPTIONS.items():
+        for command in commands:
+            for kind in KINDS:
+                number += (option, kind) not in TAKEN
+                if (option, kind) not in TAKEN:
+                    mark = () if number % 4 == 0 else pytest.mark.slow
+                    yield pytest.param(option, command, kind, marks=mark, id=f"{command} {option} {kind}")
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    return _odd(tmp_path_factory.mktemp("odd"))
+
+
+@pytest.mark.parametrize("option, command, kind", _odd_cases())
+def test_a_name_of_an_odd_kind(good, odd, tmp_path, capfd, option, command, kind):
+    places = {"STORE": good / "good.h5", "SECTOR": good / "sector.h5", "MEDIA": good / "media", "OUT": tmp_path / "out",
+              "RUN": good / "media"}  # fmt: skip
+    arguments = list(OPTIONS[option][command])
+    if option in arguments:  # an argument, or an option that the command needs anyway
+        arguments[arguments.index(option) + option.startswith("--")] = odd[kind]
+    else:
+        arguments += [option, odd[kind]]
+    sentence = _refusal([str(places.get(one, one)) for one in arguments], capfd)
+    if kind == "empty":
+        assert "is empty" in sentence
+    assert not list(tmp_path.iterdir())

@@ -148,6 +148,10 @@ LARGEST = 2**53
 """No number of a setting is larger: up to here a float tells all whole numbers apart."""
 
 
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Surrogates that stand for no byte of a file name."""
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -178,6 +182,8 @@ def _checked_one(setting: Setting, value: Any, where: str) -> Any:
         raise RequestError(f"{where}: {name} is {_brief(value)}; it must be of type {setting.kind.__name__}.")
     if isinstance(value, str) and "\0" in value:
         raise RequestError(f"{where}: {name} holds a NUL character; no path or name can have one.")
+    if isinstance(value, str) and _HALF.search(value):
+        raise RequestError(f"{where}: {name} holds half of a character (a surrogate); no path or name can have one.")
     if knob.choices and value not in knob.choices:
         near = did_you_mean(str(value), knob.choices)
         raise RequestError(f"{where}: {name} is {_brief(value)}; it must be one of {', '.join(knob.choices)}{near}")

@@ -1,6 +1,7 @@
 """The only place that prints: results on stdout; progress, tables and messages on stderr; all text is escaped."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -73,8 +74,9 @@ def warn(text: str) -> None:
 
 
 def error(text: str) -> None:
-    """Say why a command ends: one sentence, never hidden."""
-    _put(sys.stderr, f"usfm: {escape.line(text)}")
+    """Say why a command ends: one sentence, never hidden; the middle of a very long name is left out."""
+    short = re.sub(r"\S{400,}", lambda found: f"{found[0][:160]}...{found[0][-40:]}", escape.line(text))
+    _put(sys.stderr, f"usfm: {short}")
 
 
 def _bare(text: object) -> str:

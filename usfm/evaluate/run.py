@@ -1,5 +1,6 @@
 """Measure runs with intervals and write the report."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,7 +106,7 @@ def _file(path: str) -> Path:
 
 def _read(paths: tuple[str, ...]) -> dict[str, Predictions]:
     """Read the runs, each under the shortest end of its path that no other has."""
-    parts = [Path(path).resolve().parts for path in paths]
+    parts = [Path(os.path.realpath(path)).parts for path in paths]
     if len(set(parts)) < len(parts):
         raise RequestError("the same run is given twice")
     held = {}

@@ -37,6 +37,7 @@ def run(config: Config, request: Request) -> dict:
     """
     started = time.monotonic()
     _check_sheet(config.sheet)
+    known = {} if config.path_map is None else path_map.read(config.path_map)
     if not request.inputs:
         raise RequestError("usfm info: name a store or a run directory.")
     paths = [path for one in request.inputs for path in expanded(one)]
@@ -55,7 +56,7 @@ def run(config: Config, request: Request) -> dict:
         found = summary["stores"][0]
         summary |= {"sources": found["sources"], "frames_out": found["frames"]}
     if config.path_map is not None:
-        summary["paths"] = _named([path for path in stores if _described(path, config.verify)], config.path_map)
+        summary["paths"] = _named([path for path in stores if _described(path, config.verify)], config.path_map, known)
     if config.verify:
         summary |= _verify(stores, request.workers)
     if config.sheet is not None:
@@ -75,9 +76,8 @@ def _described(path: str, verifying: bool) -> dict | None:
         return None
 
 
-def _named(stores: list[str], file: str) -> dict[str, str]:
+def _named(stores: list[str], file: str, known: dict[str, dict]) -> dict[str, str]:
     """Say which file each path of the stores stands for, those of rejected sources too."""
-    known = path_map.read(file)
     opened = [Store.open(path) for path in stores]
     names = [str(name) for store in opened for name in (*store.source_column("path"), *store.rejected()["source"])]
     found = {name: known[name]["path"] for name in dict.fromkeys(names) if name in known}

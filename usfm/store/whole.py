@@ -52,6 +52,10 @@ def place(out: str | Path) -> Path:
     path = Path(out)
     if not path.is_absolute() and not _has_folder():
         raise RequestError(f"{out}: the working folder does not exist any more; change to another one.")
+    if path.name in ("", ".."):  # "." and "..": names are made from the folder's own
+        path = Path(os.path.abspath(path))
+    if not path.name:
+        raise RequestError(f"{out}: is the root of all folders, so no result can have its name; choose another.")
     try:
         if path.is_symlink():
             path = path.resolve()
