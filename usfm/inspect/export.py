@@ -13,10 +13,11 @@ import torch
 from usfm import console
 from usfm.config import Request, content_dict
 from usfm.errors import RequestError, WorkError
+from usfm.inspect import export_mae
 from usfm.inspect.export_config import Config
 from usfm.jobs.outputs import up_to_date
 from usfm.model import checkpoint, header, progress
-from usfm.model.vit import Encoder
+from usfm.model.vit import NORMALISATION, Encoder, Shape
 from usfm.provenance import digest, file_sha256
 from usfm.store.whole import place, whole_file, write_json
 
@@ -28,7 +29,8 @@ def run(config: Config, request: Request) -> dict:
 
     timm: `--out` is a .safetensors file that `timm.create_model(NAME, checkpoint_path=FILE, ...)` reads, with the
     arguments to use beside it in FILE.json. mae: a .pth with {"model": ...}, the layout of MAE's releases (encoder,
-    and the decoder where the run has MAE's). onnx: uint8 frames (n, H, W) in, vectors (n, D) out, any n.
+    and the decoder where the run has MAE's), always in three channels. onnx: uint8 frames (n, H, W) in, vectors (n, D)
+    out, any n. How frames enter the encoder goes with each: size, channels, mean, std, resize rule, pool.
 
     Returns:
         The summary, with `difference`: the largest between the run's features and those of the file read back.
@@ -67,7 +69,7 @@ def run(config: Config, request: Request) -> dict:
             if config.to == "timm":
                 difference, note = _timm(encoder, part, key)
             elif config.to == "mae":
-                difference = _mae(encoder, wanted, part, key)
+                difference = _mae(encoder, wanted, part, card, key)
             else:
                 difference = _onnx(encoder, config.pool, part, card, key)
             if not difference <= TOLERANCE:
@@ -79,6 +81,24 @@ def run(config: Config, request: Request) -> dict:
         raise WorkError(f"{out}: cannot be written ({error.strerror})") from None
     console.say(f"{out}: read back, features differ by at most {difference:.1e}")
     return summary | {"difference": difference, "seconds": round(time.monotonic() - started, 3)}
+
+
+def entry(encoder: Encoder, shape: Shape | None = None, pool: str = "mean") -> dict:
+    """How a frame enters an encoder and how its tokens become a vector: what an export carries.
+
+    Args:
+        encoder: what is exported.
+        shape: its shape in the file, where that differs.
+        pool: of the tokens.
+    """
+    shape = shape or encoder.shape
+    mean, std = NORMALISATION[shape.in_chans]
+    size = {"px": list(shape.image_size), "channels": shape.in_chans, "resize": "letterbox"}
+    return {**size, "scale": 255, "mean": list(mean), "std": list(std), "pool": pool, "norm": "before the pool"}
+
+
+def _about(shape: Shape, entered: dict) -> str:
+    return json.dumps({"encoder": shape.as_dict(), "preprocessing": entered})
 
 
 MARK = "usfm_export"
@@ -146,35 +166,25 @@ def _timm(encoder: Encoder, part: Path, key: str) -> tuple[float, dict]:
 
     arguments = timm_arguments(encoder)
     weights = {k: v.contiguous() for k, v in encoder.state_dict().items()}
-    part.write_bytes(save(weights, metadata={"format": "pt", MARK: key}))
+    metadata = {"format": "pt", MARK: key, "usfm": _about(encoder.shape, entry(encoder))}
+    metadata[header.DIGEST] = header.digest_of(weights, metadata)
+    part.write_bytes(save(weights, metadata=metadata))
     other = VisionTransformer(**arguments).eval()
     other.load_state_dict(load_file(part))
     images = encoder.normalise(_frames(encoder))
-    mean, std = encoder.mean.flatten().tolist(), encoder.std.flatten().tolist()
-    note = {
-        "class": "timm.models.vision_transformer.VisionTransformer",
-        "arguments": arguments,
-        "mean": mean,
-        "std": std,
-    }
+    note = {"class": "timm.models.vision_transformer.VisionTransformer", "arguments": arguments, **entry(encoder)}
     return (other(images) - encoder(images)).abs().max().item(), note
 
 
 @torch.no_grad()
-def _mae(encoder: Encoder, source: Path, part: Path, key: str) -> float:
-    weights = dict(encoder.state_dict())
-    file, _ = checkpoint.locate(source)
-    whole = file.parent / checkpoint.MODEL
-    if whole.is_file():
-        found = header.load(whole)[0]
-        assert isinstance(found, dict)
-        decoder = {k.removeprefix("decoder."): v for k, v in found.items() if k.startswith("decoder.")}
-        if not any("cross_attn" in key for key in decoder):
-            weights |= decoder
-    torch.save({"model": weights, MARK: key}, part)
-    other, _, _ = checkpoint.load_encoder(part, image_size=encoder.shape.image_size)
-    images = encoder.normalise(_frames(encoder))
-    return (other(images) - encoder(images)).abs().max().item()
+def _mae(encoder: Encoder, source: Path, part: Path, card: dict, key: str) -> float:
+    weights, shape, said = export_mae.layout(encoder, checkpoint.locate(source)[0], card)
+    torch.save({"model": weights, "usfm": _about(shape, entry(encoder, shape)), MARK: key}, part)
+    for sentence in said:
+        console.say(f"{source}: {sentence}")
+    other, _, _ = checkpoint.load_encoder(part)
+    frames = _frames(encoder)
+    return (other(other.normalise(frames)) - encoder(encoder.normalise(frames))).abs().max().item()
 
 
 class _FramesToVectors(torch.nn.Module):
@@ -203,7 +213,8 @@ def _onnx(encoder: Encoder, pool: str, part: Path, card: dict, key: str) -> floa
     )
     program.save(str(part), external_data=False)
     written = onnx.load(str(part))
-    for name, value in {"usfm": encoder.shape.name, "recipe": card.get("recipe", ""), "pool": pool, MARK: key}.items():
+    about = {"usfm": encoder.shape.name, "recipe": card.get("recipe", ""), "pool": pool, MARK: key}
+    for name, value in (about | {"preprocessing": json.dumps(entry(encoder, pool=pool))}).items():
         written.metadata_props.add(key=name, value=str(value))
     onnx.save(written, str(part))
     session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])

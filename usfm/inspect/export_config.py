@@ -13,6 +13,9 @@ class Config:
     to: Annotated[str, Knob("what to write", choices=("timm", "mae", "onnx"), panel="Input/Output")] = "timm"
     which: Annotated[
         str,
-        Knob("checkpoint of the run (auto: the best if there is one, else the last)", choices=("auto", "best", "last")),
+        Knob(
+            "checkpoint of the run (auto: the last, or the best where there is no last)",
+            choices=("auto", "best", "last"),
+        ),
     ] = "auto"
     pool: Annotated[str, Knob("for onnx: one vector a frame by mean or class token", choices=("mean", "cls"))] = "mean"
