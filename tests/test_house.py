@@ -62,7 +62,7 @@ def test_top_level_holds_nothing_else():
         tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         names &= {line.split("/")[0] for line in tracked.splitlines()}
     known = {"usfm", "tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"}
-    assert names - {"usfm.egg-info", "build", "dist"} <= known
+    assert names - {"usfm_ultrasound.egg-info", "build", "dist"} <= known
 
 
 def test_nothing_of_a_machine_or_registry_in_the_tree():

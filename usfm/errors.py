@@ -19,6 +19,20 @@ class RequestError(UsfmError):
     exit_code = 2
 
 
+def missing_extra(option: str, extra: str) -> RequestError:
+    """The error for an option whose extra is not installed.
+
+    Args:
+        option: As the user typed it.
+        extra: Name of the extra.
+
+    Examples:
+        >>> print(missing_extra("--log wandb", "log"))
+        --log wandb needs the extra 'log'; in a clone of usfm type: pip install '.[log]'
+    """
+    return RequestError(f"{option} needs the extra '{extra}'; in a clone of usfm type: pip install '.[{extra}]'")
+
+
 class GateError(UsfmError):
     """The work is done, but a gate that the user asked for failed (exit code 3)."""
 

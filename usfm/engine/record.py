@@ -11,7 +11,7 @@ from typing import IO
 
 from usfm import console, escape
 from usfm.config import to_toml
-from usfm.errors import Interrupted, RequestError
+from usfm.errors import Interrupted, RequestError, missing_extra
 from usfm.jobs.outputs import refuse_strangers
 from usfm.model.card import CARD, card_of, sealed
 from usfm.provenance import json_text
@@ -303,7 +303,7 @@ class Board:
 
                 self.writer = wandb.init(mode="offline", dir=str(folder), project="usfm", name=folder.name)
         except ImportError:
-            raise RequestError(f"--log {name} needs the extra 'log': pip install 'usfm[log]'") from None
+            raise missing_extra(f"--log {name}", "log") from None
 
     def log(self, values: dict[str, float], step: int) -> None:
         """Write some numbers of a step."""

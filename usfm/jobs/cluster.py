@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from usfm import console, provenance
-from usfm.errors import RequestError, WorkError
+from usfm.errors import RequestError, WorkError, missing_extra
 from usfm.jobs.failure import WorkerDied, unpacked
 from usfm.jobs.worker import guarded
 
@@ -41,7 +41,7 @@ def connect(address: str, workers: int, folder: Path) -> "ClusterPool":
         import dask.config
         from distributed import Client, LocalCluster
     except ImportError:
-        raise RequestError("--cluster needs the extra cluster; install it with: pip install 'usfm[cluster]'") from None
+        raise missing_extra("--cluster", "cluster") from None
     own, scratch = None, ""
     dask.config.set(
         {"distributed.comm.timeouts.connect": f"{CONNECT_S / 2:g}s"}
