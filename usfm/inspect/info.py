@@ -140,7 +140,9 @@ def _check_sheet(path: str | None) -> None:
     if path is None or not os.path.lexists(place(path)):
         return
     try:
-        ours = place(path).read_bytes().endswith(_MARK)
+        with open(place(path), "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - len(_MARK)))
+            ours = file.read(len(_MARK)) == _MARK
     except OSError as error:
         raise RequestError(f"{path}: the sheet cannot be written there ({error.strerror}).") from None
     if not ours:
