@@ -349,14 +349,14 @@ def _refusal(arguments, capfd, limit_s=20):
 
 
 def _odd_cases():
-    """Every option with each kind: a third of them in the default run, the others in the slow one."""
+    """Every option with each kind: an eighth of them in the default run, the others in the slow one."""
     number = 0
     for option, commands in OPTIONS.items():
         for command in commands:
             for kind in KINDS:
                 number += (option, kind) not in TAKEN
                 if (option, kind) not in TAKEN:
-                    mark = () if number % 4 == 0 else pytest.mark.slow
+                    mark = () if number % 8 == 0 else pytest.mark.slow
                     yield pytest.param(option, command, kind, marks=mark, id=f"{command} {option} {kind}")
 
 

@@ -125,7 +125,7 @@ knobs = [
 
 
 @given(st.sampled_from(knobs), odd)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_stands_in_a_file_is_a_setting_of_its_type_or_one_sentence(tmp_path_factory, knob, text):
     name, cls, setting = knob
     file = tmp_path_factory.getbasetemp() / "odd.toml"

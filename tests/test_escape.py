@@ -61,7 +61,7 @@ def _only_printable(said):
 
 
 @given(texts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_log_holds_printable_text_and_a_message_is_one_line(text):
     out, err = _said(text, person=False)
     assert not _only_printable(out + err)

@@ -134,7 +134,6 @@ def test_1_out_of_memory_threads_or_workers(shell, monkeypatch, error):
     ("clean --in none-*.h5", "no file matches"),
     ("clean", "--in"),
     ("extract empty --out x.h5", "no video or image"),
-    ("pretrain --in good.h5 --recipe debug --out run", "sector"),  # the wrong kind of store
     ("clean --in good.h5 labelled.h5", "unexpected"),
     ("sector --in good.h5 --out labelled.h5", "--overwrite"),  # made, but of something else
     ("info media --verify", "media"),
