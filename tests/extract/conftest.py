@@ -34,7 +34,9 @@ def make_video(tmp_path):
     """Write a video: ``make_video("a.mp4", frames=50, fps=25, codec="mpeg4", times=None, color=False)``."""
     import av
 
-    def write(name, *, frames=50, fps=25, codec="mpeg4", times=None, tick=None, color=None, side=SIDE, b_frames=0):
+    def write(
+        name, *, frames=50, fps=25, codec="mpeg4", times=None, tick=None, color=None, side=SIDE, b_frames=0, gop=None
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
@@ -43,6 +45,8 @@ def make_video(tmp_path):
             stream.pix_fmt = "yuv420p"
             stream.bit_rate = 4_000_000
             stream.codec_context.max_b_frames = b_frames
+            if gop is not None:
+                stream.codec_context.gop_size = gop
             if times is not None:
                 tick = tick or Fraction(1, 1000)
                 stream.codec_context.time_base = tick

@@ -120,6 +120,8 @@ def _ranges(piece: Piece, sampling: Sampling) -> list[Piece]:
             by_index=probe.by_index,
             last=start + step >= len(due),
             full=probe.full,
+            lead=0 if start else probe.lead,
+            lead_s=0.0 if start or not probe.lead else _lead_s(probe),
         )
         slim = Scan(piece.scan.sha256, _without_stamps(probe))
         cut.append(replace(piece, scan=slim, within=within, due=len(indices)))
@@ -128,7 +130,12 @@ def _ranges(piece: Piece, sampling: Sampling) -> list[Piece]:
 
 def _due(probe: Probe, sampling: Sampling) -> list[int]:
     frames = ((stamp, probe.lasts, None) for stamp in probe.stamps)
-    return [index for index, _, _ in choose(frames, sampling, Fraction(*probe.tick_s))]
+    chosen = choose(frames, replace(sampling, limit=None), Fraction(*probe.tick_s))
+    return [index for index, _, _ in chosen if index >= probe.lead][: sampling.limit]
+
+
+def _lead_s(probe: Probe) -> float:
+    return float((probe.stamps[probe.lead] - probe.stamps[0]) * Fraction(*probe.tick_s))
 
 
 def _without_stamps(probe: Probe) -> Probe:

@@ -1,5 +1,6 @@
 """Videos: the right frames at the right times, whatever the container says about itself."""
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -60,17 +61,17 @@ def test_times_begin_at_the_first_frame(make_video):
 
 
 def test_repeated_and_missing_stamps_are_mended_and_counted(make_video, monkeypatch):
-    from usfm.extract.readers import video
+    from usfm.extract.readers import stream
 
     path = make_video("a.mp4", frames=30, fps=25)
-    decoded = video._decoded
+    decoded = stream.decoded
 
     def odd(*arguments):
         for number, frame in enumerate(decoded(*arguments)):
             frame.pts = None if number % 7 == 3 else 0 if number == 20 else frame.pts
             yield frame
 
-    monkeypatch.setattr(video, "_decoded", odd)
+    monkeypatch.setattr(stream, "decoded", odd)
     frames, notes = read(path, Sampling(None))
     assert len(frames) == 30
     assert np.allclose([frame.time_s for frame in frames], np.arange(30) / 25)
@@ -91,9 +92,9 @@ def test_a_file_cut_short_keeps_its_good_frames_and_says_when(make_video):
     whole = fast.read_bytes()
     assert len(read(fast, Sampling(None))[0]) == 200
     fast.write_bytes(whole[: len(whole) * 6 // 10])
-    frames = []
-    with pytest.raises(MediaError, match=r"truncated.* at \d+\.\d\d s"):
-        frames.extend(READER.read(str(fast), Sampling(None), Notes()))
+    frames, notes = read(fast, Sampling(None))
+    assert [fault.reason for fault in notes.faults] == ["truncated"]
+    assert re.search(r" at \d+\.\d\d s", notes.faults[0].detail)
     assert 20 < len(frames) < 200
     path.write_bytes(path.read_bytes()[:-2000])  # its index was at the end
     with pytest.raises(MediaError, match="cannot be opened"):
@@ -106,14 +107,9 @@ def test_a_damaged_middle_costs_only_the_damaged_frames(make_video, read_number)
     middle = len(data) // 2
     data[middle : middle + 3000] = np.random.default_rng(0).integers(0, 256, 3000, dtype=np.uint8).tobytes()
     path.write_bytes(data)
-    frames, fault = [], None
-    try:
-        for frame in READER.read(str(path), Sampling(None), Notes()):
-            frames.append(frame)
-    except MediaError as error:
-        fault = error
+    frames, notes = read(path, Sampling(None))
     lost = [frame for frame in frames if frame.pixels is None]
-    assert fault is not None or lost
+    assert notes.faults or lost
     good = [frame for frame in frames if frame.pixels is not None]
     assert len(good) > 150
     assert read_number(good[0].pixels) == 0
@@ -148,3 +144,176 @@ def test_ranges_of_a_long_video_give_what_reading_it_whole_gives(make_video, mon
     assert notes.frames == 300
     assert [(f.index, f.time_s) for f in ranged] == [(f.index, f.time_s) for f in whole]
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(ranged, whole, strict=True))
+
+
+CASES = [
+    ("a.avi", "mpeg4", 0), ("a.avi", "mpeg4", 2), ("a.avi", "msmpeg4", 0), ("a.avi", "libx264", 0),
+    ("a.wmv", "wmv2", 0),
+    ("a.ts", "libx264", 2), ("a.ts", "mpeg2video", 2), ("a.mkv", "mpeg4", 0), ("a.mkv", "ffv1", 0),
+    ("a.mpg", "mpeg2video", 2), ("a.mpg", "mpeg1video", 2), ("a.flv", "flv", 0), ("a.mp4", "libx264", 2),
+    ("a.h264", "libx264", 2),
+]  # fmt: skip
+
+
+def copy_without(path, first, to):
+    """Copy the packets of a video from the ``first`` on, as a lossless cut does."""
+    import av
+
+    with av.open(str(path)) as source, av.open(str(to), "w") as copy:
+        stream = source.streams.video[0]
+        out = copy.add_stream_from_template(stream)
+        for number, packet in enumerate(packet for packet in source.demux(stream) if packet.size):
+            if number >= first:
+                packet.stream = out
+                copy.mux(packet)
+
+
+@pytest.mark.parametrize("name, codec, b_frames", CASES)
+@pytest.mark.parametrize("first", [5, pytest.param(13, marks=pytest.mark.slow)])
+def test_frames_before_the_first_key_frame_are_left_out_and_told(
+    make_video, read_number, monkeypatch, name, codec, b_frames, first
+):
+    path = make_video(name, frames=50, fps=25, codec=codec, b_frames=b_frames, gop=12)
+    good = {read_number(frame.pixels): frame.pixels for frame in read(path, Sampling(None))[0]}
+    cut = path.with_name("cut" + path.suffix)
+    copy_without(path, first, cut)
+    frames, notes = read(cut, Sampling(None))
+    numbers = [read_number(frame.pixels) for frame in frames]
+    assert numbers == list(range(numbers[0], 50))
+    assert first < numbers[0] <= first + 12
+    assert all(np.array_equal(frame.pixels, good[number]) for frame, number in zip(frames, numbers, strict=True))
+    assert [fault.reason for fault in notes.faults] == ["no first key frame"]
+    assert f"until {frames[0].time_s:.2f} s" in notes.faults[0].detail
+    assert frames[0].time_s > 0
+    assert [frame.index for frame in frames] == list(range(frames[0].index, notes.frames))
+    steps = np.diff([frame.time_s for frame in frames])
+    assert np.allclose(steps, 1 / 25, atol=2e-3)
+    monkeypatch.setattr(plan, "PART_BYTES", 64 * 64 * 3 * 7)
+    for sampling in (Sampling(None), THREE, Sampling(None, limit=9)):
+        whole, notes = read(cut, sampling)
+        source = find([str(cut)]).sources[0]
+        found = loads(scan(Batch((source,), plan.PART_BYTES)))
+        pieces = plan.pieces([source], found, {source.relative: Facts()}, sampling, None, hide_paths=False)
+        told, ranged = Notes(), []
+        for piece in pieces:
+            ranged += READER.read(str(cut), sampling, told, piece.within)
+        assert [(f.index, f.time_s) for f in ranged] == [(f.index, f.time_s) for f in whole]
+        assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(ranged, whole, strict=True))
+        assert [str(fault) for fault in told.faults] == [str(fault) for fault in notes.faults]
+
+
+def test_a_clip_without_any_key_frame_gives_nothing(make_video):
+    path = make_video("a.avi", frames=20, codec="mpeg4", gop=100)
+    copy_without(path, 1, path.with_name("cut.avi"))
+    with pytest.raises(MediaError, match="no key frame"):
+        read(path.with_name("cut.avi"), Sampling(None))
+
+
+@pytest.mark.parametrize("name, codec, b_frames", [
+    ("a.avi", "mpeg4", 0), ("a.avi", "rawvideo", 0), ("a.wmv", "wmv2", 0), ("a.mkv", "libx264", 2),
+    ("a.flv", "flv", 0), ("a.mpg", "mpeg2video", 2), ("a.mpg", "mpeg1video", 0), ("a.ts", "mpeg2video", 2),
+    ("a.ts", "libx264", 2),
+    *(pytest.param(name, "libvpx", 0, marks=pytest.mark.slow) for name in ("a.ogg", "a.ivf", "a.webm")),
+])  # fmt: skip
+def test_a_cut_file_of_any_container_keeps_its_good_frames_and_is_told(make_video, name, codec, b_frames):
+    path = make_video(name, frames=60, codec=codec, b_frames=b_frames, gop=10)
+    good, notes = read(path, Sampling(None))
+    assert len(good) == notes.frames == 60
+    assert not notes.faults
+    shown = {frame.pixels.tobytes() for frame in good}
+    data = path.read_bytes()
+    counts = []
+    for share in (0.5, 0.7, 0.9):
+        at = int(len(data) * share)
+        path.write_bytes(data[: at + (at % 188 == 0)])
+        frames, notes = read(path, Sampling(None))
+        assert [fault.reason for fault in notes.faults] == ["truncated"]
+        kept = [frame for frame in frames if frame.pixels is not None]
+        assert all(frame.pixels.tobytes() in shown for frame in kept)
+        assert len(frames) - len(kept) <= 1
+        counts.append(len(kept))
+    assert 3 < counts[0] < counts[1] < counts[2] < 60
+
+
+@pytest.mark.parametrize("ratio, shape", [
+    ((4, 3), (48, 85)), ((8, 9), (54, 64)), ((1, 2), (96, 64)), ((1001, 1000), (48, 64)), ((1, 100), (48, 64)),
+])  # fmt: skip
+@pytest.mark.parametrize("name, turned", [("a.mp4", 0), ("a.mkv", 90), ("a.avi", 0)])
+def test_pixels_are_square_and_upright_in_what_is_stored(tmp_path, ratio, shape, name, turned):
+    import av
+
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[:16, :16] = 220
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264" if name != "a.avi" else "mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(*ratio)
+        if turned:
+            stream.set_display_rotation(turned)  # against the clock
+        for packet in [*stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")), *stream.encode()]:
+            container.mux(packet)
+    (frame,), notes = read(path, Sampling(None))
+    assert frame.pixels.shape[:2] == (shape[::-1] if turned else shape)
+    probe = READER.probe(str(path), stamps_above=1 << 30)
+    assert (probe.height, probe.width) == frame.pixels.shape[:2]
+    assert frame.pixels[-4 if turned else 4, 4, 0] > 180
+    assert frame.pixels[4 if turned else -4, 4, 0] < 40
+    assert notes.metadata.get("rotation") == ("270" if turned else None)
+    assert notes.metadata.get("aspect") == (None if shape == (48, 64) else f"{ratio[0]}:{ratio[1]}")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
+@pytest.mark.parametrize("sides", [(32, 64), (64, 32)])
+def test_of_two_streams_of_pictures_the_larger_is_read(tmp_path, name, sides):
+    import av
+
+    with av.open(str(tmp_path / name), "w") as container:
+        streams = []
+        for side in sides:
+            stream = container.add_stream("mpeg4" if name == "a.avi" else "libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = side, side, "yuv420p"
+            streams.append(stream)
+        for number in range(10):
+            for stream in streams:
+                pixels = np.full((stream.height, stream.width, 3), number * 20, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode())
+    frames, notes = read(tmp_path / name, Sampling(None))
+    assert {frame.pixels.shape for frame in frames} == {(64, 64, 3)}
+    assert len(frames) == 10
+    assert notes.metadata["video_streams"] == 2
+
+
+@pytest.mark.parametrize("alpha", [0, 1])
+def test_transparency_of_a_clip_lies_over_black_unless_it_was_never_filled_in(tmp_path, alpha):
+    import av
+
+    pixels = np.full((32, 32, 4), 200, np.uint8)
+    pixels[:, :, 3] = 0
+    pixels[:16, :, 3] = 255 * alpha
+    with av.open(str(tmp_path / "a.mov"), "w") as container:
+        stream = container.add_stream("qtrle", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "argb"
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format="argb")
+        container.mux([*stream.encode(frame), *stream.encode()])
+    (frame,), _ = read(tmp_path / "a.mov", Sampling(None))
+    assert [int(frame.pixels[4, 4, 0]), int(frame.pixels[28, 4, 0])] == ([200, 0] if alpha else [200, 200])
+
+
+def box(name, *parts):
+    body = b"".join(parts)
+    return (8 + len(body)).to_bytes(4, "big") + name + body
+
+
+@pytest.mark.parametrize("kind, tiled", [(b"hvc1", False), (b"grid", True), (b"iovl", True)])
+def test_a_picture_in_heic_tiles_is_rejected_and_not_read_by_one_tile(tmp_path, kind, tiled):
+    items = [box(b"infe", b"\2\0\0\0", number.to_bytes(2, "big"), b"\0\0", name, b"\0")
+             for number, name in ((1, b"hvc1"), (2, b"hvc1"), (7, kind))]  # fmt: skip
+    meta = box(b"meta", bytes(4), box(b"pitm", bytes(4), b"\0\7"), box(b"iinf", bytes(4), b"\0\3", *items))
+    path = tmp_path / "a.heic"
+    path.write_bytes(box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta)
+    assert READER.recognises(path.read_bytes())
+    with pytest.raises(MediaError, match="tiled picture" if tiled else "truncated or damaged|no video"):
+        READER.probe(str(path), stamps_above=1)

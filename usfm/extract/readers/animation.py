@@ -13,6 +13,7 @@ from PIL import Image
 
 from usfm.errors import MediaError
 from usfm.extract.readers.contract import Frame, Notes, Probe, Range
+from usfm.extract.readers.heif import brands
 from usfm.extract.readers.tone import over_black
 from usfm.extract.sampling import Sampling, choose
 
@@ -51,19 +52,6 @@ def recognises(head: bytes) -> bool:
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
         return len(head) > 20 and bool(head[20] & 2)
     return head[:6] in (b"GIF87a", b"GIF89a") or brands(head)[:1] == (b"avis",)
-
-
-def brands(head: bytes) -> tuple[bytes, ...]:
-    r"""Return the brands that a file of ISO boxes claims, the major one first.
-
-    Example:
-        >>> brands(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif")
-        (b'mif1', b'mif1', b'avif')
-    """
-    if head[4:8] != b"ftyp":
-        return ()
-    listed = head[16 : min(int.from_bytes(head[:4], "big"), 256)]
-    return (head[8:12], *(listed[at : at + 4] for at in range(0, len(listed) - 3, 4)))
 
 
 def probe(path: str, *, stamps_above: int) -> Probe:

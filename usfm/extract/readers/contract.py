@@ -28,6 +28,7 @@ class Probe:
         lasts: Ticks that the last frame lasts.
         by_index: Whether the file's own time stamps are no guide (missing, repeated); then it is read from its start.
         full: Value of full brightness of all pages of a deep stack that is read in ranges; else 0.
+        lead: How many of ``stamps``, from the first, are of frames that lean on a key frame which is not there.
     """
 
     height: int
@@ -40,6 +41,7 @@ class Probe:
     lasts: int = 1
     by_index: bool = False
     full: float = 0.0
+    lead: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Range:
         by_index: As in ``Probe``.
         last: Whether this is the source's last part.
         full: As in ``Probe``.
+        lead: As in ``Probe``, to be told with this part; 0 in all but the first.
+        lead_s: Seconds until the first good frame.
     """
 
     indices: tuple[int, ...]
@@ -63,6 +67,8 @@ class Range:
     by_index: bool
     last: bool
     full: float = 0.0
+    lead: int = 0
+    lead_s: float = 0.0
 
 
 @dataclass(frozen=True)

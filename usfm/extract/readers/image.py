@@ -11,6 +11,7 @@ from PIL import Image, ImageFile, ImageOps
 from usfm.errors import MediaError
 from usfm.extract.readers import animation
 from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe, Range
+from usfm.extract.readers.heif import brands
 from usfm.extract.readers.tiff import Stack
 from usfm.extract.readers.tone import Samples, bits, over_black, scale, shown
 from usfm.extract.sampling import Sampling
@@ -65,7 +66,7 @@ class ImageReader:
         if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n":  # PNM: a number must follow
             return _pnm_numbers(head)
         webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-        return head.startswith(STARTS) or webp or b"avif" in animation.brands(head)
+        return head.startswith(STARTS) or webp or b"avif" in brands(head)
 
     def probe(self, path: str, *, stamps_above: int) -> Probe:
         """Read the header."""

@@ -1,0 +1,289 @@
+"""The stream of pictures in a video file: which one, packet by packet, frame by frame, and what is wrong with it."""
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from usfm.errors import MediaError
+from usfm.extract.sampling import Clock
+
+BROKEN = (av.FFmpegError, OSError, IndexError)
+"""What PyAV raises for a broken file; IndexError where a stream shows up that was not announced."""
+GIVE_UP_AFTER = 200  # packets in a row that cannot be decoded
+GUARDED = frozenset({"h264", "hevc", "vvc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "ffv1"})
+"""Decoders that give nothing before they have a key frame; any other starts on gray."""
+TYPED = frozenset(
+    "mpeg4 msmpeg4v1 msmpeg4v2 msmpeg4 msmpeg4v3 wmv1 wmv2 wmv3 vc1 h263 h263i h263p flv"
+    " rv10 rv20 rv30 rv40 svq1 svq3".split()
+)
+"""Decoders that name the type of every frame, so that one without a type is none."""
+JOINED = ("mpeg", "mpegts", "mpegvideo", "h264", "hevc", "ogg")
+"""Containers whose packets are cut out of a stream of bytes, so that the last one of a cut file is cut too."""
+
+
+class Faults:
+    """What went wrong on the way, so that the good frames come first and the complaint last.
+
+    Args:
+        cut: Whether the file is cut short.
+
+    Attributes:
+        through: Whether the source was read to its end.
+        lead: How many frames at the beginning lean on a key frame that is not there.
+        lead_s: Seconds until the first good frame.
+        corrupt: Time stamps of packets of which bytes are missing.
+    """
+
+    def __init__(self, cut: bool = False):
+        self.cut = cut
+        self.packets = 0
+        self.first_s: float | None = None
+        self.detail = ""
+        self.through = False
+        self.lead = 0
+        self.lead_s = 0.0
+        self.corrupt: set[int] = set()
+
+    def packet(self, time_s: float | None, detail: str) -> None:
+        """Note a packet that could not be decoded."""
+        self.packets += 1
+        if self.first_s is None and time_s is not None:
+            self.first_s = time_s
+        self.detail = self.detail or detail
+
+    def begun(self, lead: int, lead_s: float) -> None:
+        """Note that the first good frame has come after so many lost ones; what failed before it is among those."""
+        self.lead, self.lead_s = lead, lead_s
+        if lead:
+            self.packets, self.first_s = 0, None
+
+    def told(self, frames: int, last_s: float) -> list[MediaError]:
+        """Return what a person should know about this source.
+
+        Args:
+            frames: Frames that came out of it.
+            last_s: Time of the last one, seconds.
+
+        Raises:
+            MediaError: If nothing came out of it.
+        """
+        if frames == 0:
+            if self.lead:
+                raise MediaError("no key frame", "none of its frames can be decoded rightly, for want of a key frame.")
+            reason = "not decodable" if self.packets else "no frames"
+            raise MediaError(reason, self.detail or "the container opens, but no frame comes out of it.")
+        if not self.packets:
+            return []
+        where = last_s if self.first_s is None else self.first_s
+        packets = "1 packet" if self.packets == 1 else f"{self.packets} packets"
+        return [
+            MediaError("damaged", f"{packets} could not be decoded, the first at {where:.2f} s; the rest was kept.")
+        ]
+
+
+def opened(path: str) -> Any:
+    """Open a container.
+
+    Raises:
+        MediaError: If it cannot be opened.
+    """
+    try:
+        return av.open(path, metadata_errors="replace")
+    except PermissionError:
+        raise MediaError("no permission", "this user may not read the file.") from None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        detail = f"its beginning is that of a video, but it cannot be opened ({sentence(error)})."
+        raise MediaError("truncated or damaged", detail) from None
+
+
+def streams_of(container: Any) -> list[Any]:
+    """List the streams of pictures; cover art and thumbnails are none."""
+    skipped = ("attached_pic", "timed_thumbnails")
+    return [one for one in container.streams.video if not any(word in str(one.disposition) for word in skipped)]
+
+
+def video_stream(container: Any) -> Any:
+    """Return the stream to read: the one with the largest picture, the first of equal ones.
+
+    Raises:
+        MediaError: If there is none that can be decoded.
+    """
+    streams = streams_of(container)
+    decodable = [one for one in streams if one.codec_context is not None]
+    if not decodable:
+        reason = "no decoder" if streams else "no video in it"
+        raise MediaError(reason, "the container holds no stream of pictures that can be decoded.")
+    chosen = max(decodable, key=lambda one: (one.codec_context.width or 0) * (one.codec_context.height or 0))
+    chosen.codec_context.thread_count = 1  # the worker processes are the parallel part
+    return chosen
+
+
+def tick_of(stream: Any) -> Fraction:
+    """Return the seconds of one tick of a stream's clock."""
+    return stream.time_base or Fraction(1, 90000)
+
+
+def rate_of(stream: Any) -> Fraction:
+    """Return the nominal frames per second; 25 where the file says nothing sensible."""
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate and 0 < rate < 10000:
+            return Fraction(rate)
+    return Fraction(25)
+
+
+def nominal(stream: Any) -> int:
+    """Return the ticks from one frame to the next when nothing better is known."""
+    return max(math.floor(1 / (rate_of(stream) * tick_of(stream)) + Fraction(1, 2)), 1)
+
+
+def packets(container: Any, stream: Any, faults: Faults) -> Iterator[Any]:
+    """Give the packets of a stream, the empty last one too; of a cut file without the packet that is cut."""
+    held = None
+    joined = faults.cut and _joined(container)
+    demuxed = container.demux(stream)
+    while True:
+        try:
+            packet = next(demuxed)
+        except StopIteration:
+            break
+        except BROKEN as error:
+            if not faults.cut:
+                faults.packet(None, sentence(error))
+            break
+        if not packet.size:
+            if held is not None and not (joined or (faults.cut and held.is_corrupt)):
+                yield held
+            held = None
+            yield packet
+            continue
+        if held is not None:
+            yield held
+        held = packet
+    if held is not None and not (joined or (faults.cut and held.is_corrupt)):
+        yield held
+
+
+def _joined(container: Any) -> bool:
+    return any(name in JOINED for name in container.format.name.split(","))
+
+
+def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None) -> Iterator[av.VideoFrame]:
+    """Decode in order of display; packets that fail are noted in ``faults``.
+
+    Args:
+        container: Opened.
+        stream: One of its streams.
+        faults: Filled in.
+        fed: If given, gets (time stamp, is a key frame) of every packet that is to be seen, as it is fed.
+    """
+    start, in_a_row = None, 0
+    joined = container.format.name != "mpegts" and _joined(container)  # one cut block taints whole frames in it
+    for packet in packets(container, stream, faults):
+        if start is None and packet.pts is not None:
+            start = packet.pts
+        if packet.size and fed is not None and not packet.is_discard:
+            fed.append((packet.pts, packet.is_keyframe))
+        if packet.is_corrupt and packet.pts is not None and not joined:
+            faults.corrupt.add(packet.pts)
+        try:
+            frames = packet.decode()
+            in_a_row = 0
+        except BROKEN as error:
+            time_s = None
+            if packet.pts is not None and start is not None and packet.time_base:
+                time_s = float((packet.pts - start) * packet.time_base)
+            faults.packet(time_s, sentence(error))
+            in_a_row += 1
+            if in_a_row >= GIVE_UP_AFTER:
+                break
+            continue
+        yield from frames
+    faults.through = True
+
+
+def timed(container: Any, stream: Any, clock: Clock, faults: Faults) -> Iterator[tuple[int, int, av.VideoFrame | None]]:
+    """Decode in order of display: (time in ticks, ticks on screen, frame), None for frames lost at the beginning.
+
+    A recorder that joins in the middle, or a cut without encoding anew, leaves frames before the first key frame. Some
+    decoders drop them without a word, others build them on gray: either way they are no pictures, but they take time.
+    """
+    fed: list[tuple[int | None, bool]] = []
+    lost, begun = 0, False
+    for frame in decoded(container, stream, faults, fed):
+        if not begun and not _stands_alone(frame, stream):
+            lost += 1
+            continue
+        if not begun:
+            begun = True
+            before = _before(fed, frame.pts, lost)
+            leading = [clock.ticks(stamp) for stamp in before]
+            ticks = clock.ticks(frame.pts)
+            faults.begun(len(leading), float((ticks - leading[0]) * tick_of(stream)) if leading else 0.0)
+            yield from ((lead, clock.nominal, None) for lead in leading)
+            fed.clear()
+        else:
+            ticks = clock.ticks(frame.pts)
+        yield ticks, int(frame.duration or 0) or clock.nominal, frame
+    if not begun:
+        faults.lead = lost
+
+
+def _stands_alone(frame: av.VideoFrame, stream: Any) -> bool:
+    """Say whether decoding can begin with this frame."""
+    name, kind = stream.codec_context.name, int(frame.pict_type)
+    leans = kind != 1 if name in TYPED else kind in (2, 3, 4)  # 1 is I; P, B and S need another
+    return frame.key_frame or not leans or name in GUARDED
+
+
+def _before(fed: list[tuple[int | None, bool]], first: int | None, lost: int) -> list[int | None]:
+    """List the time stamps of the packets before the first good frame, in order of display; None where unknown."""
+    stamps = [stamp for stamp, _ in fed]
+    if first is not None and None not in stamps:
+        return [stamp for stamp in sorted(set(stamps)) if stamp < first]
+    unkeyed = next((place for place, (_, key) in enumerate(fed) if key), 0)
+    return [None] * max(unkeyed, lost)
+
+
+def lead_fault(frames: int, seconds: float) -> MediaError:
+    """Return what to say about frames that are lost at the beginning."""
+    what = "its first frame leans" if frames == 1 else f"its first {frames} frames lean"
+    return MediaError(
+        "no first key frame",
+        f"{what} on a key frame that is missing or broken, until {seconds:.2f} s; what comes then was kept.",
+    )
+
+
+def sentence(error: Exception) -> str:
+    """Return an error of FFmpeg's in a few words."""
+    return (getattr(error, "strerror", "") or type(error).__name__).lower().rstrip(".")
+
+
+def first_good(container: Any, stream: Any, faults: Faults) -> tuple[av.VideoFrame | None, int, list]:
+    """Go through all packets and decode until the first good frame.
+
+    Returns:
+        The frame or None, how many frames before it are lost, and the time stamps of all packets that are to be seen.
+    """
+    stamps: list[int | None] = []
+    fed: list[tuple[int | None, bool]] = []
+    good, lost = None, 0
+    for packet in packets(container, stream, faults):
+        if packet.size and not packet.is_discard:
+            stamps.append(packet.pts)
+            fed.append((packet.pts, packet.is_keyframe))
+        if good is not None:
+            continue
+        try:
+            frames = packet.decode()
+        except BROKEN:
+            frames = []
+        for frame in frames:
+            if good is None and _stands_alone(frame, stream):
+                good = frame
+            lost += good is None
+        if good is not None:
+            lost = len(_before(fed, good.pts, lost))
+    return good, lost, stamps
