@@ -81,3 +81,16 @@ def test_a_dry_run_and_wrong_requests_touch_nothing(store, tmp_path):
         with pytest.raises(RequestError, match=says):
             run(config, _request(store, out))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_how_a_frame_fits_the_square_is_told_and_another_way_is_another_result(store, tmp_path):
+    for how in ("auto", "letterbox", "stretch"):
+        run(Config(NANO, resize=how), _request(store, tmp_path / f"{how}.h5"))
+    made = {how: tables.read(tmp_path / f"{how}.h5", embedders.FEATURES_FORMAT) for how in ("letterbox", "stretch")}
+    expected = embedders.load(NANO, device="cpu", resize="stretch").embed(store.frames(range(12)))
+    assert np.abs(made["stretch"][0]["vectors"] - expected).max() < 1e-5
+    assert np.abs(made["letterbox"][0]["vectors"] - expected).max() > 1e-3
+    assert [made[how][1]["encoder"]["resize"] for how in made] == ["letterbox", "stretch"]
+    run(Config(NANO, resize="letterbox"), _request(store, tmp_path / "auto.h5"))  # the same, so it is up to date
+    with pytest.raises(RequestError, match="--overwrite"):
+        run(Config(NANO, resize="stretch"), _request(store, tmp_path / "auto.h5"))

@@ -227,3 +227,21 @@ def test_what_cannot_be_scored_is_refused(finished, tmp_path):
     (path / "probe.npz").unlink()
     with pytest.raises(RequestError, match="kept no probe"):
         external.predict(path, held, other, "cpu")
+
+
+@pytest.mark.parametrize("kept, asked, used", [
+    (None, "auto", "letterbox"), ("stretch", "auto", "stretch"), ("stretch", "letterbox", "letterbox"),
+])  # fmt: skip
+def test_new_frames_fit_the_square_as_the_runs_own_did(finished, tmp_path, capsys, monkeypatch, kept, asked, used):
+    path, _, held = finished
+    card = json.loads((path / "card.json").read_text())
+    card["encoder"].pop("resize")
+    card["encoder"] |= {} if kept is None else {"resize": kept}
+    (path / "card.json").write_text(json.dumps(card))
+    seen, load = [], embedders.load
+    monkeypatch.setattr(embedders, "load", lambda *args, **more: seen.append(more["resize"]) or load(*args, **more))
+    external.predict(path, held, _store(tmp_path / "other.h5", ("dark", "light"), first=50), "cpu", None, asked)
+    assert seen == [used]
+    assert ("was made with frames that were stretched" in capsys.readouterr().err) == (
+        used != kept and kept is not None
+    )

@@ -81,7 +81,12 @@ CASES = {
     "dinov3 of Meta, biases": ("vit_small_patch16_dinov3_qkvb", {"num_heads": 1}, dinov3_with_biases, ""),
     "usfm": ("beit_base_patch16_224", SHARED, as_it_is, ""),
     "beit": ("beit_base_patch16_224", {"img_size": 64, "num_heads": 4}, beside("model."), ""),
-    "tinyusfm": ("vit_tiny_patch16_224", {"embed_dim": 192, "num_heads": 12}, beside("module.model."), "?heads=12"),
+    "tinyusfm": (
+        "vit_tiny_patch16_224",
+        {"embed_dim": 192, "num_heads": 12, "img_size": 32},
+        beside("module.model."),
+        "?heads=12",
+    ),
     "sam": ("samvit_base_patch16", SAM, of_sam, ""),
     "biomedclip": (
         "vit_base_patch16_224",
@@ -215,3 +220,42 @@ def test_stretching_fills_the_square_and_is_part_of_the_identity():
     assert (made["stretch"].prepare([frame]) == 200).all()
     assert (made["letterbox"].prepare([frame]) == 0).mean() > 0.5
     assert made["stretch"].identity != made["letterbox"].identity
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["convnext_atto", "hiera_tiny_224", "efficientnet_b0", "deit3_small_patch16_224", "eva02_tiny_patch14_224"]
+)
+def test_every_kind_of_model_in_timm_reads_its_own_file_and_is_fed_as_timm_does(tmp_path, name):
+    import timm
+
+    torch.manual_seed(0)
+    model = timm.create_model(name, num_classes=3).eval()
+    torch.save({"model": {f"module.{k}": v for k, v in model.state_dict().items()}}, tmp_path / "w.pth")
+    embedder = embedders.load(f"timm:{name}@{tmp_path / 'w.pth'}", device="cpu", pool="cls")
+    cfg = model.pretrained_cfg
+    assert np.allclose(embedder.identity["mean"], cfg["mean"])
+    images = torch.from_numpy(embedder.prepare(FRAMES)) / 255
+    images = (images - torch.tensor(cfg["mean"]).view(1, -1, 1, 1)) / torch.tensor(cfg["std"]).view(1, -1, 1, 1)
+    with torch.inference_mode():
+        tokens = model.forward_features(images)
+        expected = model.forward_head(tokens, pre_logits=True)
+        if hasattr(model, "num_prefix_tokens") and tokens.ndim == 3 and model.num_prefix_tokens:
+            expected = model.fc_norm(tokens[:, 0])
+    assert np.abs(embedder.embed(FRAMES) - expected.numpy()).max() < 1e-5
+
+
+def test_names_that_only_timm_knows_are_handed_to_it_without_their_containers(tmp_path):
+    tensors = {"visual.class_embedding": torch.zeros(3), "visual.conv1.weight": torch.zeros(2)}
+    torch.save({"state_dict": {f"module.{k}": v for k, v in tensors.items()}, "epoch": 3}, tmp_path / "w.pth")
+    found = files.read(tmp_path / "w.pth", ["cls_token", files.PROJECTION])
+    assert set(found.tensors) == set(tensors)
+
+
+def test_weights_in_whole_numbers_are_refused(tmp_path):
+    from usfm.model.vit import build_encoder
+
+    state = build_encoder("vit_nano_patch16_32", depth=1).state_dict()
+    torch.save({**state, "norm.bias": torch.ones(64, dtype=torch.int8)}, tmp_path / "w.pth")
+    with pytest.raises(RequestError, match="whole numbers"):
+        embedders.load(str(tmp_path / "w.pth"), device="cpu")

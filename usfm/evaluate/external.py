@@ -66,7 +66,7 @@ def predict(
             f"{path.name} does not know these classes of the store, so they are left out: {', '.join(strange)}"
         )
     theirs = card["encoder"].get("resize", "letterbox")  # the only rule there was, in older runs
-    if theirs not in _DONE:
+    if not isinstance(theirs, str) or theirs not in _DONE:
         raise RequestError(f"{path}: its card names no way to resize frames ('{theirs}'); make the run again")
     resize = theirs if resize == "auto" else resize
     if resize != theirs:

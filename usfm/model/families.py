@@ -85,7 +85,10 @@ def of(found: Weights) -> str:
         return "dinov2"
     if found.prefix.endswith("visual.trunk."):
         return "openclip"
-    if tuple(t[PROJECTION].shape[:1]) == (192,) and "norm.weight" not in t and "norm.bias" not in t:
+    narrow = tuple(t[PROJECTION].shape[:1]) == (192,) and {"blocks.0.attn.qkv.bias", "blocks.0.mlp.fc1.weight"} <= set(
+        t
+    )
+    if narrow and not {"norm.weight", "norm.bias"} & set(t):
         return "tinyusfm"
     cross = any(name.startswith(("dec_norms.", "wfm.")) for name in (*t, *outside))
     return "crossmae" if cross and "norm.weight" not in t else "mae"

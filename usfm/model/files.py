@@ -65,14 +65,10 @@ def read(path: str | Path, own: Collection[str] = (PROJECTION,), *, prefix: str 
     found = _prefixes(flat, own)
     if prefix is not None:
         found = [each for each in found if each == prefix]
+    if not found and prefix is None and own != (PROJECTION,) and flat:
+        return _as_it_is(flat, metadata)
     if not found:
-        if any("embeddings.patch_embeddings" in name for name in flat):
-            raise RequestError(
-                f"{path}: has the names of Hugging Face's transformers; convert it to timm's (blocks.0.attn.qkv ...)"
-            )
-        first = PROJECTION if PROJECTION in own else next(iter(own))
-        kind = "vision transformer" if own == (PROJECTION,) else "tensors of this model"
-        raise RequestError(f"{path}: holds no {kind} (no {first} among {len(flat)} tensors); is it for another model?")
+        raise _nothing(path, flat, prefix)
     best = min(map(_rank, found))
     first = [each for each in found if _rank(each) == best]
     if len(first) > 1 and "" not in first:
@@ -87,6 +83,28 @@ def read(path: str | Path, own: Collection[str] = (PROJECTION,), *, prefix: str 
         tensors = {name: value for name, value in tensors.items() if not (others and name.startswith(others))}
     outside = tuple(name for name in flat if not name.startswith(chosen))
     return Weights(tensors, chosen, outside, others, metadata)
+
+
+def _nothing(path: str | Path, flat: Mapping[str, torch.Tensor], prefix: str | None) -> RequestError:
+    """The refusal of a file that holds no vision transformer."""
+    if any("embeddings.patch_embeddings" in name for name in flat):
+        return RequestError(
+            f"{path}: has the names of Hugging Face's transformers; convert it to timm's (blocks.0.attn.qkv ...)"
+        )
+    under = "" if prefix is None else f" under '{prefix}'"
+    return RequestError(f"{path}: holds no vision transformer (no {PROJECTION}{under} among {len(flat)} tensors)")
+
+
+def _as_it_is(flat: Mapping[str, torch.Tensor], metadata: dict) -> Weights:
+    """A network under names that are not its own: timm's conversions know some, once the containers are gone."""
+    prefix, names = "", list(flat)
+    while len(tops := {name.partition(".")[0] for name in names}) == 1 and tops <= _CONTAINERS:
+        prefix += f"{next(iter(tops))}."
+        names = [name.partition(".")[2] for name in names]
+    return Weights(dict(zip(names, flat.values(), strict=True)), prefix, metadata=metadata)
+
+
+_CONTAINERS = {"state_dict", "model", "module", "weights", "params", "teacher", "student", "ema", "model_ema", "net"}
 
 
 def _notes(path: str | Path, text: object) -> dict:

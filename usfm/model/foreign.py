@@ -190,24 +190,32 @@ def by_name(name: str, file: str, told: Told) -> Network:
     plain = timm.create_model(name, pretrained=False, num_classes=0)
     own = plain.state_dict()
     found = files.read(file, own.keys(), prefix=told.prefix)
+    if told.norm and PROJECTION in found.tensors and not {"norm.weight", "fc_norm.weight"} & set(found.tensors):
+        found = weights.with_a_norm(found)
     kind = _kind(found, told)
-    family, said = families.FAMILIES.get(kind), f"{told.heads} heads as told" if told.heads else ""
     keywords = _keywords(plain, found, kind, told, file)
     model = plain if not keywords else _create(name, keywords)
     report = fill(model, found, file, name, kind)
     cfg = model.pretrained_cfg
     size = (told.px, told.px) if told.px else tuple(int(side) for side in cfg["input_size"][1:])
     chans = int(keywords.get("in_chans", cfg["input_size"][0]))
-    theirs = family is not None and kind in ("tinyusfm", "usfm", "openclip")
-    known = family.normalisation if family is not None and theirs else (cfg["mean"], cfg["std"])
+    said = [f"{told.heads} heads as told"] if told.heads else []
+    known, resize, facts = (cfg["mean"], cfg["std"]), "letterbox", {}
+    if _BUILT_BY.get(kind) == type(model).__module__:
+        family = families.FAMILIES[kind]
+        known, resize, facts = family.normalisation, family.resize, {"family": family.title}
+        said.insert(0, f"taken for {family.title}, whose mean and std are used")
     mean, std = _normalisation(chans, known, told, file)
-    if theirs and family is not None:
-        said = "; ".join(filter(None, [f"taken for {family.title}, whose mean and std are used", said]))
-    facts = {"loaded": str(replace(report, adapted=(*report.adapted, *filter(None, [said]))))}
-    facts |= {"family": family.title} if theirs and family is not None else {}
-    return Network(
-        model, size, chans, mean, std, family.resize if theirs and family is not None else "letterbox", facts
-    )
+    facts["loaded"] = str(replace(report, adapted=(*report.adapted, *said)))
+    return Network(model, (size[0], size[1]), chans, mean, std, resize, facts)
+
+
+_BUILT_BY = {
+    "tinyusfm": "timm.models.vision_transformer",
+    "openclip": "timm.models.vision_transformer",
+    "usfm": "timm.models.beit",
+}
+"""Families that are fed otherwise than the models of timm that fit them, and have no model of their own there."""
 
 
 def published(name: str, told: Told) -> Network:
@@ -335,7 +343,7 @@ def fill(model, found: Weights, source: str, name: str, kind: str) -> weights.Lo
         )
     if any("storage_tokens" in key for key in raw) and _any_bias(raw) and not any("q_bias" in key for key in own):
         raise RequestError(f"{source}: has biases of query and value, and {name} has none; take {name}_qkvb")
-    weights.refuse_not_finite(fits, source)
+    weights.refuse_not_finite(fits, own, source)
     model.load_state_dict(fits, strict=False)
     return weights.LoadReport(len(own), tuple(lacking), (*unused, *found.outside), tuple(found.said()))
 

@@ -233,7 +233,7 @@ def load_into(
             f"{source}: has {kept.num_heads} heads and {encoder.shape.name} has {encoder.shape.num_heads}: choose the "
             "--model that the file was made for"
         )
-    fits = {k: v.to(own[k].dtype) for k, v in weights.items() if k in own and v.shape == own[k].shape}
+    fits = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
     missing = tuple(k for k in own if k not in fits)
     kind = families.of(found) if files.PROJECTION in found.tensors else "mae"
     may_lack = () if families.FAMILIES[kind].norm or any(k in fits for k in NORM) else NORM
@@ -245,7 +245,7 @@ def load_into(
             f"{source}: its {extra[0]} has no place in {encoder.shape.name} ({encoder.shape.depth} blocks, width "
             f"{encoder.shape.embed_dim}): choose the --model that the file was made for"
         )
-    refuse_not_finite(fits, source)
+    refuse_not_finite(fits, own, source)
     encoder.load_state_dict(fits, strict=False)
     return LoadReport(
         len(own), missing, (*unexpected, *found.outside), (*found.said(), *(s for s in said if s), *adapted)
@@ -272,13 +272,19 @@ def refuse_missing(
     )
 
 
-def refuse_not_finite(tensors: Mapping[str, torch.Tensor], source: str | Path) -> None:
-    """Raise when a tensor that is used holds NaN or infinite numbers.
+def refuse_not_finite(tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], source: str | Path) -> None:
+    """Raise when a tensor that is used holds NaN or infinite numbers, or whole ones in the place of real ones.
 
     Raises:
         RequestError: with the first of them.
     """
-    bad = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    whole = [name for name, value in tensors.items() if own[name].is_floating_point() > value.is_floating_point()]
+    if whole:
+        raise RequestError(
+            f"{source}: {whole[0]} holds whole numbers ({tensors[whole[0]].dtype}), so the file was quantised; take "
+            "the one with real numbers"
+        )
+    bad = [name for name, value in tensors.items() if not value.float().isfinite().all()]
     if bad:
         raise RequestError(
             f"{source}: {bad[0]} holds NaN or infinite numbers ({len(bad)} of {len(tensors)} tensors do); take a "
