@@ -135,7 +135,7 @@ def test_timm_with_weights_from_a_file(tmp_path):
         expected = model.forward_features((x - mean) / std)[:, 1:].mean(1).numpy()
     assert np.abs(embedder.embed(frames) - expected).max() < 1e-5
     torch.save({"head.weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(RequestError, match="another model"):
+    with pytest.raises(RequestError, match="choose the model that the file was made for"):
         embedders.load(f"timm:vit_tiny_patch16_224@{tmp_path / 'other.pth'}", device="cpu")
 
 
