@@ -123,6 +123,7 @@ def outcome(summary: dict, found: Found, paths: Paths) -> dict:
 
 NOTED = {
     "reduced_pages": "with reduced copies of their pictures, which were left out",
+    "page_sizes": "with pages of several sizes; each page is a frame",
     "aspect": "whose pixels are not square; they were resampled to square pixels",
     "rotation": "turned or mirrored as their display matrix asks",
     "video_streams": "with several streams of pictures, of which the largest was read",

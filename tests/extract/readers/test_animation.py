@@ -67,7 +67,7 @@ def test_a_cut_clip_keeps_its_whole_frames_and_says_when(tmp_path, name):
     good, _ = read(whole)
     data = whole.read_bytes()
     counts = []
-    for share in (0.15, 0.4, 0.6, 0.85, 1):
+    for share in (0.15, 0.4, 0.6, 0.85, 0.97):
         whole.write_bytes(data[: int(len(data) * share) - 1])
         try:
             frames, notes = read(whole)
@@ -94,3 +94,13 @@ def test_a_gif_of_one_frame_is_a_still(tmp_path):
     assert np.isnan(frame.time_s)
     assert frame.pixels.max() == 0
     assert np.isnan(READER.probe(str(tmp_path / "a.gif"), stamps_above=1).fps)
+
+
+def test_a_gif_without_its_last_byte_or_with_more_after_it_is_healthy(tmp_path):
+    path = clip(tmp_path / "a.gif")
+    data = path.read_bytes()
+    for more in (data[:-1], data + b"more" * 9):
+        path.write_bytes(more)
+        frames, notes = read(path)
+        assert len(frames) == 6
+        assert not notes.faults

@@ -121,7 +121,7 @@ def test_pages_below_a_page_are_no_frames_and_pages_of_other_sizes_are(tmp_path)
             file.write(np.random.default_rng(side).integers(0, 256, (side, 2 * side)).astype("u1"))
     pixels, notes = read(tmp_path / "sizes.tif")
     assert len(pixels) == notes.frames == 100
-    assert "reduced_pages" not in notes.metadata
+    assert notes.metadata == {"page_sizes": 100}
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2"])
@@ -138,3 +138,22 @@ def test_a_stack_cut_short_keeps_the_pages_before(tmp_path, kind, share):
         frames.extend(READER.read(str(tmp_path / "s.tif"), Sampling(None), Notes()))
     assert len(frames) == int(6 * share)
     assert all(np.array_equal(frame.pixels, NOISE) for frame in frames)
+
+
+def test_a_palette_in_eight_of_its_sixteen_bits_is_shown_and_not_black(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (3, 256)).astype("u2")
+    for factor in (1, 257):
+        tifffile.imwrite(tmp_path / "p.tif", NOISE, photometric="palette", colormap=colours * factor)
+        assert np.array_equal(read(tmp_path / "p.tif")[0][0], colours.T.astype("u1")[NOISE])
+
+
+def test_pages_that_only_a_description_names_are_told(tmp_path):
+    text = "ImageJ=1.53\nimages=40\nslices=40\n"
+    tifffile.imwrite(tmp_path / "v.tif", NOISE, photometric="minisblack", description=text, metadata=None)
+    pixels, notes = read(tmp_path / "v.tif")
+    assert len(pixels) == 1
+    assert [fault.reason for fault in notes.faults] == ["further pages"]
+    tifffile.imwrite(tmp_path / "i.tif", np.stack([NOISE] * 3), imagej=True)
+    pixels, notes = read(tmp_path / "i.tif")
+    assert len(pixels) == 3
+    assert not notes.faults

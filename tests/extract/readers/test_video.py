@@ -116,6 +116,34 @@ def test_a_damaged_middle_costs_only_the_damaged_frames(make_video, read_number)
     assert read_number(good[-1].pixels) == 199
 
 
+@pytest.mark.parametrize("name, codec, b_frames", [
+    ("a.avi", "mpeg4", 0), ("a.mkv", "mpeg4", 2), ("a.mp4", "libx264", 0), ("a.mpg", "mpeg2video", 2),
+    ("a.flv", "flv", 0),
+])  # fmt: skip
+def test_frames_that_lean_on_a_damaged_one_are_no_good_frames(make_video, monkeypatch, name, codec, b_frames):
+    from usfm.extract.readers import stream
+
+    path = make_video(name, frames=40, codec=codec, b_frames=b_frames, gop=10)
+    whole, _ = read(path, Sampling(None))
+    decoded = stream.decoded
+
+    def spoilt(container, one, faults, *rest):
+        for number, frame in enumerate(decoded(container, one, faults, *rest)):
+            if number == 13 and frame.pts is not None:
+                faults.corrupt.add(frame.pts)
+            yield frame
+
+    monkeypatch.setattr(stream, "decoded", spoilt)
+    frames, _ = read(path, Sampling(None))
+    keys = [number for number in range(14, 40) if frames[number].pixels is not None]
+    assert [frame.fault for frame in frames[:13]] == [""] * 13
+    assert frames[13].fault == "damaged frame"
+    assert keys == list(range(keys[0], 40))
+    assert keys[0] <= 22
+    assert {frame.fault for frame in frames[14 : keys[0]]} <= {"leans on a damaged frame"}
+    assert all(np.array_equal(frames[number].pixels, whole[number].pixels) for number in keys)
+
+
 def test_no_picture_stream(tmp_path):
     import av
 

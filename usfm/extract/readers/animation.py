@@ -196,16 +196,16 @@ def _walk_gif(data: bytes) -> Clip:
             at += 1
             continue
         else:
-            break
+            return Clip(tuple(durations), False, usable)
         while at < len(data) and data[at]:
             at += 1 + data[at]
         at += 1
         if at > len(data):
-            break
+            return Clip(tuple(durations), False, usable)
         if kind == 0x2C:
             durations.append(_shown_s(delay))
             usable, delay = at, Fraction(0)
-    return Clip(tuple(durations), False, usable)
+    return Clip(tuple(durations), at == usable, usable)  # some writers leave out the last byte
 
 
 def _walk_webp(data: bytes) -> Clip:
@@ -224,7 +224,7 @@ def _walk_webp(data: bytes) -> Clip:
 
 
 def _walk_png(data: bytes) -> Clip:
-    durations, usable, at, first, open_frame, whole, still = [], 0, 8, 0, None, False, False
+    durations, usable, at, first, open_frame, whole, still, announced = [], 0, 8, 0, None, False, False, 0
     while at + 12 <= len(data):
         size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         after = at + 12 + size
@@ -238,8 +238,10 @@ def _walk_png(data: bytes) -> Clip:
             number, rate = (int.from_bytes(data[at + 8 + k : at + 10 + k], "big") for k in (20, 22))
             open_frame = _shown_s(Fraction(number, rate or 100))
         still = still or name == b"IDAT"
+        if name == b"acTL":
+            announced = int.from_bytes(data[at + 8 : at + 12], "big")
         if name == b"IEND":
-            whole = True
+            whole = len(durations) >= announced
             break
         at = after
     return Clip(tuple(durations), whole, usable, first)

@@ -35,11 +35,15 @@ class Picture(Protocol):
 
     Attributes:
         left_out: How many pages are no pictures of their own.
-        cut: Whether the file names further pages and ends before them.
+        cut: Whether the file ends before further pages that it points to.
+        sizes: How many sizes of pages there are.
+        described: Pages that a description names; 0 where it names none.
     """
 
     left_out: int
     cut: bool
+    sizes: int
+    described: int
 
     def __len__(self) -> int: ...
 
@@ -86,6 +90,8 @@ class ImageReader:
             notes.frames = len(picture)
             if picture.left_out:
                 notes.metadata["reduced_pages"] = picture.left_out
+            if picture.sizes > 1:
+                notes.metadata["page_sizes"] = picture.sizes
             full = within.full if within is not None and within.full else _scale(picture)
             pages = range(notes.frames)[:: sampling.every][: sampling.limit]
             for number in pages if within is None else within.indices:
@@ -94,6 +100,9 @@ class ImageReader:
                 if used != 8:
                     notes.metadata["bits"] = used
                 yield Frame(number, NAN, shown(samples, full))
+            if picture.described > notes.frames + picture.left_out:
+                lost = f"its description names {picture.described} pages, of which {notes.frames} can be reached."
+                notes.faults.append(MediaError("further pages", lost))
             if picture.cut:
                 raise MediaError("truncated", f"the file is cut short: it ends after {notes.frames} pages.")
         finally:
@@ -105,6 +114,8 @@ class _Still:
 
     left_out = 0
     cut = False
+    sizes = 1
+    described = 0
 
     def __init__(self, image: Image.Image, path: str):
         self.image, self.path = image, path

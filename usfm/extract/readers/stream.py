@@ -20,6 +20,8 @@ TYPED = frozenset(
     " rv10 rv20 rv30 rv40 svq1 svq3".split()
 )
 """Decoders that name the type of every frame, so that one without a type is none."""
+LONELY_B = frozenset("mpeg1video mpeg2video mpeg4 wmv3 vc1".split())
+"""Codecs in which no other frame leans on a B frame."""
 JOINED = ("mpeg", "mpegts", "mpegvideo", "h264", "hevc", "ogg")
 """Containers whose packets are cut out of a stream of bytes, so that the last one of a cut file is cut too."""
 
@@ -245,6 +247,37 @@ def _before(fed: list[tuple[int | None, bool]], first: int | None, lost: int) ->
         return [stamp for stamp in sorted(set(stamps)) if stamp < first]
     unkeyed = next((place for place, (_, key) in enumerate(fed) if key), 0)
     return [None] * max(unkeyed, lost)
+
+
+class Soundness:
+    """Says of each frame, in order of display, what is wrong with it.
+
+    A damaged frame spoils those that lean on it, up to the next key frame; so does a packet that gave no frame at all.
+    Decoders flag the first only, and show the others as if they were good.
+
+    Args:
+        stream: Whose frames they are.
+        faults: What the decoder noted so far.
+    """
+
+    def __init__(self, stream: Any, faults: Faults):
+        self.faults = faults
+        self.lonely = stream.codec_context.name in LONELY_B
+        self.spoilt = False
+        self.failed = 0
+
+    def fault(self, frame: av.VideoFrame) -> str:
+        """Return what is wrong with the next frame, "" where nothing is."""
+        failed, self.failed = self.faults.packets > self.failed, self.faults.packets
+        corrupt = frame.is_corrupt or frame.pts in self.faults.corrupt
+        if frame.key_frame:
+            self.spoilt = False
+        elif failed:
+            self.spoilt = True
+        leans = self.spoilt
+        if corrupt and not (self.lonely and int(frame.pict_type) == 3):
+            self.spoilt = True
+        return "damaged frame" if corrupt else "leans on a damaged frame" if leans else ""
 
 
 def lead_fault(frames: int, seconds: float) -> MediaError:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,6 +45,7 @@ class Page:
         orientation: The tag's number.
         reduced: Whether the file says that it is a smaller copy or a mask of another page.
         cut: Whether the file ends before its data do.
+        description: The first kilobyte of its description.
     """
 
     number: int
@@ -60,6 +62,7 @@ class Page:
     orientation: int
     reduced: bool
     cut: bool
+    description: str
 
     @property
     def deep(self) -> bool:
@@ -77,7 +80,9 @@ class Stack:
     Attributes:
         pages: The pages, in order.
         left_out: How many reduced copies and masks were left out.
-        cut: Whether the file names further pages and ends before them.
+        cut: Whether the file ends before further pages that it points to.
+        sizes: How many sizes of pages there are.
+        described: Pages that ImageJ's description names; it writes large stacks as one page. 0 where there is none.
     """
 
     def __init__(self, path: str, image: Image.Image | None):
@@ -89,6 +94,9 @@ class Stack:
             kept = [page for page in listed if page.height * page.width == most]
         self.pages = _without_copies(self, kept)
         self.left_out = len(listed) - len(self.pages)
+        self.sizes = len({(page.height, page.width) for page in self.pages})
+        named = re.search(r"^images=(\d+)", listed[0].description, re.MULTILINE)
+        self.described = int(named[1]) if named and listed[0].description.startswith("ImageJ=") else 0
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -121,7 +129,8 @@ class Stack:
             if self.image is None:
                 return _split(self._array(page), page)
             self.image.seek(page.number)
-            return Samples(over_black(self.image))
+            narrow = self._narrow_palette(page)
+            return Samples(over_black(self.image) if narrow is None else narrow[np.asarray(self.image)])
         by_pillow = self.image is not None and page.samples == 1 and (page.bits == 12 or page.compression == 5)
         if by_pillow:
             self.image.seek(page.number)
@@ -130,6 +139,11 @@ class Stack:
             full = (1 << page.bits) - 1 if page.bits % 8 else 0
             return Samples(values, full, page.photometric == MINISWHITE)
         return _split(self._array(page), page)
+
+    def _narrow_palette(self, page: Page) -> np.ndarray | None:
+        """Return the palette, (N, 3), where it was written in 8 of its 16 bits, which Pillow shows as black."""
+        table = self._file.pages[page.number].colormap if page.photometric == PALETTE else None
+        return table.T.astype(np.uint8) if table is not None and 0 < table.max() < 256 else None
 
     def _array(self, page: Page) -> np.ndarray:
         if page.compression not in BY_TIFFFILE:
@@ -261,6 +275,7 @@ def _page(number: int, page: Any, size: int) -> Page:
         orientation=int(tag(274, 1)),
         reduced=bool(int(tag(254, 0)) & (REDUCED | MASK)) or int(tag(255, 1)) == OLD_REDUCED,
         cut=bool(ends) and max(ends) > size,
+        description=str(page.description or "")[:1024],
     )
 
 

@@ -17,6 +17,7 @@ from usfm.extract.readers.display import aspect, pixels, squared, turn
 from usfm.extract.readers.heif import brands, is_tiled
 from usfm.extract.readers.stream import (
     Faults,
+    Soundness,
     decoded,
     first_good,
     lead_fault,
@@ -107,25 +108,27 @@ def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
         stream = video_stream(container)
         tick, ratio, to_rgb = tick_of(stream), aspect(stream), VideoReformatter()
         clock, faults = Clock(nominal(stream)), Faults(is_cut(path))
+        sound = Soundness(stream, faults)
         count, ends = 0, 0.0
 
-        def counted() -> Iterator[tuple[int, int, av.VideoFrame | None]]:
+        def counted() -> Iterator[tuple[int, int, tuple[av.VideoFrame, str] | None]]:
             nonlocal count, ends
             first = None
             for ticks, lasts, frame in timed(container, stream, clock, faults):
                 first = ticks if first is None else first
                 count += 1
                 ends = float((ticks + lasts - first) * tick)
-                yield ticks, lasts, frame
+                yield ticks, lasts, None if frame is None else (frame, sound.fault(frame))
 
         last, given, told = 0.0, 0, False
-        for index, time_s, frame in choose(counted(), replace(sampling, limit=None), tick):
-            if frame is None:
+        for index, time_s, decoded_frame in choose(counted(), replace(sampling, limit=None), tick):
+            if decoded_frame is None:
                 continue
+            frame, fault = decoded_frame
             if not given:
                 _describe(notes, container, stream, frame)
             last, given = float(time_s), given + 1
-            yield _as_frame(index, last, frame, ratio, to_rgb, faults)
+            yield _as_frame(index, last, frame, ratio, to_rgb, fault)
             if given == sampling.limit:
                 break
         if faults.lead and count > faults.lead:
@@ -158,18 +161,20 @@ def _read_range(path: str, within: Range, notes: Notes) -> Iterator[Frame]:
         clock, faults = Clock(nominal(stream)), Faults(is_cut(path))
         if within.lead:
             notes.faults.append(lead_fault(within.lead, within.lead_s))
+        sound = Soundness(stream, faults)
         given = set()
         if within.by_index:
             frames = ((ticks, frame) for ticks, _, frame in timed(container, stream, clock, faults))
         else:
             frames = ((frame.pts, frame) for frame in _from(path, within.stamps[0], faults))
         for stamp, frame in frames:
+            fault = "" if frame is None else sound.fault(frame)
             if stamp in wanted and stamp not in given and frame is not None:
                 if not given:
                     _describe(notes, container, stream, frame)
                 given.add(stamp)
                 time_s = float((stamp - within.first_stamp) * tick)
-                yield _as_frame(wanted[stamp], time_s, frame, ratio, to_rgb, faults)
+                yield _as_frame(wanted[stamp], time_s, frame, ratio, to_rgb, fault)
             if stamp is not None and stamp >= within.stamps[-1]:
                 break
         for stamp in within.stamps:
@@ -202,10 +207,10 @@ def _from(path: str, stamp: int, faults: Faults) -> Iterator[av.VideoFrame]:
 
 
 def _as_frame(
-    index: int, time_s: float, frame: av.VideoFrame, ratio: Fraction, to_rgb: VideoReformatter, faults: Faults
+    index: int, time_s: float, frame: av.VideoFrame, ratio: Fraction, to_rgb: VideoReformatter, fault: str
 ) -> Frame:
-    if frame.is_corrupt or frame.pts in faults.corrupt:
-        return Frame(index, time_s, None, "damaged frame")
+    if fault:
+        return Frame(index, time_s, None, fault)
     if frame.width * frame.height * max(ratio, 1 / ratio) > LARGEST_PX:
         return Frame(index, time_s, None, "too large")
     return Frame(index, time_s, pixels(frame, ratio, to_rgb))
