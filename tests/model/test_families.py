@@ -117,6 +117,7 @@ def test_the_features_are_timms_own(tmp_path, case):
     assert np.abs(embedder.embed(FRAMES) - expected).max() < 1e-5
     assert np.abs(expected[0] - expected[1]).max() > 1e-3
     assert embedder.identity["resize"] == ("stretch" if "usfm" in case else "letterbox")
+    assert embedder.identity["heads"] == model.blocks[0].attn.num_heads
     assert embedder.identity["norm"] == ("after the pool" if case in NORM_AFTER else "before the pool")
 
 

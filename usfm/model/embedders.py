@@ -332,6 +332,8 @@ def _of_network(network, name: str, identity: dict, device: str, pool: str, resi
     dim = forward(np.zeros((1, network.in_chans, *network.image_size), np.uint8)).shape[1]
     after = any(True for _ in getattr(network.model, "fc_norm", torch.nn.Identity()).parameters())
     facts = {"image_size": list(network.image_size), "in_chans": network.in_chans, "pool": pool, **network.facts}
+    attention = getattr(next(iter(getattr(network.model, "blocks", [])), None), "attn", None)
+    facts |= {"heads": attention.num_heads} if hasattr(attention, "num_heads") else {}
     facts |= _entry(network.mean, network.std, network.resize if resize == "auto" else resize, after)
     return Embedder(name, dim, identity | facts, network.image_size, network.in_chans, forward, resize=facts["resize"])
 

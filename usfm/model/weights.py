@@ -61,8 +61,8 @@ def read_weights(path: str | Path, *, prefix: str | None = None) -> Weights:
     reason = why_not_plain(found, path)
     if reason:
         raise RequestError(
-            f"{path}: {reason}, which a plain vision transformer has no place for (nearest: {family.title}); give it "
-            f"as timm:{family.nearest}@{path} where a command takes an encoder"
+            f"{path}: {reason}, and only a plain vision transformer can be used here (nearest: {family.title}); embed, "
+            "finetune and dedup read the file as it is"
         )
     return found
 
