@@ -107,6 +107,14 @@ def json_edit(data: bytes, draw: Draw) -> bytes:
     return json.dumps(whole).encode().replace(json.dumps(mark).encode(), RAW[int(draw.integers(len(RAW)))])
 
 
+def card_edit(data: bytes, draw: Draw) -> bytes:
+    """One entry of a card edited, and the card sealed anew, as by somebody who means it."""
+    from usfm.model.card import sealed
+
+    whole = edit(json.loads(data), draw)
+    return json.dumps(sealed(whole) if isinstance(whole, dict) else whole).encode()
+
+
 def header_edit(data: bytes, draw: Draw) -> bytes:
     """The JSON header of a safetensors file edited, its length set right again."""
     length = struct.unpack("<Q", data[:8])[0]

@@ -5,7 +5,7 @@
 One spoilt file and one command a trial, in a forked child with a limit of time and memory; the faults are those of
 `fuzz.py`. A change that is accepted counts where a digest or a checksum covers the file: the encoder, model and state
 of our checkpoints, the cards, predictions, probes and recipes of runs, tables of vectors, zips of `torch.save`. Nobody
-can know of a changed weight in a file without any: plain safetensors, torch's older format. A pretraining's
+can know of a change in a file without any: plain safetensors, torch's older format. A pretraining's
 `recipe.toml`, `metrics.jsonl` and figures are for people: nothing is computed from them.
 """
 
@@ -45,6 +45,7 @@ class Subject:
 
 _HEADER = (*attacks.BYTES, *[attacks.header_edit] * 6)
 _JSON = (*attacks.BYTES, *[attacks.json_edit] * 6)
+_CARD = (*_JSON, *[attacks.card_edit] * 6)
 _TOML = (*attacks.BYTES, *[attacks.line_edit] * 6)
 _ON_CPU = ("--device", "cpu")
 _ENCODED = {
@@ -58,19 +59,19 @@ _ENCODED = {
 }
 FILES = {
     "run": Subject(
-        {"last/encoder.safetensors": _HEADER, "card.json": _JSON, "last/state.pt": attacks.BYTES,
+        {"last/encoder.safetensors": _HEADER, "card.json": _CARD, "last/state.pt": attacks.BYTES,
          "last/model.safetensors": _HEADER, "metrics.jsonl": (*attacks.BYTES, attacks.line_edit), "recipe.toml": _TOML},
         {**_ENCODED, "info": ("info", "IN")},
         ("*.safetensors", "card.json"),
     ),
     "stopped": Subject(
-        {"last/state.pt": attacks.BYTES, "last/model.safetensors": _HEADER, "card.json": _JSON,
+        {"last/state.pt": attacks.BYTES, "last/model.safetensors": _HEADER, "card.json": _CARD,
          "metrics.jsonl": (*attacks.BYTES, attacks.line_edit), "recipe.toml": _TOML},
         {"resume": ("pretrain", "--in", "SECTOR", "--recipe", "RECIPE", *_ON_CPU, "--out", "IN")},
         ("last/*", "card.json"),
     ),
     "task": Subject(
-        {"card.json": _JSON, "recipe.toml": _TOML, "predictions.h5": attacks.BYTES, "probe.npz": attacks.BYTES,
+        {"card.json": _CARD, "recipe.toml": _TOML, "predictions.h5": attacks.BYTES, "probe.npz": attacks.BYTES,
          "metrics.jsonl": attacks.BYTES},
         {"eval": ("eval", "IN", "--bootstrap", "20", "--format", "csv", "--out", "OUT"),
          "external": ("eval", "IN", "--in", "OTHER", "--bootstrap", "20", "--format", "csv", *_ON_CPU, "--out", "OUT"),
@@ -165,7 +166,7 @@ class Bench:
         """An argument with its places filled in."""
         places = {"IN": subject, "STORE": self.stores["raw"], "SECTOR": self.stores["sector"],
                   "OTHER": self.good / "other.h5", "RECIPE": self.good / "tiny.toml", "MEDIA": self.good / "media",
-                  "MAPPED": self.good / "mapped.h5", "COLLECTION": subject.parent / "collection"}  # fmt: skip
+                  "MAPPED": self.good / "mapped.h5", "COLLECTION": subject.parent.parent / "collection"}  # fmt: skip
         kind, _, rest = argument.rpartition(":")
         return (
             f"{kind}:{places[rest]}"
@@ -250,7 +251,7 @@ def trial(bench: Bench, number: int, seed: int, slot: int) -> list[str]:
     if outcome.code > 0 and len(sentences) != 1:
         found.append("no sentence")
     covered = any(Path(spoilt or "a").match(one or "a") for one in subject.covered)
-    covered = covered and not _unsealed(bench.folder / f"slot{slot}" / name / spoilt)
+    covered = covered and bench.how != "card_edit" and not _unsealed(bench.folder / f"slot{slot}" / name / spoilt)
     if outcome.code == 0 and covered and outcome.result != bench.wanted[name, command]:
         found.append("accepted change")
     if outcome.left:
@@ -260,10 +261,16 @@ def trial(bench: Bench, number: int, seed: int, slot: int) -> list[str]:
 
 
 def _unsealed(path: Path) -> bool:
-    """Whether a card has lost its digest, so that it reads as one of an earlier version."""
+    """Whether a file or its digest is gone, so that a run or a file reads as one of an earlier version."""
+    if not path.is_file():  # gone, a folder, a pipe
+        return True
     try:
-        return path.name == "card.json" and "digest" not in json.loads(path.read_bytes())
-    except (OSError, ValueError, TypeError):
+        data = path.read_bytes()
+        if path.suffix == ".safetensors":
+            length = int.from_bytes(data[:8], "little")
+            return "digest" not in json.loads(data[8 : 8 + length])["__metadata__"]
+        return path.name == "card.json" and "digest" not in json.loads(data)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False
 
 
@@ -306,7 +313,10 @@ def files(bench: Bench) -> None:
     bench.call(
         *(str(good / "vectors.h5") if one == "OUT" else "random" if one == "IN" else one for one in _ENCODED["embed"])
     )
-    bench.call("sector", "--in", "STORE", "--size", "48", "--patch", "8", "--out", str(good / "other.h5"))
+    pictures(good / "elsewhere")
+    raw = str(good / "elsewhere.h5")
+    bench.call("extract", str(good / "elsewhere"), "--manifest", str(good / "elsewhere.csv"), "--out", raw)
+    bench.call("sector", "--in", raw, "--size", "32", "--patch", "8", "--out", str(good / "other.h5"))
     weights = load_file(good / "run" / "last" / "encoder.safetensors")
     torch.save({"model": weights}, good / "zip.pth")
     torch.save({"model": weights}, good / "older.bin", _use_new_zipfile_serialization=False)
@@ -315,18 +325,11 @@ def files(bench: Bench) -> None:
 
 def texts(bench: Bench) -> None:
     """Make the text files that are spoilt, and what they are about."""
-    from PIL import Image
-
     from usfm.config import to_toml
     from usfm.pretrain import recipe
 
-    good, rows = bench.good, ["file,patient,class,split,view"]
-    (good / "media").mkdir()
-    for k in range(4):
-        pixels = np.random.default_rng(k).integers(0, 255, (48, 56), np.uint8)
-        Image.fromarray(pixels).save(good / "media" / f"{k}.png")
-        rows.append(f"{k}.png,p{k // 2},{('ill', 'well')[k % 2]},{('train', 'test')[k // 2]},axial")
-    (good / "manifest.csv").write_text("\n".join(rows) + "\n")
+    good = bench.good
+    pictures(good / "media").rename(good / "manifest.csv")
     (good / "settings.toml").write_text(SETTINGS)
     (good / "recipe.toml").write_text(to_toml(recipe.load("debug", ("steps=4", "batch_size=4")).as_dict()))
     fan = {"shape": "convex", "apex_x_px": 30.0, "apex_y_px": -5.0, "radius_0_px": 10.0, "radius_1_px": 60.0,
@@ -338,6 +341,21 @@ def texts(bench: Bench) -> None:
                str(good / "map.json"), "--out", str(good / "mapped.h5"))  # fmt: skip
     bench.call("simulate", "--clips", "1", "--stills", "0", "--seed", "3", "--out", str(good / "collection"))
     shutil.copyfile(good / "collection.truth" / "truth.json", good / "truth.json")
+
+
+def pictures(folder: Path) -> Path:
+    """Make a folder of pictures, and the manifest beside it."""
+    from PIL import Image
+
+    folder.mkdir()
+    rows = ["path,patient,label,split,view"]
+    for k in range(4):
+        pixels = np.random.default_rng(k).integers(0, 255, (48, 56), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{k}.png")
+        rows.append(f"{k}.png,q{k // 2},{('ill', 'healthy')[k % 2]},{('train', 'test')[k // 2]},axial")
+    manifest = folder.with_suffix(".csv")
+    manifest.write_text("\n".join(rows) + "\n")
+    return manifest
 
 
 def main() -> None:

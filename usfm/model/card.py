@@ -59,7 +59,7 @@ def json_of(path: str | Path, **kinds: type | tuple[type, ...]) -> dict:
 
 
 def card_of(run: str | Path, **kinds: type | tuple[type, ...]) -> dict:
-    """The card of a run directory, or of the folder of one of its files; {} where there is none.
+    """The card of a run directory, or of the folder of one of its files; {} where there is none and nothing is asked.
 
     Args:
         run: the directory.
@@ -71,6 +71,8 @@ def card_of(run: str | Path, **kinds: type | tuple[type, ...]) -> dict:
     path = Path(run)
     file = (path if path.is_dir() else path.parent) / CARD
     if not file.is_file():
+        if kinds:
+            raise RequestError(f"{file}: is missing, and it is needed here; make the run again")
         return {}
     card = json_of(file, **kinds)
     if DIGEST in card and card[DIGEST] != _digest(card):

@@ -21,7 +21,9 @@ def book_of(truth: Path) -> dict | None:
     try:
         book = json.loads((truth / "truth.json").read_text(encoding="utf-8"))
         whole = book["format"] == "usfm-truth" and isinstance(book["key"], str)
-        return book if whole and all(isinstance(item["path"], str) for item in book["items"]) else None
+        items = [(item["path"], item["frames"]) for item in book["items"]]
+        whole = whole and all(isinstance(path, str) and type(frames) is int for path, frames in items)
+        return book if whole else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
