@@ -80,13 +80,14 @@ HEADERS = {
     "deep JSON": (lambda known: b'{"a":' + b"[" * 100_000, "its header is damaged"),
     "no UTF-8": (lambda known: b'{"\xff": 1}', "its header is damaged"),
     "a name twice": (lambda known: b'{"a": {}, "a": {}}', "something twice"),
-    "many tensors": (lambda known: {str(k): 0 for k in range(60_000)}, "names 60,000 tensors"),
+    "many tensors": (lambda known: {str(k): 0 for k in range(600)}, "names 600 tensors"),
     "a tensor is a list": (lambda known: known.update(cls_token=[]), "of no type that is known"),
 }
 
 
 @pytest.mark.parametrize("case", HEADERS)
-def test_safetensors_headers_that_lie(file, case):
+def test_safetensors_headers_that_lie(file, case, monkeypatch):
+    monkeypatch.setattr(header, "MOST_TENSORS", 500)
     change, says = HEADERS[case]
     _edited(file / "plain.safetensors", change)
     _refused(file / "plain.safetensors", says)
