@@ -9,6 +9,7 @@ import pytest
 from usfm.errors import MediaError
 from usfm.extract import plan
 from usfm.extract.labels import Facts
+from usfm.extract.readers import cut
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.video import VideoReader
 from usfm.extract.sampling import Sampling
@@ -164,11 +165,11 @@ def test_ranges_of_a_long_video_give_what_reading_it_whole_gives(make_video, mon
     monkeypatch.setattr(plan, "PART_BYTES", 64 * 64 * 3 * 7)
     source = find([str(path)]).sources[0]
     found = loads(scan(Batch((source,), plan.PART_BYTES)))
-    cut = plan.pieces([source], found, {source.relative: Facts()}, THREE, None, hide_paths=False)
-    assert [len(piece.within.indices) for piece in cut] == [7, 7, 7, 7, 7, 1]
-    assert all(group == (piece,) for group, piece in zip(plan.parts(cut), cut, strict=True))
+    pieces = plan.pieces([source], found, {source.relative: Facts()}, THREE, None, hide_paths=False)
+    assert [len(piece.within.indices) for piece in pieces] == [7, 7, 7, 7, 7, 1]
+    assert all(group == (piece,) for group, piece in zip(plan.parts(pieces), pieces, strict=True))
     whole, notes = read(path)
-    ranged = [frame for piece in cut for frame in READER.read(str(path), THREE, Notes(), piece.within)]
+    ranged = [frame for piece in pieces for frame in READER.read(str(path), THREE, Notes(), piece.within)]
     assert notes.frames == 300
     assert [(f.index, f.time_s) for f in ranged] == [(f.index, f.time_s) for f in whole]
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(ranged, whole, strict=True))
@@ -203,9 +204,9 @@ def test_frames_before_the_first_key_frame_are_left_out_and_told(
 ):
     path = make_video(name, frames=50, fps=25, codec=codec, b_frames=b_frames, gop=12)
     good = {read_number(frame.pixels): frame.pixels for frame in read(path, Sampling(None))[0]}
-    cut = path.with_name("cut" + path.suffix)
-    copy_without(path, first, cut)
-    frames, notes = read(cut, Sampling(None))
+    part = path.with_name("cut" + path.suffix)
+    copy_without(path, first, part)
+    frames, notes = read(part, Sampling(None))
     numbers = [read_number(frame.pixels) for frame in frames]
     assert numbers == list(range(numbers[0], 50))
     assert first < numbers[0] <= first + 12
@@ -218,13 +219,13 @@ def test_frames_before_the_first_key_frame_are_left_out_and_told(
     assert np.allclose(steps, 1 / 25, atol=2e-3)
     monkeypatch.setattr(plan, "PART_BYTES", 64 * 64 * 3 * 7)
     for sampling in (Sampling(None), THREE, Sampling(None, limit=9)):
-        whole, notes = read(cut, sampling)
-        source = find([str(cut)]).sources[0]
+        whole, notes = read(part, sampling)
+        source = find([str(part)]).sources[0]
         found = loads(scan(Batch((source,), plan.PART_BYTES)))
         pieces = plan.pieces([source], found, {source.relative: Facts()}, sampling, None, hide_paths=False)
         told, ranged = Notes(), []
         for piece in pieces:
-            ranged += READER.read(str(cut), sampling, told, piece.within)
+            ranged += READER.read(str(part), sampling, told, piece.within)
         assert [(f.index, f.time_s) for f in ranged] == [(f.index, f.time_s) for f in whole]
         assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(ranged, whole, strict=True))
         assert [str(fault) for fault in told.faults] == [str(fault) for fault in notes.faults]
@@ -248,8 +249,11 @@ def test_a_cut_file_of_any_container_keeps_its_good_frames_and_is_told(make_vide
     good, notes = read(path, Sampling(None))
     assert len(good) == notes.frames == 60
     assert not notes.faults
-    shown = {frame.pixels.tobytes() for frame in good}
     data = path.read_bytes()
+    for rubbish in (bytes(700), b"rubbish after the end " * 20):
+        path.write_bytes(data + rubbish)
+        assert name == "a.ivf" or not cut.is_cut(str(path)), "what follows a whole file says nothing about it"
+    shown = {frame.pixels.tobytes() for frame in good}
     counts = []
     for share in (0.5, 0.7, 0.9):
         at = int(len(data) * share)

@@ -9,9 +9,12 @@ import struct
 from typing import BinaryIO
 
 ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+TOP_BOXES = (*ISO_BOXES, *(b"moof mfra sidx ssix uuid meta styp udta prft emsg".split()))
+ASF_STARTS = frozenset(bytes.fromhex(one) for one in "3026b275 3626b275 90080033 d329e2d6 f803b1fe d03fb73c".split())
+"""Beginnings of the names of header, data and indices; what follows them is not the file's own."""
 ASF_START = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
 EBML_START = b"\x1a\x45\xdf\xa3"
-SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
+HEADER, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 TAIL = 1 << 18
 SLACK = 8  # some writers count the eight bytes of the first chunk's head twice
 
@@ -35,7 +38,8 @@ def is_cut(path: str) -> bool:
         if head.startswith(ASF_START):
             return _asf(file, size)
         if head.startswith(b"FLV"):
-            return _flv_claims(head) > size or _flv(file, int.from_bytes(head[5:9], "big"), size)
+            claimed = _flv_claims(head)
+            return claimed > size if claimed else _flv(file, int.from_bytes(head[5:9], "big"), size)
         if head.startswith(b"OggS"):
             return _ogg(file, size)
         if head.startswith(b"DKIF"):
@@ -45,7 +49,10 @@ def is_cut(path: str) -> bool:
         if head.startswith(b"\x00\x00\x01\xba"):
             return _program_stream(file, size)
         step = transport_step(head)
-        return bool(step) and size % step != 0
+        file.seek(size - size % step if step else 0)
+        rest = file.read(204)
+        sync = 4 if step == 192 else 0
+        return bool(step) and 0 < len(rest) < step and rest[sync : sync + 1] in (b"G", b"")
 
 
 def transport_step(head: bytes) -> int:
@@ -69,7 +76,7 @@ def _iso(file: BinaryIO, size: int) -> bool:
         head = file.read(16)
         length = int.from_bytes(head[:4], "big")
         length = int.from_bytes(head[8:16], "big") if length == 1 else length
-        if length < 8:  # 0: up to the end of the file
+        if length < 8 or head[4:8] not in TOP_BOXES:  # 0: up to the end of the file
             return False
         at += length
     return at > size
@@ -111,6 +118,8 @@ def _ebml(file: BinaryIO, at: int, size: int, *, top: bool) -> bool:
         if not taken:
             return not top
         at += wide + taken
+        if top and number not in (HEADER, SEGMENT):
+            return False
         if number in (SEGMENT, CLUSTER) and length < 0:
             return _ebml(file, at, size, top=False)
         if length < 0:
@@ -132,8 +141,9 @@ def _asf(file: BinaryIO, size: int) -> bool:
     at = 0
     while at + 24 <= size:
         file.seek(at)
-        length = int.from_bytes(file.read(24)[16:24], "little")
-        if length < 24:  # a live recording states none
+        head = file.read(24)
+        length = int.from_bytes(head[16:24], "little")
+        if length < 24 or head[:4] not in ASF_STARTS:  # a live recording states none
             return False
         at += length
     return at > size
