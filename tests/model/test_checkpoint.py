@@ -1,6 +1,8 @@
 """Weights out and in: every wrapping, the 95 % rule, and a checkpoint for readers at every moment."""
 
 import argparse
+import errno
+import os
 
 import pytest
 import torch
@@ -158,3 +160,24 @@ def test_a_run_means_its_last_and_best_can_be_named(tmp_path, encoder):
         checkpoint.save(tmp_path / name, encoder.state_dict(), encoder.shape)
     assert checkpoint.locate(tmp_path)[0].parent.name == "last"
     assert checkpoint.locate(tmp_path / "best")[0].parent.name == "best"
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_disk_that_fills_up_while_a_state_is_written_is_the_systems_own_error(tmp_path, monkeypatch, size):
+    """The writer of `torch.save` raises an error of its own on top, in words that differ from write to write."""
+    state, real, calls = {"step": 3, "weights": torch.zeros(size)}, os.write, []
+
+    def write(fd, data):
+        calls.append(1)
+        if len(calls) == failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, bytes(data)[:40_000])  # the system may take less than it is given
+
+    monkeypatch.setattr("usfm.model.checkpoint.os.write", write)
+    failing = 0
+    checkpoint.save_plain(state, tmp_path / "a.pt")
+    assert torch.equal(torch.load(tmp_path / "a.pt", weights_only=True)["weights"], state["weights"])
+    for failing in range(1, len(calls) + 1):  # noqa: B007  read by `write`
+        calls.clear()
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            checkpoint.save_plain(state, tmp_path / "b.pt")

@@ -17,6 +17,7 @@ from usfm.engine.record import RunDirectory, announce_resume
 from usfm.engine.step import Job, Loop, NotFinite, Training
 from usfm.engine.timing import Clock
 from usfm.errors import Interrupted, WorkError
+from usfm.model.checkpoint import save_plain
 from usfm.store.whole import whole_file
 
 
@@ -167,7 +168,7 @@ def _stopped(problem: NotFinite, loop: Loop, feed: Feed) -> WorkError:
             kept["model"] = {k: v.detach().cpu() for k, v in loop.model.state_dict().items()}
         file.parent.mkdir(exist_ok=True)
         with whole_file(file) as temporary:
-            torch.save(kept, temporary)
+            save_plain(kept, temporary)
     last = loop.run.path / "last"
     good = f"the last good checkpoint in {last}" if last.is_dir() else "there was no checkpoint yet"
     return WorkError(

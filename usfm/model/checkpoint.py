@@ -67,7 +67,7 @@ def save(
                     metadata = {**metadata, header.DIGEST: header.digest_of(plain, metadata)}
                     _write(new / name, lambda path, p=plain, m=metadata: save_file(p, path, metadata=m))
             if state is not None:
-                _write(new / STATE, lambda path: torch.save(state, path))
+                _write(new / STATE, lambda path: save_plain(state, path))
         sync_all(new)
         old = put_in_place(new, directory)
         sync(directory.parent)
@@ -88,6 +88,50 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     write(path)
     path.chmod(mode)
+
+
+class _Told:
+    """A file for `torch.save` that remembers what the system said: the library says it in its own words."""
+
+    def __init__(self, fd: int):
+        self.fd, self.error = fd, None
+
+    def write(self, data) -> int:
+        view = memoryview(data).cast("B")
+        size = len(view)
+        try:
+            while view:
+                view = view[os.write(self.fd, view) :]
+        except OSError as error:
+            self.error = self.error or error
+            raise
+        return size
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+
+def save_plain(thing: object, path: str | Path) -> None:
+    """`torch.save` whose failure is the system's own.
+
+    Args:
+        thing: plain values and tensors.
+        path: where to.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        told = _Told(fd)
+        try:
+            torch.save(thing, told)  # pyright: ignore[reportArgumentType]  it asks for `write` alone
+        except BaseException:
+            if told.error is not None:
+                raise told.error from None
+            raise
+    finally:
+        os.close(fd)
 
 
 @contextmanager
