@@ -1,17 +1,21 @@
 """The stream of pictures in a video file: which one, packet by packet, frame by frame, and what is wrong with it."""
 
+import heapq
 import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import av
+from av.stream import Disposition
 
 from usfm.errors import MediaError
 from usfm.extract.sampling import Clock
 
 BROKEN = (av.FFmpegError, OSError, IndexError)
 """What PyAV raises for a broken file; IndexError where a stream shows up that was not announced."""
+INTRA, LEANING = 1, (2, 3, 4)
+"""Types of frames as FFmpeg counts them: I; P, B and S, which lean on others. 0 is without a type."""
 GIVE_UP_AFTER = 200  # packets in a row that cannot be decoded
 GUARDED = frozenset({"h264", "hevc", "vvc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "ffv1"})
 """Decoders that give nothing before they have a key frame; any other starts on gray."""
@@ -20,8 +24,7 @@ TYPED = frozenset(
     " rv10 rv20 rv30 rv40 svq1 svq3".split()
 )
 """Decoders that name the type of every frame, so that one without a type is none."""
-LONELY_B = frozenset("mpeg1video mpeg2video mpeg4 wmv3 vc1".split())
-"""Codecs in which no other frame leans on a B frame."""
+NO_CLIP = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 JOINED = ("mpeg", "mpegts", "mpegvideo", "h264", "hevc", "ogg")
 """Containers whose packets are cut out of a stream of bytes, so that the last one of a cut file is cut too."""
 
@@ -37,6 +40,8 @@ class Faults:
         lead: How many frames at the beginning lean on a key frame that is not there.
         lead_s: Seconds until the first good frame.
         corrupt: Time stamps of packets of which bytes are missing.
+        gone: Time stamps of packets that failed, until ``soundness`` has drawn its conclusion.
+        marks: Whether the container marks key frames at all; None until somebody has to know.
     """
 
     def __init__(self, cut: bool = False):
@@ -48,6 +53,8 @@ class Faults:
         self.lead = 0
         self.lead_s = 0.0
         self.corrupt: set[int] = set()
+        self.gone: list[int | None] = []
+        self.marks: bool | None = None
 
     def packet(self, time_s: float | None, detail: str) -> None:
         """Note a packet that could not be decoded."""
@@ -61,6 +68,7 @@ class Faults:
         self.lead, self.lead_s = lead, lead_s
         if lead:
             self.packets, self.first_s = 0, None
+            self.gone.clear()
 
     def told(self, frames: int, last_s: float) -> list[MediaError]:
         """Return what a person should know about this source.
@@ -75,6 +83,8 @@ class Faults:
         if frames == 0:
             if self.lead:
                 raise MediaError("no key frame", "none of its frames can be decoded rightly, for want of a key frame.")
+            if self.cut:
+                raise MediaError("truncated", "the file is cut short, and no frame comes out of what is left.")
             reason = "not decodable" if self.packets else "no frames"
             raise MediaError(reason, self.detail or "the container opens, but no frame comes out of it.")
         if not self.packets:
@@ -103,8 +113,7 @@ def opened(path: str) -> Any:
 
 def streams_of(container: Any) -> list[Any]:
     """List the streams of pictures; cover art and thumbnails are none."""
-    skipped = ("attached_pic", "timed_thumbnails")
-    return [one for one in container.streams.video if not any(word in str(one.disposition) for word in skipped)]
+    return [one for one in container.streams.video if not Disposition(one.disposition) & NO_CLIP]
 
 
 def video_stream(container: Any) -> Any:
@@ -181,7 +190,8 @@ def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None
         faults: Filled in.
         fed: If given, gets (time stamp, is a key frame) of every packet that is to be seen, as it is fed.
     """
-    start, in_a_row = None, 0
+    start, in_a_row, given = None, 0, False
+    order = _Order() if unordered(container, stream) else None
     joined = container.format.name != "mpegts" and _joined(container)  # one cut block taints whole frames in it
     for packet in packets(container, stream, faults):
         if start is None and packet.pts is not None:
@@ -190,20 +200,61 @@ def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None
             fed.append((packet.pts, packet.is_keyframe))
         if packet.is_corrupt and packet.pts is not None and not joined:
             faults.corrupt.add(packet.pts)
+        if order is not None:
+            order.fed(packet)
         try:
             frames = packet.decode()
             in_a_row = 0
         except BROKEN as error:
+            if order is not None:
+                order.failed(packet)
             time_s = None
             if packet.pts is not None and start is not None and packet.time_base:
                 time_s = float((packet.pts - start) * packet.time_base)
             faults.packet(time_s, sentence(error))
+            faults.gone.append(packet.pts)
             in_a_row += 1
-            if in_a_row >= GIVE_UP_AFTER:
+            if in_a_row >= GIVE_UP_AFTER and given:  # before the first key frame all may fail
                 break
             continue
-        yield from frames
+        for frame in frames:
+            given = True
+            if order is not None:
+                order.give(frame)
+            yield frame
     faults.through = True
+
+
+def unordered(container: Any, stream: Any) -> bool:
+    """Say whether the packets' times are those of decoding: AVI knows no others, and FFmpeg cannot tell for H.264."""
+    return container.format.name == "avi" and stream.codec_context.name in ("h264", "hevc")
+
+
+class _Order:
+    """Gives frames the times of their packets in order of display, where the container knows that of decoding only."""
+
+    def __init__(self):
+        self._stamps: list[int] = []
+        self._begun = False
+
+    def fed(self, packet: Any) -> None:
+        """Take note of a packet's time."""
+        if packet.size and packet.pts is not None:
+            heapq.heappush(self._stamps, packet.pts)
+
+    def failed(self, packet: Any) -> None:
+        """Forget the time of a packet that gives no frame."""
+        if packet.pts in self._stamps:
+            self._stamps.remove(packet.pts)
+            heapq.heapify(self._stamps)
+
+    def give(self, frame: av.VideoFrame) -> None:
+        """Set the time of the next frame; those of frames that were left out before the first are passed over."""
+        while not self._begun and frame.pts is not None and self._stamps and self._stamps[0] < frame.pts:
+            heapq.heappop(self._stamps)
+        self._begun = True
+        if self._stamps:
+            frame.pts = heapq.heappop(self._stamps)
 
 
 def timed(container: Any, stream: Any, clock: Clock, faults: Faults) -> Iterator[tuple[int, int, av.VideoFrame | None]]:
@@ -215,7 +266,7 @@ def timed(container: Any, stream: Any, clock: Clock, faults: Faults) -> Iterator
     fed: list[tuple[int | None, bool]] = []
     lost, begun = 0, False
     for frame in decoded(container, stream, faults, fed):
-        if not begun and not _stands_alone(frame, stream):
+        if not begun and not _stands_alone(frame, container, stream, faults, fed):
             lost += 1
             continue
         if not begun:
@@ -233,11 +284,27 @@ def timed(container: Any, stream: Any, clock: Clock, faults: Faults) -> Iterator
         faults.lead = lost
 
 
-def _stands_alone(frame: av.VideoFrame, stream: Any) -> bool:
+def _stands_alone(frame: av.VideoFrame, container: Any, stream: Any, faults: Faults, fed: list) -> bool:
     """Say whether decoding can begin with this frame."""
     name, kind = stream.codec_context.name, int(frame.pict_type)
-    leans = kind != 1 if name in TYPED else kind in (2, 3, 4)  # 1 is I; P, B and S need another
-    return frame.key_frame or not leans or name in GUARDED
+    if frame.key_frame or name in GUARDED or kind == INTRA:
+        return True
+    if kind or name in TYPED:
+        return kind not in (0, *LEANING)
+    # Some old codecs name no types: then the container's marks count, if it sets any.
+    if any(key for _, key in fed):
+        return True
+    if faults.marks is None:
+        faults.marks = _marks_keys(container.name, stream.index)
+    return not faults.marks
+
+
+def _marks_keys(path: str, index: int) -> bool:
+    with opened(path) as container:
+        try:
+            return any(packet.is_keyframe and packet.size for packet in container.demux(container.streams[index]))
+        except BROKEN:
+            return False
 
 
 def _before(fed: list[tuple[int | None, bool]], first: int | None, lost: int) -> list[int | None]:
@@ -247,37 +314,6 @@ def _before(fed: list[tuple[int | None, bool]], first: int | None, lost: int) ->
         return [stamp for stamp in sorted(set(stamps)) if stamp < first]
     unkeyed = next((place for place, (_, key) in enumerate(fed) if key), 0)
     return [None] * max(unkeyed, lost)
-
-
-class Soundness:
-    """Says of each frame, in order of display, what is wrong with it.
-
-    A damaged frame spoils those that lean on it, up to the next key frame; so does a packet that gave no frame at all.
-    Decoders flag the first only, and show the others as if they were good.
-
-    Args:
-        stream: Whose frames they are.
-        faults: What the decoder noted so far.
-    """
-
-    def __init__(self, stream: Any, faults: Faults):
-        self.faults = faults
-        self.lonely = stream.codec_context.name in LONELY_B
-        self.spoilt = False
-        self.failed = 0
-
-    def fault(self, frame: av.VideoFrame) -> str:
-        """Return what is wrong with the next frame, "" where nothing is."""
-        failed, self.failed = self.faults.packets > self.failed, self.faults.packets
-        corrupt = frame.is_corrupt or frame.pts in self.faults.corrupt
-        if frame.key_frame:
-            self.spoilt = False
-        elif failed:
-            self.spoilt = True
-        leans = self.spoilt
-        if corrupt and not (self.lonely and int(frame.pict_type) == 3):
-            self.spoilt = True
-        return "damaged frame" if corrupt else "leans on a damaged frame" if leans else ""
 
 
 def lead_fault(frames: int, seconds: float) -> MediaError:
@@ -314,7 +350,7 @@ def first_good(container: Any, stream: Any, faults: Faults) -> tuple[av.VideoFra
         except BROKEN:
             frames = []
         for frame in frames:
-            if good is None and _stands_alone(frame, stream):
+            if good is None and _stands_alone(frame, container, stream, faults, fed):
                 good = frame
             lost += good is None
         if good is not None:

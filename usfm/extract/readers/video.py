@@ -15,9 +15,9 @@ from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe, Range
 from usfm.extract.readers.cut import ISO_BOXES, is_cut, transport_step
 from usfm.extract.readers.display import aspect, pixels, squared, turn
 from usfm.extract.readers.heif import brands, is_tiled
+from usfm.extract.readers.soundness import judged
 from usfm.extract.readers.stream import (
     Faults,
-    Soundness,
     decoded,
     first_good,
     lead_fault,
@@ -27,6 +27,7 @@ from usfm.extract.readers.stream import (
     streams_of,
     tick_of,
     timed,
+    unordered,
     video_stream,
 )
 from usfm.extract.sampling import Clock, Sampling, choose
@@ -71,6 +72,7 @@ class VideoReader:
             tick, rate, lasts = tick_of(stream), rate_of(stream), nominal(stream)  # a closed container has no streams
             height, width = stream.codec_context.height, stream.codec_context.width
             _check_size(height, width)
+            ordered = not unordered(container, stream)
             good, lead, stamps = first_good(container, stream, Faults(is_cut(path)))
             height, width = squared(height, width, aspect(stream))
             if good is not None and turn(good)[0]:
@@ -79,7 +81,7 @@ class VideoReader:
         known = sorted(stamp for stamp in stamps if stamp is not None)
         span = (known[-1] - known[0]) * tick if known else Fraction(0)
         seconds = max(float(span), len(stamps) / float(rate) if len(known) < len(stamps) else 0.0)
-        distinct = len(known) == len(stamps) and all(a < b for a, b in pairwise(known))
+        distinct = ordered and len(known) == len(stamps) and all(a < b for a, b in pairwise(known))
         long = 3 * height * width * len(stamps) > stamps_above
         if long and not distinct:
             known, lead = _stamps_by_decoding(path)
@@ -108,17 +110,17 @@ def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
         stream = video_stream(container)
         tick, ratio, to_rgb = tick_of(stream), aspect(stream), VideoReformatter()
         clock, faults = Clock(nominal(stream)), Faults(is_cut(path))
-        sound = Soundness(stream, faults)
         count, ends = 0, 0.0
 
         def counted() -> Iterator[tuple[int, int, tuple[av.VideoFrame, str] | None]]:
             nonlocal count, ends
             first = None
-            for ticks, lasts, frame in timed(container, stream, clock, faults):
+            for ticks, lasts, frame, fault in judged(timed(container, stream, clock, faults), stream, faults):
+                assert ticks is not None
                 first = ticks if first is None else first
                 count += 1
                 ends = float((ticks + lasts - first) * tick)
-                yield ticks, lasts, None if frame is None else (frame, sound.fault(frame))
+                yield ticks, lasts, None if frame is None else (frame, fault)
 
         last, given, told = 0.0, 0, False
         for index, time_s, decoded_frame in choose(counted(), replace(sampling, limit=None), tick):
@@ -161,14 +163,12 @@ def _read_range(path: str, within: Range, notes: Notes) -> Iterator[Frame]:
         clock, faults = Clock(nominal(stream)), Faults(is_cut(path))
         if within.lead:
             notes.faults.append(lead_fault(within.lead, within.lead_s))
-        sound = Soundness(stream, faults)
         given = set()
         if within.by_index:
-            frames = ((ticks, frame) for ticks, _, frame in timed(container, stream, clock, faults))
+            frames = timed(container, stream, clock, faults)
         else:
-            frames = ((frame.pts, frame) for frame in _from(path, within.stamps[0], faults))
-        for stamp, frame in frames:
-            fault = "" if frame is None else sound.fault(frame)
+            frames = ((frame.pts, 0, frame) for frame in _from(path, within.stamps[0], faults))
+        for stamp, _, frame, fault in judged(frames, stream, faults):
             if stamp in wanted and stamp not in given and frame is not None:
                 if not given:
                     _describe(notes, container, stream, frame)
