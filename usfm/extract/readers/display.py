@@ -1,6 +1,7 @@
 """What a decoder gives, as it is to be seen: square pixels, upright, transparency over black, eight bits."""
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import av
@@ -46,30 +47,48 @@ def turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     return False, False, False  # an odd angle, which no recorder writes
 
 
-def pixels(frame: av.VideoFrame, ratio: Fraction, to_rgb: VideoReformatter) -> np.ndarray:
-    """Convert one frame.
+@lru_cache
+def _has_alpha(name: str) -> bool:
+    return any(part.is_alpha for part in av.VideoFormat(name).components)
+
+
+class Display:
+    """Converts the frames of one stream; what is the same for all of them is found out once.
 
     Args:
-        frame: As the decoder gives it.
-        ratio: Width over height of its pixels.
-        to_rgb: The converter to use again from frame to frame.
+        stream: The stream that they come from.
+        first: The first of them: how it is turned holds for all.
 
-    Returns:
-        uint8 RGB (H, W, 3).
+    Attributes:
+        ratio: Width over height of a stored pixel.
+        turned: As ``turn`` returns it.
     """
-    height, width = squared(frame.height, frame.width, ratio)
-    alpha = any(part.is_alpha for part in frame.format.components)
-    # Sizes mostly stay; one thread and one context a source, or each frame costs ten times more.
-    how = "FAST_BILINEAR" if ratio == 1 else "BICUBIC"
-    kind = "rgba" if alpha else "rgb24"
-    rgb = to_rgb.reformat(frame, width=width, height=height, format=kind, interpolation=how, threads=1).to_ndarray()
-    if alpha:
-        opacity = rgb[:, :, 3:]
-        rgb = rgb[:, :, :3]
-        if opacity.any():  # else it was never filled in
-            rgb = ((rgb.astype(np.uint16) * opacity + 127) // 255).astype(np.uint8)
-    aside, mirrored, flipped = turn(frame)
-    rgb = rgb.transpose(1, 0, 2) if aside else rgb
-    rgb = rgb[:, ::-1] if mirrored else rgb
-    rgb = rgb[::-1] if flipped else rgb
-    return np.ascontiguousarray(rgb)
+
+    def __init__(self, stream: Any, first: av.VideoFrame):
+        self.ratio, self.turned = aspect(stream), turn(first)
+        self._square, self._stretch = self.ratio == 1, float(max(self.ratio, 1 / self.ratio))
+        self._to_rgb = VideoReformatter()  # one context and one thread a source, or each frame costs ten times more
+
+    def holds(self, frame: av.VideoFrame, most_px: int) -> bool:
+        """Say whether a frame has at most so many pixels as it is shown."""
+        return frame.width * frame.height * self._stretch <= most_px
+
+    def pixels(self, frame: av.VideoFrame) -> np.ndarray:
+        """Convert one frame to uint8 RGB (H, W, 3)."""
+        height, width = frame.height, frame.width
+        if not self._square:
+            height, width = squared(height, width, self.ratio)
+        alpha = _has_alpha(frame.format.name)
+        how, kind = "FAST_BILINEAR" if self._square else "BICUBIC", "rgba" if alpha else "rgb24"
+        shown = self._to_rgb.reformat(frame, width=width, height=height, format=kind, interpolation=how, threads=1)
+        rgb = shown.to_ndarray()
+        if alpha:
+            opacity = rgb[:, :, 3:]
+            rgb = rgb[:, :, :3]
+            if opacity.any():  # else it was never filled in
+                rgb = ((rgb.astype(np.uint16) * opacity + 127) // 255).astype(np.uint8)
+        aside, mirrored, flipped = self.turned
+        rgb = rgb.transpose(1, 0, 2) if aside else rgb
+        rgb = rgb[:, ::-1] if mirrored else rgb
+        rgb = rgb[::-1] if flipped else rgb
+        return np.ascontiguousarray(rgb)

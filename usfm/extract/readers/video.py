@@ -7,13 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 import av
-from av.video.reformatter import VideoReformatter
 
 from usfm.errors import MediaError
 from usfm.extract.readers import animation
 from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe, Range
 from usfm.extract.readers.cut import ISO_BOXES, is_cut, transport_step
-from usfm.extract.readers.display import aspect, pixels, squared, turn
+from usfm.extract.readers.display import Display, aspect, squared, turn
 from usfm.extract.readers.heif import brands, is_tiled
 from usfm.extract.readers.soundness import judged
 from usfm.extract.readers.stream import (
@@ -108,18 +107,16 @@ class VideoReader:
 def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
     with opened(path) as container:
         stream = video_stream(container)
-        tick, ratio, to_rgb = tick_of(stream), aspect(stream), VideoReformatter()
+        tick, display = tick_of(stream), None
         clock, faults = Clock(nominal(stream)), Faults(is_cut(path))
-        count, ends = 0, 0.0
+        count, first, ends = 0, 0, 0
 
         def counted() -> Iterator[tuple[int, int, tuple[av.VideoFrame, str] | None]]:
-            nonlocal count, ends
-            first = None
+            nonlocal count, first, ends
             for ticks, lasts, frame, fault in judged(timed(container, stream, clock, faults), stream, faults):
                 assert ticks is not None
-                first = ticks if first is None else first
+                first, ends = first if count else ticks, ticks + lasts
                 count += 1
-                ends = float((ticks + lasts - first) * tick)
                 yield ticks, lasts, None if frame is None else (frame, fault)
 
         last, given, told = 0.0, 0, False
@@ -127,10 +124,9 @@ def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
             if decoded_frame is None:
                 continue
             frame, fault = decoded_frame
-            if not given:
-                _describe(notes, container, stream, frame)
+            display = display or _displayed(notes, container, stream, frame)
             last, given = float(time_s), given + 1
-            yield _as_frame(index, last, frame, ratio, to_rgb, fault)
+            yield _as_frame(index, last, frame, display, fault)
             if given == sampling.limit:
                 break
         if faults.lead and count > faults.lead:
@@ -142,7 +138,7 @@ def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
         if faults.through:  # else the limit was reached, and nobody looked at the rest
             notes.frames = count
             if good and faults.cut:
-                notes.faults.append(_truncated(count, ends))
+                notes.faults.append(_truncated(count, float((ends - first) * tick)))
         notes.faults += faults.told(good, last)
 
 
@@ -159,7 +155,7 @@ def _read_range(path: str, within: Range, notes: Notes) -> Iterator[Frame]:
     notes.frames = within.frames
     with opened(path) as container:
         stream = video_stream(container)
-        tick, ratio, to_rgb = tick_of(stream), aspect(stream), VideoReformatter()
+        tick, display = tick_of(stream), None
         clock, faults = Clock(nominal(stream)), Faults(is_cut(path))
         if within.lead:
             notes.faults.append(lead_fault(within.lead, within.lead_s))
@@ -170,11 +166,10 @@ def _read_range(path: str, within: Range, notes: Notes) -> Iterator[Frame]:
             frames = ((frame.pts, 0, frame) for frame in _from(path, within.stamps[0], faults))
         for stamp, _, frame, fault in judged(frames, stream, faults):
             if stamp in wanted and stamp not in given and frame is not None:
-                if not given:
-                    _describe(notes, container, stream, frame)
+                display = display or _displayed(notes, container, stream, frame)
                 given.add(stamp)
                 time_s = float((stamp - within.first_stamp) * tick)
-                yield _as_frame(wanted[stamp], time_s, frame, ratio, to_rgb, fault)
+                yield _as_frame(wanted[stamp], time_s, frame, display, fault)
             if stamp is not None and stamp >= within.stamps[-1]:
                 break
         for stamp in within.stamps:
@@ -193,6 +188,7 @@ def _from(path: str, stamp: int, faults: Faults) -> Iterator[av.VideoFrame]:
         with opened(path) as container:
             stream = video_stream(container)
             frames = decoded(container, stream, faults)
+            faults.gone.clear()
             if early_s is not None:
                 try:
                     container.seek(stamp - int(early_s / tick_of(stream)), stream=stream, backward=True)
@@ -206,31 +202,30 @@ def _from(path: str, stamp: int, faults: Faults) -> Iterator[av.VideoFrame]:
             return
 
 
-def _as_frame(
-    index: int, time_s: float, frame: av.VideoFrame, ratio: Fraction, to_rgb: VideoReformatter, fault: str
-) -> Frame:
+def _as_frame(index: int, time_s: float, frame: av.VideoFrame, display: Display, fault: str) -> Frame:
     if fault:
         return Frame(index, time_s, None, fault)
-    if frame.width * frame.height * max(ratio, 1 / ratio) > LARGEST_PX:
+    if not display.holds(frame, LARGEST_PX):
         return Frame(index, time_s, None, "too large")
-    return Frame(index, time_s, pixels(frame, ratio, to_rgb))
+    return Frame(index, time_s, display.pixels(frame))
 
 
-def _describe(notes: Notes, container: Any, stream: Any, frame: av.VideoFrame) -> None:
-    """Keep what was decided about a source; the rotation is in degrees clockwise."""
+def _displayed(notes: Notes, container: Any, stream: Any, frame: av.VideoFrame) -> Display:
+    """Decide how a source is displayed, and keep that; the rotation is in degrees clockwise."""
+    display = Display(stream, frame)
     notes.metadata["codec"] = stream.codec_context.name
-    streams, ratio = len(streams_of(container)), aspect(stream)
+    streams, ratio = len(streams_of(container)), display.ratio
     if streams > 1:
         notes.metadata["video_streams"] = streams
     if ratio != 1:
         notes.metadata["aspect"] = f"{ratio.numerator}:{ratio.denominator}"
-    if any(turn(frame)):
-        aside, mirrored, flipped = turn(frame)
+    if any(display.turned):
         notes.metadata["rotation"] = {
             (True, True, False): "90",
             (False, True, True): "180",
             (True, False, True): "270",
-        }.get((aside, mirrored, flipped), "mirrored")
+        }.get(display.turned, "mirrored")
+    return display
 
 
 def _check_tiles(path: str) -> None:
