@@ -1,5 +1,6 @@
 """Ways to spoil a file: bytes, text, JSON, TOML, CSV, the header of safetensors; each a function of a random draw."""
 
+import io
 import json
 import os
 import struct
@@ -127,6 +128,70 @@ def header_edit(data: bytes, draw: Draw) -> bytes:
             about.pop("digest", None)
             text = json.dumps(known).encode()
     return struct.pack("<Q", len(text)) + text + data[8 + length :]
+
+
+def saved_edit(data: bytes, draw: Draw) -> bytes:
+    """One entry of what `torch.save` was given, a tensor or a value, replaced by an odd one, and saved again."""
+    import torch
+
+    try:
+        whole = torch.load(io.BytesIO(data), weights_only=True)
+    except Exception:  # spoilt before
+        return data
+    tables, place = [whole], whole
+    while isinstance(place, dict | list) and place:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = keys[int(draw.integers(len(keys)))]
+        tables.append((place, key))
+        place = place[key]
+        if draw.random() < 0.15:
+            break
+    if len(tables) > 1:
+        table, key = tables[-1]
+        odd = ODD[int(draw.integers(len(ODD)))] if draw.random() < 0.4 else odd_tensor(draw)
+        table[key] = odd
+        if draw.random() < 0.2:
+            table.pop(key) if isinstance(table, dict) else None
+    out = io.BytesIO()
+    torch.save(whole, out, _use_new_zipfile_serialization=data[:2] == b"PK")
+    return out.getvalue()
+
+
+def tensors_edit(data: bytes, draw: Draw) -> bytes:
+    """One tensor of a safetensors file replaced by an odd one, or its name changed; its digest taken out."""
+    import torch
+    from safetensors.torch import load, save
+
+    length = struct.unpack("<Q", data[:8])[0]
+    about = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    whole, names = (
+        load(data),
+        ("", "blocks.999999999.x", "blocks.-1.x", "blocks..", "a" * 70_000, "x\n\x1b[31m", "\u202e"),
+    )
+    key = list(whole)[int(draw.integers(len(whole)))]
+    if draw.random() < 0.6:
+        odd = odd_tensor(draw)
+        plain = odd.layout == torch.strided and odd.device.type == "cpu" and not odd.is_quantized
+        whole[key] = odd.contiguous() if plain and odd.numel() < 1 << 20 else torch.zeros(0)
+    else:
+        whole[names[int(draw.integers(len(names)))]] = whole.pop(key) if draw.random() < 0.5 else whole[key].clone()
+    about.pop("digest", None)
+    return save(whole, about)
+
+
+def odd_tensor(draw: Draw):
+    """A tensor that no entry expects."""
+    import warnings
+
+    import torch
+
+    warnings.filterwarnings("ignore", message=".*quantize")
+    odd = (torch.zeros(0), torch.zeros(3), torch.tensor(7.0), torch.zeros(2, 3, 4, 5), torch.full((64,), float("nan")),
+           torch.zeros(64, dtype=torch.int64), torch.zeros(64, dtype=torch.bool), torch.zeros(2, dtype=torch.complex64),
+           torch.eye(3).to_sparse(), torch.zeros(2, device="meta"), torch.zeros(1).expand(1 << 40), torch.zeros(0, 64),
+           torch.quantize_per_tensor(torch.zeros(4), 0.1, 0, torch.qint8), torch.zeros(64, 1, 7, 9),
+           torch.zeros(1, 3, 64), torch.zeros(64).to(torch.float8_e4m3fn), torch.full((1, 1, 64), 1e38))  # fmt: skip
+    return odd[int(draw.integers(len(odd)))]
 
 
 def line_edit(data: bytes, draw: Draw) -> bytes:

@@ -43,7 +43,8 @@ class Subject:
     covered: tuple[str, ...] = ()
 
 
-_HEADER = (*attacks.BYTES, *[attacks.header_edit] * 6)
+_HEADER = (*attacks.BYTES, *[attacks.header_edit] * 4, *[attacks.tensors_edit] * 3)
+_SAVED = (*attacks.BYTES, *[attacks.saved_edit] * 6)
 _JSON = (*attacks.BYTES, *[attacks.json_edit] * 6)
 _CARD = (*_JSON, *[attacks.card_edit] * 6)
 _TOML = (*attacks.BYTES, *[attacks.line_edit] * 6)
@@ -59,13 +60,13 @@ _ENCODED = {
 }
 FILES = {
     "run": Subject(
-        {"last/encoder.safetensors": _HEADER, "card.json": _CARD, "last/state.pt": attacks.BYTES,
+        {"last/encoder.safetensors": _HEADER, "card.json": _CARD, "last/state.pt": _SAVED,
          "last/model.safetensors": _HEADER, "metrics.jsonl": (*attacks.BYTES, attacks.line_edit), "recipe.toml": _TOML},
         {**_ENCODED, "info": ("info", "IN")},
         ("*.safetensors", "card.json"),
     ),
     "stopped": Subject(
-        {"last/state.pt": attacks.BYTES, "last/model.safetensors": _HEADER, "card.json": _CARD,
+        {"last/state.pt": _SAVED, "last/model.safetensors": _HEADER, "card.json": _CARD,
          "metrics.jsonl": (*attacks.BYTES, attacks.line_edit), "recipe.toml": _TOML},
         {"resume": ("pretrain", "--in", "SECTOR", "--recipe", "RECIPE", *_ON_CPU, "--out", "IN")},
         ("last/*", "card.json"),
@@ -80,8 +81,8 @@ FILES = {
                    "IN")},
         ("card.json", "predictions.h5", "probe.npz", "recipe.toml"),
     ),
-    "zip.pth": Subject({"": attacks.BYTES}, _ENCODED, ("",)),
-    "older.bin": Subject({"": attacks.BYTES}, _ENCODED),
+    "zip.pth": Subject({"": _SAVED}, _ENCODED, ("",)),
+    "older.bin": Subject({"": _SAVED}, _ENCODED),
     "plain.safetensors": Subject({"": _HEADER}, _ENCODED),
     "vectors.h5": Subject(
         {"": attacks.BYTES},
@@ -115,6 +116,9 @@ TEXTS = {
         {"": _JSON}, {"simulate": ("simulate", "--clips", "1", "--stills", "0", "--seed", "3", "--out", "COLLECTION")}
     ),
 }  # fmt: skip
+
+MEANT = ("card_edit", "saved_edit", "tensors_edit")
+"""Attacks that leave a file whole and sealed, or without a digest: what it holds then is what somebody wants."""
 
 SETTINGS = """[clean]
 text = "none"
@@ -251,7 +255,7 @@ def trial(bench: Bench, number: int, seed: int, slot: int) -> list[str]:
     if outcome.code > 0 and len(sentences) != 1:
         found.append("no sentence")
     covered = any(Path(spoilt or "a").match(one or "a") for one in subject.covered)
-    covered = covered and bench.how != "card_edit" and not _unsealed(bench.folder / f"slot{slot}" / name / spoilt)
+    covered = covered and bench.how not in MEANT and not _unsealed(bench.folder / f"slot{slot}" / name / spoilt)
     if outcome.code == 0 and covered and outcome.result != bench.wanted[name, command]:
         found.append("accepted change")
     if outcome.left:

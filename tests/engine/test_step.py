@@ -1,5 +1,7 @@
 """One optimiser step: accumulation, clipping, rates, averages, and a state that goes on to the same numbers."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,8 @@ from usfm.engine.schedule import cosine
 from usfm.engine.step import Loop, Training
 from usfm.engine.stream import Plan
 from usfm.engine.timing import Clock
+from usfm.errors import RequestError
+from usfm.model import checkpoint
 
 CPU = torch.device("cpu")
 
@@ -108,3 +112,52 @@ def test_what_is_due_happens_that_often_and_at_the_end(times, steps):
     due = [step for step in range(1, steps + 1) if training.due(times, step)]
     assert due[-1] == steps
     assert len(due) == min(times, steps)
+
+
+def _optimizer(**values):
+    return lambda state: state["optimizer"]["state"][0].update(values)
+
+
+ODD_STATES = {
+    "no step": lambda state: state.pop("step"),
+    "a step of text": lambda state: state.update(step="2"),
+    "a true step": lambda state: state.update(step=True),
+    "a step before the run": lambda state: state.update(step=-1),
+    "a step behind the run": lambda state: state.update(step=11),
+    "a best of text": lambda state: state.update(best="good"),
+    "a best that is no number": lambda state: state.update(best=float("nan")),
+    "pending of text": lambda state: state.update(pending=["x"]),
+    "no list of pending": lambda state: state.update(pending=3),
+    "no optimiser": lambda state: state.pop("optimizer"),
+    "an optimiser of text": lambda state: state.update(optimizer="adamw"),
+    "no groups": lambda state: state["optimizer"].update(param_groups=[]),
+    "moments of another shape": _optimizer(exp_avg=torch.zeros(7)),
+    "no moments": _optimizer(exp_avg_sq=None),
+    "two step counts": _optimizer(step=torch.zeros(2)),
+    "an average of text": lambda state: state.update(average="mean"),
+    "an average of another shape": lambda state: state["average"]["weights"].update({"0.bias": torch.zeros(9)}),
+    "an average of other names": lambda state: state["average"].update(weights={"x": torch.zeros(1)}),
+    "an average that lacks one": lambda state: state["average"]["weights"].pop("0.bias"),
+    "an average of half a step": lambda state: state["average"].update(steps="many"),
+    "no scaler": lambda state: state.pop("scaler"),
+}
+
+
+@pytest.mark.parametrize("case", ODD_STATES)
+def test_a_state_that_does_not_fit_is_one_sentence(tmp_path, monkeypatch, case):
+    one = loop(ema=0.9)
+    one.run.path = tmp_path
+    one.advance(parts(1), Clock(CPU, enabled=False))
+    weights, state = copy.deepcopy((dict(one.model.state_dict()), one.state()))
+    monkeypatch.setattr(checkpoint, "load_state", lambda path: (weights, state))
+    loop(ema=0.9)._take(weights, state)
+    ODD_STATES[case](state)
+    with pytest.raises(RequestError, match="its state does not fit the run"):
+        one.resume()
+
+
+def test_settings_of_the_optimiser_are_those_of_the_command(tmp_path):
+    one, other = loop(weight_decay=0.5), loop(weight_decay=0.1)
+    one.advance(parts(1), Clock(CPU, enabled=False))
+    other._take(one.model.state_dict(), one.state())
+    assert [group["weight_decay"] for group in other.optimizer.param_groups] == [0.1, 0.0]

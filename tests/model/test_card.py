@@ -1,6 +1,10 @@
 """Whatever is in the card of a run, each command that opens the run gets it as it was written, or says one sentence."""
 
 import json
+import os
+import shutil
+import signal
+from contextlib import suppress
 
 import pytest
 
@@ -72,6 +76,29 @@ def test_a_spoilt_card_is_one_sentence(run, reader, case):
         READERS[reader](run)
     assert "card.json: " in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def in_time():
+    """What waits for a pipe waits for ever."""
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("held up"))
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+
+
+@pytest.mark.parametrize("name", ["card.json", "metrics.jsonl", ".lock", "recipe.toml", "last"])
+@pytest.mark.parametrize("reader", READERS)
+def test_a_pipe_under_the_name_of_any_file_holds_nobody_up(run, tmp_path, reader, name, in_time):
+    shutil.copytree(run / "last", tmp_path / "last")
+    (tmp_path / "card.json").write_text(_text(status="running"))
+    if name == "last":
+        shutil.rmtree(tmp_path / name)
+    else:
+        (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with suppress(RequestError):
+        READERS[reader](tmp_path)
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 from contextlib import suppress
 
 import h5py
@@ -139,3 +141,21 @@ def test_probes_that_do_not_fit_are_refused(run):
         (run / directory.PROBE).write_bytes(buffer.getvalue())
         with pytest.raises(RequestError, match="the probe of fold '0' is damaged"):
             directory.probes_of(run, 3)
+
+
+@pytest.mark.parametrize("name", [directory.CARD, directory.RECIPE, directory.PROBE])
+def test_a_pipe_holds_nobody_up(run, name):
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("held up"))
+    signal.alarm(20)
+    with suppress(RequestError):
+        READERS[name](run)
+        pytest.fail("was read")
+    signal.alarm(0)
+
+
+def test_packed_probes_are_refused_before_they_are_unpacked(run):
+    np.savez_compressed(run / directory.PROBE, **{"0.mean": np.zeros(1 << 20)})
+    with pytest.raises(RequestError, match="cannot be read"):
+        directory.probes_of(run, 3)

@@ -34,6 +34,7 @@ OWN = (
     *("last.old/*", "last.new/*", "best.old/*", "best.new/*", "*.json.tmp"),  # of earlier versions
 )
 """What is in a run directory; anything else is the user's, and `--overwrite` then refuses."""
+_FILES, _FOLDERS = (CARD, LOCK, "recipe.toml", "metrics.jsonl", "metrics.csv"), ("last", "best", "figures")
 LOGGERS = ("tensorboard", "wandb", "csv")
 
 
@@ -53,6 +54,9 @@ def look(path: Path, command: str | None) -> dict | None:
     if path.exists() and not path.is_dir():
         raise RequestError(f"{path}: a file is in the way of the run's folder; choose another --out")
     names = {one.name for one in path.iterdir()} if path.is_dir() else set()
+    for name in sorted(names & {*_FILES, *_FOLDERS}):
+        if not ((path / name).is_file() if name in _FILES else (path / name).is_dir()):  # a pipe would hold a run up
+            raise RequestError(f"{path / name}: is not what a run has under this name; choose another --out")
     if CARD not in names:
         begun = {LOCK, *(name for name in names if is_private(name))}
         if LOCK in names and not ((path / "figures").is_dir() and any((path / "figures").iterdir())):

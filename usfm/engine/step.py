@@ -215,6 +215,8 @@ class Loop:
             raise ValueError("a step outside the run")
         self.pending = [torch.tensor(float(value), device=self.device) for value in state["pending"]]
         if self.average and state["average"]:
+            if set(state["average"]["weights"]) != set(self.average.weights):
+                raise KeyError("an average of other weights")
             self.average.load(state["average"]["weights"], int(state["average"]["steps"]))
 
     # ------------------------------------------------------------ logging

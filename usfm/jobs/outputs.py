@@ -68,6 +68,8 @@ class Marker:
             RequestError: the result holds a file that somebody else put there.
         """
         try:
+            if not (out / self.file).is_file():  # a pipe would hold the command up
+                return None
             found = json.loads((out / self.file).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return None
@@ -186,7 +188,8 @@ def check_report(folder: str | Path | None) -> None:
         return
     folder = place(folder)
     try:
-        if (folder / "index.html").exists() and _OURS not in (folder / "index.html").read_text("utf-8", "replace"):
+        there = folder / "index.html"
+        if there.exists() and (not there.is_file() or _OURS not in there.read_text("utf-8", "replace")):
             raise RequestError(f"{folder}: holds an index.html that usfm did not make; choose another --report")
         made = [one for one in [folder, *folder.parents] if not one.exists()]
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 from usfm.errors import RequestError
@@ -37,6 +38,8 @@ def json_of(path: str | Path, **kinds: type | tuple[type, ...]) -> dict:
     Raises:
         RequestError: it is not readable, no object, or an entry is missing or of another type.
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would hold the command up
+        raise RequestError(f"{path}: is no file; make the run again")
     try:
         with open(path, "rb") as file:
             data = file.read(MOST_BYTES + 1)

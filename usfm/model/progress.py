@@ -123,6 +123,8 @@ def _step(checkpoint: Path) -> int | None:
 
 def _last_logged(run: Path) -> int | None:
     """The step of the last whole line of the metrics."""
+    if not (run / "metrics.jsonl").is_file():  # a pipe would hold the command up
+        return None
     try:
         lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
@@ -137,6 +139,8 @@ def _last_logged(run: Path) -> int | None:
 
 def _held(run: Path) -> bool:
     """Whether a process is training this run now: it holds the lock."""
+    if not (run / ".lock").is_file():
+        return False
     try:
         with open(run / ".lock", "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

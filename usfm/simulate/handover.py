@@ -18,6 +18,8 @@ _TRUTH = ("truth.json", "truth.csv", "pairs.csv", "boxes.coco.json", *(f"{mask}/
 
 def book_of(truth: Path) -> dict | None:
     """The truth.json of a finished collection, None where there is none."""
+    if not (truth / "truth.json").is_file():
+        return None
     try:
         book = json.loads((truth / "truth.json").read_text(encoding="utf-8"))
         whole = book["format"] == "usfm-truth" and isinstance(book["key"], str)

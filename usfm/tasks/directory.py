@@ -1,6 +1,7 @@
 """The files of a run that `usfm finetune` made, read so that damage ends in one sentence."""
 
 import tomllib
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ def recipe_of(run: str | Path) -> dict:
         RequestError: it is missing, not readable, or has no encoder.
     """
     file = Path(run) / RECIPE
+    if not file.is_file():
+        raise RequestError(f"{file}: is missing; make the run again")
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8")).get("finetune")
     except (OSError, ValueError, RecursionError):
@@ -58,7 +61,12 @@ def probes_of(run: str | Path, classes: int) -> dict[str, dict[str, np.ndarray]]
         RequestError: the file is missing or damaged, or its arrays do not fit one another.
     """
     file = Path(run) / PROBE
+    if not file.is_file():
+        raise RequestError(f"{file}: is missing; make the run again")
     try:
+        with zipfile.ZipFile(file) as packed:
+            if sum(entry.file_size for entry in packed.infolist()) > file.stat().st_size:
+                raise ValueError  # NumPy's savez packs nothing; what is packed can be as large as it likes
         with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             flat = dict(arrays)
     except Exception as error:  # zip, zlib, NumPy and Python raise whatever they like for damage
