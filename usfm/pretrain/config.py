@@ -18,16 +18,25 @@ class Config:
     set: Annotated[
         tuple[str, ...], Knob("change any recipe field, may be repeated", panel=RECIPE, metavar="KEY=VALUE")
     ] = ()
-    model: Annotated[str | None, Knob("encoder (default: the recipe's)", panel=TRAINING, metavar="NAME")] = None
-    epochs: Annotated[float | None, Knob("passes over the store (default: the recipe's)", low=0, panel=TRAINING)] = None
+    model: Annotated[
+        str | None, Knob("encoder (default: the recipe's, smaller for a small store)", panel=TRAINING, metavar="NAME")
+    ] = None
+    epochs: Annotated[
+        float | None,
+        Knob("passes over the store (default: the recipe's, fewer for a small store)", low=0, panel=TRAINING),
+    ] = None
     batch_size: Annotated[
-        int | None, Knob("images a step, over all devices (default: the recipe's)", low=1, panel=TRAINING)
+        int | None,
+        Knob(
+            "images a step, over all devices (default: the recipe's, or an eighth of the frames)", low=1, panel=TRAINING
+        ),
     ] = None
     accumulate: Annotated[
         int, Knob("parts that a step's batch is worked in, one after another", low=1, panel=TRAINING)
     ] = 1
     lr: Annotated[
-        float | None, Knob("peak learning rate (default: the recipe's, scaled by batch / 256)", low=0, panel=TRAINING)
+        float | None,
+        Knob("peak learning rate (default: the recipe's, lower for a fitted batch)", low=0, panel=TRAINING),
     ] = None
     init: Annotated[
         str | None,

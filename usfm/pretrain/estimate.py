@@ -68,6 +68,7 @@ def estimate(
         "model": shape.name,
         "parameters": sum(p.numel() for p in model.parameters()),
         "encoder_parameters": sum(p.numel() for p in model.encoder.parameters()),
+        "batch_size": recipe.run.batch_size,
         "steps": training.steps,
         "epochs": round(training.steps / stream.steps_per_epoch(), 2),
         "peak_lr": training.lr,

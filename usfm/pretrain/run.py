@@ -21,6 +21,7 @@ from usfm.model import checkpoint, progress
 from usfm.model.weights import grid_of, load_into, read_weights
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.config import Config
+from usfm.pretrain.fitted import fields_of, fitted
 from usfm.pretrain.job import PretrainJob
 from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.recipe import Recipe
@@ -41,6 +42,12 @@ def resolve_recipe(config: Config) -> Recipe:
     if config.lr is not None:
         recipe = replace(recipe, optim=replace(recipe.optim, lr=config.lr))
     return recipe
+
+
+def _given(config: Config) -> list[str]:
+    """Fields of the recipe that the command line says, by the last part of their names."""
+    flags = {"name": config.model, "batch_size": config.batch_size, "lr": config.lr, "epochs": config.epochs}
+    return [name for name, value in flags.items() if value is not None] + fields_of(config.set)
 
 
 def count_steps(recipe: Recipe, frames: int) -> int:
@@ -107,8 +114,9 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
     loggers = check_loggers(config.log)
     device = choose_device(request.device, ranks.local)
     precision = choose_precision(config.precision, device)
-    held_share = recipe.run.held_out
-    rows, held_out = hold_out(store, held_share, request.seed)
+    rows, held_out = hold_out(store, recipe.run.held_out, request.seed)
+    fit_ = fitted(recipe, config.recipe, len(rows), given=_given(config), parts=ranks.world * config.accumulate)
+    recipe = fit_.recipe
     steps = count_steps(recipe, len(rows))
     if recipe.run.batch_size % (ranks.world * config.accumulate):
         raise RequestError(
@@ -133,6 +141,8 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
     regions = Regions(store, device) if recipe.selection.region else None
     stream = make_stream(recipe, store, rows, model.encoder.shape.grid, request.seed, regions)
     training = training_of(recipe, steps, precision, config.accumulate)
+    if ranks.first and fit_.reasons:
+        console.say(f"fitted to {len(rows):,} frames: {'; '.join(fit_.reasons)}")
     if request.dry_run:
         from usfm.pretrain.estimate import estimate
 
