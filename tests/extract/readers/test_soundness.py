@@ -128,6 +128,15 @@ def test_frames_that_an_open_group_lost_are_told(make_video):
     assert (frames[0].index, round(frames[0].time_s * 25)) == (2, 2)
 
 
+@pytest.mark.parametrize("name, codec", [("a.ts", "mpeg2video"), ("a.ts", "libx264"), ("a.mpg", "mpeg2video")])
+def test_files_that_were_put_together_are_healthy(make_video, read_number, name, codec):
+    path = make_video(name, frames=30, codec=codec, b_frames=2, gop=12)
+    path.write_bytes(path.read_bytes() * 2)
+    frames, notes = read(path)
+    assert [read_number(frame.pixels) for frame in frames] == [*range(30), *range(30)]
+    assert not notes.faults
+
+
 def test_many_packets_before_the_first_key_frame_are_no_reason_to_give_up(make_video, monkeypatch):
     import av
 

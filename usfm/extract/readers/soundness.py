@@ -37,6 +37,7 @@ def judged(
             yield time, lasts, None, ""
             continue
         fault = DAMAGED if frame.is_corrupt or frame.pts in faults.corrupt else ""
+        faults.corrupt.discard(frame.pts)  # another frame may have the same time where files were put together
         if int(frame.pict_type) == B_TYPE and not frame.key_frame:
             held.append((time, lasts, frame, fault))
             spoilt = spoilt or bool(fault and not lonely)

@@ -2,6 +2,7 @@
 
 import heapq
 import math
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -24,6 +25,7 @@ TYPED = frozenset(
     " rv10 rv20 rv30 rv40 svq1 svq3".split()
 )
 """Decoders that name the type of every frame, so that one without a type is none."""
+SEAM = 3  # packets before a seam that may be marked though they are whole
 NO_CLIP = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 JOINED = ("mpeg", "mpegts", "mpegvideo", "h264", "hevc", "ogg")
 """Containers whose packets are cut out of a stream of bytes, so that the last one of a cut file is cut too."""
@@ -193,13 +195,11 @@ def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None
     start, in_a_row, given = None, 0, False
     order = _Order() if unordered(container, stream) else None
     joined = container.format.name != "mpegts" and _joined(container)  # one cut block taints whole frames in it
-    for packet in packets(container, stream, faults):
+    for packet in (packets if joined else _marked)(container, stream, faults):
         if start is None and packet.pts is not None:
             start = packet.pts
         if packet.size and fed is not None and not packet.is_discard:
             fed.append((packet.pts, packet.is_keyframe))
-        if packet.is_corrupt and packet.pts is not None and not joined:
-            faults.corrupt.add(packet.pts)
         if order is not None:
             order.fed(packet)
         try:
@@ -223,6 +223,33 @@ def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None
                 order.give(frame)
             yield frame
     faults.through = True
+
+
+def _marked(container: Any, stream: Any, faults: Faults) -> Iterator[Any]:
+    """Give the packets, and note those that the container marks as broken.
+
+    A transport stream counts its packets, so it also marks the last ones of a file to which another was joined. Time
+    begins anew with a key frame there, and nothing is missing.
+    """
+    ahead: deque[Any] = deque()
+    excused, last = 0, None
+    for packet in packets(container, stream, faults):
+        ahead.append(packet)
+        if packet.dts is not None:
+            excused = len(ahead) if last is not None and packet.dts < last and packet.is_keyframe else excused
+            last = packet.dts
+        while len(ahead) > (SEAM if container.format.name == "mpegts" else 0):
+            excused = _note_mark(ahead[0], faults, excused)
+            yield ahead.popleft()
+    while ahead:
+        excused = _note_mark(ahead[0], faults, excused)
+        yield ahead.popleft()
+
+
+def _note_mark(packet: Any, faults: Faults, excused: int) -> int:
+    if packet.is_corrupt and packet.pts is not None and excused <= 0:
+        faults.corrupt.add(packet.pts)
+    return excused - 1
 
 
 def unordered(container: Any, stream: Any) -> bool:
