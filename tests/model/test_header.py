@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from usfm.errors import RequestError
-from usfm.model import checkpoint, header
+from usfm.model import checkpoint, embedders, header
 from usfm.model.vit import build_encoder
 
 
@@ -211,7 +211,7 @@ SHAPES = {
         lambda state, shape: ({**state, **{f"blocks.{k}.norm1.bias": torch.zeros(1) for k in range(500)}}, shape),
         "holds 500 transformer blocks"),
     "a flat projection": (_tensor("patch_embed.proj.weight", torch.zeros(64, 256)), r"has shape \(64, 256\)"),
-    "an empty projection": (_tensor("patch_embed.proj.weight", torch.zeros(0, 1, 16, 16)), "has shape"),
+    "an empty projection": (_tensor("patch_embed.proj.weight", torch.zeros(0, 1, 16, 16)), "is empty"),
     "flat positions": (_tensor("pos_embed", torch.zeros(17, 64)), "pos_embed has shape"),
     "two channels": (_tensor("patch_embed.proj.weight", torch.zeros(64, 2, 16, 16)), "channels"),
     "a wide claim": (_shaped(embed_dim=1 << 40), "wide"),
@@ -246,3 +246,29 @@ def test_digests_differ_with_every_part_of_a_file():
     seen = {header.digest_of(each, {}) for each in [a, *others]} | {header.digest_of(a, {"k": "v"})}
     assert len(seen) == 6
     assert header.digest_of(dict(reversed(a.items())), {"digest": "any"}) == header.digest_of(a, {})
+
+
+def _thin(**more):
+    """A network that its file does not hold: a projection, and one small tensor a block."""
+    thin = {f"blocks.{k}.norm1.weight": torch.ones(1) for k in range(120)}
+    return {"patch_embed.proj.weight": torch.zeros(8192, 3, 1, 1), "pos_embed": torch.zeros(1, 2, 1), **thin, **more}
+
+
+THIN = {
+    "layer scale": _thin(**{"blocks.0.ls1.gamma": torch.ones(1)}),
+    "registers": _thin(reg_token=torch.zeros(1, 4, 1), storage_tokens=torch.zeros(1, 4, 1)),
+    "relative positions": _thin(**{"rel_pos_bias.relative_position_bias_table": torch.zeros(10**6, 1)}),
+    "windows": _thin(**{"blocks.0.attn.rel_pos_h": torch.zeros(27, 1), "neck.0.weight": torch.zeros(1)}),
+    "a wide layer": _thin(**{"blocks.0.mlp.fc1.weight": torch.zeros(10**6, 1)}),
+    "an empty layer": _thin(**{"blocks.0.mlp.fc1.weight": torch.zeros(1 << 40, 0)}),
+}
+
+
+@pytest.mark.parametrize("case", THIN)
+@pytest.mark.parametrize("told", ["", "?heads=8"])
+def test_a_network_of_others_that_its_file_does_not_hold_is_not_built(tmp_path, case, told):
+    torch.save(THIN[case], tmp_path / "thin.pth")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RequestError, match=r"numbers, and holds|is empty"):
+        embedders.load(f"{tmp_path / 'thin.pth'}{told}", device="cpu")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 400_000  # kB

@@ -51,10 +51,15 @@ def from_file(found: Weights, source: str, told: Told) -> Network:
     """
     kind = _kind(found, told)
     family = families.FAMILIES[kind]
+    bounds.check_size(found.tensors, source)
     build = {"sam": _sam, "usfm": _beit, "beit": _beit, "dinov3": _dinov3}.get(kind, _vit)
     try:
         model, size, said = build(found, family, source, told)
-    except (RuntimeError, ValueError, TypeError, KeyError, AssertionError, IndexError) as error:
+        if min(size) < found.tensors[PROJECTION].shape[2]:
+            raise ValueError(f"frames of {size[0]} px")
+    except RequestError:
+        raise
+    except Exception as error:  # timm and torch meet odd shapes in many ways
         raise RequestError(
             f"{source}: looks like {family.title}, but no such network can be built from its tensors ({error}); give "
             f"it as timm:{family.nearest}@{source}"
@@ -116,7 +121,10 @@ def _beit(found: Weights, family: families.Family, source: str, told: Told):
     t = found.tensors
     dim, chans, patch, _ = t[PROJECTION].shape
     table = next(value for name, value in t.items() if name.endswith("relative_position_bias_table"))
-    px = told.px or round((((table.shape[0] - 3) ** 0.5) + 1) / 2) * patch
+    side = round((((table.shape[0] - 3) ** 0.5) + 1) / 2)
+    if side > _BEIT_SIDE:
+        raise ValueError(f"relative positions of {side} x {side} patches")
+    px = told.px or side * patch
     model = timm.create_model(
         "beit_base_patch16_224", img_size=px, patch_size=patch, in_chans=chans, num_classes=0, embed_dim=dim,
         num_heads=table.shape[1], depth=bounds.depth_of(t, source),
@@ -125,6 +133,9 @@ def _beit(found: Weights, family: families.Family, source: str, told: Told):
         use_fc_norm="norm.weight" not in t,
     )  # fmt: skip
     return model, (px, px), ""
+
+
+_BEIT_SIDE = 64  # 1,024 px in patches of 16; timm keeps an index of the fourth power of it
 
 
 def _dinov3(found: Weights, family: families.Family, source: str, told: Told):

@@ -112,10 +112,11 @@ def check_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor]) -> None
         tensors: by name.
 
     Raises:
-        RequestError: names the first that is sparse, quantised, complex, without values, or larger than its storage.
+        RequestError: names the first that is sparse, quantised, complex, empty, without values or larger than it can be.
     """
     for name, tensor in tensors.items():
         kind = "sparse" if tensor.layout != torch.strided else "quantised" if tensor.is_quantized else ""
+        kind = kind or ("empty" if tensor.ndim > 1 and not tensor.numel() else "")
         kind = kind or ("complex" if tensor.is_complex() else "without values" if tensor.device.type != "cpu" else "")
         if kind:
             raise _refusal(path, f"its tensor '{name}' is {kind}", "save its plain state_dict")
