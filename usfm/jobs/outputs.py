@@ -12,7 +12,7 @@ from pathlib import Path
 from usfm import console
 from usfm.errors import RequestError
 from usfm.provenance import json_text
-from usfm.store.whole import hold, is_private, place, private, put_in_place, sweep, sync_all, whole_file
+from usfm.store.whole import begun_folder, is_private, place, put_in_place, sweep, sync_all, whole_file
 
 MADE = "made"
 """Key of a marker under which the names of all files of its directory stand."""
@@ -136,11 +136,8 @@ def whole_directory(out: str | Path, marker: Marker, *, overwrite: bool = False)
     out = place(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     sweep(out)
-    new = private(out)
-    new.mkdir()
-    fd = os.open(new, os.O_RDONLY)
+    new, fd = begun_folder(out)
     try:
-        hold(fd)
         yield new
         _list_made(new, marker)
         sync_all(new)

@@ -112,7 +112,7 @@ def check_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor]) -> None
         tensors: by name.
 
     Raises:
-        RequestError: names the first that is sparse, quantised, complex, empty, without values or larger than it can be.
+        RequestError: names the first that is sparse, quantised, complex, empty, without values or too large.
     """
     for name, tensor in tensors.items():
         kind = "sparse" if tensor.layout != torch.strided else "quantised" if tensor.is_quantized else ""

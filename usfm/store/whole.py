@@ -97,12 +97,9 @@ def whole_file(path: str | Path, mode: int = 0o666) -> Iterator[Path]:
     path = place(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    named = private(path)
-    temporary = named.with_name(named.name + path.suffix) if re.fullmatch(r"\.\w{1,12}", path.suffix) else named
     sweep(path)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    temporary, fd = _begun(path, mode)
     try:
-        hold(fd)
         mode = stat.S_IMODE(os.fstat(fd).st_mode)  # what the user's umask makes of it
         yield temporary
         os.chmod(temporary, mode)  # some libraries write with a mode of their own
@@ -112,6 +109,43 @@ def whole_file(path: str | Path, mode: int = 0o666) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(fd)
+
+
+def _begun(path: Path, mode: int) -> tuple[Path, int]:
+    """Make a private file that `sweep` of another process leaves alone, and open it."""
+    ending = path.suffix if re.fullmatch(r"\.\w{1,12}", path.suffix) else ""
+    while True:
+        named = private(path)
+        temporary = named.with_name(named.name + ending)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        if keep(fd):
+            return temporary, fd
+        os.close(fd)
+
+
+def begun_folder(path: Path) -> tuple[Path, int]:
+    """Make a private folder that `sweep` of another process leaves alone, and open it."""
+    while True:
+        new = private(path)
+        new.mkdir()
+        try:
+            fd = os.open(new, os.O_RDONLY)
+        except FileNotFoundError:  # swept away
+            continue
+        if keep(fd):
+            return new, fd
+        os.close(fd)
+
+
+def keep(fd: int) -> bool:
+    """Hold what was just made; False where another process swept it away between its making and this."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False  # it is being swept
+    except OSError:
+        return True  # a disk without locks, where nothing is swept
+    return os.fstat(fd).st_nlink > 0
 
 
 def hold(fd: int) -> bool:
