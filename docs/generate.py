@@ -16,8 +16,8 @@ def _row(*cells: str) -> str:
 
 def cli_page() -> str:
     """Every command: its sentence, its usage, and its options with default and unit."""
-    from usfm.cli.main import COMMANDS, MODULES
-    from usfm.cli.options import ALWAYS
+    from usfm.cli.options import ALWAYS, SHORT
+    from usfm.cli.table import COMMANDS
     from usfm.config import Request, describe
 
     lines = [
@@ -28,19 +28,25 @@ def cli_page() -> str:
         "stderr. Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 3 done, but a gate that you asked for",
         "failed; 130 interrupted. A `--config FILE.toml` holds one section a command; flags win over the file.",
         "",
+        "A store is given by position or with `--in`; "
+        + " and ".join(f"`{letter}` is `{flag}`" for flag, letter in SHORT.items())
+        + ". A literal name is tried before it is read as a pattern",
+        "(`raw[1].h5`). Each command ends with what it made and the next line to type, on stderr.",
+        "`usfm --install-completion` makes the shell complete options and their values.",
+        "",
         "Every command takes: "
         + ", ".join(f"`{flag.split(',')[0]}` ({text})" for _, _, flag, text, _ in ALWAYS)
         + ". Of the shared options a command lists those that mean something to it.",
     ]
     shared = describe(Request)
-    for name in COMMANDS:
-        command = import_module(f"usfm.cli.{MODULES.get(name, name)}").COMMAND
+    for name, command in COMMANDS.items():
         arguments = dict(command.arguments)
         usage = [f"usfm {name}", *arguments.values()]
         if command.inputs:
-            usage.append("--in STORE" if command.inputs == "--in" else command.inputs)
+            usage.append("STORE..." if command.inputs == "--in" else command.inputs)
+        usage += ["--encoder SPEC"] if "encoder" in command.required else []
         if "out" not in command.without:
-            usage.append("[--out PATH]")
+            usage.append("--out PATH" if "out" in command.required else "[--out PATH]")
         lines += ["", f"## {name}", "", command.sentence, "", f"```\n{' '.join(usage)} [options]\n```", ""]
         rows = [setting for setting in describe(command.config) if setting.name not in arguments]
         if rows:
@@ -60,12 +66,13 @@ def cli_page() -> str:
             )
             default = ",".join(default) if isinstance(default, tuple) else str(default)
             lines.append(_row(f"`{flag}`", what, f"{default} {setting.knob.unit}".strip()))
-        common = [
-            f"`{'--in' if each.name == 'inputs' else each.flag}`"
+        flags = {
+            each.name: "--in" if each.name == "inputs" else each.flag
             for each in shared
             if each.name not in command.without and not (each.name == "inputs" and command.inputs != "--in")
-        ]
-        lines += ["", "Shared: " + ", ".join(common) + "."]
+        }
+        lines += ["", "Shared: " + ", ".join(f"`{flag}`" for flag in flags.values()) + "."]
+        lines += ["", "```sh", *command.examples, "```"]
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from usfm.cli.main import COMMANDS, main
+from usfm.cli.main import main
+from usfm.cli.table import COMMANDS
 
 READERS = {
     "clean": ["clean", "--in", "STORE", "--text", "none"],
@@ -174,6 +175,17 @@ def test_a_settings_file_that_is_wrong(desk, text, words):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_flag(desk, command):
     assert "--no-such-flag" in desk.refused([command, "--no-such-flag"])
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name in WRITERS])
+def test_what_help_calls_required_is_asked_for(desk, command):
+    whole = desk.fill(WRITERS[command])
+    for name in COMMANDS[command].required:
+        at = whole.index(f"--{name}")
+        assert f"--{name}" in desk.refused(whole[:at] + whole[at + 2 :])
+    if "--in" in whole:
+        at = whole.index("--in")
+        assert "--in" in desk.refused(whole[:at] + whole[at + 2 :])
 
 
 def test_an_unknown_command(desk):

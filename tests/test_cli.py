@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import shlex
 import sys
 
 import click
@@ -9,7 +10,8 @@ import pytest
 
 from usfm import errors
 from usfm.cli import main as front
-from usfm.cli.main import COMMANDS, build, main
+from usfm.cli.main import build, main
+from usfm.cli.table import COMMANDS
 
 
 def run(capsys, *arguments):
@@ -20,6 +22,14 @@ def run(capsys, *arguments):
     return end.value.code or 0, out, err
 
 
+def parsed(line):
+    """Parse a line as a user would type it; an unknown command or option raises."""
+    top = build()
+    name, *arguments = shlex.split(line)[1:]
+    with click.Context(top) as parent:
+        return top.commands[name].make_context(name, arguments, parent=parent)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(capsys, name):
     code, out, _ = run(capsys, name, "--help")
@@ -28,6 +38,57 @@ def test_every_command_explains_itself(capsys, name):
     assert command.help.endswith(".")
     assert command.help.split()[0] in out
     assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))
+
+
+@pytest.mark.parametrize("line", [line for command in COMMANDS.values() for line in command.examples])
+def test_the_examples_of_help_can_be_typed(capsys, line):
+    parsed(line)
+    assert f"\n  {line}\n" in run(capsys, line.split()[1], "--help")[1]
+
+
+def test_help_marks_what_must_be_given(capsys):
+    for name, command in COMMANDS.items():
+        out = " ".join(run(capsys, name, "--help")[1].split())
+        marked = [*command.required, *(["inputs"] if command.inputs == "--in" else [])]
+        assert out.count("[required]") == len(marked)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["a.h5", "b.h5", "-o", "c.h5"],
+    ["--in", "a.h5", "--in", "b.h5", "--out", "c.h5"],
+    ["a.h5", "-i", "b.h5", "-oc.h5"],
+])  # fmt: skip
+def test_stores_are_given_by_position_or_by_flag(monkeypatch, capsys, arguments):
+    seen = []
+
+    def work(command, config, request):
+        seen.append(request)
+        return {"command": "info", "out": request.out, "stores": [], "runs": [], "seconds": 0.0}
+
+    monkeypatch.setattr("usfm.cli.table.Command.run", work)
+    for name in ("clean", "dedup", "sector", "pretrain", "embed"):
+        assert run(capsys, name, *arguments)[0] == 0
+        assert (seen[-1].inputs, seen[-1].out) == (("a.h5", "b.h5"), "c.h5")
+    assert run(capsys, "finetune", "classify", *arguments)[0] == 0
+    assert (seen[-1].inputs, seen[-1].out) == (("a.h5", "b.h5"), "c.h5")
+
+
+@pytest.mark.parametrize("line, offered, not_offered", [
+    ("usfm pretrain --recipe ", "polarmae", "debug.toml"),
+    ("usfm dedup --keep s", "sharpest", "first"),
+    ("usfm finetune ", "classify", "linear"),
+    ("usfm clean --device", "", "cuda"),
+    ("usfm embed --device ", "cuda", ""),
+    ("usfm embed --encoder ", "", "cuda"),
+])  # fmt: skip
+def test_the_shell_completes_values(line, offered, not_offered):
+    from click.shell_completion import ShellComplete
+
+    *words, incomplete = line.split(" ")
+    found = ShellComplete(build(), {}, "usfm", "_USFM_COMPLETE").get_completions(words[1:], incomplete)
+    values = [one.value for one in found]
+    assert offered in ["", *values]
+    assert not_offered not in values
 
 
 def test_version_and_bare_call(capsys):
@@ -42,6 +103,8 @@ def test_version_and_bare_call(capsys):
     [
         (["dedupe"], "did you mean 'dedup'"),
         (["extract", "x", "--fpss", "3"], "--fps"),
+        (["clean", "--input", "x"], "did you mean '--in'"),
+        (["clean", "--output", "x"], "did you mean '--out'"),
         (["extract", "x", "--fps"], "--fps"),
         (["extract", "x", "--max-frames", "many"], "many"),
         (["extract"], "SRC"),
@@ -55,6 +118,7 @@ def test_a_usage_error_is_one_sentence_and_exit_2(capsys, arguments, part):
     assert part in err
     assert len(err.strip().splitlines()) == 1
     assert "usfm:" in err
+    assert err.lower().count("did you mean") <= 1
 
 
 @pytest.mark.parametrize(
@@ -124,7 +188,7 @@ def test_a_closed_pipe_is_no_traceback(monkeypatch, capfd):
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("info", "demo")])
 def test_help_and_room_say_the_same_sentence(name):
-    command = importlib.import_module(f"usfm.cli.{front.MODULES.get(name, name)}").COMMAND
+    command = COMMANDS[name]
     room = importlib.import_module(command.config.__module__.removesuffix(".config"))
     assert command.sentence.lower() in room.__doc__.lower()
 

@@ -1,6 +1,5 @@
 """Settings: dataclass <- TOML <- flags, refusals that name the remedy, and a round trip through TOML."""
 
-import importlib
 import tomllib
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usfm.cli.main import COMMANDS, MODULES
+from usfm.cli.table import COMMANDS
 from usfm.config import Knob, Request, as_dict, content_dict, describe, override, refuse_empty, resolve, to_toml
 from usfm.errors import RequestError
 
@@ -118,8 +117,7 @@ odd = st.one_of(
 )  # fmt: skip
 knobs = [
     (name, cls, setting)
-    for name, command in ((name, importlib.import_module(f"usfm.cli.{MODULES.get(name, name)}").COMMAND)
-                          for name in COMMANDS)
+    for name, command in COMMANDS.items()
     for cls in (command.config, Request) for setting in describe(cls)
 ]  # fmt: skip
 

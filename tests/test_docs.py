@@ -9,7 +9,8 @@ import click
 import pytest
 
 from usfm.cli.demo import LINES
-from usfm.cli.main import COMMANDS, build
+from usfm.cli.main import build
+from usfm.cli.table import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

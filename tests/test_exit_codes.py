@@ -134,7 +134,7 @@ def test_1_out_of_memory_threads_or_workers(shell, monkeypatch, error):
     ("clean --in none-*.h5", "no file matches"),
     ("clean", "--in"),
     ("extract empty --out x.h5", "no video or image"),
-    ("clean --in good.h5 labelled.h5", "unexpected"),
+    ("clean --in good.h5 labelled.h5", "differs in"),
     ("sector --in good.h5 --out labelled.h5", "--overwrite"),  # made, but of something else
     ("info media --verify", "media"),
     ("info media/sick/p0_0.png --verify", "not an HDF5"),
@@ -195,7 +195,7 @@ def test_3_stands_behind_2_where_one_is_no_store(shell):
 
 @pytest.mark.parametrize("found", ["rejected", "sources_rejected", "leaks"])
 def test_3_strict_counts_rejected_frames_and_files_and_leaks(shell, monkeypatch, found):
-    summary = {"command": "eval", "out": "report", "report": "report", "seconds": 0.0, found: 1}
+    summary = {"command": "eval", "out": "report", "report": "report", "runs": [], "seconds": 0.0, found: 1}
     monkeypatch.setattr("usfm.evaluate.run.run", lambda *_: summary)
     assert shell("eval media --out report --strict")[:2] == (3, "report\n")
     assert shell("eval media --out report")[:2] == (0, "report\n")

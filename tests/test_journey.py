@@ -2,10 +2,12 @@
 
 import json
 import os
+import shlex
 
+import click
 import pytest
 
-from usfm.cli.main import main
+from usfm.cli.main import build, main
 from usfm.store.reader import Store
 
 
@@ -17,9 +19,14 @@ def call(capsys, *arguments):
     assert not end.value.code, err
     assert len(out.splitlines()) == 1, "stdout carries the result and nothing else"
     summary = json.loads(out)
-    if arguments[0] in ("pretrain", "finetune", "eval", "embed"):
-        assert "frames in =" not in err, "these commands lose no frame; their last line names the result"
-        assert f": {summary.get('report', summary['out'])} (" in err
+    *_, made, following = ["", *err.splitlines()]
+    assert following == f"next: {summary['next']}"
+    if arguments[0] != "info":
+        assert made.startswith(f"{arguments[0]}: {summary.get('report', summary['out'])} ")
+    if summary["next"].startswith("usfm"):  # it can be typed: every option is known
+        name, *words = shlex.split(summary["next"])[1:]
+        with click.Context(build()) as top:
+            top.command.commands[name].make_context(name, words, parent=top)
     return summary
 
 

@@ -9,7 +9,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -34,6 +34,7 @@ class Knob:
         content: False when the setting cannot change the result, only how it is made (workers, verbosity).
         metavar: Placeholder in ``--help``.
         flag: Another flag than ``--name-of-the-field``.
+        offers: Gives the values that a shell completes, where others are allowed too.
     """
 
     help: str
@@ -45,6 +46,7 @@ class Knob:
     content: bool = True
     metavar: str = ""
     flag: str = ""
+    offers: Callable[[], Iterable[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,16 @@ class Request:
         str | None,
         Knob("a Dask scheduler's address, or local", panel="Running", content=False, metavar="ADDRESS"),
     ] = None
-    device: Annotated[str, Knob("auto, cpu, cuda, cuda:1 or mps", panel="Running", content=False, metavar="NAME")] = (
-        "auto"
-    )
+    device: Annotated[
+        str,
+        Knob(
+            "auto, cpu, cuda, cuda:1 or mps",
+            panel="Running",
+            content=False,
+            metavar="NAME",
+            offers=lambda: ("auto", "cpu", "cuda", "mps"),
+        ),
+    ] = "auto"
     seed: Annotated[int, Knob("the same seed gives the same result, whatever --workers is", low=0, panel="Running")] = 0
     debug: Annotated[bool, Knob("show tracebacks", panel="Running", content=False, flag="--debug")] = False
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 from usfm import console
-from usfm.cli.options import Command
 from usfm.config import Knob, Request
 from usfm.errors import RequestError, UsfmError
 
@@ -42,7 +41,20 @@ class Config:
     ] = None
 
 
-def _run(config: Config, request: Request) -> dict:
+def run(config: Config, request: Request) -> dict:
+    """Type the lines one after another, as a user would.
+
+    Args:
+        config: How many clips.
+        request: ``out`` is the folder to work in.
+
+    Returns:
+        The summary that ``--json`` prints.
+
+    Raises:
+        RequestError: The folder cannot be made.
+        UsfmError: One of the lines failed.
+    """
     folder = Path(request.out or "usfm-demo")
     lines = list(LINES)
     if config.clips is not None:
@@ -98,13 +110,3 @@ def _show(report: Path) -> None:
             )
         )
     console.table("", ("run", "accuracy [95 %]", "majority class", "difference [95 %]", "beats it"), rows)
-
-
-COMMAND = Command(
-    "demo",
-    "Run the whole chain on simulated clips.",
-    Config,
-    _run,
-    inputs="",
-    without=("cluster", "device", "workers"),
-)

@@ -3,32 +3,16 @@
 import errno
 import os
 import sys
-from importlib import import_module
 
 import click
 import typer
 
 from usfm import __version__, console
 from usfm.cli import shortage
-from usfm.cli.options import Paneled, function_of
+from usfm.cli.options import function_of, paneled
+from usfm.cli.table import COMMANDS
 from usfm.config import did_you_mean
 from usfm.errors import Interrupted, RequestError, UsfmError, WorkError
-
-COMMANDS = (
-    "simulate",
-    "extract",
-    "clean",
-    "dedup",
-    "sector",
-    "pretrain",
-    "finetune",
-    "eval",
-    "embed",
-    "export",
-    "info",
-    "demo",
-)
-MODULES = {"eval": "evaluate"}
 
 
 def _version(asked: bool) -> None:
@@ -58,8 +42,8 @@ def build(only: str = "") -> click.Command:
         pass
 
     for name in [only] if only in COMMANDS else COMMANDS:
-        command = import_module(f"usfm.cli.{MODULES.get(name, name)}").COMMAND
-        app.command(name, help=command.sentence, cls=Paneled)(function_of(command, COMMANDS))
+        command = COMMANDS[name]
+        app.command(name, help=command.sentence, cls=paneled(command))(function_of(command, tuple(COMMANDS)))
     return typer.main.get_command(app)
 
 
@@ -146,7 +130,19 @@ def _usage_sentence(error: click.UsageError, arguments: list[str]) -> str:
     help_of = f"usfm {command} --help" if command else "usfm --help"
     if isinstance(error, click.NoSuchOption):  # its own sentence lists guesses, and is another in each version
         known = [name for each in (error.ctx.command.params if error.ctx else []) for name in each.opts]
-        message = f"no such option '{error.option_name}'{did_you_mean(error.option_name, known)}".rstrip("?")
+        near = _began(error.option_name, known) or did_you_mean(error.option_name, known)
+        message = f"no such option '{error.option_name}'{near}".rstrip("?")
     elif (message := " ".join(error.format_message().split()).rstrip(".")).startswith("No such command"):
         message = f"no such command '{arguments[0]}'{did_you_mean(arguments[0], COMMANDS)}".rstrip("?")
     return f"{message}; see '{help_of}'."
+
+
+def _began(typed: str, known: list[str]) -> str:
+    """The option that what was typed goes on from, such as --in for --input.
+
+    Examples:
+        >>> _began("--input", ["--in", "--inpaint", "-i"]), _began("--inn", ["--out"])
+        ("; did you mean '--in'?", '')
+    """
+    found = [name for name in known if name.startswith("--") and typed.startswith(name)]
+    return f"; did you mean '{max(found, key=len)}'?" if found else ""

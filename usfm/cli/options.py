@@ -2,8 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import click
 import typer
@@ -11,54 +10,35 @@ import typer.core
 
 from usfm import config as settings_of
 from usfm import console
+from usfm.cli import closing
+from usfm.cli.table import Command
 from usfm.errors import GateError
 
 ALWAYS = (
     ("config", str, "--config", "TOML file; section = command, key = option; flags win", "Running"),
     ("json", bool, "--json", "one JSON object on stdout instead of the path", "Running"),
-    ("quiet", bool, "--quiet,-q", "no progress, no messages", "Running"),
+    ("quiet", bool, "--quiet,-q", "only warnings and errors", "Running"),
     ("verbose", bool, "--verbose,-v", "say more", "Running"),
 )
+SHORT = {"--in": "-i", "--out": "-o"}
+"""Flags that have a letter too."""
 
-
-@dataclass(frozen=True)
-class Command:
-    """One command as the front door knows it.
-
-    Args:
-        name: What the user types.
-        sentence: The one sentence that says what it does.
-        config: Settings dataclass of the room.
-        run: Called with (config, request); returns the summary that ``--json`` prints.
-        inputs: How the inputs are given: ``--in``, as arguments with this name, or not at all.
-        arguments: Settings that are arguments instead of flags, with the name that help shows.
-        without: Fields of ``Request`` that have no meaning here, so that the option is absent.
-        out: "path" to print the path; "text" when the command has printed its result already.
-        closing: Makes the last sentence on stderr out of the summary; default: how many frames went where.
-    """
-
-    name: str
-    sentence: str
-    config: type
-    run: Callable[[Any, settings_of.Request], dict]
-    inputs: str = "--in"
-    arguments: tuple[tuple[str, str], ...] = ()
-    without: tuple[str, ...] = ()
-    out: Literal["path", "text"] = "path"
-    closing: Callable[[dict], str] | None = None
-
+STORES = "stores"
+"""Name of the argument that takes stores by position, for commands with ``--in``."""
 
 _ARGUMENT_HELP: dict[str, str] = {}
 
 
 class Paneled(typer.core.TyperCommand):
-    """Help whose options stand under the headings of their knobs.
+    """Help whose options stand under the headings of their knobs, with examples below.
 
     Plain text: typer's rich panels import markdown and syntax highlighting, which doubles the time of ``--help``.
     """
 
+    examples: tuple[str, ...] = ()
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the arguments and, panel by panel, the options."""
+        """Write the arguments and, panel by panel, the options; then the examples."""
         panels: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Argument):  # typer's own record escapes for rich
@@ -69,9 +49,16 @@ class Paneled(typer.core.TyperCommand):
         for heading in sorted(panels, key=lambda each: (each == "Running", each != "Arguments")):
             with formatter.section(heading):
                 formatter.write_dl(panels[heading], col_max=34)
+        with formatter.section("Examples"):
+            formatter.write("".join(f"  {line}\n" for line in self.examples))  # unwrapped, to be copied
 
 
-def _help(setting: settings_of.Setting) -> str:
+def paneled(command: Command) -> type[Paneled]:
+    """The help of one command."""
+    return type("Paneled", (Paneled,), {"examples": command.examples})
+
+
+def _help(setting: settings_of.Setting, *, required: bool = False) -> str:
     knob = setting.knob
     notes = []
     if knob.choices:
@@ -82,55 +69,73 @@ def _help(setting: settings_of.Setting) -> str:
         notes.append(f"default {shown}{' ' + knob.unit if knob.unit else ''}")
     elif knob.unit:
         notes.append(knob.unit)
-    return knob.help + (f" ({'; '.join(notes)})" if notes else "")
+    return knob.help + (f" ({'; '.join(notes)})" if notes else "") + (" [required]" if required else "")
 
 
-def _parameter(setting: settings_of.Setting, argument: str | None, flag: str = "") -> inspect.Parameter:
-    if argument is not None:
-        _ARGUMENT_HELP[setting.name] = _help(setting)
-        kind: Any = list[setting.kind] if setting.many else setting.kind  # type: ignore[name-defined]
-        extra: Any = typer.Argument(metavar=argument, help=_help(setting), show_default=False)
-        default = inspect.Parameter.empty if not setting.optional and setting.default in ("", (), None) else None
-        annotation = Annotated[kind if default is inspect.Parameter.empty else kind | None, extra]
-        return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-    flag = flag or setting.flag
+def _completed(setting: settings_of.Setting) -> Callable[[str], list[str]] | None:
+    """What the shell offers for a setting; None where it is to offer files."""
+    offers = setting.knob.offers
+
+    def complete(incomplete: str) -> list[str]:
+        words = setting.knob.choices if offers is None else offers()
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete if setting.knob.choices or offers is not None else None
+
+
+def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _argument(setting: settings_of.Setting, shown: str) -> inspect.Parameter:
+    text = _ARGUMENT_HELP[setting.name] = _help(setting)
+    kind: Any = list[setting.kind] if setting.many else setting.kind  # type: ignore[name-defined]
+    extra: Any = typer.Argument(metavar=shown, help=text, show_default=False, autocompletion=_completed(setting))
+    if not setting.optional and setting.default in ("", (), None):
+        return _keyword(setting.name, Annotated[kind, extra], inspect.Parameter.empty)
+    return _keyword(setting.name, Annotated[kind | None, extra])
+
+
+def _option(setting: settings_of.Setting, flag: str, *, required: bool) -> inspect.Parameter:
     if setting.kind is bool and not setting.knob.flag:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
-    kind = list[setting.kind] if setting.many else setting.kind  # type: ignore[name-defined]
+    kind: Any = list[setting.kind] if setting.many else setting.kind  # type: ignore[name-defined]
     extra = typer.Option(
-        *flag.split(","),
-        help=_help(setting),
+        *[flag, *([SHORT[flag]] if flag in SHORT else [])],
+        help=_help(setting, required=required),
         rich_help_panel=setting.knob.panel,
         show_default=False,
         metavar=setting.knob.metavar or None,
+        autocompletion=_completed(setting),
     )
-    annotation = Annotated[kind | None, extra]
-    return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    return _keyword(setting.name, Annotated[kind | None, extra])
 
 
 def _parameters(command: Command) -> list[inspect.Parameter]:
+    """Everything that a command takes, arguments first: typer takes the order of the signature for positionals."""
     arguments = dict(command.arguments)
-    parameters = []
+    first, rest = [], []
     for setting in settings_of.describe(command.config):
-        parameters.append(_parameter(setting, arguments.get(setting.name)))
+        if setting.name in arguments:
+            first.append(_argument(setting, arguments[setting.name]))
+        else:
+            rest.append(_option(setting, setting.flag, required=setting.name in command.required))
     for setting in settings_of.describe(settings_of.Request):
         if setting.name in command.without or (setting.name == "inputs" and not command.inputs):
             continue
+        flag = "--in" if setting.name == "inputs" else setting.flag
+        if setting.name == "inputs" and command.inputs != "--in":
+            first.append(_argument(setting, command.inputs))
+            continue
         if setting.name == "inputs":
-            positional = None if command.inputs.startswith("-") else command.inputs
-            parameters.append(_parameter(setting, positional, flag="--in"))
-        else:
-            parameters.append(_parameter(setting, None))
-    for name, kind, flag, text, panel in ALWAYS:
-        extra = typer.Option(*flag.split(","), help=text, rich_help_panel=panel, show_default=False)
-        parameters.append(
-            inspect.Parameter(
-                f"_{name}", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, extra]
-            )
-        )
-    # Arguments first, in the order of the table: typer takes the order of the signature for positionals.
-    order = [*arguments, *(["inputs"] if command.inputs and not command.inputs.startswith("-") else [])]
-    return sorted(parameters, key=lambda each: order.index(each.name) if each.name in order else len(order))
+            _ARGUMENT_HELP[STORES] = "the same as --in"
+            extra = typer.Argument(metavar="[STORE]...", help=_ARGUMENT_HELP[STORES], show_default=False)
+            first.append(_keyword(STORES, Annotated[list[str] | None, extra]))
+        rest.append(_option(setting, flag, required=setting.name in (*command.required, "inputs")))
+    for name, kind, flags, text, panel in ALWAYS:
+        extra = typer.Option(*flags.split(","), help=text, rich_help_panel=panel, show_default=False)
+        rest.append(_keyword(f"_{name}", Annotated[kind | None, extra]))
+    return first + rest
 
 
 def function_of(command: Command, sections: tuple[str, ...]) -> Callable[..., None]:
@@ -140,42 +145,47 @@ def function_of(command: Command, sections: tuple[str, ...]) -> Callable[..., No
         command: What to build.
         sections: All commands' names: the sections that a ``--config`` file may have.
     """
-    own = [setting.name for setting in settings_of.describe(command.config)]
-    common = [setting.name for setting in settings_of.describe(settings_of.Request)]
 
     def call(**values: Any) -> None:
         console.configure(quiet=bool(values["_quiet"]), verbose=bool(values["_verbose"]), as_json=bool(values["_json"]))
         typed = {key: value for key, value in values.items() if value is not None and value != []}
-        file = values["_config"]
-        if file is not None:
-            settings_of.read_section(command.name, file, sections)
-        flags = {key: typed[key] for key in own if key in typed}
-        config = settings_of.resolve(command.config, command.name, file, flags, beside=common)
-        shared = {key: typed[key] for key in common if key in typed}
-        request = settings_of.resolve(settings_of.Request, command.name, file, shared, beside=own)
-        for one in (config, request):
-            settings_of.refuse_empty(one, command.name, typed)
-        summary = command.run(config, request)
-        _finish(command, summary, strict=request.strict)
+        if STORES in typed:
+            typed["inputs"] = [*typed.pop(STORES), *typed.get("inputs", [])]
+        config, request = _settings(command, typed, sections)
+        _finish(command, command.run(config, request), request)
 
+    parameters = _parameters(command)
     call.__name__ = command.name
     call.__doc__ = command.sentence
-    call.__signature__ = inspect.Signature(_parameters(command))  # type: ignore[attr-defined]
-    call.__annotations__ = {each.name: each.annotation for each in _parameters(command)}
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
     return call
 
 
-def _finish(command: Command, summary: dict, *, strict: bool) -> None:
-    if command.closing is not None and not summary.get("dry_run"):
-        console.say(f"{command.name}: {command.closing(summary)} ({summary['seconds']:.1f} s)")
-    elif summary.get("frames_in") is not None and not summary.get("dry_run"):
-        console.say(
-            f"{command.name}: {summary['frames_in']:,} frames in = {summary['frames_out']:,} out"
-            f" + {summary['dropped']:,} dropped + {summary['rejected']:,} rejected"
-            f" ({summary['seconds']:.1f} s)"
-        )
-    console.result(summary) if command.out == "path" or summary.get("json") else console.result(
-        {**summary, "out": None}
-    )
-    if strict and (summary.get("rejected") or summary.get("sources_rejected") or summary.get("leaks")):
+def _settings(command: Command, typed: dict[str, Any], sections: tuple[str, ...]) -> tuple[Any, settings_of.Request]:
+    """The command's own settings and the shared ones, from the file and the flags."""
+    file = typed.get("_config")
+    if file is not None:
+        settings_of.read_section(command.name, file, sections)
+    own = [setting.name for setting in settings_of.describe(command.config)]
+    common = [setting.name for setting in settings_of.describe(settings_of.Request)]
+    flags = {key: typed[key] for key in own if key in typed}
+    config = settings_of.resolve(command.config, command.name, file, flags, beside=common)
+    shared = {key: typed[key] for key in common if key in typed}
+    request = settings_of.resolve(settings_of.Request, command.name, file, shared, beside=own)
+    for one in (config, request):
+        settings_of.refuse_empty(one, command.name, typed)
+    return config, request
+
+
+def _finish(command: Command, summary: dict, request: settings_of.Request) -> None:
+    """Say what was made and what to type next, and put the result on stdout."""
+    if not summary.get("dry_run"):
+        if sentence := closing.made(summary):
+            console.say(f"{command.name}: {sentence} ({summary['seconds']:.1f} s)")
+        if line := closing.following(summary, request.inputs):
+            console.say(f"next: {line}")
+            summary = {**summary, "next": line}
+    console.result(summary)
+    if request.strict and (summary.get("rejected") or summary.get("sources_rejected") or summary.get("leaks")):
         raise GateError("the work is done, but --strict was asked for and inputs were rejected or leaks found.")

@@ -5,6 +5,13 @@ from typing import Annotated
 
 from usfm.config import Knob
 
+
+def _recipes() -> list[str]:
+    from usfm.pretrain.recipe import names  # not needed to start up
+
+    return names()
+
+
 RECIPE, TRAINING, WATCHING, SPEED = "Recipe", "Training", "Watching", "Speed"
 
 
@@ -13,7 +20,13 @@ class Config:
     """Settings of ``usfm pretrain``."""
 
     recipe: Annotated[
-        str, Knob("recipe by name (mae, polarmae, debug, ...) or a .toml file", panel=RECIPE, metavar="NAME|FILE")
+        str,
+        Knob(
+            "recipe by name (mae, polarmae, debug, ...) or a .toml file",
+            panel=RECIPE,
+            metavar="NAME|FILE",
+            offers=_recipes,
+        ),
     ] = "polarmae"
     set: Annotated[
         tuple[str, ...], Knob("change any recipe field, may be repeated", panel=RECIPE, metavar="KEY=VALUE")

@@ -134,6 +134,7 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
         "dropped": 0,
         "rejected": 0,
         "sources": store.num_sources,
+        "classes": len(store.class_names),
         "frames_trained": len(rows),
         "frames_held_out": len(held_out),
         "steps": steps,

@@ -1,0 +1,141 @@
+"""The last lines of a command on stderr: what it made, and the next line to type."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def made(summary: Mapping) -> str:
+    """Say in one sentence what a command has made; "" where it made nothing.
+
+    Args:
+        summary: Of the command, as ``--json`` prints it.
+
+    Examples:
+        >>> made({"command": "embed", "out": "f.h5", "frames_out": 1200, "dim": 64})
+        'f.h5 holds 1,200 frames as vectors of 64 numbers'
+    """
+    return _MADE[summary["command"]](summary) if summary["command"] in _MADE else ""
+
+
+def following(summary: Mapping, inputs: Sequence[str] = ()) -> str:
+    """The line to type after a command; "" where none follows.
+
+    Args:
+        summary: Of the command.
+        inputs: Of the command, as they were given.
+
+    Examples:
+        >>> following({"command": "clean", "out": "my data/raw.clean.h5"})
+        "usfm dedup --in 'my data/raw.clean.h5'"
+    """
+    return _NEXT[summary["command"]](summary, inputs) if summary["command"] in _NEXT else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    Examples:
+        >>> counted(1, "patient"), counted(2000, "class")
+        ('1 patient', '2,000 classes')
+    """
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
+
+
+def _line(*words: str) -> str:
+    return shlex.join(words)
+
+
+def _beside(path: str, name: str) -> str:
+    """A name in the folder of a path."""
+    return str(Path(path).with_name(name))
+
+
+def _ins(inputs: Sequence[str]) -> list[str]:
+    return [word for one in inputs for word in ("--in", one)]
+
+
+def _store(summary: Mapping) -> str:
+    """What is in a store that a step made, and that no frame is lost."""
+    words = [f"{summary['out']} holds {counted(summary['frames_out'], 'frame')}"]
+    words[0] += f" of {counted(summary['sources'], 'source')}"
+    if summary.get("frames_changed") is not None:
+        words.append(f"{summary['frames_changed']:,} of them changed")
+    if summary["dropped"] or summary["rejected"]:
+        words.append(f"of {summary['frames_in']:,} frames {summary['dropped']:,} were dropped as duplicates"
+                     f" and {summary['rejected']:,} rejected")  # fmt: skip
+    return "; ".join(words)
+
+
+def _simulated(summary: Mapping) -> str:
+    frames = counted(summary["frames_out"], "frame")
+    return (
+        f"{summary['out']} holds {counted(summary['sources'], 'file')} ({frames}); the truth is in {summary['truth']}"
+    )
+
+
+def _trained(summary: Mapping) -> str:
+    return f"{summary['out']} holds an encoder after {summary['steps']:,} steps on {summary['frames_trained']:,} frames"
+
+
+def _probed(summary: Mapping) -> str:
+    folds = counted(summary["folds"], "fold")
+    frames, patients = counted(summary["frames_out"], "frame"), counted(summary["patients"], "patient")
+    return f"{summary['out']} holds the predictions of {folds} for {frames} of {patients}"
+
+
+def _exported(summary: Mapping) -> str:
+    return f"{summary['out']} holds the encoder for {summary['to']}"
+
+
+def _described(summary: Mapping, inputs: Sequence[str]) -> str:
+    """After ``info`` of one store or run: what follows the command that made it."""
+    found = [*summary["stores"], *summary["runs"]]
+    if len(found) != 1:
+        return ""
+    one = found[0]
+    command = one["history"][-1].get("command", "") if one.get("history") else one.get("command") or one.get("kind")
+    if command in ("clean", "dedup", "sector", "extract"):
+        return following({"command": command, "out": one["path"]})
+    if command == "pretrain":
+        return _after_pretrain({"out": one["path"], "classes": 1}, ["sector.h5"])
+    return _line("usfm", "eval", one["path"], "--out", "report") if command == "finetune" else ""
+
+
+def _after_pretrain(summary: Mapping, inputs: Sequence[str]) -> str:
+    encoder = ["--encoder", summary["out"], "--out"]
+    if summary.get("classes"):
+        return _line("usfm", "finetune", "classify", *_ins(inputs), *encoder, _beside(summary["out"], "probe"))
+    return _line("usfm", "embed", *_ins(inputs), *encoder, _beside(inputs[0], "features.h5"))
+
+
+_MADE: dict[str, Callable[[Mapping], str]] = {
+    "simulate": _simulated,
+    "extract": _store,
+    "clean": _store,
+    "dedup": _store,
+    "sector": _store,
+    "pretrain": _trained,
+    "finetune": _probed,
+    "eval": lambda s: f"{s['report']} shows {counted(len(s['runs']), 'run')}",
+    "embed": lambda s: f"{s['out']} holds {counted(s['frames_out'], 'frame')} as vectors of {s['dim']:,} numbers",
+    "export": _exported,
+    "demo": lambda s: f"{s['out']} is the report",
+}
+
+_NEXT: dict[str, Callable[[Mapping, Sequence[str]], str]] = {
+    "simulate": lambda s, _: _line("usfm", "extract", s["out"], "--out", _beside(s["out"], "raw.h5"), "--manifest",
+                                   f"{s['out'].rstrip('/')}.truth/truth.csv"),
+    "extract": lambda s, _: _line("usfm", "clean", "--in", s["out"]),
+    "clean": lambda s, _: _line("usfm", "dedup", "--in", s["out"]),
+    "dedup": lambda s, _: _line("usfm", "sector", "--in", s["out"], "--out", _beside(s["out"], "sector.h5")),
+    "sector": lambda s, _: _line("usfm", "pretrain", "--in", s["out"], "--out", "runs/polarmae"),
+    "pretrain": _after_pretrain,
+    "finetune": lambda s, i: _line("usfm", "eval", s["out"], *_ins(i), "--out", "report"),
+    "eval": lambda s, _: f"open {shlex.quote(s['report'])} in a browser",
+    "embed": lambda s, i: _line("usfm", "finetune", "classify", *_ins(i), "--encoder", f"vectors:{s['out']}", "--out",
+                                "runs/probe"),
+    "info": _described,
+    "demo": lambda s, _: f"open {shlex.quote(s['out'])} in a browser",
+}  # fmt: skip
