@@ -136,10 +136,10 @@ def test_a_reader_that_fails_in_an_odd_way_costs_one_source(tmp_path, make_still
     make_still("in/b.png", np.zeros((9, 9), np.uint8))
     read = type(READERS["image"]).read
 
-    def odd(self, path, *rest):
-        if path.endswith("a.png"):
+    def odd(self, media, *rest):
+        if media.name == "a.png":
             raise ZeroDivisionError
-        return read(self, path, *rest)
+        return read(self, media, *rest)
 
     monkeypatch.setattr(type(READERS["image"]), "read", odd)
     store, _ = part_of(tmp_path / "in")

@@ -94,6 +94,22 @@ class Config:
             panel="Privacy",
         ),
     ] = None
+    keep_tag: Annotated[
+        tuple[str, ...],
+        Knob(
+            "keep a tag of the files by its DICOM keyword though it is on no list of harmless ones; may be repeated",
+            panel="Privacy",
+            metavar="NAME",
+        ),
+    ] = ()
+    axis: Annotated[
+        str | None,
+        Knob(
+            "axis of a volume along which it is cut into frames (default: the planes that were acquired)",
+            choices=("0", "1", "2"),
+            panel="Frames",
+        ),
+    ] = None
     masks: Annotated[
         str,
         Knob(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from usfm import console
 from usfm.errors import RequestError
-from usfm.extract.names import alike
-from usfm.extract.sources import MEDIA_SUFFIXES, suffix_of
+from usfm.extract.names import alike, text_of
+from usfm.extract.readers import SUFFIXES
+from usfm.extract.sources import suffix_of
 
 SHORTEST_KEY = 8  # bytes; shorter ones are guessed in no time
 LARGEST_KEY = 1 << 20
@@ -55,6 +56,10 @@ class Pseudonyms:
         value = alike(value.strip())
         return self._name("exam", alike(patient.strip()), value) if value else ""
 
+    def item(self, relative: str, item: str) -> str:
+        """Return the pseudonym of one thing in a file, after the colon of its path."""
+        return "/" + self._name("item", relative, item)
+
     def path(self, relative: str) -> str:
         """Hash a relative path folder by folder: what lay in one folder still does, and the suffix stays.
 
@@ -87,9 +92,11 @@ class Paths:
         """Whether they are hashed."""
         return self.names is not None
 
-    def stored(self, relative: str) -> str:
-        """Return a relative path as the store keeps it."""
-        return self.names.path(relative) if self.names else relative
+    def stored(self, relative: str, item: str = "") -> str:
+        """Return a relative path as the store keeps it, and one of several items of that file after a colon."""
+        if not self.names:
+            return f"{relative}:{text_of(item)}" if item else relative
+        return f"{self.names.path(relative)}:{self.names.item(relative, item)}" if item else self.names.path(relative)
 
     def told(self, relative: str, size: int) -> str:
         """Return a source as a message tells it: its path, or the last hash, the suffix and the size."""
@@ -104,7 +111,7 @@ def shown(stored: str, size: int) -> str:
 def suffix(relative: str) -> str:
     """Return a path's suffix in lower case where it is one of media; "" where it may be part of a name."""
     found = suffix_of(relative)
-    return found if found in MEDIA_SUFFIXES else ""
+    return found if found in SUFFIXES else ""
 
 
 def _size(count: int) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from usfm.extract.identity import Pseudonyms
+from usfm.extract.identity import Paths, Pseudonyms
 from usfm.extract.labels import Facts
-from usfm.extract.readers.contract import Probe, Range
+from usfm.extract.readers.contract import NO_OPTIONS, Options, Probe, Range
 from usfm.extract.sampling import Sampling, choose
 from usfm.extract.scan import Scan
 from usfm.extract.sources import Source
@@ -53,6 +53,7 @@ class Order:
     sampling: Sampling
     color: bool | None
     class_names: tuple[str, ...]
+    options: Options = NO_OPTIONS
 
 
 def pieces(
@@ -67,21 +68,25 @@ def pieces(
     """Join what is known about each source and cut long ones into ranges, in canonical order (path, then digest)."""
     seen: dict[str, int] = {}
     cut: list[Piece] = []
+    paths = Paths(names if hide_paths else None)
     for source, scan in sorted(zip(sources, scans, strict=True), key=lambda pair: _place(*pair)):
-        copy = seen.get(scan.sha256, 0) if scan.sha256 else 0
-        seen[scan.sha256] = copy + 1
         known = facts[source.relative]
-        piece = Piece(
-            source=source,
-            stored=names.path(source.relative) if hide_paths and names else source.relative,
-            facts=known.hidden(names) if names else known,
-            scan=scan,
-            copy=copy,
-        )
-        asked = sampling.without_clock() if scan.probe and math.isnan(scan.probe.fps) else sampling
-        if scan.probe:
-            piece = replace(piece, due=asked.about(scan.probe.frames, scan.probe.seconds))
-        cut += _ranges(piece, asked)
+        known = known.hidden(names) if names else known
+        for one in scan.items or (scan,):
+            copy = seen.get(one.sha256, 0) if one.sha256 else 0
+            seen[one.sha256] = copy + 1
+            item = one.probe.item if scan.items and one.probe else ""
+            piece = Piece(
+                source=replace(source, item=item) if item else source,
+                stored=paths.stored(source.relative, item),
+                facts=replace(known, patient=known.patient or one.patient, exam=known.exam or one.exam),
+                scan=one,
+                copy=copy,
+            )
+            asked = sampling.without_clock() if one.probe and math.isnan(one.probe.fps) else sampling
+            if one.probe:
+                piece = replace(piece, due=asked.about(one.probe.frames, one.probe.seconds))
+            cut += _ranges(piece, asked)
     return cut
 
 
@@ -120,10 +125,11 @@ def _ranges(piece: Piece, sampling: Sampling) -> list[Piece]:
             by_index=probe.by_index,
             last=start + step >= len(due),
             full=probe.full,
+            low=probe.low,
             lead=0 if start else probe.lead,
             lead_s=0.0 if start or not probe.lead else _lead_s(probe),
         )
-        slim = Scan(piece.scan.sha256, _without_stamps(probe))
+        slim = replace(piece.scan, probe=replace(probe, stamps=()))
         cut.append(replace(piece, scan=slim, within=within, due=len(indices)))
     return cut
 
@@ -136,7 +142,3 @@ def _due(probe: Probe, sampling: Sampling) -> list[int]:
 
 def _lead_s(probe: Probe) -> float:
     return float((probe.stamps[probe.lead] - probe.stamps[0]) * Fraction(*probe.tick_s))
-
-
-def _without_stamps(probe: Probe) -> Probe:
-    return replace(probe, stamps=())

@@ -15,6 +15,8 @@ from usfm.extract.identity import Paths, Pseudonyms, load_key
 from usfm.extract.isolate import PIECES, SOURCES, poison_scan, poison_take
 from usfm.extract.labels import Facts, class_names, gather
 from usfm.extract.manifest import read_manifest
+from usfm.extract.readers import READERS
+from usfm.extract.readers.contract import Options
 from usfm.extract.sampling import parse
 from usfm.extract.scan import Scan, batches, loads, scan
 from usfm.extract.sources import Found, find
@@ -47,6 +49,7 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError("extract: say where the store goes with --out FILE.h5.")
     _check_map(config, request.out)
     found, facts, paths, names = _prepared(config, request)
+    options = Options(config.axis or "", config.keep_tag)
     told.passed(found)
     if request.dry_run:
         return told.dry_run(found, facts, sampling, Path(request.out))
@@ -59,7 +62,7 @@ def run(config: Config, request: Request) -> dict:
     def plan_scan(done: dict[str, list[Path]]) -> list[Part]:
         if config.path_map:  # now that the output is ours, and before anything can be rejected
             path_map.write(config.path_map, told.mapped(found, paths))
-        cut = batches(found.sources, plan.PART_BYTES)
+        cut = batches(found.sources, plan.PART_BYTES, options, names)
         return [
             Part(f"scan-{number:06d}", batch, source=told.several(batch.sources, paths), weight=len(batch.sources))
             for number, batch in enumerate(cut)
@@ -72,7 +75,7 @@ def run(config: Config, request: Request) -> dict:
         return [
             Part(
                 f"take-{number:06d}",
-                plan.Order(group, sampling, config.color, classes),
+                plan.Order(group, sampling, config.color, classes, options),
                 source=told.several([piece.source for piece in group], paths),
                 weight=sum(piece.due for piece in group),
             )
@@ -87,6 +90,7 @@ def run(config: Config, request: Request) -> dict:
             "excluded": found.excluded,
             "kinds": dict(kinds),
             **told.identical(found, scans, facts, paths),
+            **told.conflicts(found.sources, scans, facts, names),
         }
 
     summary = run_step(
@@ -129,24 +133,26 @@ def _prepared(config: Config, request: Request) -> tuple[Found, dict[str, Facts]
     """Find the sources and what is known about them, and settle whether their paths are hidden."""
     plain = config.anonymous_paths is False
     private = config.group is not None or config.anonymous_paths is True
-    manifest = None
-    if config.manifest:
-        manifest = read_manifest(config.manifest, keep=config.keep_column, private=private, plain=plain)
-    elif config.keep_column:
+    if config.keep_column and not config.manifest:
         raise RequestError("extract: --keep-column needs a --manifest that has the column.")
     if config.labels and config.label_regex:
         raise RequestError("extract: --labels and --label-regex both say the class; give one of them.")
-    hide = not plain and (private or (manifest is not None and manifest.people))
-    people = config.group is not None or (manifest is not None and manifest.people)
     if config.group:
         compiled("--group", config.group, needs=("patient", "exam"))
     found = find(
         request.inputs,
-        private=hide,
+        private=not plain and (private or config.manifest is not None),
         keep_masks=_keeps_masks(config.masks),
         include=config.include,
         exclude=config.exclude,
     )
+    identified = any(source.kind and READERS[source.kind].identifies for source in found.sources)
+    manifest = None
+    if config.manifest:
+        hides = private or identified
+        manifest = read_manifest(config.manifest, keep=config.keep_column, private=hides, plain=plain)
+    people = config.group is not None or identified or (manifest is not None and manifest.people)
+    hide = not plain and (private or people)
     names = Pseudonyms(load_key(config.salt, create=not request.dry_run)) if hide or people else None
     paths = Paths(names if hide else None)
     facts = gather(

@@ -1,13 +1,15 @@
 """The first look at every source: the digest of its bytes, and about how much is in it."""
 
 import errno
+import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from usfm.errors import MediaError
+from usfm.extract.identity import Pseudonyms
 from usfm.extract.readers import READERS
-from usfm.extract.readers.contract import Probe
+from usfm.extract.readers.contract import NO_OPTIONS, Identity, Options, Probe
 from usfm.extract.sources import Source
 from usfm.provenance import file_sha256
 
@@ -25,23 +27,40 @@ class Scan:
         sha256: Of the file's bytes, hex; "" where they could not be read.
         probe: About its frames; None where it cannot be opened.
         fault: Why it cannot be opened, "" where it can; with ``detail``, a sentence.
+        patient: Pseudonym of the patient whom the file names, "" where it names none.
+        exam: Pseudonym of the exam.
+        items: The same for each of several sources in the file; then the others say nothing but the digest.
     """
 
     sha256: str = ""
     probe: Probe | None = None
     fault: str = ""
     detail: str = ""
+    patient: str = ""
+    exam: str = ""
+    items: tuple["Scan", ...] = ()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Sources to look at in one go, and from how many decoded bytes on a source is read in ranges."""
+    """Sources to look at in one go.
+
+    Attributes:
+        sources: Which.
+        long_bytes: From how many decoded bytes on a source is read in ranges.
+        options: What is asked of readers.
+        names: The run's pseudonyms, for what files say about people; None where none of them may say any.
+    """
 
     sources: tuple[Source, ...]
     long_bytes: int
+    options: Options = NO_OPTIONS
+    names: Pseudonyms | None = None
 
 
-def batches(sources: Sequence[Source], long_bytes: int) -> list[Batch]:
+def batches(
+    sources: Sequence[Source], long_bytes: int, options: Options = NO_OPTIONS, names: Pseudonyms | None = None
+) -> list[Batch]:
     """Cut the sources, in their order, into batches that depend on nothing but themselves."""
     cut: list[list[Source]] = []
     held = 0
@@ -51,12 +70,12 @@ def batches(sources: Sequence[Source], long_bytes: int) -> list[Batch]:
             held = 0
         cut[-1].append(source)
         held += source.size
-    return [Batch(tuple(each), long_bytes) for each in cut]
+    return [Batch(tuple(each), long_bytes, options, names) for each in cut]
 
 
 def scan(batch: Batch) -> bytes:
     """Look at a batch; the result is JSON, one object a source, in order."""
-    return dumps([_scan_one(source, batch.long_bytes) for source in batch.sources])
+    return dumps([_scan_one(source, batch) for source in batch.sources])
 
 
 def dumps(scans: Sequence[Scan]) -> bytes:
@@ -66,22 +85,25 @@ def dumps(scans: Sequence[Scan]) -> bytes:
 
 def loads(data: bytes) -> list[Scan]:
     """Read what ``dumps`` wrote."""
-    scans = []
-    for row in json.loads(data):
-        probe = row.pop("probe")
-        if probe is not None:
-            probe = Probe(**{**probe, "stamps": tuple(probe["stamps"]), "tick_s": tuple(probe["tick_s"])})
-        scans.append(Scan(probe=probe, **row))
-    return scans
+    return [_scan_of(row) for row in json.loads(data)]
 
 
-def _scan_one(source: Source, long_bytes: int) -> Scan:
+def _scan_of(row: dict) -> Scan:
+    probe = row.pop("probe")
+    if probe is not None:
+        probe |= {"stamps": tuple(probe["stamps"]), "tick_s": tuple(probe["tick_s"])}
+        probe = Probe(**(probe | {"identity": Identity(), "items": ()}))
+    return Scan(probe=probe, items=tuple(_scan_of(each) for each in row.pop("items")), **row)
+
+
+def _scan_one(source: Source, batch: Batch) -> Scan:
     if source.fault:
         return Scan(fault=source.fault, detail=source.detail)
     sha256 = ""
     try:
-        sha256 = file_sha256(source.path)
-        return Scan(sha256, READERS[source.kind].probe(source.path, stamps_above=long_bytes))
+        sha256 = source_digest(source)
+        probe = READERS[source.kind].probe(source.media, stamps_above=batch.long_bytes, options=batch.options)
+        return _told(sha256, probe, batch.names)
     except MediaError as error:
         return Scan(sha256, None, error.reason, error.detail)
     except OSError as error:
@@ -93,3 +115,29 @@ def _scan_one(source: Source, long_bytes: int) -> Scan:
         raise
     except Exception as error:  # one odd file never ends a run; our own mistakes show in the reason
         return Scan(sha256, None, "reader failed", f"the reader stopped with {type(error).__name__}.")
+
+
+def source_digest(source: Source) -> str:
+    """Return the SHA-256 of a source's bytes; of a source of several files, of their digests one after another."""
+    digest = file_sha256(source.path)
+    for companion in source.companions:
+        try:
+            other = file_sha256(companion)
+        except FileNotFoundError:  # the reader says so
+            other = ""
+        digest = hashlib.sha256(f"{digest}+{other}".encode()).hexdigest()
+    return item_digest(digest, source.item) if source.item else digest
+
+
+def item_digest(sha256: str, item: str) -> str:
+    """Return what stands for the digest of one thing in a file: the same file and name give the same."""
+    return hashlib.sha256(f"{sha256}:{item}".encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _told(sha256: str, probe: Probe, names: Pseudonyms | None) -> Scan:
+    """Keep what a probe says, with pseudonyms in place of names: this is written to a file."""
+    if probe.items:
+        return Scan(sha256, items=tuple(_told(item_digest(sha256, one.item), one, names) for one in probe.items))
+    who = probe.identity
+    patient, exam = (names.patient(who.patient), names.exam(who.patient, who.exam)) if names else ("", "")
+    return Scan(sha256, replace(probe, identity=Identity()), patient=patient, exam=exam)

@@ -10,34 +10,19 @@ from pathlib import Path
 
 from usfm.errors import RequestError
 from usfm.extract import masks
+from usfm.extract.media import Media
 from usfm.extract.names import text_of
-from usfm.extract.readers import READERS
+from usfm.extract.readers import READERS, SUFFIXES, recognised
 from usfm.extract.readers.contract import HEAD_BYTES
+from usfm.extract.readers.unread import Unread
 from usfm.extract.walk import TOO_LONG, File, files
 
-MEDIA_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .qt .avi .mpg .mpeg .mpe .m2v .mkv .webm .wmv .asf .flv .ts .m2ts .ogv .3gp .h264 .gif"
-    " .png .apng .jpg .jpeg .jfif .bmp .tif .tiff .webp .jp2 .j2k .jpx .pgm .ppm .pnm .pbm .avif .heic .heif .tga .jxl"
-    " .dcm .dicom .ima .nii .nii.gz .mha .mhd .nrrd .nhdr".split()
-)
-"""A file with such a suffix claims to be media: if its bytes are not, that is reported and not passed over."""
-
-OTHER_SUFFIXES = MEDIA_SUFFIXES | frozenset(
+OTHER_SUFFIXES = SUFFIXES | frozenset(
     ".txt .md .csv .tsv .json .jsonl .xml .yaml .yml .toml .ini .log .pdf .doc .docx .xls .xlsx .ods .ppt .pptx .html"
     " .htm .py .m .mat .r .sh .ipynb .npy .npz .pkl .pt .pth .h5 .hdf5 .zip .tar .gz .7z .rar .db .sqlite .exe .dll"
     " .ico .cur .icns .svg .psd .exr .pcx .hdr .dng .ds_store .bak .tmp .raw .bin .dat .mp3 .wav .srt .vtt".split()
 )
 """Suffixes that are told by name where files are passed over; any other may be part of a name."""
-
-NO_READER = {
-    "DICOM": lambda head, suffix: head[128:132] == b"DICM" or suffix in (".dcm", ".dicom", ".ima"),
-    "NIfTI": lambda head, suffix: suffix in (".nii", ".nii.gz") and bool(head),
-    "MetaImage": lambda head, suffix: suffix in (".mha", ".mhd") and b"=" in head[:200],
-    "NRRD": lambda head, suffix: head.startswith(b"NRRD"),
-    "TGA": lambda head, suffix: suffix == ".tga" and len(head) > 18 and head[1] < 2,
-    "JPEG XL": lambda head, suffix: head.startswith((b"\0\0\0\x0cJXL ", b"\xff\x0a")) and suffix == ".jxl",
-}
-"""Formats that we know and cannot read."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +31,16 @@ class Source:
 
     Attributes:
         path: Where it lies on this machine.
-        relative: Its path below its SRC as text (``names.text_of``), with forward slashes; unique within a run.
+        relative: Its path below its SRC as text (``names.text_of``), with forward slashes; unique within a run. A part
+            of a file has the file's path, a colon and the item, which starts with a slash.
         below: Its path below its SRC before roots were put in front to make it unique.
         root: Name of the SRC folder.
-        size: Bytes.
-        mtime_ns: Time of the last change.
+        size: Bytes, of its companions too.
+        mtime_ns: Time of the last change of them.
         kind: Row of ``READERS``, "" where none reads it.
         fault: Why it is rejected, "" where it is not; with ``detail``, a sentence.
+        item: Which of several things in the file it is; "" for all of it.
+        companions: Paths of the other files that it is read from.
     """
 
     path: str
@@ -64,6 +52,13 @@ class Source:
     kind: str = ""
     fault: str = ""
     detail: str = ""
+    item: str = ""
+    companions: tuple[str, ...] = ()
+
+    @property
+    def media(self) -> Media:
+        """What its reader opens."""
+        return Media(self.path, self.item)
 
 
 @dataclass(frozen=True)
@@ -116,7 +111,8 @@ def find(
     for file in found:
         below = text_of(file.below)
         relative, root = text_of(fronts[file.root, file.below]) + below, text_of(os.path.basename(file.root))
-        plain = Source(file.path, relative, below, root, fault=file.fault)
+        item = f":{file.item}" if file.item else ""
+        plain = Source(file.path, relative + text_of(item), below, root, fault=file.fault, item=file.item)
         source = _look(plain, file.named)
         if source is None:
             passed[kind_of_other(file.path)] += 1
@@ -128,6 +124,7 @@ def find(
         told += [f"--include and --exclude leave out {excluded} files"] if excluded else []
         told = f" ({', '.join(told)})" if told else ""
         raise RequestError(f"{where}: no video or image in it{told}; give a folder or files that hold some.")
+    sources = _without_companions(sources)
     sources.sort(key=lambda source: source.relative.split("/"))
     pictures = [(one.path, f"{one.root}/{one.below}", one.size) for one in sources if one.kind]
     found_masks = set() if keep_masks else masks.find(pictures)
@@ -190,18 +187,49 @@ def _fronts(found: Sequence[File]) -> dict[tuple[str, str], str]:
     return {(file.root, file.below): names[file.root] for file in found}
 
 
+def stamp(path: str, companions: Sequence[str] = ()) -> tuple[int, int]:
+    """Return what tells a source from what it becomes when somebody writes to it: (bytes, time of the last change).
+
+    Raises:
+        OSError: If the file itself is gone; a companion that is gone counts as empty.
+    """
+    status = os.stat(path)
+    size, mtime_ns = status.st_size, status.st_mtime_ns
+    for companion in companions:
+        try:
+            status = os.stat(companion)
+        except OSError:
+            continue
+        size, mtime_ns = size + status.st_size, max(mtime_ns, status.st_mtime_ns)
+    return size, mtime_ns
+
+
+def _without_companions(sources: Sequence[Source]) -> list[Source]:
+    """Leave out files that others are read from, and let those count their bytes."""
+    owned: set[str] = set()
+    kept = []
+    for source in sources:
+        if source.kind:
+            companions = tuple(one.path for one in READERS[source.kind].companions(source.media))
+            if companions:
+                owned.update(os.path.normpath(path) for path in companions)
+                size, mtime_ns = stamp(source.path, companions)
+                source = replace(source, companions=companions, size=size, mtime_ns=mtime_ns)
+        kept.append(source)
+    return [source for source in kept if os.path.normpath(source.path) not in owned]
+
+
 def _look(plain: Source, named: bool) -> Source | None:
     """Open a file's beginning: return it with its kind or its fault, None where it is to be passed over."""
     suffix = suffix_of(plain.path)
-    claims = named or suffix in MEDIA_SUFFIXES
     if plain.fault:
         return replace(plain, detail="the system opens no path as long as this; move it further up.")
     fault, detail, head = "", "", b""
     try:
-        status = os.stat(plain.path)
-        plain = replace(plain, size=status.st_size, mtime_ns=status.st_mtime_ns)
+        size, mtime_ns = stamp(plain.path)
+        plain = replace(plain, size=size, mtime_ns=mtime_ns)
         if os.path.isfile(plain.path):
-            with open(plain.path, "rb") as file:
+            with plain.media.open() as file:
                 head = file.read(HEAD_BYTES)
         else:  # a socket or pipe: opening it would hang
             fault, detail = "not a file", "it is no ordinary file."
@@ -210,14 +238,12 @@ def _look(plain: Source, named: bool) -> Source | None:
         fault = TOO_LONG if error.errno == errno.ENAMETOOLONG else fault
         detail = f"it cannot be read ({(error.strerror or 'error').lower()})."
     if not fault:
-        dicom = head[128:132] == b"DICM"  # before it may stand anything, even the beginning of a TIFF
-        kind = next((kind for kind, reader in READERS.items() if reader.recognises(head)), "")
-        if kind and not dicom:
-            return replace(plain, kind=kind)
-        unread = next((name for name, matches in NO_READER.items() if matches(head, suffix)), None)
-        if unread:
-            return replace(plain, fault=f"no reader for {unread} yet", detail="convert it to a video or images.")
+        reader = recognised(head, suffix)
+        if isinstance(reader, Unread):
+            return replace(plain, fault=reader.error.reason, detail=reader.error.detail)
+        if reader:
+            return replace(plain, kind=reader.kind)
         fault, detail = "not media", "its first bytes are those of no video or image that we know."
         if not head:
             fault, detail = "empty file", "it has no bytes."
-    return replace(plain, fault=fault, detail=detail) if claims else None
+    return replace(plain, fault=fault, detail=detail) if named or suffix in SUFFIXES else None

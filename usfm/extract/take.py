@@ -1,7 +1,8 @@
 """One part: open its sources, take the frames that are due, and say what could not be had."""
 
-import os
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from usfm.extract.plan import Order, Piece
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import Frame, Notes
 from usfm.extract.scan import NOT_THE_FILE
+from usfm.extract.sources import stamp
 from usfm.imaging.gray import is_gray, to_gray
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
@@ -56,7 +58,7 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
     try:
         _unchanged(piece)
         reader = READERS[piece.source.kind]
-        for frame in reader.read(piece.source.path, order.sampling, notes, piece.within):
+        for frame in reader.read(piece.source.media, order.sampling, notes, piece.within, order.options):
             frames.append(_shaded(frame, order.color))
     except MediaError as error:
         broke = error
@@ -68,6 +70,9 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
         raise
     except Exception as error:  # one odd file never ends a run; our own mistakes show in the reason
         broke = MediaError("reader failed", f"the reader stopped with {type(error).__name__}.")
+    shown = {str(frame.index): frame.facts for frame in frames if frame.facts and frame.pixels is not None}
+    if shown:
+        notes.metadata["frames"] = shown
     row = _source_row(part, piece, notes) if any(frame.pixels is not None for frame in frames) else -1
     label = order.class_names.index(piece.facts.label) if piece.facts.label else None
     for frame in frames:
@@ -81,7 +86,11 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
                 source=row,
                 index=frame.index,
                 time_s=frame.time_s,
+                kind=frame.kind or notes.kind or "b-mode",
+                row_spacing_mm=frame.spacing_mm[0],
+                col_spacing_mm=frame.spacing_mm[1],
                 label=label,
+                mask=frame.mask,
                 split=piece.facts.split,
             )
     told = [*notes.faults, *([broke] if broke is not None else [])]
@@ -101,17 +110,17 @@ def refuse(part: PartWriter, piece: Piece, reason: str, detail: str) -> None:
 
 
 def _shaded(frame: Frame, color: bool | None) -> Frame:
-    return frame if frame.pixels is None else Frame(frame.index, frame.time_s, shade(frame.pixels, color))
+    return frame if frame.pixels is None else replace(frame, pixels=shade(frame.pixels, color))
 
 
 def _unchanged(piece: Piece) -> None:
-    status = os.stat(piece.source.path)
-    if (status.st_size, status.st_mtime_ns) != (piece.source.size, piece.source.mtime_ns):
+    if stamp(piece.source.path, piece.source.companions) != (piece.source.size, piece.source.mtime_ns):
         raise MediaError("changed during the run", "the file is not the one that the run began with.")
 
 
 def _source_row(part: PartWriter, piece: Piece, notes: Notes) -> int:
     facts, scan = piece.facts, piece.scan
+    known = {"dicom_regions": json.dumps(notes.dicom_regions, sort_keys=True)} if notes.dicom_regions else {}
     return part.source(
         path=piece.stored,
         sha256=scan.sha256,
@@ -123,5 +132,6 @@ def _source_row(part: PartWriter, piece: Piece, notes: Notes) -> int:
         dataset=facts.dataset,
         metadata=notes.metadata,
         copy=piece.copy,
+        **known,
         **facts.columns,
     )

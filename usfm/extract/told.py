@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from usfm import console
-from usfm.extract.identity import Paths
+from usfm.extract.identity import Paths, Pseudonyms
 from usfm.extract.labels import Facts
 from usfm.extract.names import text_of
 from usfm.extract.sampling import Sampling
@@ -79,11 +79,39 @@ def identical(found: Found, scans: Sequence[Scan], facts: Mapping[str, Facts], p
     return {"identical": sum(len(each) - 1 for each in repeats), "label_conflicts": len(conflicts)}
 
 
+def conflicts(
+    sources: Sequence[Source], scans: Sequence[Scan], facts: Mapping[str, Facts], names: Pseudonyms | None
+) -> dict:
+    """Count patients whom the manifest or ``--group`` and the files themselves keep apart in different ways.
+
+    Other names for the same patients are no conflict. One patient of the files under two names is: a split by patient
+    would put the same person on both sides.
+    """
+    given: dict[str, set[str]] = {}
+    filed: dict[str, set[str]] = {}
+    for source, scan in zip(sources, scans, strict=True):
+        known = names.patient(facts[source.relative].patient) if names else ""
+        for own in {one.patient for one in scan.items or (scan,)} - {""} if known else ():
+            given.setdefault(own, set()).add(known)
+            filed.setdefault(known, set()).add(own)
+    apart = sum(len(each) > 1 for each in given.values())
+    joined = sum(len(each) > 1 for each in filed.values())
+    if apart or joined:
+        words = [f"{counted(apart, 'patient')} of the files under several names"] if apart else []
+        words += [f"{counted(joined, 'name')} for several patients of the files"] if joined else []
+        console.warn(
+            f"the manifest or --group says otherwise than the files: it has {' and '.join(words)}. It was believed; "
+            "correct it where the files are right."
+        )
+    return {"patient_conflicts": apart + joined}
+
+
 def outcome(summary: dict, found: Found, paths: Paths) -> dict:
     """Say what came of the files; returns ``files``, ``files_read``, ``files_rejected`` and ``reasons``."""
     store = Store.open(summary["out"])
     table = store.rejected()
     names = set(store.source_column("path"))
+    names |= {name.partition(":/")[0] for name in names}  # of a file with several items, some of which were read
     rows = zip(table["source"], table["frame_id"], table["reason"], table["detail"], strict=True)
     broken = [(source, reason, detail) for source, frame, reason, detail in rows if not frame]
     reasons = Counter(reason for _, reason, _ in broken)

@@ -5,7 +5,7 @@ import glob
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from usfm.errors import RequestError
 
@@ -22,6 +22,7 @@ class File:
         below: The path below the root, with forward slashes.
         named: Whether it was given itself.
         fault: Why it cannot be looked at, "" where it can.
+        item: The thing in the file that was given, as in ``scans.h5:/images``; "" for the file.
     """
 
     path: str
@@ -29,6 +30,7 @@ class File:
     below: str
     named: bool
     fault: str = ""
+    item: str = ""
 
 
 def files(inputs: Sequence[str], *, private: bool = False) -> list[File]:
@@ -46,20 +48,27 @@ def files(inputs: Sequence[str], *, private: bool = False) -> list[File]:
     """
     found: dict[tuple, File] = {}
     for one in _expanded(inputs):
+        one, item = _cut_item(one)
         path = os.path.abspath(one)
         if os.path.isdir(path):
             for key, file in _below(path, private):
                 found.setdefault(key, file)
         else:
             root, name = os.path.split(path)
-            key = (_identity(root), name)
+            key = (_identity(root), name, item)
             earlier = found.get(key)
-            found[key] = File(path, root, name, True) if earlier is None else _as_named(earlier)
+            found[key] = File(path, root, name, True, item=item) if earlier is None else _as_named(earlier)
     return list(found.values())
 
 
 def _as_named(file: File) -> File:
-    return File(file.path, file.root, file.below, True, file.fault)
+    return replace(file, named=True)
+
+
+def _cut_item(given: str) -> tuple[str, str]:
+    """Cut ``scans.h5:/images`` into the file and the thing in it, where there is such a file and no such path."""
+    path, colon, item = given.partition(":/")
+    return (path, "/" + item) if colon and not os.path.lexists(given) and os.path.isfile(path) else (given, "")
 
 
 def _expanded(inputs: Sequence[str]) -> list[str]:
@@ -67,7 +76,7 @@ def _expanded(inputs: Sequence[str]) -> list[str]:
         raise RequestError("extract: no input; give a folder, files or a glob.")
     found = []
     for one in inputs:
-        matches = [one] if os.path.lexists(one) else sorted(_globbed(one))
+        matches = [one] if os.path.lexists(_cut_item(one)[0]) else sorted(_globbed(one))
         if not matches:
             raise RequestError(f"{one}: there is no such file or folder; check the path.")
         found += matches
@@ -154,7 +163,7 @@ def _below(root: str, private: bool) -> list[tuple[tuple, File]]:
                 (linked if entry.is_symlink() else waiting).append(entry.path)
             else:
                 below = entry.path[start:].replace(os.sep, "/")
-                listed.append(((identity, entry.name), File(entry.path, root, below, False)))
+                listed.append(((identity, entry.name, ""), File(entry.path, root, below, False)))
     return listed
 
 

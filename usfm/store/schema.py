@@ -230,6 +230,16 @@ BLOCKS = {
     ]
 }
 
+EXTRA_SOURCES = _table(
+    "/sources",
+    "S",
+    [
+        ("dicom_regions", "text", "JSON", "SequenceOfUltrasoundRegions; only where a source has one", ""),
+        ("name_hashes", "text", "JSON", "keyed hashes of names in the file; only with --keep-name-hashes", ""),
+    ],
+)
+"""Columns that are there only where some source has them."""
+
 MANIFEST = Dataset("/sources/<column>", "text", "(S,)", "", "any further column of the manifest, as text", "")
 
 ROOT_ATTRIBUTES = {
@@ -305,7 +315,7 @@ def describe(path: str) -> Dataset:
     head, _, tail = path.rpartition("/")
     table = TABLES.get(head.strip("/"))
     if table is not None:
-        return table.get(tail, MANIFEST) if head == "/sources" else table[tail]
+        return (table | EXTRA_SOURCES).get(tail, MANIFEST) if head == "/sources" else table[tail]
     if path in BLOCKS:
         return BLOCKS[path]
     return BLOCKS[f"{head}/<HxW[x3]>" if head == "/pixels" else f"{head}/<HxW>"]
@@ -316,7 +326,8 @@ def markdown() -> str:
     lines = ["| attribute of `/` | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {text} |" for name, text in ROOT_ATTRIBUTES.items()]
     lines += ["", "| dataset | type | shape | unit | meaning |", "|---|---|---|---|---|"]
-    rows = [row for name in ("frames", "sources") for row in TABLES[name].values()] + [MANIFEST]
+    rows = [row for name in ("frames", "sources") for row in TABLES[name].values()]
+    rows += [*EXTRA_SOURCES.values(), MANIFEST]
     blocks = list(BLOCKS.values())
     rows += [blocks[0], *REGIONS.values(), blocks[1], *OVERLAYS.values(), *blocks[2:]]
     rows += [row for name in ("dropped", "rejected", "parts") for row in TABLES[name].values()]

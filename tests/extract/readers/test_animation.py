@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, features
 
 from usfm.errors import MediaError
+from usfm.extract.media import Media
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import HEAD_BYTES, Notes
 from usfm.extract.readers.video import VideoReader
@@ -37,7 +38,7 @@ def clip(path, *, clear=True, noise=0, **options):
 
 def read(path, sampling=EVERY):
     notes = Notes()
-    return list(READER.read(str(path), sampling, notes)), notes
+    return list(READER.read(Media(str(path)), sampling, notes)), notes
 
 
 def place(frame):
@@ -57,8 +58,8 @@ def test_a_clip_in_a_picture_format_is_a_clip_over_black(tmp_path, name, clear):
     assert notes.frames == 6
     assert not notes.faults
     assert [frame.index for frame in read(path, Sampling(Fraction(3)))[0]] == [0, 3, 5]
-    assert READER.probe(str(path), stamps_above=1 << 30).frames == 6
-    assert len(READER.probe(str(path), stamps_above=0).stamps) == 6
+    assert READER.probe(Media(str(path)), stamps_above=1 << 30).frames == 6
+    assert len(READER.probe(Media(str(path)), stamps_above=0).stamps) == 6
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
@@ -93,7 +94,7 @@ def test_a_gif_of_one_frame_is_a_still(tmp_path):
     (frame,), _ = read(tmp_path / "a.gif")
     assert np.isnan(frame.time_s)
     assert frame.pixels.max() == 0
-    assert np.isnan(READER.probe(str(tmp_path / "a.gif"), stamps_above=1).fps)
+    assert np.isnan(READER.probe(Media(str(tmp_path / "a.gif")), stamps_above=1).fps)
 
 
 def test_a_gif_without_its_last_byte_or_with_more_after_it_is_healthy(tmp_path):

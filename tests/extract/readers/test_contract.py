@@ -1,29 +1,50 @@
 """Every reader keeps every promise of the contract: one test for all rows of the table."""
 
+import json
+
 import numpy as np
 import pytest
 
 from usfm.errors import MediaError
+from usfm.extract.media import Media
 from usfm.extract.readers import READERS
-from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe
+from usfm.extract.readers.contract import HEAD_BYTES, KINDS, Frame, Notes, Probe
+from usfm.extract.readers.unread import Unread
 from usfm.extract.sampling import Sampling
 
 EVERY = Sampling(None)
+NOISE = np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8)
+EXAMPLES = {
+    "video": lambda make: make("make_video")("example.mp4", frames=12),
+    "image": lambda make: make("make_still")("example.png", NOISE),
+}
+"""Kind of reader -> a function that makes a small file of it, given the fixtures by name."""
 
 
 @pytest.fixture
-def example(request, make_video, make_still, kind):
-    if kind == "video":
-        return make_video("example.mp4", frames=12)
-    return make_still("example.png", np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8))
+def example(request, kind):
+    return EXAMPLES[kind](request.getfixturevalue)
 
 
-@pytest.mark.parametrize("kind", READERS)
+def test_every_reader_has_an_example_and_a_row_of_its_own():
+    assert {kind for kind, reader in READERS.items() if not isinstance(reader, Unread)} == set(EXAMPLES)
+    assert all(reader.kind == kind for kind, reader in READERS.items())
+    assert all(each.startswith(".") and each == each.lower() for one in READERS.values() for each in one.suffixes)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, reader in READERS.items() if isinstance(reader, Unread)])
+def test_a_known_format_without_reader_refuses_in_a_sentence(kind):
+    with pytest.raises(MediaError, match="no reader for"):
+        READERS[kind].probe(Media("nowhere"), stamps_above=1)
+    with pytest.raises(MediaError, match="no reader for"):
+        READERS[kind].read(Media("nowhere"), EVERY, Notes())
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
 class TestEveryReader:
     def test_it_knows_its_own_files_and_no_others(self, kind, example):
         head = example.read_bytes()[:HEAD_BYTES]
-        assert [name for name, reader in READERS.items() if reader.recognises(head)] == [kind]
-        assert READERS[kind].kind == kind
+        assert [name for name, reader in READERS.items() if reader.recognises(head, example.suffix)] == [kind]
         for foreign in (
             b"",
             b"\0",
@@ -32,23 +53,26 @@ class TestEveryReader:
             b"\x89HDF\r\n\x1a\n" * 9,
         ):
             assert not READERS[kind].recognises(foreign)
+            assert not READERS[kind].recognises(foreign, example.suffix)
 
     def test_a_probe_fits_what_is_read(self, kind, example):
-        probe, notes = READERS[kind].probe(str(example), stamps_above=1 << 30), Notes()
-        frames = list(READERS[kind].read(str(example), EVERY, notes))
+        probe, notes = READERS[kind].probe(Media(str(example)), stamps_above=1 << 30), Notes()
+        frames = list(READERS[kind].read(Media(str(example)), EVERY, notes))
         assert isinstance(probe, Probe)
         assert probe.stamps == ()
         assert notes.frames == len(frames) <= probe.frames
         assert all(isinstance(frame, Frame) and frame.pixels.dtype == np.uint8 for frame in frames)
         assert all(frame.pixels.shape[:2] == (probe.height, probe.width) for frame in frames)
         assert [frame.index for frame in frames] == list(range(len(frames)))
+        assert {notes.kind, *(frame.kind for frame in frames)} <= {"", *KINDS}
+        assert json.loads(json.dumps([notes.metadata, notes.dicom_regions])) == [notes.metadata, notes.dicom_regions]
 
     def test_reading_twice_gives_the_same(self, kind, example):
-        first, second = (list(READERS[kind].read(str(example), EVERY, Notes())) for _ in range(2))
+        first, second = (list(READERS[kind].read(Media(str(example)), EVERY, Notes())) for _ in range(2))
         assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(first, second, strict=True))
 
     def test_a_limit_stops_early(self, kind, example):
-        assert len(list(READERS[kind].read(str(example), Sampling(None, limit=1), Notes()))) == 1
+        assert len(list(READERS[kind].read(Media(str(example)), Sampling(None, limit=1), Notes()))) == 1
 
     @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
     def test_a_broken_file_is_a_media_error_whose_words_name_no_file(self, kind, example, share):
@@ -57,8 +81,8 @@ class TestEveryReader:
         reader = READERS[kind]
 
         def look_and_read():
-            reader.probe(str(example), stamps_above=1 << 30)
-            list(reader.read(str(example), EVERY, Notes()))
+            reader.probe(Media(str(example)), stamps_above=1 << 30)
+            list(reader.read(Media(str(example)), EVERY, Notes()))
 
         with pytest.raises(MediaError) as caught:
             look_and_read()

@@ -9,6 +9,7 @@ from PIL import Image
 from usfm.errors import MediaError
 from usfm.extract import plan
 from usfm.extract.labels import Facts
+from usfm.extract.media import Media
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.image import ImageReader
 from usfm.extract.sampling import Sampling
@@ -21,7 +22,7 @@ RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 def read(path, sampling=Sampling(None)):
     notes = Notes()
-    return [frame.pixels for frame in READER.read(str(path), sampling, notes)], notes
+    return [frame.pixels for frame in READER.read(Media(str(path)), sampling, notes)], notes
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.tiff", "a.webp"])
@@ -104,7 +105,7 @@ def test_a_long_stack_is_read_in_ranges(tmp_path, monkeypatch):
     scans = loads(scan(Batch((source,), plan.PART_BYTES)))
     cut = plan.pieces([source], scans, {"s.tif": Facts()}, Sampling(), None, hide_paths=False)
     assert [piece.within.indices for piece in cut] == [(0, 1, 2, 3), (4, 5, 6, 7), (8, 9)]
-    frames = [frame for piece in cut for frame in READER.read(source.path, Sampling(), Notes(), piece.within)]
+    frames = [frame for piece in cut for frame in READER.read(source.media, Sampling(), Notes(), piece.within)]
     assert [(frame.index, int(frame.pixels[0, 0])) for frame in frames] == [(n, n) for n in range(10)]
 
 
@@ -115,7 +116,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(make_still, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(MediaError, match="too large"):
-            READER.probe(str(make_still("big.png", RAMP)), stamps_above=1)
+            READER.probe(Media(str(make_still("big.png", RAMP))), stamps_above=1)
 
 
 def test_a_cut_picture_is_rejected_not_half_shown(make_still):

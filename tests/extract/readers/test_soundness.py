@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from usfm.errors import MediaError
+from usfm.extract.media import Media
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.soundness import DAMAGED, LEANS, judged
 from usfm.extract.readers.stream import Faults
@@ -18,7 +19,7 @@ TYPES = "-IPBS"
 
 def read(path):
     notes = Notes()
-    return list(READER.read(str(path), Sampling(None), notes)), notes
+    return list(READER.read(Media(str(path)), Sampling(None), notes)), notes
 
 
 def copied(path, first):

@@ -8,6 +8,7 @@ from PIL import Image
 from usfm.errors import MediaError
 from usfm.extract import plan
 from usfm.extract.labels import Facts
+from usfm.extract.media import Media
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.image import ImageReader
 from usfm.extract.sampling import Sampling
@@ -22,7 +23,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (96, 128)).astype(np.uint8)
 
 def read(path, sampling=Sampling(None)):
     notes = Notes()
-    return [frame.pixels for frame in READER.read(str(path), sampling, notes)], notes
+    return [frame.pixels for frame in READER.read(Media(str(path)), sampling, notes)], notes
 
 
 @pytest.mark.parametrize("kind, tops", [
@@ -50,7 +51,7 @@ def test_ranges_and_thinning_keep_the_scale_of_the_whole_stack(tmp_path, monkeyp
     cut = plan.pieces(
         [source], loads(scan(Batch((source,), plan.PART_BYTES))), {"s.tif": Facts()}, Sampling(), None, hide_paths=False
     )
-    ranged = [frame.pixels for piece in cut for frame in READER.read(source.path, Sampling(), Notes(), piece.within)]
+    ranged = [frame.pixels for piece in cut for frame in READER.read(source.media, Sampling(), Notes(), piece.within)]
     assert len(cut) == 2
     assert np.array_equal(ranged, whole)
 
@@ -135,7 +136,7 @@ def test_a_stack_cut_short_keeps_the_pages_before(tmp_path, kind, share):
     (tmp_path / "s.tif").write_bytes(data[: int(len(data) * share)])
     frames = []
     with pytest.raises(MediaError, match="truncated"):
-        frames.extend(READER.read(str(tmp_path / "s.tif"), Sampling(None), Notes()))
+        frames.extend(READER.read(Media(str(tmp_path / "s.tif")), Sampling(None), Notes()))
     assert len(frames) == int(6 * share)
     assert all(np.array_equal(frame.pixels, NOISE) for frame in frames)
 

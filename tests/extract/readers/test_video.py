@@ -9,6 +9,7 @@ import pytest
 from usfm.errors import MediaError
 from usfm.extract import plan
 from usfm.extract.labels import Facts
+from usfm.extract.media import Media
 from usfm.extract.readers import cut
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.video import VideoReader
@@ -22,7 +23,7 @@ THREE = Sampling(Fraction(3))
 
 def read(path, sampling=THREE):
     notes = Notes()
-    return list(READER.read(str(path), sampling, notes)), notes
+    return list(READER.read(Media(str(path)), sampling, notes)), notes
 
 
 @pytest.mark.parametrize("name, codec, b_frames", [
@@ -99,7 +100,7 @@ def test_a_file_cut_short_keeps_its_good_frames_and_says_when(make_video):
     assert 20 < len(frames) < 200
     path.write_bytes(path.read_bytes()[:-2000])  # its index was at the end
     with pytest.raises(MediaError, match="cannot be opened"):
-        READER.probe(str(path), stamps_above=1)
+        READER.probe(Media(str(path)), stamps_above=1)
 
 
 def test_a_damaged_middle_costs_only_the_damaged_frames(make_video, read_number):
@@ -156,7 +157,7 @@ def test_no_picture_stream(tmp_path):
         for packet in [*stream.encode(frame), *stream.encode()]:
             container.mux(packet)
     with pytest.raises(MediaError, match="no video in it"):
-        READER.probe(str(path), stamps_above=1)
+        READER.probe(Media(str(path)), stamps_above=1)
 
 
 @pytest.mark.parametrize("name, codec", [("a.mp4", "libx264"), ("a.avi", "mpeg4"), ("a.mpg", "mpeg2video")])
@@ -169,7 +170,7 @@ def test_ranges_of_a_long_video_give_what_reading_it_whole_gives(make_video, mon
     assert [len(piece.within.indices) for piece in pieces] == [7, 7, 7, 7, 7, 1]
     assert all(group == (piece,) for group, piece in zip(plan.parts(pieces), pieces, strict=True))
     whole, notes = read(path)
-    ranged = [frame for piece in pieces for frame in READER.read(str(path), THREE, Notes(), piece.within)]
+    ranged = [frame for piece in pieces for frame in READER.read(Media(str(path)), THREE, Notes(), piece.within)]
     assert notes.frames == 300
     assert [(f.index, f.time_s) for f in ranged] == [(f.index, f.time_s) for f in whole]
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(ranged, whole, strict=True))
@@ -225,7 +226,7 @@ def test_frames_before_the_first_key_frame_are_left_out_and_told(
         pieces = plan.pieces([source], found, {source.relative: Facts()}, sampling, None, hide_paths=False)
         told, ranged = Notes(), []
         for piece in pieces:
-            ranged += READER.read(str(part), sampling, told, piece.within)
+            ranged += READER.read(Media(str(part)), sampling, told, piece.within)
         assert [(f.index, f.time_s) for f in ranged] == [(f.index, f.time_s) for f in whole]
         assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(ranged, whole, strict=True))
         assert [str(fault) for fault in told.faults] == [str(fault) for fault in notes.faults]
@@ -287,7 +288,7 @@ def test_pixels_are_square_and_upright_in_what_is_stored(tmp_path, ratio, shape,
             container.mux(packet)
     (frame,), notes = read(path, Sampling(None))
     assert frame.pixels.shape[:2] == (shape[::-1] if turned else shape)
-    probe = READER.probe(str(path), stamps_above=1 << 30)
+    probe = READER.probe(Media(str(path)), stamps_above=1 << 30)
     assert (probe.height, probe.width) == frame.pixels.shape[:2]
     assert frame.pixels[-4 if turned else 4, 4, 0] > 180
     assert frame.pixels[4 if turned else -4, 4, 0] < 40
@@ -348,4 +349,4 @@ def test_a_picture_in_heic_tiles_is_rejected_and_not_read_by_one_tile(tmp_path, 
     path.write_bytes(box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta)
     assert READER.recognises(path.read_bytes())
     with pytest.raises(MediaError, match="tiled picture" if tiled else "truncated or damaged|no video"):
-        READER.probe(str(path), stamps_above=1)
+        READER.probe(Media(str(path)), stamps_above=1)

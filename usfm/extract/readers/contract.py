@@ -1,16 +1,52 @@
 """What a reader of a source format is, and what it gives: one row of ``READERS``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from usfm.errors import MediaError
+from usfm.extract.media import Media
 from usfm.extract.sampling import Sampling
 
 HEAD_BYTES = 4096
 """How much of a file's beginning a reader sees to recognise it by."""
+
+KINDS = tuple(
+    "b-mode color-doppler power-doppler spectral m-mode elastography volume-render report blank frozen other".split()
+)
+"""What a frame may show: the fixed words of the store."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user asks of every reader; each takes what concerns it.
+
+    Attributes:
+        axis: Axis along which a volume is cut into frames; "" for the planes that were acquired.
+        keep_tags: Tags to keep in ``Notes.metadata`` although they are on no whitelist.
+    """
+
+    axis: str = ""
+    keep_tags: tuple[str, ...] = ()
+
+
+NO_OPTIONS = Options()
+"""Nothing asked for."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a source belongs to, as its file says it. It stays in a worker's memory: only pseudonyms are written.
+
+    Attributes:
+        patient: Such as PatientID; "" where the file does not say.
+        exam: Such as StudyInstanceUID.
+    """
+
+    patient: str = field(default="", repr=False)
+    exam: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -29,6 +65,11 @@ class Probe:
         by_index: Whether the file's own time stamps are no guide (missing, repeated); then it is read from its start.
         full: Value of full brightness of all pages of a deep stack that is read in ranges; else 0.
         lead: How many of ``stamps``, from the first, are of frames that lean on a key frame which is not there.
+        low: Value that becomes 0, where ``full`` is not enough.
+        identity: Whom it belongs to.
+        item: Its name among the ``items`` of one file, as ``Media.item`` will have it; starts with a slash.
+        items: One probe for each of several sources in one file. Each becomes a source of its own, whose path is
+            ``file:/item``, and what else is said here does not count. Empty where the file is one source.
     """
 
     height: int
@@ -42,6 +83,10 @@ class Probe:
     by_index: bool = False
     full: float = 0.0
     lead: int = 0
+    low: float = 0.0
+    identity: Identity = Identity()
+    item: str = ""
+    items: tuple["Probe", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +103,7 @@ class Range:
         full: As in ``Probe``.
         lead: As in ``Probe``, to be told with this part; 0 in all but the first.
         lead_s: Seconds until the first good frame.
+        low: As in ``Probe``.
     """
 
     indices: tuple[int, ...]
@@ -69,6 +115,7 @@ class Range:
     full: float = 0.0
     lead: int = 0
     lead_s: float = 0.0
+    low: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,47 +127,86 @@ class Frame:
         time_s: Seconds since the source's first frame; NaN for stills.
         pixels: uint8 (H, W) or RGB (H, W, 3); None where it could not be decoded.
         fault: Why there are no pixels, a short phrase.
+        kind: What it shows, one of ``KINDS``; "" where the reader does not know, then ``Notes.kind`` counts.
+        spacing_mm: (between rows, between columns), mm; NaN where unknown.
+        mask: uint8 (H, W) classes of the pixels, 0 for background; None where there are none.
+        facts: More about this frame that identifies nobody, as JSON can hold it, such as the pose of a probe. Kept in
+            the source's metadata under ``frames``, by index.
     """
 
     index: int
     time_s: float
     pixels: np.ndarray | None
     fault: str = ""
+    kind: str = ""
+    spacing_mm: tuple[float, float] = (float("nan"), float("nan"))
+    mask: np.ndarray | None = None
+    facts: dict = field(default_factory=dict)
 
 
 @dataclass
 class Notes:
     """What a reader learns about a source while it reads: it fills this in as it goes.
 
+    A long source is read in ranges, each with notes of its own, and the notes must be the same for all of them.
+
     Attributes:
         frames: Frames in the source; -1 unless it was read to its end.
         metadata: Facts that identify nobody, as JSON can hold them.
         faults: What a person should know about the source although frames came out of it; each becomes a row of
             ``/rejected``.
+        kind: What its frames show where they do not say so themselves, one of ``KINDS``.
+        dicom_regions: Items of SequenceOfUltrasoundRegions, as ``docs/extend.md`` lays them out.
+        names: Names of people in the file, for ``--keep-name-hashes``; they stay in a worker's memory.
     """
 
     frames: int = -1
     metadata: dict = field(default_factory=dict)
     faults: list[MediaError] = field(default_factory=list)
+    kind: str = ""
+    dicom_regions: list[dict] = field(default_factory=list)
+    names: list[str] = field(default_factory=list, repr=False)
 
 
 class Reader(Protocol):
     """One source format.
 
     ``probe`` and ``read`` raise ``MediaError`` for a source that cannot be read. ``read`` may give frames first and
-    raise then: the frames count, and the error says where it broke.
+    raise then: the frames count, and the error says where it broke. No message holds a name, an id or a path.
+
+    Attributes:
+        kind: Its row of ``READERS``.
+        suffixes: Of files that claim to be of this format, in lower case: such a file is rejected with a reason, and
+            not passed over, where nothing recognises its bytes.
+        identifies: Whether its files may say who the patient is; then paths are hashed unless a user says otherwise.
     """
 
     kind: str
+    suffixes: frozenset[str]
+    identifies: bool
 
-    def recognises(self, head: bytes) -> bool:
-        """Say whether a file that begins with these bytes is of this format; names and suffixes do not count."""
+    def recognises(self, head: bytes, suffix: str = "") -> bool:
+        """Say whether a file that begins with these bytes is of this format.
+
+        Args:
+            head: Its first ``HEAD_BYTES`` bytes.
+            suffix: Of its name, in lower case: it may support thin evidence in the bytes and never stands for it.
+        """
         ...
 
-    def probe(self, path: str, *, stamps_above: int) -> Probe:
+    def companions(self, media: Media) -> Sequence[Media]:
+        """Return the other files that a source is read from (``Media.beside``), so that they are no sources.
+
+        Raises nothing for a damaged header: then there are none, and ``probe`` says what is wrong.
+        """
+        ...
+
+    def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
         """Look at a source; list ``stamps`` where a frame's pixels times frames pass ``stamps_above`` bytes."""
         ...
 
-    def read(self, path: str, sampling: Sampling, notes: Notes, within: Range | None = None) -> Iterator[Frame]:
+    def read(
+        self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
+    ) -> Iterator[Frame]:
         """Give the frames that are due, in order, one at a time."""
         ...

@@ -2,15 +2,17 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from usfm.errors import MediaError
+from usfm.extract.media import Media
 from usfm.extract.readers import animation
-from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe, Range
+from usfm.extract.readers.contract import HEAD_BYTES, NO_OPTIONS, Frame, Notes, Options, Probe, Range
 from usfm.extract.readers.heif import brands
 from usfm.extract.readers.tiff import Stack
 from usfm.extract.readers.tone import Samples, bits, over_black, scale, shown
@@ -60,8 +62,12 @@ class ImageReader:
     """Reader of still images; each page of a TIFF is a frame of one source."""
 
     kind = "image"
+    identifies = False
+    suffixes = frozenset(
+        ".png .jpg .jpeg .jfif .bmp .tif .tiff .webp .jp2 .j2k .jpx .pgm .ppm .pnm .pbm .avif .heic .heif".split()
+    )
 
-    def recognises(self, head: bytes) -> bool:
+    def recognises(self, head: bytes, suffix: str = "") -> bool:
         """Know an image by its first bytes."""
         if animation.recognises(head):
             return False
@@ -72,21 +78,23 @@ class ImageReader:
         webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
         return head.startswith(STARTS) or webp or b"avif" in brands(head)
 
-    def probe(self, path: str, *, stamps_above: int) -> Probe:
+    def companions(self, media: Media) -> Sequence[Media]:
+        """Return nothing: an image is one file."""
+        return ()
+
+    def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
         """Read the header."""
-        picture, (height, width) = _opened(path)
-        try:
+        with media.local() as path, _opened(path) as (picture, (height, width)):
             pages = len(picture)
             long = 3 * height * width * pages > stamps_above and pages > 1
             full = _scale(picture) if long else 0.0
             return Probe(height, width, pages, stamps=tuple(range(pages)) if long else (), full=full)
-        finally:
-            picture.close()
 
-    def read(self, path: str, sampling: Sampling, notes: Notes, within: Range | None = None) -> Iterator[Frame]:
+    def read(
+        self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
+    ) -> Iterator[Frame]:
         """Decode; time has no meaning for a still, so only ``every`` and ``limit`` thin out the pages of a TIFF."""
-        picture, _ = _opened(path)
-        try:
+        with media.local() as path, _opened(path) as (picture, _):
             notes.frames = len(picture)
             if picture.left_out:
                 notes.metadata["reduced_pages"] = picture.left_out
@@ -105,8 +113,6 @@ class ImageReader:
                 notes.faults.append(MediaError("further pages", lost))
             if picture.cut:
                 raise MediaError("truncated", f"the file is cut short: it ends after {notes.frames} pages.")
-        finally:
-            picture.close()
 
 
 class _Still:
@@ -219,8 +225,17 @@ def _pnm_numbers(head: bytes) -> bool:
     return len(words) >= 2 and words[0].isdigit() and words[1].isdigit()
 
 
-def _opened(path: str) -> tuple[Picture, tuple[int, int]]:
-    """Open an image; returns it and (height, width) of its first page."""
+@contextmanager
+def _opened(path: str) -> Iterator[tuple[Picture, tuple[int, int]]]:
+    """Open an image; gives it and (height, width) of its first page."""
+    picture, size = _open(path)
+    try:
+        yield picture, size
+    finally:
+        picture.close()
+
+
+def _open(path: str) -> tuple[Picture, tuple[int, int]]:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with open(path, "rb") as file:
         head = file.read(8)

@@ -1,6 +1,6 @@
 """Videos, through FFmpeg's libraries (PyAV): what is displayed when, whatever the container claims."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -9,8 +9,9 @@ from typing import Any
 import av
 
 from usfm.errors import MediaError
+from usfm.extract.media import Media
 from usfm.extract.readers import animation
-from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe, Range
+from usfm.extract.readers.contract import HEAD_BYTES, NO_OPTIONS, Frame, Notes, Options, Probe, Range
 from usfm.extract.readers.cut import ISO_BOXES, is_cut, transport_step
 from usfm.extract.readers.display import Display, aspect, squared, turn
 from usfm.extract.readers.heif import brands, is_tiled
@@ -50,8 +51,13 @@ class VideoReader:
     """Reader of everything that FFmpeg can demux and decode, and of clips in picture formats."""
 
     kind = "video"
+    identifies = False
+    suffixes = frozenset(
+        ".mp4 .m4v .mov .qt .avi .mpg .mpeg .mpe .m2v .mkv .webm .wmv .asf .flv .ts .m2ts .ogv .3gp .h264 .gif"
+        " .apng".split()
+    )
 
-    def recognises(self, head: bytes) -> bool:
+    def recognises(self, head: bytes, suffix: str = "") -> bool:
         """Know a video container, an elementary stream or a clip in a picture format by its first bytes."""
         if animation.recognises(head):
             return True
@@ -61,47 +67,61 @@ class VideoReader:
             return head[8:12] in (b"AVI ", b"AVIX")
         return head[4:8] in ISO_BOXES or head.startswith(MPEG_STARTS + OTHERS) or transport_step(head) > 0
 
-    def probe(self, path: str, *, stamps_above: int) -> Probe:
-        """Go through the packets, and decode until the first good frame."""
-        if _in_pictures(path):
-            return animation.probe(path, stamps_above=stamps_above)
-        _check_tiles(path)
-        with opened(path) as container:
-            stream = video_stream(container)
-            tick, rate, lasts = tick_of(stream), rate_of(stream), nominal(stream)  # a closed container has no streams
-            height, width = stream.codec_context.height, stream.codec_context.width
-            _check_size(height, width)
-            ordered = not unordered(container, stream)
-            good, lead, stamps = first_good(container, stream, Faults(is_cut(path)))
-            height, width = squared(height, width, aspect(stream))
-            if good is not None and turn(good)[0]:
-                height, width = width, height
-        _check_size(height, width)
-        known = sorted(stamp for stamp in stamps if stamp is not None)
-        span = (known[-1] - known[0]) * tick if known else Fraction(0)
-        seconds = max(float(span), len(stamps) / float(rate) if len(known) < len(stamps) else 0.0)
-        distinct = ordered and len(known) == len(stamps) and all(a < b for a, b in pairwise(known))
-        long = 3 * height * width * len(stamps) > stamps_above
-        if long and not distinct:
-            known, lead = _stamps_by_decoding(path)
-        return Probe(
-            height=height,
-            width=width,
-            frames=len(stamps),
-            seconds=seconds + 1 / float(rate),
-            fps=float(rate),
-            stamps=tuple(known) if long else (),
-            tick_s=(tick.numerator, tick.denominator),
-            lasts=lasts,
-            by_index=long and not distinct,
-            lead=lead if long else 0,
-        )
+    def companions(self, media: Media) -> Sequence[Media]:
+        """Return nothing: a video is one file."""
+        return ()
 
-    def read(self, path: str, sampling: Sampling, notes: Notes, within: Range | None = None) -> Iterator[Frame]:
+    def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
+        """Go through the packets, and decode until the first good frame."""
+        with media.local() as path:
+            in_pictures = _in_pictures(path)
+            return animation.probe(path, stamps_above=stamps_above) if in_pictures else _probed(path, stamps_above)
+
+    def read(
+        self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
+    ) -> Iterator[Frame]:
         """Decode in order and give the frames on screen at the sampling instants."""
-        if _in_pictures(path):
-            return animation.read(path, sampling, notes, within)
-        return _read_range(path, within, notes) if within is not None else _read_all(path, sampling, notes)
+        with media.local() as path:
+            if _in_pictures(path):
+                yield from animation.read(path, sampling, notes, within)
+            elif within is not None:
+                yield from _read_range(path, within, notes)
+            else:
+                yield from _read_all(path, sampling, notes)
+
+
+def _probed(path: str, stamps_above: int) -> Probe:
+    _check_tiles(path)
+    with opened(path) as container:
+        stream = video_stream(container)
+        tick, rate, lasts = tick_of(stream), rate_of(stream), nominal(stream)  # a closed container has no streams
+        height, width = stream.codec_context.height, stream.codec_context.width
+        _check_size(height, width)
+        ordered = not unordered(container, stream)
+        good, lead, stamps = first_good(container, stream, Faults(is_cut(path)))
+        height, width = squared(height, width, aspect(stream))
+        if good is not None and turn(good)[0]:
+            height, width = width, height
+    _check_size(height, width)
+    known = sorted(stamp for stamp in stamps if stamp is not None)
+    span = (known[-1] - known[0]) * tick if known else Fraction(0)
+    seconds = max(float(span), len(stamps) / float(rate) if len(known) < len(stamps) else 0.0)
+    distinct = ordered and len(known) == len(stamps) and all(a < b for a, b in pairwise(known))
+    long = 3 * height * width * len(stamps) > stamps_above
+    if long and not distinct:
+        known, lead = _stamps_by_decoding(path)
+    return Probe(
+        height=height,
+        width=width,
+        frames=len(stamps),
+        seconds=seconds + 1 / float(rate),
+        fps=float(rate),
+        stamps=tuple(known) if long else (),
+        tick_s=(tick.numerator, tick.denominator),
+        lasts=lasts,
+        by_index=long and not distinct,
+        lead=lead if long else 0,
+    )
 
 
 def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
