@@ -39,7 +39,7 @@ def rate(store, batches: list[np.ndarray], checked: bool) -> float:
         batches: rows of each.
         checked: compare each frame with its CRC-32; else none, as in every later pass.
     """
-    for file in store._files():
+    for file in store.files():
         file._seen[:] = not checked
     started = time.perf_counter()
     for rows in batches:

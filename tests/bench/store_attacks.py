@@ -43,7 +43,9 @@ def reseal(file: h5py.File) -> None:
     names = [list(file[path].attrs["names"]) if path in file else [] for path in named]
     attributes = file["patches/coverage"].attrs if "patches/coverage" in file else {}
     patch = (attributes["size_px"], attributes["patch_px"]) if "size_px" in attributes else None
-    found |= seal.name_digests(seal.names_of(*names, patch))
+    found |= seal.name_digests(
+        {"class names": names[0], "box names": names[1], "patch": patch and list(map(int, patch))}
+    )
     found.pop("@headings", None)
     file.attrs["digests"] = json.dumps(found)
 

@@ -80,7 +80,7 @@ def test_copying_all_frames_keeps_everything(build, tmp_path):
 
 def test_raw_chunks_pass_through_untouched(build, monkeypatch):
     store, _ = build([[0]])
-    raw = [store._files()[0].raw("/pixels/8x9", row) for row in range(7)]
+    raw = [store.files()[0].raw("/pixels/8x9", row) for row in range(7)]
     monkeypatch.setattr("usfm.store.carry.compress", lambda *_: pytest.fail("compressed again"))
     part = PartWriter()
     part._regions.add, part.labels._add_mask = (lambda *_: 0), (lambda *_: None)  # they compress masks of their own
@@ -94,10 +94,9 @@ def test_framing_moves_everything(build, tmp_path):
 
     store, given = build([[3]])  # 16 x 16, with overlay and geometry
     framing = Framing.for_box((0, 4, 16, 16), 32)
-    part = PartWriter(contiguous=True)
+    part = PartWriter(contiguous=True, patch=(32, 16))
     for row in range(len(store)):
         part.copy(store, row, framing=framing, coverage=np.full(4, row / 10), split="test")
-    part.labels.patch = (32, 16)
     (tmp_path / "moved.part").write_bytes(part.to_bytes())
     assemble(tmp_path / "moved.h5", [("all", tmp_path / "moved.part")], inputs=[store], step={"command": "sector"})
     moved = Store.open(tmp_path / "moved.h5")

@@ -167,8 +167,8 @@ def test_a_column_that_an_older_store_lacks_has_its_missing_value(stores, tmp_pa
     path = shutil.copy(stores["raw"], tmp_path / "older.h5")
     store = Store.open(path)
     monkeypatch.setitem(schema.FRAMES, "gain", new)
-    assert store._files()[0].row(3)["gain"] == 1.5
-    assert store._files()[0].column("/frames/gain").tolist() == [1.5] * len(store)
+    assert store.files()[0].row(3)["gain"] == 1.5
+    assert store.files()[0].column("/frames/gain").tolist() == [1.5] * len(store)
     monkeypatch.delitem(schema.FRAMES, "gain")
     part = PartWriter()
     part.copy(store, 3)

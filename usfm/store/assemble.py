@@ -13,6 +13,8 @@ from usfm.errors import WorkError
 from usfm.store import digest, hdf5, seal
 from usfm.store.disk import disk_error, sync
 from usfm.store.history import joined
+from usfm.store.labels import KINDS
+from usfm.store.labels.contract import Incoming
 from usfm.store.opened import stored_file
 from usfm.store.part import PartFile, column, open_part
 from usfm.store.plan import Plan, plan_of
@@ -68,7 +70,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
                     _write_whole(file, row, columns[row.name], written)
                 if name != "parts":
                     file[name].attrs["digest"] = digest.table_digest(name, columns)
-            file.attrs[seal.ATTRIBUTE] = written.attribute(_names(file, plan), hdf5.headings(file))
+            file.attrs[seal.ATTRIBUTE] = written.attribute(_names(plan), hdf5.headings(file))
         sink.finish()
         os.replace(temporary, out)
         sync(out.parent)
@@ -103,6 +105,8 @@ def write_store(out: str | Path, part: PartWriter, command: str = "python") -> P
         piece.unlink(missing_ok=True)
     return out
 
+
+_NOWHERE = np.zeros(0, np.int32)
 
 _HELD_FRAMES = 65536
 """Frames whose columns are held in memory before they are written: some 20 MB."""
@@ -139,9 +143,10 @@ class _Assembly:
         self._write_held()
 
     def _names(self) -> None:
-        from usfm.store.labels import write_names
-
-        write_names(self.file, self.plan.class_names, self.plan.box_names, self.plan.patch)
+        """Write the attributes of the labels."""
+        for name in self.plan.kinds:
+            for path, attributes in KINDS[name].attributes(self.plan.heads[name]).items():
+                hdf5.put_attributes(self.file[path], attributes)
 
     def _append(self, path: str, values: np.ndarray) -> None:
         """Hold rows back until there are many: a write of a few rows costs as much as one of thousands."""
@@ -210,57 +215,15 @@ class _Assembly:
         return values
 
     def _labels(self, part, source: PartFile) -> None:
-        plan, count = self.plan, part.frames
-        if "/labels/class" in plan.columns:
-            values = np.full(count, -1, np.int32)
-            if "/labels/class" in source.tables:
-                values = np.append(part.classes, -1)[source.tables["/labels/class"]]
-            self._append("/labels/class", values)
-        if "/labels/multi" in plan.columns:
-            values = np.full((count, len(plan.class_names)), 255, np.uint8)
-            if "/labels/multi" in source.tables:
-                values[:, part.classes[: source.tables["/labels/multi"].shape[1]]] = source.tables["/labels/multi"]
-            self._append("/labels/multi", values)
-        if "/labels/split" in plan.columns:
-            known = "/labels/split" in source.tables
-            self._append("/labels/split", source.tables["/labels/split"] if known else np.zeros(count, "S1"))
-        if "/labels/mask_row" in plan.columns:
-            self._append("/labels/mask_row", self._mask_rows(source, count))
-        if "/labels/mask_digest" in plan.columns:
-            none = np.zeros(count, "S16")
-            self._append("/labels/mask_digest", source.tables.get("/labels/mask_digest", none))
-        if "/labels/boxes/offsets" in plan.columns:
-            self._boxes(part, source, count)
-        if "/patches/coverage" in plan.columns:
-            values = np.full((count, *plan.widths["/patches/coverage"]), np.nan, np.float16)
-            if "/patches/coverage" in source.tables:
-                values = source.tables["/patches/coverage"]
-            self._append("/patches/coverage", values)
-
-    def _mask_rows(self, source: PartFile, count: int) -> np.ndarray:
-        if "/labels/mask_row" not in source.tables:
-            return np.full(count, -1, np.int64)
-        rows = source.tables["/labels/mask_row"].copy()
-        sizes = np.char.add(np.char.add(source.tables["/frames/height"].astype(str), "x"),
-                            source.tables["/frames/width"].astype(str))  # fmt: skip
-        for path in source.chunks:
-            if path.startswith("/labels/masks/"):
-                mine = (sizes == path.rsplit("/", 1)[1]) & (rows >= 0)
-                rows[mine] += self.filled[path] - len(source.chunks[path])
-        return rows
-
-    def _boxes(self, part, source: PartFile, count: int) -> None:
-        if not self.filled["/labels/boxes/offsets"]:
-            self._append("/labels/boxes/offsets", np.zeros(1, np.int64))
-        if "/labels/boxes/offsets" not in source.tables:
-            self._append("/labels/boxes/offsets", np.full(count, self.filled["/labels/boxes/class"], np.int64))
-            self._append("/labels/boxed", np.zeros(count, np.uint8))
-            return
-        offsets = source.tables["/labels/boxes/offsets"][1:] + self.filled["/labels/boxes/class"]
-        self._append("/labels/boxes/offsets", offsets)
-        self._append("/labels/boxed", source.tables["/labels/boxed"])
-        self._append("/labels/boxes/xyxy_px", source.tables["/labels/boxes/xyxy_px"])
-        self._append("/labels/boxes/class", np.append(part.boxes, -1)[source.tables["/labels/boxes/class"]])
+        plan = self.plan
+        first = {path: self.filled[path] - len(source.chunks[path]) for path in part.blocks}
+        for name in plan.kinds:
+            incoming = Incoming(
+                source.tables, part.frames, part.labels.get(name, _NOWHERE), plan.heads[name],
+                frozenset(plan.columns), plan.widths, self.filled, first,
+            )  # fmt: skip
+            for path, values in KINDS[name].appended(incoming).items():
+                self._append(path, values)
 
 
 def _parts(plan: Plan) -> dict[str, np.ndarray]:
@@ -271,13 +234,10 @@ def _parts(plan: Plan) -> dict[str, np.ndarray]:
     return {name: column(row.path, values[name]) for name, row in PARTS.items()}
 
 
-def _names(file: h5py.File, plan: Plan) -> dict[str, object]:
+def _names(plan: Plan) -> dict[str, object]:
     """What the attributes of the labels hold."""
-    return seal.names_of(
-        plan.class_names if "/labels/class" in file else [],
-        plan.box_names if "/labels/boxes/class" in file else [],
-        plan.patch if "/patches/coverage" in file else None,
-    )
+    there = {name: plan.heads[name] if name in plan.kinds else kind.empty() for name, kind in KINDS.items()}
+    return seal.names_of(there)
 
 
 def _write_whole(file: h5py.File, row, values: np.ndarray, written: Seal) -> None:

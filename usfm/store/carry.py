@@ -1,20 +1,18 @@
 """Take a frame of an input store over into a part, with all that is known about it."""
 
-import numpy as np
-
 from usfm.store.codec import compress
 from usfm.store.schema import group_shape
 
 
 def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, framing, changes: dict) -> int:
     """Do what `PartWriter.copy` says; the arguments are its own, bundled."""
-    file, row, at = store._place(int(i))
+    file, row, at = store.place(int(i))
     known = file.row(row)
     size = (known["height"], known["width"])
     if framing is not None and framing.is_identity and size == (framing.out_height_px, framing.out_width_px):
         framing = None
     values = {name: known[name] for name in ("frame_id", "index", "time_s", "kind")}
-    values["source"] = part.source(**store.source_row(int(store._source_rows()[at][known["source"]])))
+    values["source"] = part.source(**store.source_row(int(store.sources_joined()[1][at][known["source"]])))
     values.update(_geometry(known, framing))
     if changes["kind"] is not None:
         values["kind"] = changes["kind"]
@@ -22,13 +20,8 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     values["overlay_row"] = _overlay(part, store, file, known, at, overlay, framing)
     if pixels is None and framing is not None:
         pixels = framing.apply(file.frame(row))
-    labels = _labels(part, file, row, framing)
-    if changes["split"] is not None:
-        labels["split"] = changes["split"]
-    labels["coverage"] = changes["coverage"]
-    if changes["coverage"] is None and framing is None and "/patches/coverage" in file.blocks:
-        labels["coverage"] = file.column("/patches/coverage")[row]
-        part.labels.patch = part.labels.patch or file.patch
+    labels = part.labels.carried(file, row, framing)
+    labels |= {name: changes[name] for name in ("split", "coverage") if changes[name] is not None}
     if pixels is not None:
         return part.frame(pixels, **values, **labels)
     return _pass_through(part, file, row, values, labels)
@@ -40,8 +33,7 @@ def _pass_through(part, file, row: int, values: dict, labels: dict) -> int:
     shape = group_shape(group)
     order = ("frame_id", "source", "index", "time_s", "kind", "region_row", "overlay_row", "row_spacing_mm",
              "col_spacing_mm", "crop_row_px", "crop_col_px", "scale")  # fmt: skip
-    part.labels.add(len(part), shape, labels["label"], labels["multi"], labels["mask"], labels["boxes"],
-                    labels["split"], labels["coverage"])  # fmt: skip
+    part.labels.add(len(part), shape, labels)
     contiguous = file.groups[group] is not None
     chunk, digest = file.raw_frame(row)
     if part.contiguous and not contiguous:
@@ -75,7 +67,7 @@ def _region(part, store, file, known: dict, at: int, given: tuple, framing) -> i
     if region is None:
         if known["region_row"] < 0:
             return -1
-        row = known["region_row"] + int(store._first_region[at])
+        row = known["region_row"] + int(store.first_region[at])
         key = store.region_key(row)
     elif not key:
         raise ValueError("a new region needs its region_key")
@@ -94,7 +86,7 @@ def _overlay(part, store, file, known: dict, at: int, given: tuple, framing) -> 
     if mask is None:
         if known["overlay_row"] < 0:
             return -1
-        row = known["overlay_row"] + int(store._first_overlay[at])
+        row = known["overlay_row"] + int(store.first_overlay[at])
         detail = store.overlay_detail(row)
         key = detail.pop("key")
     elif not key:
@@ -105,31 +97,3 @@ def _overlay(part, store, file, known: dict, at: int, given: tuple, framing) -> 
         return found
     mask = store.overlay(row) if mask is None else mask
     return part.overlay(mask if framing is None else framing.apply_mask(mask), moved, detail)
-
-
-def _labels(part, file, row: int, framing) -> dict:
-    """Labels of a frame of one file, with the part's class numbers, moved by `framing`."""
-    known = {"label": None, "multi": None, "mask": None, "boxes": None, "split": ""}
-    numbers = part.labels.numbers(file.class_names)
-    if "/labels/class" in file.blocks:
-        label = int(file.column("/labels/class")[row])
-        known["label"] = numbers[label] if label >= 0 else None
-    if "/labels/multi" in file.blocks:
-        values = file.column("/labels/multi")[row]
-        if (values != 255).any():
-            known["multi"] = np.full(len(part.class_names), 255, np.uint8)
-            known["multi"][numbers] = values
-    if "/labels/split" in file.blocks:
-        known["split"] = file.column("/labels/split")[row]
-    mask = file.label_mask(row)
-    if mask is not None:
-        known["mask"] = mask if framing is None else framing.apply_labels(mask)
-    boxes = file.boxes(row)
-    for name in file.box_names:
-        if name not in part.labels.box_names:
-            part.labels.box_names.append(name)
-    if boxes is not None:
-        xyxy, classes = boxes
-        places = np.array([*(part.labels.box_names.index(name) for name in file.box_names), -1], np.int32)
-        known["boxes"] = (xyxy if framing is None else framing.apply_boxes(xyxy), places[classes])
-    return known

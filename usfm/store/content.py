@@ -7,7 +7,6 @@ import numpy as np
 from usfm.store import digest
 from usfm.store.codec import pack_mask, pixel_digest
 from usfm.store.damage import damaged
-from usfm.store.labels import multi_known
 from usfm.store.schema import FRAMES
 from usfm.store.stored import StoredFile
 
@@ -54,7 +53,7 @@ class Pointed:
         """Digest of a run of frames, their pixels by the digests that the store has of them."""
         columns = {name: self._file.column(f"/frames/{name}")[rows.start : rows.stop] for name in FRAMES}
         pointed = {name: self.of(name, columns[name]) for name in self._tables}
-        return digest.part_digest(columns, pointed, [token(self._file, row) for row in rows])
+        return digest.part_digest(columns, pointed, [self._file.label_token(row) for row in rows])
 
     def of(self, name: str, values: np.ndarray) -> Sequence[str]:
         """Digests of what a column's values point at, "" for nothing, "?" for what cannot be read."""
@@ -73,24 +72,3 @@ def _mask_digests(file: StoredFile, table: str) -> list[str]:
             found = "?"
         digests.append(found if found == row["digest"] else "?")
     return digests
-
-
-def token(file: StoredFile, row: int) -> str:
-    """`digest.label_token` of a frame."""
-    known = file.blocks
-    if not known:
-        return ""
-    label = int(file.column("/labels/class")[row]) if "/labels/class" in known else -1
-    multi = file.column("/labels/multi")[row] if "/labels/multi" in known else ()
-    mask, boxes = file.label_mask(row), file.boxes(row)
-    coverage = file.column("/patches/coverage")[row] if "/patches/coverage" in known else None
-    if coverage is not None and np.isnan(coverage).all():
-        coverage = None
-    return digest.label_token(
-        file.class_names[label] if label >= 0 else "",
-        file.column("/labels/split")[row] if "/labels/split" in known else "",
-        multi_known(file.class_names, multi),
-        "" if mask is None else pixel_digest(mask),
-        None if boxes is None else (boxes[0], [file.box_names[c] if c >= 0 else "" for c in boxes[1]]),
-        coverage,
-    )

@@ -50,7 +50,7 @@ def part_digest(columns: Mapping[str, Sequence], pointed: Mapping[str, Sequence[
     Args:
         columns: column of /frames -> its values over the run, n long (the digest of the pixels is one of them).
         pointed: `source`, `region_row`, `overlay_row` -> digest of what each frame points at, "" = nothing, n long.
-        labels: what `label_token` makes of each frame's labels, n long.
+        labels: what `labels.token` makes of each frame's labels, n long.
 
     Returns:
         64 hex digits; it depends on neither compression, nor rows' places, nor the other parts of the store.
@@ -64,31 +64,6 @@ def part_digest(columns: Mapping[str, Sequence], pointed: Mapping[str, Sequence[
         _feed(hasher, name, pointed[name])
     _feed(hasher, "labels", labels)
     return hasher.hexdigest()
-
-
-def label_token(name: str, split: str, multi: Mapping[str, int], mask: str, boxes, coverage) -> str:
-    """All labels of one frame as text, "" where it has none.
-
-    Args:
-        name: its class.
-        split: its split.
-        multi: class -> 0 or 1, known ones only.
-        mask: digest of the label mask's bytes.
-        boxes: None, or (xyxy float32 (k, 4), names of the k classes).
-        coverage: None, or float16 (L,).
-    """
-    pieces = [f"c={name}"] if name else []
-    if split:
-        pieces.append(f"s={split}")
-    if multi:
-        pieces.append("m=" + ",".join(f"{k}:{multi[k]}" for k in sorted(multi)))
-    if mask:
-        pieces.append(f"k={mask}")
-    if boxes is not None:
-        pieces.append(f"b={np.asarray(boxes[0], np.float32).tobytes().hex()}:{','.join(boxes[1])}")
-    if coverage is not None:
-        pieces.append(f"p={np.asarray(coverage, np.float16).tobytes().hex()}")
-    return ";".join(pieces)
 
 
 def table_digest(table: str, columns: Mapping[str, Sequence]) -> str:

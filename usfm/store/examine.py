@@ -17,11 +17,11 @@ from usfm.errors import UsfmError
 from usfm.store import digest, hdf5, history, notes, rows, seal
 from usfm.store.columns import Columns
 from usfm.store.damage import of_the_system, one_line
+from usfm.store.labels import KINDS, empty_heads
+from usfm.store.labels.contract import out_of_range
+from usfm.store.labels.coverage import PATH as COVERAGE
 from usfm.store.layout import Layout, layout
-from usfm.store.schema import REGIONS, group_name, group_shape
-
-COVERAGE = "/patches/coverage"
-"""The one column that is as large as pixels: its values are checked when they are read."""
+from usfm.store.schema import REGIONS, group_shape
 
 _REQUIRED = ("/frames/frame_id", "/frames/source", "/frames/height", "/frames/width", "/frames/pixels_group",
              "/frames/pixels_row", "/sources/path", "/parts/name", "/parts/first_row", "/parts/rows",
@@ -38,9 +38,7 @@ class Facts:
         layout: of its datasets.
         content_id: digest of its content.
         history: its steps.
-        class_names: what `/labels/class` counts by.
-        box_names: what `/labels/boxes/class` counts by.
-        patch: (size_px, patch_px) of the coverage, or None.
+        heads: kind of label -> its head, such as the names that its numbers count by.
         digests: of its columns and names; None in a store that was made before there were any.
         history_digest: of its history, or None.
         problems: what is wrong, a clause each.
@@ -49,9 +47,7 @@ class Facts:
     layout: Layout = field(default_factory=Layout)
     content_id: str = ""
     history: list[dict] = field(default_factory=list)
-    class_names: list[str] = field(default_factory=list)
-    box_names: list[str] = field(default_factory=list)
-    patch: tuple[int, int] | None = None
+    heads: dict[str, dict] = field(default_factory=empty_heads)
     digests: dict[str, str] | None = None
     history_digest: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -74,7 +70,7 @@ def examine(file: h5py.File, path: str) -> tuple[Facts, Columns]:
     columns.file = file
     facts.problems += [f"{name} is missing" for name in _REQUIRED if name not in facts.layout.columns]
     if not facts.problems:
-        for check in (_lengths, _sealed, _text, _frames, _pixels, _masks, _labels, _boxes, _parts, _ids):
+        for check in (_lengths, _sealed, _text, _frames, _pixels, _masks, _labels, _parts, _ids):
             _attempt(facts, "tables", lambda check=check: facts.problems.extend(check(facts, columns)))
     columns.file = None
     return facts, columns
@@ -101,21 +97,23 @@ def _attributes(file: h5py.File, facts: Facts) -> None:
         facts.history = [history.step_of(step) for step in steps]
     except ValueError as error:
         facts.problems.append(f"its history cannot be read ({one_line(error)})")
-    known = facts.layout.columns
-    for path, name in (("/labels/class", "class_names"), ("/labels/boxes/class", "box_names")):
-        if path in known:
-            setattr(facts, name, _texts_attribute(file[path], "names"))
-    if COVERAGE in known and "size_px" in file[COVERAGE].attrs:
-        sides = [hdf5.attribute(file[COVERAGE], name) for name in ("size_px", "patch_px")]
-        if not all(isinstance(side, np.integer) and 0 < side < 1 << 20 for side in sides):
-            raise ValueError("size_px and patch_px of /patches/coverage")
-        facts.patch = int(sides[0]), int(sides[1])
+    for name, kind in KINDS.items():
+        if kind.within(facts.layout.columns):
+            facts.heads[name] = kind.head(lambda path, key: _attribute(file[path], key))
     text = _text_attribute(file, seal.ATTRIBUTE)
     if text is not None:
         found = json.loads(text)
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
             raise ValueError(seal.ATTRIBUTE)
         facts.digests = found
+
+
+def _attribute(thing: h5py.HLObject, name: str) -> object:
+    """A text, a number, a list of texts, or None. Raises ValueError for anything else."""
+    value = hdf5.attribute(thing, name)
+    if isinstance(value, np.ndarray):
+        return _texts_attribute(thing, name)
+    return value.item() if isinstance(value, np.generic) else _text_attribute(thing, name)
 
 
 def _text_attribute(thing: h5py.HLObject, name: str) -> str | None:
@@ -144,14 +142,15 @@ def _lengths(facts: Facts, columns: Columns) -> list[str]:
         for path, column in found.columns.items():
             if path.startswith(f"/{table}/") and column.shape[0] != count:
                 problems.append(f"{path} has {column.shape[0]:,} rows instead of {count:,}")
-    count, boxes = found.length("/frames/frame_id"), found.length("/labels/boxes/class")
-    wanted = {"/labels/boxes/offsets": count + 1, "/labels/boxes/class": boxes, "/labels/boxes/xyxy_px": boxes}
+    count = found.length("/frames/frame_id")
+    wanted = {"N": count, "N + 1": count + 1, "B": found.length("/labels/boxes/class")}
     for path, column in found.columns.items():
-        if path.startswith(("/labels/", "/patches/")) and column.shape[0] != wanted.get(path, count):
-            problems.append(f"{path} has {column.shape[0]:,} rows instead of {wanted.get(path, count):,}")
-    together = {path for path in wanted if path in found.columns} | {"/labels/boxed"} & set(found.columns)
-    if together and len(together) < 4:
-        problems.append("/labels/boxes lacks a column")
+        if path.startswith(("/labels/", "/patches/")) and column.shape[0] != wanted[column.row.rows]:
+            problems.append(f"{path} has {column.shape[0]:,} rows instead of {wanted[column.row.rows]:,}")
+    for kind in KINDS.values():
+        needed = {row.path for row in kind.datasets if not row.optional}
+        if needed & set(found.columns):
+            problems += [f"{path} is missing" for path in sorted(needed - set(found.columns))]
     return problems
 
 
@@ -161,13 +160,13 @@ def _sealed(facts: Facts, columns: Columns) -> list[str]:
         return []
     wanted = {path: value for path, value in facts.digests.items() if path != seal.HEADINGS}
     problems = []
-    for key, found in seal.name_digests(seal.names_of(facts.class_names, facts.box_names, facts.patch)).items():
-        if wanted.pop(key, None) != found:
+    for key, found in seal.name_digests(seal.names_of(facts.heads)).items():
+        if wanted.pop(key, found if key in seal.LATER else None) != found:
             problems.append(f"the {key[1:]} have changed since it was written")
     known = set(facts.layout.columns)
     problems += [f"{path} is missing" for path in sorted(set(wanted) - known)]
     problems += [f"{path} was not there when it was written" for path in sorted(known - set(wanted))]
-    for path in sorted(known & set(wanted) - {COVERAGE}):
+    for path in sorted(known & set(wanted) - {COVERAGE}):  # as large as pixels: checked when it is read
         if seal.column_digest(columns.stored(path)) != wanted[path]:
             problems.append(f"{path} has changed since it was written")
     return problems
@@ -191,12 +190,6 @@ def _text(facts: Facts, columns: Columns) -> list[str]:
     return problems
 
 
-def _between(path: str, values: np.ndarray, least: float, end: float) -> list[str]:
-    """A clause where numbers are not from `least` up to, not including, `end`; NaN is no number."""
-    wrong = int(((values < least) | (values >= end)).sum()) if len(values) else 0
-    return [f"{path} of {wrong:,} rows is out of range"] if wrong else []
-
-
 def _frames(facts: Facts, columns: Columns) -> list[str]:
     found, problems = facts.layout, []
     references = {"source": (0, found.length("/sources/path")), "region_row": (-1, found.length("/regions/key")),
@@ -209,7 +202,7 @@ def _frames(facts: Facts, columns: Columns) -> list[str]:
         wrong = int(((values < least) | (values >= end)).sum())
         problems += [f"/frames/{name} of {wrong:,} frames points at a row that is not there"] if wrong else []
     for name, (least, end) in ranges.items():
-        problems += _between(f"/frames/{name}", columns.stored(f"/frames/{name}"), least, end)
+        problems += out_of_range(f"/frames/{name}", columns.stored(f"/frames/{name}"), least, end)
     for name in ("crop_row_px", "crop_col_px", "scale"):
         if np.isnan(columns.stored(f"/frames/{name}")).any():
             problems.append(f"/frames/{name} is no number")
@@ -218,7 +211,7 @@ def _frames(facts: Facts, columns: Columns) -> list[str]:
                              *((f"/regions/{n}", -1e12, 1e12) for n, row in REGIONS.items() if row.dtype == "float64"),
                              ("/dropped/similarity", -2, 2)):  # fmt: skip
         if path in found.columns:
-            problems += _between(path, columns.stored(path), least, end)
+            problems += out_of_range(path, columns.stored(path), least, end)
     return problems
 
 
@@ -284,47 +277,10 @@ def _same_size(facts: Facts, columns: Columns, name: str, mine: np.ndarray, tabl
 
 
 def _labels(facts: Facts, columns: Columns) -> list[str]:
-    known, problems = facts.layout.columns, []
-    if "/labels/class" in known:
-        problems += _between("/labels/class", columns.stored("/labels/class"), -1, len(facts.class_names))
-    if len(set(facts.class_names)) < len(facts.class_names) or len(set(facts.box_names)) < len(facts.box_names):
-        problems.append("two classes have the same name")
-    if "/labels/multi" in known:
-        values = columns.stored("/labels/multi")
-        if values.shape[1] != len(facts.class_names) or not np.isin(values, (0, 1, 255)).all():
-            problems.append("/labels/multi does not fit the classes")
-    if "/labels/mask_row" in known:
-        problems += _label_masks(facts, columns)
-    return problems
-
-
-def _label_masks(facts: Facts, columns: Columns) -> list[str]:
-    row = columns.stored("/labels/mask_row")
-    there = row >= 0
-    sizes = np.stack([columns.stored("/frames/height"), columns.stored("/frames/width")], 1)[there]
-    groups, which = np.unique(sizes, axis=0, return_inverse=True)
-    blocks = [facts.layout.blocks.get(f"/labels/masks/{group_name(tuple(size))}") for size in groups.tolist()]
-    counts = np.array([0 if block is None else block.shape[0] for block in blocks], np.int64)
-    which = which.reshape(-1)
-    if (row < -1).any() or (row[there] >= counts[which]).any():
-        return ["/labels/mask_row points at masks that are not there"]
-    known = "/labels/mask_digest" in facts.layout.columns
-    if known and ((columns.stored("/labels/mask_digest") != b"") != there).any():
-        return ["/labels/mask_digest does not fit the masks"]
-    return []
-
-
-def _boxes(facts: Facts, columns: Columns) -> list[str]:
-    if "/labels/boxes/offsets" not in facts.layout.columns:
-        return []
-    offsets, count = columns.stored("/labels/boxes/offsets"), facts.layout.length("/labels/boxes/class")
-    problems = _between("/labels/boxes/class", columns.stored("/labels/boxes/class"), -1, len(facts.box_names))
-    problems += _between("/labels/boxed", columns.stored("/labels/boxed"), 0, 2)
-    if offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets) < 0).any():
-        problems.append("/labels/boxes/offsets does not fit the boxes")
-    xyxy = columns.stored("/labels/boxes/xyxy_px")
-    if xyxy.shape[1:] != (4,) or not np.isfinite(xyxy).all():
-        problems.append("/labels/boxes/xyxy_px holds what is no box")
+    problems = []
+    for name, kind in KINDS.items():
+        if kind.within(facts.layout.columns):
+            problems += kind.problems(facts.heads[name], columns.stored, facts.layout)
     return problems
 
 

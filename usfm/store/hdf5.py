@@ -5,7 +5,7 @@ import io
 import math
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import h5py
@@ -120,6 +120,15 @@ def attribute(thing: h5py.HLObject, name: str) -> object:
     if not sound or found.get_storage_size() != size * count:
         raise ValueError(f"attribute {name} is no text, number or list")
     return thing.attrs[name]
+
+
+def put_attributes(thing: h5py.HLObject, attributes: Mapping[str, object]) -> None:
+    """Write attributes: texts, numbers, and lists of texts."""
+    for name, value in attributes.items():
+        if isinstance(value, list):
+            thing.attrs.create(name, np.array(value, object), dtype=h5py.string_dtype())
+        else:
+            thing.attrs[name] = value
 
 
 def headings(file: h5py.File) -> dict[str, list]:

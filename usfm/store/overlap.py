@@ -6,7 +6,6 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.store import digest, rows
-from usfm.store.content import token
 from usfm.store.schema import FRAMES
 from usfm.store.stored import StoredFile
 
@@ -65,4 +64,4 @@ def _facts(file: StoredFile, row: int) -> dict[str, str]:
     found["source"] = digest.row_digest(source)
     for table, name in (("regions", "region_row"), ("overlay", "overlay_row")):
         found[name.removesuffix("_row")] = "" if known[name] < 0 else file.column(f"/{table}/digest")[known[name]]
-    return found | {"labels": token(file, row)}
+    return found | {"labels": file.label_token(row)}

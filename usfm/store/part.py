@@ -74,7 +74,7 @@ def tail(chunks: Chunks, tables: Mapping[str, np.ndarray], facts: Mapping) -> by
     Args:
         chunks: all of the part.
         tables: dataset -> its values, as `column` gives them.
-        facts: digest, contiguous, class_names, box_names, patch.
+        facts: digest, contiguous, heads.
     """
     layout, arrays, at = {}, [], chunks.size
     for kind, found in (("tables", tables), ("chunks", chunks.index())):
@@ -97,9 +97,7 @@ class PartFile:
         tables: dataset -> its values, as `column` gives them.
         chunks: dataset of pixels or masks -> (n, 2) int64, byte offset and length of each row's chunk.
         contiguous: whether the pixels are not compressed.
-        class_names: what `/labels/class` counts by.
-        box_names: what `/labels/boxes/class` counts by.
-        patch: (size_px, patch_px) of the coverage, or None.
+        heads: kind of label -> its head, such as the names that its numbers count by.
     """
 
     path: Path
@@ -107,14 +105,28 @@ class PartFile:
     tables: dict[str, np.ndarray]
     chunks: dict[str, np.ndarray]
     contiguous: bool
-    class_names: list[str]
-    box_names: list[str]
-    patch: tuple[int, int] | None
+    heads: dict[str, dict]
 
     @property
     def frames(self) -> int:
         """How many frames it holds."""
         return len(self.tables["/frames/frame_id"])
+
+    def column(self, table: str, name: str) -> np.ndarray:
+        """A column of one of the part's tables as a store gives it: text as objects; (0,) where it has none.
+
+        Args:
+            table: frames, sources, regions, overlay, patches, labels.
+            name: of the column.
+        """
+        values = self.tables.get(f"/{table}/{name}")
+        if values is None:
+            return column(f"/{table}/{name}", [])
+        if values.dtype.kind not in "SO":
+            return values
+        texts = np.empty(len(values), object)
+        texts[:] = [value.decode() for value in values.tolist()]
+        return texts
 
     def has(self, table: str) -> bool:
         """Whether there is a row of `dropped` or `rejected`."""
@@ -149,14 +161,13 @@ def open_part(path: Path | str) -> PartFile:
                  for name, (begin, length, dtype, shape) in header[kind].items()}
                 for kind in ("tables", "chunks")
             )  # fmt: skip
-            facts = [header[name] for name in ("digest", "contiguous", "class_names", "box_names", "patch")]
+            facts = [header[name] for name in ("digest", "contiguous", "heads")]
             if "/frames/frame_id" not in tables:
                 raise ValueError("no frames")
         except (struct.error, ValueError, KeyError, TypeError, OverflowError, MemoryError):
             raise WorkError(f"{path}: not a whole part of a run; start the run afresh with --overwrite.") from None
-    digest, contiguous, class_names, box_names, patch = facts
-    return PartFile(Path(path), digest, tables, chunks, contiguous, class_names, box_names,
-                    None if patch is None else tuple(patch))  # fmt: skip
+    digest, contiguous, heads = facts
+    return PartFile(Path(path), digest, tables, chunks, contiguous, heads)
 
 
 def _values(data: memoryview, dtype: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from usfm.errors import WorkError
 from usfm.store import digest
+from usfm.store.labels import KINDS, empty_heads
 from usfm.store.part import PartFile, open_part
 from usfm.store.schema import BLOCKS, FRAMES, OVERLAYS, REGIONS, SOURCES, describe, row_shape
 
@@ -16,7 +17,9 @@ _CHUNK_ENTRY = 160
 """Bytes of HDF5's index a chunk may take, with room to spare; measured 56 for 2-D frames."""
 _PER_DATASET = 8192
 _ROW_TABLES = {"sources": SOURCES, "regions": REGIONS, "overlay": OVERLAYS}
-_COLUMN_LABELS = [path for path, row in BLOCKS.items() if not path.endswith(">")]
+_LABELS = {path: row for path, row in BLOCKS.items() if not path.endswith(">")}
+_BY_FRAME = {"N": 0, "N + 1": 1}
+"""Rows of a column -> how many more than frames."""
 _BLOCK_PARENTS = ("/pixels", "/labels/masks", "/regions/mask", "/overlay/mask")
 
 
@@ -41,8 +44,7 @@ class PartPlan:
     keep: dict[str, np.ndarray] = field(default_factory=dict)
     places: dict[str, np.ndarray] = field(default_factory=dict)
     new: dict[str, np.ndarray] = field(default_factory=dict)
-    classes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
-    boxes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
     has: dict[str, bool] = field(default_factory=dict)
 
 
@@ -56,9 +58,8 @@ class Plan:
     columns: dict[str, tuple[int, object]] = field(default_factory=dict)
     widths: dict[str, tuple[int, ...]] = field(default_factory=dict)
     blocks: dict[str, Block] = field(default_factory=dict)
-    class_names: list[str] = field(default_factory=list)
-    box_names: list[str] = field(default_factory=list)
-    patch: tuple[int, int] | None = None
+    heads: dict[str, dict] = field(default_factory=empty_heads)
+    kinds: list[str] = field(default_factory=list)
     bytes_needed: int = 1 << 20
     frame_ids: list[np.ndarray] = field(default_factory=list)
 
@@ -119,13 +120,9 @@ def _plain(values: np.ndarray) -> list:
 
 
 def _names(plan: Plan, part: PartPlan, file: PartFile) -> None:
-    for path, own, names, places in (("/labels/class", file.class_names, plan.class_names, "classes"),
-                                     ("/labels/boxes/class", file.box_names, plan.box_names, "boxes")):  # fmt: skip
-        own = own if path in file.tables else []
-        names += [name for name in own if name not in names]
-        setattr(part, places, np.array([names.index(name) for name in own], np.int32))
-    if "/patches/coverage" in file.tables:
-        plan.patch = file.patch or plan.patch
+    for name, kind in KINDS.items():
+        if kind.within(file.tables):
+            plan.heads[name], part.labels[name] = kind.joined(plan.heads[name], file.heads[name])
 
 
 def _blocks(plan: Plan, part: PartPlan, file: PartFile) -> None:
@@ -152,7 +149,7 @@ def _blocks(plan: Plan, part: PartPlan, file: PartFile) -> None:
 def _columns(plan: Plan, part: PartPlan, file: PartFile, widest: dict[str, np.dtype]) -> None:
     """Find the widest type of each column, and add up the lengths of text."""
     for path, values in file.tables.items():
-        if _of(path) not in ("frames", *_ROW_TABLES) and path not in _COLUMN_LABELS:
+        if _of(path) not in ("frames", *_ROW_TABLES) and path not in _LABELS:
             continue
         before = widest.get(path, values.dtype)
         widest[path] = values.dtype if values.dtype.itemsize > before.itemsize else before
@@ -160,7 +157,7 @@ def _columns(plan: Plan, part: PartPlan, file: PartFile, widest: dict[str, np.dt
             plan.widths[path] = values.shape[1:]
         if describe(path).dtype == "text":
             plan.bytes_needed += sum(len(value) + 24 for value in values)
-        if path.startswith("/labels/boxes/"):
+        if path in _LABELS and _LABELS[path].rows not in _BY_FRAME:
             count = plan.columns.get(path, (0, None))[0]
             plan.columns[path] = count + len(values), values.dtype
 
@@ -182,13 +179,13 @@ def _finish(plan: Plan, widest: dict[str, np.dtype]) -> None:
         order = [name for name in rows if name in names] + sorted(set(names) - set(rows))
         for name in order:
             plan.columns[f"/{table}/{name}"] = count, widest[f"/{table}/{name}"]
-    for path in _COLUMN_LABELS:
-        if path in widest and not path.startswith("/labels/boxes/"):
-            plan.columns[path] = plan.frames, widest[path]
-    if "/labels/multi" in plan.widths:
-        plan.widths["/labels/multi"] = (len(plan.class_names),)
-    if "/labels/boxes/offsets" in plan.columns:
-        plan.columns["/labels/boxes/offsets"] = plan.frames + 1, np.dtype(np.int64)
+    for path, row in _LABELS.items():
+        if path in widest and row.rows in _BY_FRAME:
+            plan.columns[path] = plan.frames + _BY_FRAME[row.rows], widest[path]
+    for name, kind in KINDS.items():
+        if kind.within(plan.columns):
+            plan.kinds.append(name)
+            plan.widths.update(kind.widths(plan.heads[name]))
     for path, (count, dtype) in plan.columns.items():
         size = np.prod((count, *plan.widths.get(path, ()))) * np.dtype(dtype).itemsize
         plan.bytes_needed += int(size) + _PER_DATASET

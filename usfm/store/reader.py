@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from usfm.errors import RequestError
-from usfm.store import digest, overlap
+from usfm.store import digest
 from usfm.store.label_reader import LabelReader
-from usfm.store.opened import stored_file
 from usfm.store.region_reader import RegionReader
 from usfm.store.rows import once
-from usfm.store.schema import FRAMES, SOURCES, TABLES, group_name, group_shape
-from usfm.store.stored import StoredFile
+from usfm.store.schema import SOURCES, TABLES, group_name, group_shape
 
 
 def expanded(path: str | Path | Sequence[str | Path]) -> list[str]:
@@ -61,12 +59,6 @@ class Store(LabelReader, RegionReader):
         Damaged: a file is not what was written.
     """
 
-    def __init__(self, paths: Sequence[str | Path]):
-        self.paths = [str(path) for path in paths]
-        self._columns: dict[str, np.ndarray] = {}
-        self._opened: tuple[int, list[StoredFile]] = (0, [])
-        self._start()
-
     @classmethod
     def open(cls, path: str | Path | Sequence[str | Path]) -> "Store":
         """Open one path, several, or patterns such as `raw-*.h5` (sorted by name)."""
@@ -77,120 +69,41 @@ class Store(LabelReader, RegionReader):
             raise RequestError(f"{min(twice)}: given twice as input; name each store once.")
         return cls(found)
 
-    def _start(self) -> None:
-        files = self._files()
-        self._kept = overlap.kept_rows(files)
-        counts = [f.count if kept is None else len(kept) for f, kept in zip(files, self._kept, strict=True)]
-        self._first = np.cumsum([0, *counts])
-        self._first_region = np.cumsum([0, *(f.num_regions for f in files)])
-        self._first_overlay = np.cumsum([0, *(f.num_overlays for f in files)])
-
-    def __getstate__(self) -> dict:
-        return {"paths": self.paths}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["paths"])
-
-    def __len__(self) -> int:
-        """Frames."""
-        return int(self._first[-1])
-
     def __repr__(self) -> str:
         return f"Store({self.paths}, {len(self)} frames)"
-
-    def _files(self) -> list[StoredFile]:
-        pid, files = self._opened
-        if pid != os.getpid():  # never what a parent process opened
-            files = [stored_file(path) for path in self.paths]
-            self._opened = os.getpid(), files
-        return files
-
-    def _place(self, i: int) -> tuple[StoredFile, int, int]:
-        """File, row in it, and number of the file that frame `i` lies in."""
-        if not 0 <= i < len(self):
-            raise IndexError(f"frame {i} of {len(self)}")
-        at = int(np.searchsorted(self._first, i, side="right")) - 1
-        row, kept = int(i - self._first[at]), self._kept[at]
-        return self._files()[at], row if kept is None else int(kept[row]), at
-
-    def _whole(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
-        """Values of the frames of each file as values of this store's frames."""
-        found = [piece if kept is None else piece[kept] for piece, kept in zip(pieces, self._kept, strict=True)]
-        return found[0] if len(found) == 1 else np.concatenate(found)
 
     @property
     def content_id(self) -> str:
         """Digest of the content: one file's own id, or for several the digest of theirs in order."""
-        ids = [file.content_id for file in self._files()]
+        ids = [file.content_id for file in self.files()]
         return ids[0] if len(ids) == 1 else digest.content_id(ids)
 
     @property
     def history(self) -> list[dict]:
         """The steps that led here, oldest first; steps that several files share appear once."""
         steps: list[dict] = []
-        for file in self._files():
+        for file in self.files():
             steps += [step for step in file.history if step not in steps]
         return steps
-
-    def column(self, name: str) -> np.ndarray:
-        """A column of /frames, (N,); strings as an object array of str. It is shared, so it cannot be written to."""
-        if name not in FRAMES:
-            raise KeyError(f"{name} is not a column of /frames; there are {', '.join(FRAMES)}")
-        if name not in self._columns:
-            pieces = [file.column(f"/frames/{name}") for file in self._files()]
-            if name == "source":
-                pieces = [self._source_rows()[at][piece] for at, piece in enumerate(pieces)]
-            first = {"region_row": self._first_region, "overlay_row": self._first_overlay}.get(name)
-            if first is not None:
-                pieces = [np.where(p >= 0, p + int(first[at]), -1) for at, p in enumerate(pieces)]
-            self._columns[name] = self._whole(pieces).view()
-            self._columns[name].flags.writeable = False
-        return self._columns[name]
-
-    def _source_rows(self) -> list[np.ndarray]:
-        """For each file, its source rows as rows of this store: a source that two files share is one row."""
-        self._join_sources()
-        return self._joined[1]
-
-    def _join_sources(self) -> None:
-        if hasattr(self, "_joined"):
-            return
-        seen: dict[str, int] = {}
-        rows, maps = [], []
-        for file in self._files():
-            table = {name: values.tolist() for name, values in file.table("sources").items()}
-            here = []
-            for values in zip(*table.values(), strict=True):
-                row = dict(zip(table, values, strict=True))
-                key = digest.row_digest(row) if len(self.paths) > 1 else str(len(seen))
-                if key not in seen:
-                    seen[key] = len(rows)
-                    rows.append(row)
-                here.append(seen[key])
-            maps.append(np.array(here, np.int32))
-        self._joined = rows, maps
 
     @property
     def num_sources(self) -> int:
         """Sources."""
-        self._join_sources()
-        return len(self._joined[0])
+        return len(self.sources_joined()[0])
 
     @property
     def source_columns(self) -> list[str]:
         """Names of the columns of /sources, those of manifests among them."""
-        names = {name for file in self._files() for name in file.source_columns}
+        names = {name for file in self.files() for name in file.source_columns}
         return [name for name in SOURCES if name in names] + sorted(names - set(SOURCES))
 
     def source_row(self, row: int) -> dict:
         """One row of /sources."""
-        self._join_sources()
-        return self._joined[0][row]
+        return self.sources_joined()[0][row]
 
     def source_column(self, name: str, default: object = "") -> np.ndarray:
         """A column of /sources, (S,); `default` where it is unknown."""
-        self._join_sources()
-        values = [row.get(name, default) for row in self._joined[0]]
+        values = [row.get(name, default) for row in self.sources_joined()[0]]
         if name in SOURCES and SOURCES[name].dtype not in ("str", "text"):
             return np.array(values, SOURCES[name].dtype)
         out = np.empty(len(values), object)
@@ -210,7 +123,7 @@ class Store(LabelReader, RegionReader):
 
     def frame(self, i: int) -> np.ndarray:
         """Pixels of frame `i`: uint8 (H, W) or (H, W, 3)."""
-        file, row, _ = self._place(int(i))
+        file, row, _ = self.place(int(i))
         return file.frame(row)
 
     def frames(self, rows: Sequence[int], threads: int = 0) -> list[np.ndarray]:
@@ -224,12 +137,12 @@ class Store(LabelReader, RegionReader):
     @property
     def sizes(self) -> dict[str, tuple[int, ...]]:
         """The size groups that occur, as shapes."""
-        return {name: group_shape(name) for file in self._files() for name in file.groups}
+        return {name: group_shape(name) for file in self.files() for name in file.groups}
 
     @property
     def fixed_shape(self) -> tuple[int, ...] | None:
         """(H, W) or (H, W, 3) when all frames have one size and lie uncompressed, as after `sector`; else None."""
-        groups = {(name, offset is None) for file in self._files() for name, offset in file.groups.items()}
+        groups = {(name, offset is None) for file in self.files() for name, offset in file.groups.items()}
         if len(groups) != 1 or next(iter(groups))[1]:
             return None
         return group_shape(next(iter(groups))[0])
@@ -251,19 +164,19 @@ class Store(LabelReader, RegionReader):
         shape, wanted = self._fixed(), np.asarray(rows, np.int64).reshape(-1)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise IndexError(f"frame {wanted.max()} of {len(self)}")
-        files, group = self._files(), group_name(shape)
+        files, group = self.files(), group_name(shape)
         if len(files) == 1:
             return files[0].pixels_of(group, wanted)
         out = np.empty((len(wanted), *shape), np.uint8)
-        which = np.searchsorted(self._first, wanted, side="right") - 1
+        which = np.searchsorted(self.first, wanted, side="right") - 1
         for at in np.unique(which).tolist():
             mine = np.flatnonzero(which == at)
-            places, kept = wanted[mine] - self._first[at], self._kept[at]
+            places, kept = wanted[mine] - self.first[at], self.kept[at]
             out[mine] = files[at].pixels_of(group, places if kept is None else kept[places])
         return out
 
     def _table(self, name: str) -> dict[str, np.ndarray]:
-        tables = [file.table(name) for file in self._files()]
+        tables = [file.table(name) for file in self.files()]
         return {column: np.concatenate([table[column] for table in tables]) for column in TABLES[name]}
 
     def _shared(self, name: str) -> dict[str, np.ndarray]:
@@ -279,8 +192,8 @@ class Store(LabelReader, RegionReader):
 
     def parts(self) -> dict[str, np.ndarray]:
         """/parts: name, first_row (of this store), rows (those that no earlier file has), digest."""
-        tables = [file.table("parts") for file in self._files()]
-        for first, kept, table in zip(self._first, self._kept, tables, strict=False):
+        tables = [file.table("parts") for file in self.files()]
+        for first, kept, table in zip(self.first, self.kept, tables, strict=False):
             ends = [table["first_row"], table["first_row"] + table["rows"]]
             begin, end = ends if kept is None else (np.searchsorted(kept, edge) for edge in ends)
             table["first_row"], table["rows"] = begin + int(first), end - begin

@@ -6,28 +6,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from usfm.store.damage import reading
+from usfm.store.files import Files
 from usfm.store.schema import REGIONS
 from usfm.store.stored import StoredFile
 
 
-class RegionReader:
+class RegionReader(Files):
     """Regions and overlays of a `reader.Store`, by rows that count over all its files."""
-
-    paths: list[str]
-    _first_region: np.ndarray
-    _first_overlay: np.ndarray
-
-    def _files(self) -> list[StoredFile]:
-        raise NotImplementedError
-
-    def column(self, name: str) -> np.ndarray:
-        """See `reader.Store.column`."""
-        raise NotImplementedError
 
     @property
     def num_regions(self) -> int:
         """Rows of /regions."""
-        return int(self._first_region[-1])
+        return int(self.first_region[-1])
 
     @property
     def has_regions(self) -> bool:
@@ -39,14 +29,14 @@ class RegionReader:
         if not 0 <= row < first[-1]:
             raise IndexError(f"row {row} of {int(first[-1])}")
         at = int(np.searchsorted(first, row, side="right")) - 1
-        return self._files()[at], int(row - first[at])
+        return self.files()[at], int(row - first[at])
 
     def region(self, row: int):
         """One acoustic region: `imaging.region.Region`."""
         from usfm.imaging.fan import SectorGeometry
         from usfm.imaging.region import Region
 
-        file, at = self._row_of(self._first_region, int(row))
+        file, at = self._row_of(self.first_region, int(row))
         known = {name: file.column(f"/regions/{name}")[at] for name in REGIONS}
         with reading(file.path, f"row {at} of /regions"):
             extra = json.loads(known["extra"])
@@ -62,7 +52,7 @@ class RegionReader:
 
     def region_key(self, row: int) -> str:
         """The key that a region was stored under."""
-        file, at = self._row_of(self._first_region, int(row))
+        file, at = self._row_of(self.first_region, int(row))
         return file.column("/regions/key")[at]
 
     def region_masks(self, rows: Sequence[int]) -> np.ndarray:
@@ -70,27 +60,27 @@ class RegionReader:
         unique, inverse = np.unique(np.asarray(rows, np.int64).reshape(-1), return_inverse=True)
         masks = []
         for row in unique:
-            file, at = self._row_of(self._first_region, int(row))
+            file, at = self._row_of(self.first_region, int(row))
             masks.append(file.mask("regions", at))
         return np.stack(masks)[inverse] if masks else np.zeros((0, 0, 0), bool)
 
     def region_table(self) -> dict[str, np.ndarray]:
         """Columns of /regions without the masks."""
-        tables = [file.table("regions") for file in self._files()]
+        tables = [file.table("regions") for file in self.files()]
         names = [name for name in REGIONS if not name.startswith("mask_")]
         return {name: np.concatenate([table[name] for table in tables]) for name in names}
 
     @property
     def num_overlays(self) -> int:
         """Rows of /overlay."""
-        return int(self._first_overlay[-1])
+        return int(self.first_overlay[-1])
 
     def overlay(self, row: int) -> np.ndarray:
         """Mask of one overlay: bool (H, W)."""
-        file, at = self._row_of(self._first_overlay, int(row))
+        file, at = self._row_of(self.first_overlay, int(row))
         return file.mask("overlay", at)
 
     def overlay_detail(self, row: int) -> dict:
         """What an overlay is made of, with its `key`."""
-        file, at = self._row_of(self._first_overlay, int(row))
+        file, at = self._row_of(self.first_overlay, int(row))
         return json.loads(file.column("/overlay/detail")[at]) | {"key": file.column("/overlay/key")[at]}

@@ -1,40 +1,15 @@
 """One table of every dataset in a store: name, type, shape, unit, meaning; and the store's version."""
 
-from dataclasses import dataclass
-from functools import cache
-
 import numpy as np
+
+from usfm.store.dataset import Dataset, group_name, group_shape
+from usfm.store.labels import KINDS
+from usfm.store.labels.masks import BLOCK
 
 FORMAT = "usfm-store"
 VERSION = 1
 LIBVER = ("earliest", "v110")
 """HDF5 library bounds of every file that we write: readers from HDF5 1.8 on open it."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """One dataset of the store.
-
-    Attributes:
-        path: where it lies; `<HxW>` and `<HxW[x3]>` stand for a size group such as `386x386` or `480x640x3`.
-        dtype: NumPy type; `str` is fixed-length UTF-8, `text` variable-length UTF-8.
-        shape: in letters: N frames, S sources, R regions, O overlays, P parts, n rows of one size group.
-        unit: of the values ("" = none).
-        description: what it means.
-        missing: the value of a row that has none.
-    """
-
-    path: str
-    dtype: str
-    shape: str
-    unit: str
-    description: str
-    missing: object = None
-
-    @property
-    def name(self) -> str:
-        """Last part of the path."""
-        return self.path.rsplit("/", 1)[1]
 
 
 def _table(prefix: str, letter: str, rows: list[tuple]) -> dict[str, Dataset]:
@@ -191,42 +166,8 @@ BLOCKS = {
         Dataset(
             "/overlay/mask/<HxW>", "uint8", "(n, ceil(H W / 8))", "bit", "burnt-in overlay, packed in the same way"
         ),
-        Dataset(
-            "/patches/coverage",
-            "float16",
-            "(N, L)",
-            "0..1",
-            "share of each patch that lies in the acoustic region, row by row; attributes size_px and patch_px",
-        ),
-        Dataset("/labels/class", "int32", "(N,)", "class", "class of the frame, attribute names; -1 = none", -1),
-        Dataset(
-            "/labels/multi", "uint8", "(N, C)", "0 or 1", "which of the classes apply, attribute names; 255 = none", 255
-        ),
-        Dataset(
-            "/labels/mask_row",
-            "int64",
-            "(N,)",
-            "row",
-            "row in /labels/masks/<rows x columns of the frame>, -1 = none",
-            -1,
-        ),
-        Dataset(
-            "/labels/mask_digest", "str", "(N,)", "", "CRC-32 and Adler-32 of the label mask's bytes; '' = no mask", ""
-        ),
-        Dataset("/labels/masks/<HxW>", "uint8", "(n, H, W)", "class", "label mask; 0 = background"),
-        Dataset(
-            "/labels/boxes/offsets",
-            "int64",
-            "(N + 1,)",
-            "row",
-            "the boxes of frame i are rows offsets[i] to offsets[i + 1]",
-        ),
-        Dataset("/labels/boxes/xyxy_px", "float32", "(B, 4)", "px", "left, top, right, bottom"),
-        Dataset("/labels/boxes/class", "int32", "(B,)", "class", "class of the box, attribute names"),
-        Dataset(
-            "/labels/boxed", "uint8", "(N,)", "0 or 1", "1: the boxes of this frame are known (there may be none)", 0
-        ),
-        Dataset("/labels/split", "str", "(N,)", "", "train, val, test or '' = not assigned", ""),
+        *(row for kind in KINDS.values() for row in kind.datasets),
+        BLOCK,
     ]
 }
 
@@ -253,6 +194,31 @@ ROOT_ATTRIBUTES = {
 }
 
 
+__all__ = [
+    "BLOCKS",
+    "DROPPED",
+    "FORMAT",
+    "FRAMES",
+    "LIBVER",
+    "MANIFEST",
+    "OVERLAYS",
+    "PARTS",
+    "REGIONS",
+    "REJECTED",
+    "ROOT_ATTRIBUTES",
+    "SOURCES",
+    "TABLES",
+    "VERSION",
+    "Dataset",
+    "describe",
+    "frame_id",
+    "group_name",
+    "group_shape",
+    "markdown",
+    "row_shape",
+]
+
+
 def frame_id(sha256: str, index: int, copy: int = 0) -> str:
     """Name of a frame that survives every step.
 
@@ -268,27 +234,6 @@ def frame_id(sha256: str, index: int, copy: int = 0) -> str:
         '0011223344556677~2:12'
     """
     return f"{sha256[:16]}~{copy}:{index}" if copy else f"{sha256[:16]}:{index}"
-
-
-@cache
-def group_name(shape: tuple[int, ...]) -> str:
-    """Name of the size group of frames of a shape.
-
-    Examples:
-        >>> group_name((480, 640)), group_name((480, 640, 3))
-        ('480x640', '480x640x3')
-    """
-    return "x".join(str(side) for side in shape)
-
-
-def group_shape(name: str) -> tuple[int, ...]:
-    """The shape of a size group's frames, the inverse of `group_name`.
-
-    Examples:
-        >>> group_shape("480x640x3")
-        (480, 640, 3)
-    """
-    return tuple(int(side) for side in name.split("x"))
 
 
 def row_shape(path: str) -> tuple[int, ...]:

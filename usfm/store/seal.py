@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from usfm.store.codec import Running
+from usfm.store.labels import KINDS
 
 ATTRIBUTE = "digests"
 HISTORY_ATTRIBUTE = "history_digest"
+LATER = ("@multi names",)
+"""Entries that older stores lack."""
+
 HEADINGS = "@headings"
 """Entry of the units and descriptions: nothing depends on them, so only `verify` reads them."""
 
@@ -55,10 +59,13 @@ def _bytes_of(values: np.ndarray):
     return np.ascontiguousarray(values).view(np.uint8).reshape(-1) if values.size else b""
 
 
-def names_of(class_names: Sequence[str], box_names: Sequence[str], patch: Sequence[int] | None) -> dict[str, object]:
-    """What a store's attributes hold besides its columns."""
-    return {"class names": list(class_names), "box names": list(box_names),
-            "patch": None if patch is None else [int(side) for side in patch]}  # fmt: skip
+def names_of(heads: Mapping[str, dict]) -> dict[str, object]:
+    """What a store's attributes hold besides its columns.
+
+    Args:
+        heads: kind of label -> its head, that of an empty store where it holds none.
+    """
+    return {key: value for name, kind in KINDS.items() for key, value in kind.sealed(heads[name]).items()}
 
 
 def name_digests(names: Mapping[str, object]) -> dict[str, str]:

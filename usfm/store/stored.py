@@ -8,8 +8,10 @@ from usfm.store import hdf5
 from usfm.store.codec import compress, crc32, decompress, pack_mask, pixel_digest, unpack_mask
 from usfm.store.damage import Damaged, damaged, reading
 from usfm.store.digest import row_digest
-from usfm.store.examine import COVERAGE, examine
-from usfm.store.schema import FRAMES, SOURCES, TABLES, group_name, group_shape
+from usfm.store.examine import examine
+from usfm.store.labels import KINDS, Kind, token
+from usfm.store.labels.coverage import PATH as COVERAGE
+from usfm.store.schema import FRAMES, SOURCES, TABLES, group_shape
 from usfm.store.seal import column_digest
 
 BLOCK = 1024
@@ -20,8 +22,6 @@ _AT_ONCE = 16
 
 _MOST_BYTES_OF_ONE = 1032
 """Bytes that deflate can make of one (RFC 1951)."""
-
-_LABELS = ("/labels/class", "/labels/multi", "/labels/mask_row", "/labels/boxes/offsets", "/labels/split", COVERAGE)
 
 
 class StoredFile:
@@ -47,8 +47,7 @@ class StoredFile:
         if strict and self.problems:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             raise damaged(path, f"{self.problems[0]}{more}")
-        self.content_id, self.history, self.patch = facts.content_id, facts.history, facts.patch
-        self.class_names, self.box_names = facts.class_names, facts.box_names
+        self.content_id, self.history, self.heads = facts.content_id, facts.history, facts.heads
         self.digests, self.history_covered = facts.digests, facts.history_digest is not None
         self.layout = facts.layout
         self.count = self.layout.length("/frames/frame_id")
@@ -60,7 +59,7 @@ class StoredFile:
             for path, block in self.layout.blocks.items()
             if path.startswith("/pixels/")
         }
-        self.blocks = frozenset(name for name in _LABELS if name in self.layout.columns)
+        self.kinds = frozenset(name for name, kind in KINDS.items() if kind.within(self.layout.columns))
         self.source_columns = [path.split("/")[2] for path in self.layout.columns if path.startswith("/sources/")]
         self._columns: dict[str, np.ndarray] = {}
         self._rows: OrderedDict[int, dict[str, list]] = OrderedDict()
@@ -248,26 +247,21 @@ class StoredFile:
             raise damaged(self.path, f"row {row} of /{table} has changed since it was written")
         return mask
 
-    def label_mask(self, i: int) -> np.ndarray | None:
-        """Label mask of a frame: uint8 (H, W), None where it has none. Raises `Damaged` where it has changed."""
-        if "/labels/mask_row" not in self.blocks:
-            return None
-        place = int(self.column("/labels/mask_row")[i])
-        if place < 0:
-            return None
-        known = self.row(i)
-        mask = self.decoded(f"/labels/masks/{group_name((known['height'], known['width']))}", place)
-        covered = "/labels/mask_digest" in self.layout.columns
-        if covered and self.column("/labels/mask_digest")[i] != pixel_digest(mask):
-            raise damaged(self.path, f"the label mask of frame {known['frame_id']} has changed since it was written")
-        return mask
+    def has_column(self, path: str) -> bool:
+        """Whether the file holds a column."""
+        return path in self.layout.columns
 
-    def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Boxes of a frame, with this file's class numbers; None where they are not known."""
-        if "/labels/boxes/offsets" not in self.blocks or not self.column("/labels/boxed")[i]:
-            return None
-        first, last = self.column("/labels/boxes/offsets")[i : i + 2]
-        return self.column("/labels/boxes/xyxy_px")[first:last], self.column("/labels/boxes/class")[first:last]
+    def label_block(self, group: str, row: int) -> np.ndarray:
+        """One row of /labels/masks: uint8 (H, W)."""
+        return self.decoded(f"/labels/masks/{group}", row)
+
+    def label(self, kind: Kind, i: int):
+        """What a frame has of a kind of label, by this file's numbers; None where it has nothing."""
+        return kind.of_frame(self, i) if kind.name in self.kinds else None
+
+    def label_token(self, i: int) -> str:
+        """All labels of a frame as text, "" where it has none."""
+        return token({name: self.label(KINDS[name], i) for name in self.kinds}, self.heads) if self.kinds else ""
 
 
 def crcs_of(digests: np.ndarray) -> np.ndarray:

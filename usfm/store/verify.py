@@ -11,6 +11,7 @@ from usfm.store.codec import pixel_digest
 from usfm.store.content import Pointed, table_changed
 from usfm.store.damage import Damaged, of_the_system, one_line
 from usfm.store.history import command_line
+from usfm.store.labels.coverage import PATH as COVERAGE
 from usfm.store.stored import StoredFile
 
 _BATCH = 256
@@ -96,7 +97,7 @@ def _check_tables(file: StoredFile, verdict: Verdict) -> None:
         except Exception as error:
             verdict.problems.append(_clause(error))
     try:
-        file.column("/patches/coverage") if "/patches/coverage" in file.blocks else None
+        file.column(COVERAGE) if file.has_column(COVERAGE) else None
     except Exception as error:
         verdict.problems.append(_clause(error))
 

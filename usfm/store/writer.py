@@ -1,5 +1,6 @@
 """Make one part: frames and all that belongs to them, compressed as they come and handed on to be written."""
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 
@@ -7,8 +8,9 @@ import numpy as np
 
 from usfm.store import digest
 from usfm.store.codec import compress, pack_mask, pixel_digest
-from usfm.store.labels import Labels
+from usfm.store.labels import empty_heads
 from usfm.store.part import Chunks, column, tail
+from usfm.store.part_labels import Labels
 from usfm.store.schema import FRAMES, SOURCES, TABLES, describe, group_name
 
 _ORDER = tuple(name for name in FRAMES if name not in ("height", "width", "pixels_group", "pixels_row", "digest"))
@@ -51,6 +53,7 @@ class PartWriter:
         box_names: names of the classes that boxes count by.
         contiguous: keep frames uncompressed (all of one size), as `sector` does for training.
         patch: (size_px, patch_px) that `coverage` was measured with.
+        like: `reader.Store` whose names the labels count by: the input that frames are copied from.
 
     Examples:
         >>> part = PartWriter(class_names=("healthy", "covid"))
@@ -62,10 +65,17 @@ class PartWriter:
     """
 
     def __init__(self, *, class_names: Sequence[str] = (), box_names: Sequence[str] = (), contiguous: bool = False,
-                 patch: tuple[int, int] | None = None):  # fmt: skip
+                 patch: tuple[int, int] | None = None, like=None):  # fmt: skip
         self.contiguous = contiguous
         self._chunks = Chunks()
-        self.labels = Labels(class_names, box_names, patch, self._chunks)
+        heads = empty_heads() if like is None else copy.deepcopy(dict(like.label_heads))
+        for kind, names in (("label", class_names), ("boxes", box_names)):
+            heads[kind]["names"] += names
+        if heads["multi"]["names"] in ([], heads["label"]["names"]):
+            heads["multi"] = heads["label"]  # one list: a class that is added to one is added to both
+        if patch is not None:
+            heads["coverage"] = {"size_px": int(patch[0]), "patch_px": int(patch[1])}
+        self.labels = Labels(heads, self._add_mask)
         self._frames: list[tuple] = []
         self._sources: list[dict] = []
         self._by_source: dict[tuple, int] = {}
@@ -80,7 +90,7 @@ class PartWriter:
     @property
     def class_names(self) -> list[str]:
         """Names of the classes so far."""
-        return self.labels.class_names
+        return self.labels.heads["label"]["names"]
 
     def source(self, *, path: str, sha256: str, kind: str, fps: float = float("nan"), frames: int = -1,
                patient: str = "", exam: str = "", dataset: str = "", metadata: str | Mapping = "{}", copy: int = 0,
@@ -162,7 +172,8 @@ class PartWriter:
             raise ValueError(f"source {source} is not one of the {len(self._sources)} of this part")
         # Most frames have no label; without this line they would still cost a call.
         if split or not (label is multi is mask is boxes is coverage is None):
-            self.labels.add(len(self._frames), pixels.shape, label, multi, mask, boxes, split, coverage)
+            given = {"label": label, "multi": multi, "mask": mask, "boxes": boxes, "split": split, "coverage": coverage}
+            self.labels.add(len(self._frames), pixels.shape, given)
         if self.contiguous:
             chunk, pixels_digest = pixels.tobytes(), pixel_digest(pixels)
         else:
@@ -177,6 +188,11 @@ class PartWriter:
         at = self._chunks.add(f"/pixels/{group}", chunk)
         self._frames.append((*values, shape[0], shape[1], group, at, pixels_digest))
         return len(self._frames) - 1
+
+    def _add_mask(self, path: str, mask: np.ndarray) -> tuple[int, str]:
+        """Take a label mask; returns its row and its digest."""
+        chunk = compress(mask)
+        return self._chunks.add(path, chunk), pixel_digest(mask, chunk)
 
     def copy(self, store, i: int, *, pixels: np.ndarray | None = None, region=None, region_key: str = "",
              overlay: np.ndarray | None = None, overlay_key: str = "", detail: Mapping | None = None, framing=None,
@@ -244,10 +260,7 @@ class PartWriter:
             for at, row in enumerate(TABLES[table].values()):
                 if rows:
                     tables[row.path] = column(row.path, [r[at] for r in rows])
-        patch = self.labels.patch
-        facts = {"digest": self._digest(columns, tables), "contiguous": self.contiguous,
-                 "class_names": self.class_names, "box_names": self.labels.box_names,
-                 "patch": None if patch is None else [int(side) for side in patch]}  # fmt: skip
+        facts = {"digest": self._digest(columns, tables), "contiguous": self.contiguous, "heads": self.labels.heads}
         return [*self.drain(), tail(self._chunks, tables, facts)]
 
     def to_bytes(self) -> bytes:

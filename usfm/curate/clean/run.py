@@ -113,7 +113,7 @@ def clean_part(payload: tuple) -> Iterator[bytes]:
     paths, rows, found_path, config = payload
     store = Store.open(paths)
     found = None if found_path is None else regions.Found.read(found_path)
-    part = PartWriter(class_names=store.class_names, box_names=store.box_names)
+    part = PartWriter(like=store)
     flat = dict(zip(rows.tolist(), regions.flat_rows(store, rows, found).tolist(), strict=True))
     sources, times = store.column("source")[rows], store.column("time_s")[rows]
     layouts: dict[str, Layout] = {}
@@ -194,15 +194,15 @@ def figures(parts: list[Path]) -> dict:
     layouts: dict[str, dict] = {}
     for path in parts:
         part = open_part(path)
-        rows = part.tables["/frames/overlay_row"]
+        rows, details_of = part.column("frames", "overlay_row"), part.column("overlay", "detail")
         frames += part.frames
         changed += int((rows >= 0).sum())
-        details = {row: json.loads(part.tables["/overlay/detail"][row]) for row in set(rows[rows >= 0].tolist())}
+        details = {row: json.loads(details_of[row]) for row in set(rows[rows >= 0].tolist())}
         for row in rows[rows >= 0].tolist():
             filled.append(details[row].get("filled_px", 0))  # an overlay that came with the input may lack counts
             inside.append(details[row].get("filled_in_region_px", 0) / max(1, details[row].get("region_px", 0)))
         for row, detail in details.items():
-            layouts[part.tables["/overlay/key"][row].decode().rpartition(":")[0]] = detail
+            layouts[part.column("overlay", "key")[row].rpartition(":")[0]] = detail
     return {
         "frames_changed": changed,
         "layouts_with_overlay": len(layouts),

@@ -147,7 +147,7 @@ def copy_part(payload: tuple) -> Iterator[bytes]:
     paths, rows, found_path, verdict_path = payload
     store, verdict = Store.open(paths), Verdict.read(verdict_path)
     found = None if found_path is None else regions.Found.read(found_path)
-    part = PartWriter(class_names=store.class_names, box_names=store.box_names)
+    part = PartWriter(like=store)
     names, sources = store.column("frame_id"), store.of_frames("path")
     for row in map(int, rows):
         if verdict.stage[row] == "":

@@ -83,7 +83,7 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
     """Cut the frames of one part (runs in a worker)."""
     paths, rows, found_path, config, drawn = payload
     store, found = Store.open(paths), regions.Found.read(found_path)
-    part = PartWriter(class_names=store.class_names, contiguous=True, patch=(config.size, config.patch))
+    part = PartWriter(like=store, contiguous=True, patch=(config.size, config.patch))
     source_paths = store.of_frames("path")
     frame_ids = store.column("frame_id")
     settled: dict[str, tuple] = {}
@@ -158,13 +158,13 @@ def figures(parts: list[Path], config: Config) -> dict:
         part = open_part(path)
         if not part.frames:
             continue
-        tables, row = part.tables, part.tables["/frames/region_row"]
-        layouts += len(tables["/regions/key"])
-        low += int((tables["/regions/confidence"][row] < regions.LOW_CONFIDENCE).sum())
-        fitted += int(np.isfinite(tables["/regions/apex_x_px"][row]).sum())
-        for name in tables["/regions/evidence"][row].tolist():
-            evidence[name.decode()] = evidence.get(name.decode(), 0) + 1
-        count = (tables["/patches/coverage"].astype(np.float32) >= config.tau).sum(1)
+        row = part.column("frames", "region_row")
+        layouts += len(part.column("regions", "key"))
+        low += int((part.column("regions", "confidence")[row] < regions.LOW_CONFIDENCE).sum())
+        fitted += int(np.isfinite(part.column("regions", "apex_x_px")[row]).sum())
+        for name in part.column("regions", "evidence")[row].tolist():
+            evidence[name] = evidence.get(name, 0) + 1
+        count = (part.column("patches", "coverage").astype(np.float32) >= config.tau).sum(1)
         few += int((count == 0).sum())
         valid.append(count)
     median = float(np.median(np.concatenate(valid))) if valid else 0.0

@@ -1,0 +1,98 @@
+"""Boxes around what is on a frame, each with its class and, where it is known, which instance it is."""
+
+import numpy as np
+
+from usfm.store.dataset import Dataset
+from usfm.store.labels.classes import Named, repeated
+from usfm.store.labels.contract import Incoming, out_of_range
+
+OFFSETS, XYXY, CLASSES = "/labels/boxes/offsets", "/labels/boxes/xyxy_px", "/labels/boxes/class"
+INSTANCE, BOXED = "/labels/boxes/instance", "/labels/boxed"
+
+
+class Boxes(Named):
+    """Boxes of a frame: xyxy_px float32 (k, 4), classes int32 (k,), instances int32 (k,) (-1 = unknown); k may be 0."""
+
+    name, home, what = "boxes", CLASSES, "box"
+    datasets = (
+        Dataset(OFFSETS, "int64", "(N + 1,)", "row", "the boxes of frame i are rows offsets[i] to offsets[i + 1]"),
+        Dataset(XYXY, "float32", "(B, 4)", "px", "left, top, right, bottom"),
+        Dataset(CLASSES, "int32", "(B,)", "class", "class of the box, attribute names"),
+        Dataset(BOXED, "uint8", "(N,)", "0 or 1", "1: the boxes of this frame are known (there may be none)", 0),
+    )
+
+    def within(self, paths) -> bool:
+        """See `Kind`."""
+        return OFFSETS in paths
+
+    def checked(self, given, head: dict, shape: tuple[int, ...]) -> tuple:
+        """See `Kind`."""
+        xyxy = np.asarray(given[0], np.float32).reshape(-1, 4)
+        classes = np.asarray(given[1], np.int32).reshape(-1)
+        if len(xyxy) != len(classes) or (len(classes) and classes.max() >= len(head["names"])):
+            raise ValueError(f"{len(xyxy)} boxes, {len(classes)} classes of {len(head['names'])} names")
+        return xyxy, classes
+
+    def token(self, value: tuple, head: dict) -> str:
+        """See `Kind`."""
+        names = ",".join(head["names"][c] if c >= 0 else "" for c in value[1])
+        return f"b={np.asarray(value[0], np.float32).tobytes().hex()}:{names}"
+
+    def columns(self, kept, frames: int, head: dict) -> dict:
+        """See `Kind`."""
+        if not kept and not head["names"]:
+            return {}
+        counts = [len(kept[row][1]) if row in kept else 0 for row in range(frames)]
+        known = [kept[row] for row in sorted(kept)]
+        return {
+            OFFSETS: np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            XYXY: np.concatenate([np.zeros((0, 4), np.float32), *(one[0] for one in known)]),
+            CLASSES: np.concatenate([np.zeros(0, np.int32), *(one[1] for one in known)]),
+            BOXED: np.array([row in kept for row in range(frames)], np.uint8),
+        }
+
+    def appended(self, part: Incoming) -> dict[str, np.ndarray]:
+        """See `Kind`."""
+        before = part.filled[CLASSES]
+        start = np.zeros(0 if part.filled[OFFSETS] else 1, np.int64)
+        if OFFSETS not in part.tables:
+            return {
+                OFFSETS: np.concatenate([start, np.full(part.frames, before, np.int64)]),
+                BOXED: np.zeros(part.frames, np.uint8),
+            }
+        return {
+            OFFSETS: np.concatenate([start, part.tables[OFFSETS][1:] + before]),
+            BOXED: part.tables[BOXED],
+            XYXY: part.tables[XYXY],
+            CLASSES: np.append(part.places, -1).astype(np.int32)[part.tables[CLASSES]],
+        }
+
+    def problems(self, head: dict, stored, file) -> list[str]:
+        """See `Kind`."""
+        offsets, count = stored(OFFSETS), file.length(CLASSES)
+        problems = repeated(head["names"]) + out_of_range(CLASSES, stored(CLASSES), -1, len(head["names"]))
+        problems += out_of_range(BOXED, stored(BOXED), 0, 2)
+        if offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets) < 0).any():
+            problems.append(f"{OFFSETS} does not fit the boxes")
+        xyxy = stored(XYXY)
+        if xyxy.shape[1:] != (4,) or not np.isfinite(xyxy).all():
+            problems.append(f"{XYXY} holds what is no box")
+        return problems
+
+    def of_frame(self, file, row: int) -> tuple | None:
+        """See `Kind`."""
+        if not file.column(BOXED)[row]:
+            return None
+        first, last = file.column(OFFSETS)[row : row + 2]
+        return file.column(XYXY)[first:last], file.column(CLASSES)[first:last]
+
+    def renamed(self, value: tuple, places: np.ndarray, head: dict) -> tuple:
+        """See `Kind`."""
+        return value[0], np.append(places, -1).astype(np.int32)[value[1]], *value[2:]
+
+    def moved(self, value: tuple, framing) -> tuple:
+        """See `Kind`."""
+        return framing.apply_boxes(value[0]), *value[1:]
+
+
+BOXES = Boxes()

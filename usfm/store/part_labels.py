@@ -1,0 +1,69 @@
+"""Labels of the frames of one part, of all kinds of `labels.KINDS`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from usfm.store.labels import KINDS, token
+from usfm.store.part import column
+
+
+class Labels:
+    """What `PartWriter` knows of its frames' labels; only what is there takes room.
+
+    Args:
+        heads: name of a kind -> its head; they grow as frames bring new names.
+        add_mask: takes a dataset and a mask that goes there, and gives its row and its digest.
+    """
+
+    def __init__(self, heads: dict[str, dict], add_mask: Callable[[str, np.ndarray], tuple[int, str]]):
+        self.heads = heads
+        self._add_mask = add_mask
+        self._kept: dict[str, dict[int, Any]] = {name: {} for name in KINDS}
+        self._tokens: dict[int, str] = {}
+        self._places: dict[tuple[str, int], tuple[dict, np.ndarray]] = {}
+
+    def add(self, row: int, shape: tuple[int, ...], given: Mapping[str, Any]) -> None:
+        """Take the labels of frame `row`, by the arguments of `PartWriter.frame`. Raises ValueError."""
+        values = {}
+        for name, kind in KINDS.items():
+            one = given.get(name)
+            value = None if one is None else kind.checked(one, self.heads[name], shape)
+            if value is not None:
+                values[name] = value
+                self._kept[name][row] = kind.kept(value, self._add_mask)
+        found = token(values, self.heads)
+        if found:
+            self._tokens[row] = found
+
+    def carried(self, file, row: int, framing) -> dict[str, Any]:
+        """Labels of a frame of an input file, with this part's numbers, moved by a framing."""
+        values = {}
+        for name, kind in KINDS.items():
+            places = self._join(name, file.heads[name])
+            value = kind.of_frame(file, row) if name in file.kinds else None
+            if value is not None:
+                value = kind.renamed(value, places, self.heads[name])
+                values[name] = value if framing is None else kind.moved(value, framing)
+        return values
+
+    def _join(self, name: str, head: dict) -> np.ndarray:
+        """This part's numbers for those of an input file."""
+        known = self._places.get((name, id(head)))
+        if known is None:
+            joined, places = KINDS[name].joined(self.heads[name], head)
+            self.heads[name].update(joined)
+            known = self._places[name, id(head)] = head, places
+        return known[1]
+
+    def tokens(self, count: int) -> list[str]:
+        """All labels of every frame as text, "" where it has none."""
+        return [self._tokens.get(row, "") for row in range(count)]
+
+    def tables(self, count: int) -> dict[str, np.ndarray]:
+        """The columns of all kinds, as far as there are any."""
+        found = {}
+        for name, kind in KINDS.items():
+            found.update(kind.columns(self._kept[name], count, self.heads[name]))
+        return {path: column(path, values) for path, values in found.items()}
