@@ -163,7 +163,7 @@ def ours(store_path: Path, name: str, model_name: str, batch: int, device: torch
     pixels = Pixels(store, device)
     feed = Feed(stream, pixels, None if regions is None else regions.rows)
     job = PretrainJob(recipe, model, stream, pixels, regions, held_out=rows[:0], steps=10_000, seed=0)
-    loop = Loop(job, Training(10_000, 1e-4, clip=recipe.optim.clip, precision="bf16"), None, Ranks(), device)
+    loop = Loop(job, Training(10_000, 1e-4, clip=recipe.optim.clip, precision="bf16"), Ranks(), device)
     batches = feed.batches(0, 10_000)
     clock = Clock(device)
     seen = []

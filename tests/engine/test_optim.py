@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from usfm.engine.optim import Average, adamw
+from usfm.engine.optim import Average, Group, adamw, layer_factor
 from usfm.engine.schedule import cosine
+from usfm.model.vit import build_encoder
 
 
 def model():
@@ -22,6 +23,33 @@ def test_one_dimensional_parameters_are_not_decayed():
     assert {id(p) for p in decayed["params"]} == {id(net[2].weight)}
     assert {id(p) for p in free["params"]} == {id(p) for p in net.parameters() if p.ndim == 1}
     assert (decayed["weight_decay"], free["weight_decay"]) == (0.1, 0.0)
+
+
+def test_groups_have_their_own_rates_and_decay():
+    net = model()
+    rules = {"0.weight": Group(0.5), "0.bias": Group(0.5), "2.weight": Group(weight_decay=0.0)}
+    groups = adamw(net, weight_decay=0.1, lr=2.0, group=lambda name: rules.get(name, Group())).param_groups
+    found = {id(p): (g["lr"], g["factor"], g["weight_decay"]) for g in groups for p in g["params"]}
+    wanted = {"0.weight": (1.0, 0.5, 0.1), "0.bias": (1.0, 0.5, 0.0), "2.weight": (2.0, 1.0, 0.0)}
+    for name, p in net.named_parameters():
+        assert found.pop(id(p)) == wanted.get(name, (2.0, 1.0, 0.0))
+    assert not found
+
+
+@pytest.mark.parametrize("depth, decay", [(12, 0.65), (4, 0.75), (2, 1.0)])
+def test_layer_decay_is_that_of_mae(depth, decay):
+    """MAE's own arithmetic: a list of depth + 2 scales, the layer's number read from the parameter's name."""
+    net = build_encoder("vit_nano_patch16_64", depth=depth)
+    scales = [decay ** (depth + 1 - i) for i in range(depth + 2)]
+    for name, _ in net.named_parameters():
+        if name in ("cls_token", "pos_embed") or name.startswith("patch_embed"):
+            layer = 0
+        elif name.startswith("blocks"):
+            layer = int(name.split(".")[1]) + 1
+        else:
+            layer = depth + 1
+        assert layer_factor(name, depth, decay) == scales[layer]
+    assert layer_factor("head.weight", depth, decay) == 1.0
 
 
 @pytest.mark.parametrize("steps, warmup, floor", [(1, 0.05, 0.0), (2, 0.0, 0.0), (20, 0.05, 0.0), (1000, 0.1, 1e-3)])

@@ -1,15 +1,19 @@
 """One optimiser step: accumulation, clipping, rates, averages, and a state that goes on to the same numbers."""
 
 import copy
+import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+from usfm.engine import keep
 from usfm.engine.data import Batch
 from usfm.engine.device import Ranks
+from usfm.engine.optim import Group
 from usfm.engine.schedule import cosine
-from usfm.engine.step import Loop, Training
+from usfm.engine.step import Loop, NotFinite, Training
 from usfm.engine.stream import Plan
 from usfm.engine.timing import Clock
 from usfm.errors import RequestError
@@ -32,19 +36,13 @@ class Regression:
     def check(self, model, step):
         return {}
 
-
-class NoRun:
-    """A run directory that nobody writes to."""
-
-    path = None
-
-    def log(self, values):
-        self.last = values
+    def group(self, name):
+        return Group(0.5, 0.2) if name == "2.weight" else Group()
 
 
 def loop(**training):
     job = Regression()
-    return Loop(job, Training(**{"steps": 10, "lr": 1e-2, **training}), NoRun(), Ranks(), CPU)
+    return Loop(job, Training(**{"steps": 10, "lr": 1e-2, **training}), Ranks(), CPU)
 
 
 def batch(rows, step=0):
@@ -77,12 +75,12 @@ def test_clipping_bounds_the_step_and_logs_the_norm_before_it():
     assert torch.stack(moments).norm().item() == pytest.approx(0.1 * 1e-6, rel=1e-2)
 
 
-def test_all_groups_follow_the_schedule():
+def test_all_groups_follow_the_schedule_times_their_factor():
     one = loop(steps=4, warmup=0.25, min_lr=1e-4)
     for step in range(4):
         one.advance(parts(1, step), Clock(CPU, enabled=False))
         wanted = cosine((step + 0.5) / 4, peak=1e-2, floor=1e-4, warmup=0.25)
-        assert {group["lr"] for group in one.optimizer.param_groups} == {wanted}
+        assert [group["lr"] for group in one.optimizer.param_groups] == [0.5 * wanted, wanted, wanted]
     assert wanted > 1e-4
 
 
@@ -94,11 +92,7 @@ def test_the_state_goes_on_to_the_same_numbers():
     for step in range(3):
         first.advance(parts(1, step), Clock(CPU, enabled=False))
     second = loop(ema=0.9)
-    second.model.load_state_dict(first.model.state_dict())
-    state = first.state()
-    second.optimizer.load_state_dict(state["optimizer"])
-    second.step = state["step"]
-    second.average.load(state["average"]["weights"], state["average"]["steps"])
+    second.go_on(first.model.state_dict(), first.state())
     for step in range(3, 6):
         second.advance(parts(1, step), Clock(CPU, enabled=False))
     for name, value in straight.model.state_dict().items():
@@ -146,18 +140,81 @@ ODD_STATES = {
 @pytest.mark.parametrize("case", ODD_STATES)
 def test_a_state_that_does_not_fit_is_one_sentence(tmp_path, monkeypatch, case):
     one = loop(ema=0.9)
-    one.run.path = tmp_path
     one.advance(parts(1), Clock(CPU, enabled=False))
     weights, state = copy.deepcopy((dict(one.model.state_dict()), one.state()))
     monkeypatch.setattr(checkpoint, "load_state", lambda path: (weights, state))
-    loop(ema=0.9)._take(weights, state)
+    loop(ema=0.9).go_on(weights, state)
     ODD_STATES[case](state)
     with pytest.raises(RequestError, match="its state does not fit the run"):
-        one.resume()
+        keep.resume(one, SimpleNamespace(path=tmp_path))
 
 
 def test_settings_of_the_optimiser_are_those_of_the_command(tmp_path):
     one, other = loop(weight_decay=0.5), loop(weight_decay=0.1)
     one.advance(parts(1), Clock(CPU, enabled=False))
-    other._take(one.model.state_dict(), one.state())
-    assert [group["weight_decay"] for group in other.optimizer.param_groups] == [0.1, 0.0]
+    other.go_on(one.model.state_dict(), one.state())
+    assert [group["weight_decay"] for group in other.optimizer.param_groups] == [0.2, 0.1, 0.0]
+
+
+def test_a_state_of_an_earlier_version_has_no_factor_and_no_count_of_checks():
+    one, other = loop(), loop()
+    one.advance(parts(1), Clock(CPU))
+    state = one.state()
+    del state["waited"]
+    for group in state["optimizer"]["param_groups"]:
+        del group["factor"]
+    other.go_on(one.model.state_dict(), state)
+    assert (other.waited, [group["factor"] for group in other.optimizer.param_groups]) == (0, [0.5, 1.0, 1.0])
+
+
+# ---------------------------------------------------------------- steps without a run
+
+
+def test_steps_from_given_weights_are_those_of_a_whole_training():
+    """Two sites that begin a round at the same weights and see the same batches end it alike, whatever came before."""
+    one, other = loop(ema=0.9), loop(ema=0.9)
+    start = {name: value.clone() for name, value in one.model.state_dict().items()}
+    assert math.isnan(one.take([]))
+    other.take([parts(1, step) for step in range(3)])
+    other.start_from(start)
+    other.step = 0
+    batches = [parts(1, step) for step in range(4)]
+    assert one.take(batches) == other.take(batches)
+    for name, value in one.model.state_dict().items():
+        assert torch.equal(value, other.model.state_dict()[name])
+        assert torch.equal(one.average.weights[name], other.average.weights[name])
+    assert one.step == 4
+
+
+def test_a_loss_that_is_not_finite_ends_the_steps():
+    one = loop()
+    with torch.no_grad():
+        one.model[0].bias.fill_(float("inf"))
+    with pytest.raises(NotFinite):
+        one.take([parts(1)])
+
+
+# ---------------------------------------------------------------- scores
+
+
+@pytest.mark.parametrize("higher", [False, True])
+def test_the_best_score_and_the_patience(higher):
+    one = loop(higher=higher, patience=2)
+    sign = 1 if higher else -1
+    answers = [(0.1, True), (0.2, True), (0.2, False), (None, False), (0.3, True), (0.1, False), (float("nan"), False)]
+    for score, better in answers:
+        assert not one.tired
+        assert one.judge(score if score is None else sign * score) is better
+    assert one.tired
+    assert one.best == sign * 0.3
+    again = loop(higher=higher, patience=2)
+    again.go_on(one.model.state_dict(), one.state())
+    assert again.tired
+    assert again.best == one.best
+
+
+def test_without_patience_nothing_ends_early():
+    one = loop()
+    for _ in range(50):
+        one.judge(1.0)
+    assert not one.tired

@@ -66,7 +66,7 @@ def make_loop(path, device, name="polarmae", cache="auto", compiled=False, preci
     feed = Feed(stream, pixels, None if regions is None else regions.rows)
     job = PretrainJob(recipe, model, stream, pixels, regions, held_out=rows[:0], steps=6, seed=0)
     training = Training(6, 1e-3, clip=1.0, precision=precision)
-    return Loop(job, training, None, Ranks(), device), feed
+    return Loop(job, training, Ranks(), device), feed
 
 
 @pytest.mark.parametrize("name", ["mae", "polarmae", "polarmae-published"])

@@ -4,12 +4,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from usfm.engine.stream import Plan, Stream
+from usfm.engine.truth import Truth
 from usfm.seeding import stream as random_stream
 from usfm.store.reader import Store
 
@@ -28,6 +29,7 @@ class Batch:
         frames: (b, C, H, W) uint8.
         crops: (b, 7) float32.
         regions: (b,) int64, rows of the region tables; -1 for none.
+        truth: what is known of the stored frames: not yet moved by the crops; None where a job needs none.
     """
 
     plan: Plan
@@ -35,11 +37,13 @@ class Batch:
     frames: torch.Tensor
     crops: torch.Tensor
     regions: torch.Tensor
+    truth: Truth | None = None
 
     def head(self, n: int) -> "Batch":
         """Its first n samples."""
         part = slice(self.part.start, self.part.start + n)
-        return replace(self, part=part, frames=self.frames[:n], crops=self.crops[:n], regions=self.regions[:n])
+        truth = None if self.truth is None else self.truth.head(n)
+        return Batch(self.plan, part, self.frames[:n], self.crops[:n], self.regions[:n], truth)
 
 
 class Pixels:
@@ -98,6 +102,7 @@ class Feed:
         rank: this process; it gets the rank-th of `world` equal parts.
         world: processes.
         accumulate: parts that each rank's share is cut into.
+        truth: rows of the store -> what is known of these frames, as arrays; None where a job needs none.
     """
 
     def __init__(
@@ -109,8 +114,9 @@ class Feed:
         rank: int = 0,
         world: int = 1,
         accumulate: int = 1,
+        truth: Callable[[np.ndarray], Truth] | None = None,
     ):
-        self.stream, self.pixels, self.region_rows = stream, pixels, region_rows
+        self.stream, self.pixels, self.region_rows, self.truth = stream, pixels, region_rows, truth
         self.rank, self.world, self.accumulate = rank, world, accumulate
         self.waited_s = 0.0
 
@@ -124,8 +130,10 @@ class Feed:
             part = slice(start, start + share)
             rows = plan.rows[part]
             regions = np.full(len(rows), -1) if self.region_rows is None else self.region_rows[rows]
-            crops, place = plan.crops.take(part).stacked(), self.pixels.send(regions.astype(np.int64))
-            parts.append(Batch(plan, part, self.pixels.read(rows), self.pixels.send(crops), place))
+            send = self.pixels.send
+            crops, place = plan.crops.take(part).stacked(), send(regions.astype(np.int64))
+            truth = None if self.truth is None else self.truth(rows).each(send)
+            parts.append(Batch(plan, part, self.pixels.read(rows), send(crops), place, truth))
         return parts
 
     def batches(self, first: int, end: int) -> Iterator[list[Batch]]:

@@ -1,5 +1,6 @@
 """Where a training runs: the device, the arithmetic, and the ranks that torchrun started."""
 
+import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -90,6 +91,15 @@ class Ranks:
         value = torch.tensor([float(flag)], device=device if device.type == "cuda" else "cpu")
         dist.all_reduce(value, dist.ReduceOp.MAX)
         return bool(value.item())
+
+    def told(self, value: float | None, device: torch.device) -> float | None:
+        """What the first rank's value is; every rank must call this."""
+        if self.world == 1:
+            return value
+        number = [math.nan if value is None else value, float(value is None)]
+        shared = torch.tensor(number, dtype=torch.float64, device=device if device.type == "cuda" else "cpu")
+        dist.broadcast(shared, 0)
+        return None if shared[1].item() else float(shared[0].item())
 
     def mean(self, value: torch.Tensor) -> torch.Tensor:
         """The mean of a tensor over the ranks."""

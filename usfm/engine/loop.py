@@ -11,10 +11,12 @@ from typing import Any
 import torch
 
 from usfm import console
+from usfm.engine import keep
 from usfm.engine.data import Batch, Feed
 from usfm.engine.device import Ranks, autocast, is_out_of_memory
 from usfm.engine.record import RunDirectory, announce_resume
 from usfm.engine.step import Job, Loop, NotFinite, Training
+from usfm.engine.strategy import Strategy
 from usfm.engine.timing import Clock
 from usfm.errors import Interrupted, WorkError
 from usfm.model.checkpoint import save_plain
@@ -51,9 +53,11 @@ def fit(
     ranks: Ranks,
     device: torch.device,
     resume: bool = False,
+    title: str = "pretrain",
     loggers: tuple[str, ...] = (),
     profile: bool = False,
     describe: Callable[[Batch], dict] = lambda batch: {},
+    strategy: Strategy | None = None,
 ) -> dict:
     """Train a job to its end, or go on with it.
 
@@ -65,60 +69,31 @@ def fit(
         ranks: this process among others.
         device: where.
         resume: go on from the run's `last`.
+        title: of the progress bar.
         loggers: tensorboard, wandb.
         profile: measure each part of a step (waits for the device, so the run is slower).
         describe: more figures of a batch for the log, known on the host.
+        strategy: how processes share the model; None is the usual one.
 
     Returns:
-        steps, seconds, images_per_s, data_wait (share of the time), loss, best.
+        steps, images_per_s, data_wait (share of the time), loss, best; `stopped_early` where patience ended the run.
 
     Raises:
         Interrupted: SIGINT or SIGTERM; `last` is saved.
         WorkError: the loss is not finite (the batch is saved), memory or disk ran out.
     """
-    loop = Loop(job, training, run, ranks, device)
+    loop = Loop(job, training, ranks, device, strategy)
     if resume:
-        loop.resume()
+        keep.resume(loop, run)
         if ranks.first:
             announce_resume(run.path, loop.step, training.steps)
     run.start_metrics(loop.step, loggers)
-    started, first, images = time.perf_counter(), loop.step, feed.stream.batch
-    loss = run.last_loss()
+    started, first = time.perf_counter(), loop.step
     clock = Clock(device, enabled=profile)
-    with _Signals() as signals, console.progress("pretrain", training.steps, "steps") as bar:
-        bar.skip(loop.step)
-        for parts in feed.batches(loop.step, training.steps):
-            try:
-                scalars = loop.advance(parts, clock)
-            except NotFinite as problem:
-                raise _stopped(problem, loop, feed) from None
-            except (RuntimeError, MemoryError) as error:
-                if is_out_of_memory(error):
-                    raise _too_big(loop, parts[0]) from None
-                raise
-            if loop.step % training.log_every == 0 or loop.step == training.steps:
-                rate = images * (loop.step - first) / (time.perf_counter() - started)
-                try:
-                    loss = loop.flush(scalars, {"images_per_s": round(rate, 2), **describe(parts[0])})
-                except NotFinite as problem:
-                    raise _stopped(problem, loop, feed) from None
-            bar.advance(1, f"loss {loss:.4f}")
-            asked = signals.asked if ranks.world == 1 else loop.step % 8 == 0 and ranks.any(signals.asked, device)
-            if training.due(training.checks, loop.step):
-                _check(loop, clock)
-            if training.due(training.saves, loop.step) or asked:
-                try:
-                    loop.refuse_not_finite()
-                except NotFinite as problem:
-                    raise _stopped(problem, loop, feed) from None
-                with clock("save"):
-                    loop.save("last")
-                    loop.keep()
-            if asked:
-                ranks.wait()
-                raise Interrupted(
-                    f"stopped after step {loop.step:,} of {training.steps:,}; the same command goes on from {run.path}"
-                )
+    try:
+        loss = _train(loop, feed, run, clock, title, describe)
+    except NotFinite as problem:
+        raise _stopped(problem, loop, run, feed) from None
     ranks.wait()
     seconds = time.perf_counter() - started
     done = loop.step - first
@@ -126,35 +101,87 @@ def fit(
         "steps": loop.step,
         "loss": loss if math.isfinite(loss) else None,
         "best": loop.best if math.isfinite(loop.best) else None,
-        "images_per_s": round(images * done / seconds, 2) if done else None,
+        "images_per_s": round(feed.stream.batch * done / seconds, 2) if done else None,
         "data_wait": round(feed.waited_s / seconds, 4) if done else None,
+        **({"stopped_early": True} if loop.tired and loop.step < training.steps else {}),
         **({"profile": clock.table(done)} if profile else {}),
     }
 
 
-def _check(loop: Loop, clock: Clock) -> None:
-    """Held-out figures, pictures, and `best`; on the first rank, the others wait."""
-    if loop.ranks.first:
+def _train(
+    loop: Loop, feed: Feed, run: RunDirectory, clock: Clock, title: str, describe: Callable[[Batch], dict]
+) -> float:
+    """Take the steps that are left, with checks and checkpoints on the way; returns the last loss.
+
+    Raises:
+        NotFinite, Interrupted, WorkError: as `fit` says.
+    """
+    t, loss = loop.training, run.last_loss()
+    started, first = time.perf_counter(), loop.step
+    end = first if loop.tired else t.steps
+    with _Signals() as signals, console.progress(title, t.steps, "steps") as bar:
+        bar.skip(first)
+        for parts in feed.batches(first, end):
+            try:
+                scalars = loop.advance(parts, clock)
+            except (RuntimeError, MemoryError) as error:
+                if is_out_of_memory(error):
+                    raise _too_big(loop, parts[0]) from None
+                raise
+            if loop.step % t.log_every == 0 or loop.step == t.steps:
+                rate = feed.stream.batch * (loop.step - first) / (time.perf_counter() - started)
+                loss = keep.note(loop, run, scalars, {"images_per_s": round(rate, 2), **describe(parts[0])})
+            bar.advance(1, f"loss {loss:.4f}")
+            asked = signals.asked if loop.ranks.world == 1 else loop.step % 8 == 0 and _any(loop, signals.asked)
+            if t.due(t.checks, loop.step):
+                _check(loop, run, clock)
+            if loop.tired and loop.pending:
+                loss = keep.note(loop, run, scalars, describe(parts[0]))
+            if t.due(t.saves, loop.step) or asked or loop.tired:
+                loop.refuse_not_finite()
+                with clock("save"):
+                    keep.save(loop, run, "last")
+                    keep.keep(loop, run)
+            if asked:
+                loop.ranks.wait()
+                raise Interrupted(
+                    f"stopped after step {loop.step:,} of {t.steps:,}; the same command goes on from {run.path}"
+                )
+            if loop.tired:
+                break
+    return loss
+
+
+def _any(loop: Loop, flag: bool) -> bool:
+    return loop.ranks.any(flag, loop.device)
+
+
+def _check(loop: Loop, run: RunDirectory, clock: Clock) -> None:
+    """Held-out figures, pictures, and `best`.
+
+    The first rank makes them while the others wait; where each holds a part of the model, all make them together.
+    """
+    score: float | None = None
+    if loop.ranks.first or loop.strategy.shards:
         with clock("check"):
             loop.model.eval()
             with loop.as_kept() as model, torch.no_grad(), autocast(loop.training.precision, loop.device):
                 figures = loop.job.check(model, loop.step)
             loop.model.train()
-        score = figures.pop("score", math.inf)
-        loop.run.log({"step": loop.step, **figures})
-        if score < loop.best:
-            loop.best = score
-            loop.save("best")
+        score = figures.pop("score", None)
+        run.log({"step": loop.step, **figures})
+    if loop.judge(loop.ranks.told(score, loop.device)):
+        keep.save(loop, run, "best")
     loop.ranks.wait()
 
 
-def _stopped(problem: NotFinite, loop: Loop, feed: Feed) -> WorkError:
+def _stopped(problem: NotFinite, loop: Loop, run: RunDirectory, feed: Feed) -> WorkError:
     """Save the batch of the step that broke the run, with what made it, and say where it is.
 
     A GPU is asked for its losses now and then, so the step may lie some way back. What is in a batch depends on the
     step alone: it is made again. The weights that met it are kept with it only where they are still there.
     """
-    file = Path(loop.run.path) / "nonfinite" / "batch.pt"
+    file = Path(run.path) / "nonfinite" / "batch.pt"
     if loop.ranks.first:
         batch = Feed(feed.stream, feed.pixels, feed.region_rows).make(problem.step)[0]
         kept = {
@@ -169,7 +196,7 @@ def _stopped(problem: NotFinite, loop: Loop, feed: Feed) -> WorkError:
         file.parent.mkdir(exist_ok=True)
         with whole_file(file) as temporary:
             save_plain(kept, temporary)
-    last = loop.run.path / "last"
+    last = run.path / "last"
     good = f"the last good checkpoint in {last}" if last.is_dir() else "there was no checkpoint yet"
     return WorkError(
         f"the loss of step {problem.step} is not finite; its batch is kept in {file} and {good}: lower --lr, or use "

@@ -1,32 +1,28 @@
-"""One training as it stands: model, optimiser, averages, step; how it takes a step, saves itself and goes on."""
+"""One training as it stands: model, optimiser, averages, step; how it takes steps, and what it takes to go on."""
 
 import math
-import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from usfm.engine.data import Batch
 from usfm.engine.device import Ranks, autocast
-from usfm.engine.optim import Average, adamw
-from usfm.engine.record import RunDirectory
+from usfm.engine.optim import Group, adamw
 from usfm.engine.schedule import cosine
+from usfm.engine.strategy import Strategy, strategy_of
 from usfm.engine.timing import Clock
-from usfm.errors import WorkError
-from usfm.model import checkpoint
-from usfm.store.whole import private, put_in_place
 
 
 class Job(Protocol):
-    """What is trained. `model.encoder` is the encoder that checkpoints carry.
+    """What is trained.
 
-    `loss` gets the model or its distributed wrapper as `net`; `check` runs on the first rank only.
+    `loss` gets the model or what the strategy wraps it in as `net`; `check` runs where a whole model is: on the first
+    process, or on all of them together.
     """
 
     model: nn.Module
@@ -35,8 +31,16 @@ class Job(Protocol):
         """The scalar loss of one part of a batch, and more scalars to log, on the device."""
         ...
 
-    def check(self, model: nn.Module, step: int) -> dict[str, float]:
-        """Figures of a moment, among them `score` (lower is better)."""
+    def check(self, model: nn.Module, step: int) -> dict[str, Any]:
+        """Figures of a moment, among them `score`, by which the best moment is chosen."""
+        ...
+
+    def group(self, name: str) -> Group:
+        """How a parameter of the model is trained."""
+        ...
+
+    def write(self, folder: Path, kept: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor], state: dict):
+        """Write a checkpoint: the weights to use (averaged, or those trained), and what is needed to go on."""
         ...
 
 
@@ -52,6 +56,8 @@ class Training:
         precision: fp32, bf16 or fp16.
         checks: times in the run that `Job.check` is called; saves: that a checkpoint is written; keep: older ones kept.
         accumulate: parts a step is worked in.
+        higher: whether a higher score is better.
+        patience: checks in a row without a better score after which the run ends; 0 = never.
     """
 
     steps: int
@@ -67,46 +73,66 @@ class Training:
     saves: int = 20
     keep: int = 0
     accumulate: int = 1
+    higher: bool = False
+    patience: int = 0
 
     @property
     def log_every(self) -> int:
         """Steps that one line of metrics covers."""
         return max(1, min(50, self.steps // 2000))
 
+    @property
+    def worst(self) -> float:
+        """The score that every other one is better than."""
+        return -math.inf if self.higher else math.inf
+
     def due(self, times: int, step: int) -> bool:
         """Whether something that happens `times` times in the run happens after this many steps."""
         return step == self.steps or (step * times) // self.steps > ((step - 1) * times) // self.steps
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0, for a parameter whose factor is 1."""
+        return cosine((step + 0.5) / self.steps, peak=self.lr, floor=self.min_lr, warmup=self.warmup)
+
 
 class Loop:
-    """The state of one training and what moves it on; `fit` is the way in."""
+    """The state of one training and what moves it on; it writes nothing. `fit` trains to the end, with a run directory.
 
-    def __init__(self, job: Job, training: Training, run: RunDirectory, ranks: Ranks, device: torch.device):
-        self.job, self.training, self.run, self.ranks, self.device = job, training, run, ranks, device
+    Attributes:
+        step: steps taken.
+        best: best score of a check so far; waited: checks since then.
+        pending: losses of the steps since they were asked for last, on the device.
+    """
+
+    def __init__(
+        self, job: Job, training: Training, ranks: Ranks, device: torch.device, strategy: Strategy | None = None
+    ):
+        self.job, self.training, self.ranks, self.device = job, training, ranks, device
+        self.strategy = strategy or strategy_of(ranks, device)
         self.model = job.model
-        self.net: nn.Module = self.model
-        if ranks.world > 1:
-            ids = [device.index] if device.type == "cuda" else None
-            self.net = DistributedDataParallel(self.model, device_ids=ids, gradient_as_bucket_view=True)
+        self.net = self.strategy.wrap(self.model)
         t = training
-        self.optimizer = adamw(self.model, weight_decay=t.weight_decay, betas=t.betas, lr=t.lr)
-        self.average = Average(self.model, t.ema) if t.ema else None
+        self.optimizer = adamw(self.model, weight_decay=t.weight_decay, betas=t.betas, lr=t.lr, group=job.group)
+        self.average = self.strategy.average(self.model, t.ema) if t.ema else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=t.precision == "fp16")
-        self.step, self.best = 0, math.inf
+        self.step, self.best, self.waited = 0, t.worst, 0
         self.pending: list[torch.Tensor] = []
 
-    # ------------------------------------------------------------ one step
+    # ------------------------------------------------------------ steps
 
     def advance(self, parts: list[Batch], clock: Clock) -> dict[str, torch.Tensor]:
-        """One optimiser step over the parts of a batch; returns scalars on the device."""
+        """One optimiser step over the parts of a batch; returns scalars on the device.
+
+        Raises:
+            NotFinite: the loss is not; on a GPU, which is not waited for, `losses` raises it later.
+        """
         t = self.training
-        lr = cosine((self.step + 0.5) / t.steps, peak=t.lr, floor=t.min_lr, warmup=t.warmup)
+        rate = t.rate(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = rate * group["factor"]
         total, more = torch.zeros((), device=self.device), {}
         for k, part in enumerate(parts):
-            sync = k == len(parts) - 1 or self.ranks.world == 1
-            self.net.require_backward_grad_sync = sync  # type: ignore[assignment]
+            self.strategy.exchange(self.net, k == len(parts) - 1)
             with clock("forward"), autocast(t.precision, self.device):
                 loss, more = self.job.loss(self.net, part, self.step)
             with clock("backward"):
@@ -118,7 +144,7 @@ class Loop:
         with clock("optimise"):
             if t.clip:
                 self.scaler.unscale_(self.optimizer)
-                more["grad_norm"] = nn.utils.clip_grad_norm_(self.model.parameters(), t.clip)
+                more["grad_norm"] = self.strategy.clip(self.model, t.clip)
             self.scaler.step(self.optimizer)
             self.scaler.update()
             self.optimizer.zero_grad(set_to_none=True)
@@ -128,106 +154,41 @@ class Loop:
         self.pending.append(total)
         return {"loss": total, **more}
 
-    # ------------------------------------------------------------ checkpoints
+    def take(self, batches: Iterable[list[Batch]]) -> float:
+        """Take one step for each batch, and nothing else: no checks, no files, no signals.
 
-    def state(self) -> dict:
-        """Everything beside the weights that is needed to go on: nothing random, since all draws come from counters."""
-        return {
-            "step": self.step,
-            "best": self.best,
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "pending": [value.item() for value in self.pending],
-            "average": None if not self.average else {"steps": self.average.steps, "weights": self.average.weights},
-        }
+        Args:
+            batches: from `Feed.batches`, or any other; as many as steps are wanted.
 
-    def save(self, name: str) -> None:
-        """Write a checkpoint of the run."""
-        if self.ranks.first:
-            kept = self.average.weights if self.average else self.model.state_dict()
-            encoder = {k.removeprefix("encoder."): v for k, v in kept.items() if k.startswith("encoder.")}
-            try:
-                checkpoint.save(
-                    self.run.path / name,
-                    encoder,
-                    self.model.encoder.shape,
-                    model=self.model.state_dict(),
-                    state=self.state(),
-                )
-                if name == "last":
-                    self.run.update({"step": self.step})
-            except OSError as error:
-                raise WorkError(
-                    f"{self.run.path / name}: cannot be written ({error.strerror}); make room and type the same command"
-                ) from None
-
-    def keep(self) -> None:
-        """Keep `last` under its step's name too, and drop the oldest beyond the number asked for."""
-        if self.ranks.first and self.training.keep:
-            final = self.run.path / f"step-{self.step:08d}"
-            new = private(final)
-            shutil.copytree(self.run.path / "last", new)
-            old = put_in_place(new, final)
-            older = [one for one in self.run.path.glob("step-*") if re.fullmatch(r"step-\d{8}", one.name)]
-            for folder in [*sorted(older)[: -self.training.keep], *([old] if old else [])]:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    @contextmanager
-    def as_kept(self) -> Iterator[nn.Module]:
-        """The model with the weights that a checkpoint's encoder has: the average where there is one."""
-        if self.average is None:
-            yield self.model
-            return
-        trained = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average.weights)
-        try:
-            yield self.model
-        finally:
-            self.model.load_state_dict(trained)
-
-    def resume(self) -> None:
-        """Go on from `last`.
+        Returns:
+            The mean loss of these steps, over all processes; NaN without a batch.
 
         Raises:
-            RequestError: it is damaged, or not of this model and these settings.
+            NotFinite: a loss is not.
         """
-        last = self.run.path / "last"
-        weights, state = checkpoint.load_state(last)
-        try:
-            self._take(weights, state)
-        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError) as error:
-            raise checkpoint.incomplete(last, f"its state does not fit the run: {type(error).__name__}") from None
+        clock = Clock(self.device)
+        for parts in batches:
+            self.advance(parts, clock)
+        return self.losses()
 
-    def _take(self, weights: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
-        """Take a saved state in; raises whatever it meets where the state does not fit."""
-        self.model.load_state_dict(weights)
-        own = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group, settings in zip(self.optimizer.param_groups, own, strict=True):
-            group.update(settings)  # those of this command, which are the same or the run would be another one
-        for parameter, moments in self.optimizer.state.items():
-            if any(moments[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")):
-                raise ValueError("moments of another shape")
-            float(moments["step"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.step, self.best = state["step"], float(state["best"])
-        if type(self.step) is not int or not 0 <= self.step <= self.training.steps or math.isnan(self.best):
-            raise ValueError("a step outside the run")
-        self.pending = [torch.tensor(float(value), device=self.device) for value in state["pending"]]
-        if self.average and state["average"]:
-            if set(state["average"]["weights"]) != set(self.average.weights):
-                raise KeyError("an average of other weights")
-            self.average.load(state["average"]["weights"], int(state["average"]["steps"]))
+    def start_from(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Take other weights and forget the moments of the old ones: a new round of a training among several sites."""
+        self.strategy.load(self.model, weights)
+        self.optimizer.state.clear()
+        if self.average:
+            self.average = self.strategy.average(self.model, self.training.ema)
 
-    # ------------------------------------------------------------ logging
+    def losses(self) -> float:
+        """The mean loss of the steps since it was asked for last; the one place that waits for the device.
 
-    def flush(self, scalars: dict[str, torch.Tensor], more: dict[str, Any]) -> float:
-        """Write one line of metrics over the steps since the last; the one place that waits for the device."""
+        Raises:
+            NotFinite: a loss is not.
+        """
         self.refuse_not_finite()
+        if not self.pending:
+            return math.nan
         loss = self.ranks.mean(torch.stack(self.pending).mean()).item()
         self.pending.clear()
-        figures = {name: value.item() for name, value in scalars.items() if name != "loss"}
-        self.run.log({"step": self.step, "loss": loss, "lr": self.optimizer.param_groups[0]["lr"], **figures, **more})
         return loss
 
     def refuse_not_finite(self) -> None:
@@ -242,6 +203,74 @@ class Loop:
         for k, loss in enumerate(losses):
             if not math.isfinite(loss):
                 raise NotFinite(self.step - len(losses) + k)
+
+    # ------------------------------------------------------------ scores
+
+    def judge(self, score: float | None) -> bool:
+        """Take a check's score in; says whether it is the best so far. A check without one changes nothing."""
+        if score is None:
+            return False
+        better = score > self.best if self.training.higher else score < self.best  # False for NaN
+        self.best, self.waited = (score, 0) if better else (self.best, self.waited + 1)
+        return better
+
+    @property
+    def tired(self) -> bool:
+        """Whether the score has not become better for as many checks as the training has patience."""
+        return 0 < self.training.patience <= self.waited
+
+    # ------------------------------------------------------------ state
+
+    def state(self) -> dict:
+        """Everything beside the weights that is needed to go on: nothing random, since all draws come from counters."""
+        average = self.average
+        return {
+            "step": self.step,
+            "best": self.best,
+            "waited": self.waited,
+            "optimizer": self.strategy.gather_optimizer(self.optimizer),
+            "scaler": self.scaler.state_dict(),
+            "pending": [value.item() for value in self.pending],
+            "average": average and {"steps": average.steps, "weights": self.strategy.gather(average.weights)},
+        }
+
+    def go_on(self, weights: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
+        """Take a saved state in; raises whatever it meets where the state does not fit."""
+        self.strategy.load(self.model, weights)
+        own = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
+        self.strategy.load_optimizer(self.optimizer, state["optimizer"])
+        for group, settings in zip(self.optimizer.param_groups, own, strict=True):
+            group.update(settings)  # those of this command, which are the same or the run would be another one
+        for parameter, moments in self.optimizer.state.items():
+            if any(moments[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")):
+                raise ValueError("moments of another shape")
+            float(moments["step"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.step, self.best = state["step"], float(state["best"])
+        self.waited = state.get("waited", 0)  # states of earlier versions have none
+        counts = (self.step, self.waited)
+        if any(type(count) is not int for count in counts) or math.isnan(self.best):
+            raise ValueError("counts that are none")
+        if not 0 <= self.step <= self.training.steps or self.waited < 0:
+            raise ValueError("a step outside the run")
+        self.pending = [torch.tensor(float(value), device=self.device) for value in state["pending"]]
+        if self.average and state["average"]:
+            if set(state["average"]["weights"]) != set(self.average.weights):
+                raise KeyError("an average of other weights")
+            self.average.load(state["average"]["weights"], int(state["average"]["steps"]))
+
+    @contextmanager
+    def as_kept(self) -> Iterator[nn.Module]:
+        """The model with the weights that a checkpoint's encoder has: the average where there is one."""
+        if self.average is None:
+            yield self.model
+            return
+        trained = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average.weights)
+        try:
+            yield self.model
+        finally:
+            self.model.load_state_dict(trained)
 
 
 class NotFinite(Exception):

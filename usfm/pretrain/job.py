@@ -1,5 +1,6 @@
 """Pretraining as the loop sees it: a loss for a batch, and held-out figures that any two moments can be compared by."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from torch import nn
 from usfm.engine.counter import uniforms
 from usfm.engine.crops import whole
 from usfm.engine.data import Batch, Pixels, spread
+from usfm.engine.optim import Group
 from usfm.engine.stream import Stream
+from usfm.model import checkpoint
 from usfm.pretrain.mae import MaskedAutoencoder, Output
 from usfm.pretrain.recipe import Recipe
 from usfm.pretrain.selection.draw import NOISES, Counts
@@ -81,6 +84,15 @@ class PretrainJob:
             "visible": counts.visible,
             "targets": counts.targets,
         }
+
+    def group(self, name: str) -> Group:
+        """Every parameter by the run's settings."""
+        return Group()
+
+    def write(self, folder: Path, kept: Mapping, trained: Mapping, state: dict) -> None:
+        """Write a checkpoint: the encoder by itself, and all that is needed to go on."""
+        encoder = {name.removeprefix("encoder."): v for name, v in kept.items() if name.startswith("encoder.")}
+        checkpoint.save(folder, encoder, self.model.encoder.shape, model=trained, state=state)
 
     def _uniform(self, n: int, *names: str | int) -> torch.Tensor:
         generator = torch.Generator(self.pixels.device).manual_seed(torch_seed(self.seed, *names))
