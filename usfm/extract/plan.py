@@ -85,7 +85,7 @@ def pieces(
             )
             asked = sampling.without_clock() if one.probe and math.isnan(one.probe.fps) else sampling
             if one.probe:
-                piece = replace(piece, due=asked.about(one.probe.frames, one.probe.seconds))
+                piece = replace(piece, due=_about(one.probe, asked))
             cut += _ranges(piece, asked)
     return cut
 
@@ -134,10 +134,19 @@ def _ranges(piece: Piece, sampling: Sampling) -> list[Piece]:
     return cut
 
 
+def _about(probe: Probe, sampling: Sampling) -> int:
+    if probe.planes == 1 or sampling.fps is None:
+        return sampling.about(probe.frames, probe.seconds)
+    due = replace(sampling, limit=None).about(probe.frames / probe.planes, probe.seconds) * probe.planes
+    return due if sampling.limit is None else min(due, sampling.limit)
+
+
 def _due(probe: Probe, sampling: Sampling) -> list[int]:
-    frames = ((stamp, probe.lasts, None) for stamp in probe.stamps)
+    share = probe.planes if sampling.fps is not None else 1  # every N-th frame counts planes as they come
+    frames = ((stamp, probe.lasts, None) for stamp in probe.stamps[::share])
     chosen = choose(frames, replace(sampling, limit=None), Fraction(*probe.tick_s))
-    return [index for index, _, _ in chosen if index >= probe.lead][: sampling.limit]
+    due = [index * share + plane for index, _, _ in chosen for plane in range(share)]
+    return [index for index in due if index >= probe.lead][: sampling.limit]
 
 
 def _lead_s(probe: Probe) -> float:

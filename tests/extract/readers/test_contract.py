@@ -2,6 +2,7 @@
 
 import json
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -14,8 +15,30 @@ from usfm.extract.sampling import Sampling
 
 EVERY = Sampling(None)
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8)
+SIZES = b"DimSize = 64 48 3\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+
+
+def _volume(make, name, head):
+    path = make("tmp_path") / name
+    path.write_bytes(head + np.stack([NOISE, NOISE[::-1], 255 - NOISE]).tobytes())
+    return path
+
+
+def _nifti(make):
+    header = nibabel.Nifti1Header()
+    header.set_data_shape((64, 48, 3))
+    header.set_data_dtype(np.uint8)
+    header["vox_offset"] = 352
+    return _volume(make, "example.nii", header.binaryblock + bytes(4))
+
+
 EXAMPLES = {
     "video": lambda make: make("make_video")("example.mp4", frames=12),
+    "metaimage": lambda make: _volume(make, "example.mha", b"ObjectType = Image\nNDims = 3\n" + SIZES),
+    "nifti": _nifti,
+    "nrrd": lambda make: _volume(
+        make, "example.nrrd", b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 64 48 3\nencoding: raw\n\n"
+    ),
     "image": lambda make: make("make_still")("example.png", NOISE),
 }
 """Kind of reader -> a function that makes a small file of it, given the fixtures by name."""

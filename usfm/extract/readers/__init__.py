@@ -4,6 +4,8 @@ from usfm.extract.readers.contract import Reader
 from usfm.extract.readers.image import ImageReader
 from usfm.extract.readers.unread import Unread
 from usfm.extract.readers.video import VideoReader
+from usfm.extract.readers.volume import metaimage, nifti, nrrd
+from usfm.extract.readers.volume.reader import VolumeReader
 
 
 def _table(*readers: Reader) -> dict[str, Reader]:
@@ -17,16 +19,13 @@ READERS: dict[str, Reader] = _table(
         frozenset((".dcm", ".dicom", ".ima")),
         lambda head, suffix: head[128:132] == b"DICM",
     ),
+    VolumeReader(  # before videos: the first bytes of a header in big endian are those of an MPEG stream
+        "nifti", frozenset((".nii", ".nii.gz")), nifti.recognises, nifti.read
+    ),
+    VolumeReader("metaimage", frozenset((".mha", ".mhd")), metaimage.recognises, metaimage.read),
+    VolumeReader("nrrd", frozenset((".nrrd", ".nhdr")), nrrd.recognises, nrrd.read),
     ImageReader(),
     VideoReader(),
-    Unread("nifti", "NIfTI", frozenset((".nii", ".nii.gz")), lambda head, suffix: bool(head) and suffix[:4] == ".nii"),
-    Unread(
-        "metaimage",
-        "MetaImage",
-        frozenset((".mha", ".mhd")),
-        lambda head, suffix: suffix in (".mha", ".mhd") and b"=" in head[:200],
-    ),
-    Unread("nrrd", "NRRD", frozenset((".nrrd", ".nhdr")), lambda head, suffix: head.startswith(b"NRRD")),
     Unread(
         "tga",
         "TGA",

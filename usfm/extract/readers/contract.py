@@ -66,6 +66,7 @@ class Probe:
         full: Value of full brightness of all pages of a deep stack that is read in ranges; else 0.
         lead: How many of ``stamps``, from the first, are of frames that lean on a key frame which is not there.
         low: Value that becomes 0, where ``full`` is not enough.
+        planes: Frames that share a time, as the planes of a volume do; ``--fps`` takes all of them or none.
         identity: Whom it belongs to.
         item: Its name among the ``items`` of one file, as ``Media.item`` will have it; starts with a slash.
         items: One probe for each of several sources in one file. Each becomes a source of its own, whose path is
@@ -84,6 +85,7 @@ class Probe:
     full: float = 0.0
     lead: int = 0
     low: float = 0.0
+    planes: int = 1
     identity: Identity = Identity()
     item: str = ""
     items: tuple["Probe", ...] = ()

@@ -1,0 +1,147 @@
+"""The bytes behind a header: raw, compressed, or numbers as text; all of it read forward, none of it kept."""
+
+import bz2
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from usfm.errors import MediaError
+from usfm.extract.readers.volume.grid import Grid
+
+COMPRESSED_BYTES = 8 << 30
+"""Decompressed bytes up to which a compressed file is read."""
+DEFLATE_RATIO = 1032
+"""No deflated byte stands for more."""
+TEXT_BYTES = 256 << 20
+"""Bytes up to which numbers written as text are read."""
+FAULTS = (OSError, EOFError, zlib.error, ValueError)
+"""What the decompressors raise for a damaged stream."""
+
+
+class _Inflated(io.RawIOBase):
+    """A zlib stream inside a file, read forward; going back begins anew."""
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._start = file, file.tell()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file.seek(self._start)
+        self._inflate, self._at = zlib.decompressobj(47), 0  # 47: zlib or gzip, by its first bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        view = memoryview(buffer).cast("B")
+        while not self._inflate.eof:
+            data = self._inflate.unconsumed_tail or self._file.read(1 << 16)
+            piece = self._inflate.decompress(data, len(view))
+            if piece:
+                view[: len(piece)] = piece
+                self._at += len(piece)
+                return len(piece)
+            if not data:
+                break
+        return 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if offset < self._at:
+            self._begin()
+        while self._at < offset and self.read(min(offset - self._at, 1 << 20)):
+            pass
+        return self._at
+
+
+def check(grid: Grid) -> None:
+    """Refuse a file that cannot hold what its header says, before any of it is read.
+
+    Raises:
+        MediaError: If the file with the elements is missing or too short, or if they are more than is read.
+    """
+    try:
+        with grid.data.open() as file:
+            held = file.seek(0, io.SEEK_END)
+    except FileNotFoundError:
+        raise MediaError("no data file", "the file that its header names for the pixels is not there.") from None
+    held -= max(grid.offset, 0) + (grid.skip if grid.coding == "raw" else 0)
+    short = f"its header says {grid.bytes} bytes of pixels, and {max(held, 0)} are there."
+    if min(grid.sizes) < 1:
+        raise MediaError("no pixels", "its header says a size of zero.")
+    if grid.coding == "raw" and held < grid.bytes:
+        raise MediaError("truncated", short)
+    if grid.coding in ("zlib", "gzip") and held * DEFLATE_RATIO < grid.bytes:
+        raise MediaError("truncated", short[:-1] + " compressed.")
+    if grid.coding not in ("raw", "text") and grid.bytes > COMPRESSED_BYTES:
+        most = COMPRESSED_BYTES >> 30
+        raise MediaError("too large", f"it unpacks to more than {most} GiB; save it without compression.")
+    if grid.coding == "text" and (held > TEXT_BYTES or 2 * grid.elements - 1 > held):
+        raise MediaError(
+            "too large" if held > TEXT_BYTES else "truncated",
+            f"its numbers are text of {held} bytes for {grid.elements} elements; save it as binary.",
+        )
+
+
+@contextmanager
+def opened(grid: Grid) -> Iterator[tuple[Any, int]]:
+    """Open the elements; gives a file of decompressed bytes, and where in it they begin."""
+    with grid.data.open() as file:
+        start = grid.offset if grid.offset >= 0 else file.seek(0, io.SEEK_END) - grid.bytes
+        if grid.coding == "raw":
+            yield file, start
+            return
+        file.seek(max(start, 0))
+        if grid.coding == "text":
+            yield io.BytesIO(_numbers(file, grid)), 0
+            return
+        source = _Part(file) if start > 0 else file
+        if grid.coding == "gzip":
+            yield gzip.GzipFile(fileobj=source), 0
+        elif grid.coding == "bzip2":
+            yield bz2.BZ2File(source), 0
+        else:
+            yield io.BufferedReader(_Inflated(file), 1 << 20), 0
+
+
+class _Part(io.RawIOBase):
+    """A file from some byte on, so that what reads it may go back to its beginning."""
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._start = file, file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        return self._file.readinto(buffer)
+
+    def tell(self) -> int:
+        return self._file.tell() - self._start
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET:
+            offset += self._start
+        return self._file.seek(offset, whence) - self._start
+
+
+def _numbers(file: BinaryIO, grid: Grid) -> bytes:
+    words = file.read(TEXT_BYTES).split(maxsplit=grid.elements)[: grid.elements]
+    if len(words) < grid.elements:
+        raise MediaError("truncated", f"it holds {len(words)} of {grid.elements} numbers.")
+    values = np.array([float(word) for word in words])
+    with np.errstate(invalid="ignore"):
+        return values.astype(grid.dtype).tobytes()
