@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usfm.cli.table import COMMANDS
-from usfm.config import Knob, Request, as_dict, content_dict, describe, override, refuse_empty, resolve, to_toml
+from usfm.config import Knob, Request, as_dict, content_dict, describe, override, refuse_empty, resolve
 from usfm.errors import RequestError
+from usfm.toml import to_toml
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The console: results on stdout and nothing else, everything for people on stderr."""
 
 import io
+import itertools
 import json
 import re
 
@@ -48,7 +49,7 @@ def test_a_dry_run_names_no_path_that_is_not_there(capsys):
 
 
 def test_what_was_there_before_does_not_make_the_work_look_faster(monkeypatch, capsys):
-    clock = iter([0.0, 10.0, 20.0, 20.0, 20.0])
+    clock = itertools.chain([0.0, 10.0], itertools.repeat(20.0))
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     bar = console.Progress("clean", 1000, "frames")
     bar.skip(900)
@@ -71,3 +72,16 @@ def test_a_terminal_sees_a_bar_with_rate_and_total(monkeypatch):
         bar.advance(8)
     seen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
     assert re.search(r"12/12 frames [\d,.]+/s", seen)
+
+
+def test_a_log_of_a_day_has_few_lines_that_say_how_long_it_will_last(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    with console.progress("train", 86_400, "steps") as bar:
+        for _ in range(8_640):
+            now[0] += 10
+            bar.advance(10)
+    lines = capsys.readouterr().err.splitlines()
+    assert 20 < len(lines) < 250
+    assert lines[0].endswith("10 of 86400 steps, 1.0/s, 24 h left")
+    assert lines[-1].endswith("min left") or lines[-1].endswith("s left")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from usfm import given
 from usfm.errors import RequestError
+from usfm.toml import read_toml
 
 T = TypeVar("T")
 
@@ -223,31 +223,6 @@ def _checked(setting: Setting, value: Any, where: str) -> Any:
     return _checked_one(setting, value, where)
 
 
-_DEEP = re.compile(r"(\.[^.=\n\"'#]*){50}")
-"""A key of that many names: no person writes it, and the time to read it grows with its square."""
-
-
-def read_toml(file: str | Path, what: str) -> dict:
-    """Read a TOML file that a user names.
-
-    Args:
-        file: Its path.
-        what: What it should be, for the sentence, such as "settings file".
-
-    Raises:
-        RequestError: It cannot be read, is no TOML, or is nested deeper than a person writes.
-    """
-    text = given.text_of(file, what)
-    try:
-        if _DEEP.search(text):
-            raise RecursionError
-        return tomllib.loads(text)
-    except ValueError as error:  # also an integer of thousands of digits
-        raise RequestError(f"{file}: not a TOML file ({error}).") from None
-    except RecursionError:
-        raise RequestError(f"{file}: nested too deep for a {what}; write one section below another.") from None
-
-
 def read_section(section: str, file: str | Path, sections: Sequence[str] = ()) -> dict:
     """Read one command's section of a TOML file; dashes in keys count as underscores.
 
@@ -327,38 +302,27 @@ def content_dict(config: Any) -> dict:
     return {key: value for key, value in as_dict(config).items() if key in keep}
 
 
-def _toml_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_toml_value(one) for one in value) + "]"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return repr(value)
+def words_of(config: Any) -> list[str]:
+    """The words that give these settings on a command line; those that have their default are left out.
 
-
-def to_toml(tables: dict, prefix: str = "") -> str:
-    """Write nested dicts as TOML; None is left out, since TOML has no null.
+    Args:
+        config: Settings whose flags are options, not arguments.
 
     Example:
-        >>> print(to_toml({"seed": 0, "model": {"name": "vit"}}))
-        seed = 0
-        <BLANKLINE>
-        [model]
-        name = "vit"
-        <BLANKLINE>
+        >>> words_of(Request(inputs=("a.h5", "b.h5"), seed=3, strict=True, workers=cores()))
+        ['--inputs', 'a.h5', '--inputs', 'b.h5', '--strict', '--seed', '3']
     """
-    plain = {key: value for key, value in tables.items() if not isinstance(value, dict) and value is not None}
-    lines = [f"{key} = {_toml_value(value)}" for key, value in plain.items()]
-    text = "\n".join(lines) + ("\n" if lines else "")
-    for key, value in tables.items():
-        if isinstance(value, dict):
-            name = f"{prefix}{key}"
-            text += ("\n" if text else "") + f"[{name}]\n" + to_toml(value, f"{name}.")
-    return text
+    plain = type(config)()
+    words: list[str] = []
+    for setting in describe(type(config)):
+        value = getattr(config, setting.name)
+        if value == getattr(plain, setting.name):
+            continue
+        if setting.kind is bool:
+            words.append(setting.flag if value else f"--no-{setting.flag[2:]}")
+        else:
+            words += [word for one in (value if setting.many else [value]) for word in (setting.flag, str(one))]
+    return words
 
 
 def override(tables: dict, assignments: Sequence[str]) -> dict:

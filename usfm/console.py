@@ -11,8 +11,10 @@ from typing import TextIO
 
 from usfm import escape
 from usfm.provenance import json_text
+from usfm.quantities import duration
 
-PLAIN_INTERVAL_S = 10.0  # a log file wants a line now and then, not a bar
+FIRST_GAP_S, LAST_GAP_S, GAP_SHARE = 10.0, 600.0, 1 / 6
+"""In a log: time between two lines of progress, at first and at most, and as a share of the time since the start."""
 
 
 @dataclass
@@ -170,9 +172,13 @@ class Progress:
         self.done += n
         if self._bar is not None:
             self._bar.update(self._task, advance=n, note=_bare(note), rate=self._rate())
-        elif not _state.quiet and time.monotonic() - self._shown >= PLAIN_INTERVAL_S:
+        elif not _state.quiet and time.monotonic() - self._shown >= self._gap_s():
             self._shown = time.monotonic()
             say(self._line(note))
+
+    def _gap_s(self) -> float:
+        """A short run is watched, a day's run fills no log: some 170 lines."""
+        return min(max(FIRST_GAP_S, GAP_SHARE * (self._shown - self._started)), LAST_GAP_S)
 
     def skip(self, n: float) -> None:
         """Count ``n`` as done before the work began: they do not make it look faster."""
@@ -181,23 +187,24 @@ class Progress:
         if self._bar is not None:
             self._bar.reset(self._task, completed=self.done, note="", rate="")
 
-    def total(self, n: float) -> None:
-        """Correct the total, for work whose size shows only on the way."""
-        self._total = n
-        if self._bar is not None:
-            self._bar.update(self._task, total=n)
-
     def _line(self, note: str = "") -> str:
         share = f" of {self._total:.0f}" if self._total else ""
-        return f"{self.description}: {self.done:.0f}{share} {self.unit}, {self._rate()} {note}".rstrip()
+        left = f", {duration(self._left_s())} left" if self._total and self.done > self._skipped else ""
+        return f"{self.description}: {self.done:.0f}{share} {self.unit}, {self._rate()}{left} {note}".rstrip()
+
+    def _per_s(self) -> float:
+        return (self.done - self._skipped) / max(time.monotonic() - self._started, 1e-9)
+
+    def _left_s(self) -> float:
+        return max((self._total or 0) - self.done, 0) / self._per_s()
 
     def _rate(self) -> str:
-        return f"{(self.done - self._skipped) / max(time.monotonic() - self._started, 1e-9):,.1f}/s"
+        return f"{self._per_s():,.1f}/s"
 
 
 @contextmanager
 def progress(description: str, total: float | None = None, unit: str = "frames") -> Iterator[Progress]:
-    """Show progress: a rich bar on a terminal, a line every ten seconds in a log, nothing when quiet."""
+    """Show progress: a rich bar on a terminal, lines with growing gaps in a log, nothing when quiet."""
     if _state.quiet or not _terminal():
         yield Progress(description, total, unit)
         return

@@ -138,7 +138,7 @@ def files(bench) -> None:
     good = bench.good
     changes = ("steps=4", "saves=2", "checks=1", "batch_size=4", "held_out=0.0", "model.name=vit_nano_patch16_64",
                "image_size=32", "decoder.width=32", "decoder.depth=1", "decoder.heads=2")  # fmt: skip
-    from usfm.config import to_toml
+    from usfm.toml import to_toml
 
     (good / "tiny.toml").write_text(to_toml(recipe.load("mae", changes).as_dict()))
     pretrain = ("pretrain", "--in", "SECTOR", "--recipe", "RECIPE", *_ON_CPU, "--out")
@@ -180,8 +180,8 @@ def files(bench) -> None:
 
 def texts(bench) -> None:
     """Make the text files that are spoilt, and what they are about."""
-    from usfm.config import to_toml
     from usfm.pretrain import recipe
+    from usfm.toml import to_toml
 
     good = bench.good
     pictures(good / "media").rename(good / "manifest.csv")

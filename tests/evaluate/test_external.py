@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usfm.config import Request, to_toml
+from usfm.config import Request
 from usfm.errors import RequestError
 from usfm.evaluate import external, overlap
 from usfm.evaluate.config import Config
@@ -17,6 +17,7 @@ from usfm.store.reader import Store
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
 from usfm.tasks import classify, predictions
+from usfm.toml import to_toml
 
 NANO = "random:vit_nano_patch16_64"
 

@@ -13,6 +13,7 @@ from usfm.inspect.config import Config
 from usfm.inspect.info import run
 from usfm.store import hdf5
 from usfm.store.assemble import assemble
+from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
 
@@ -106,3 +107,50 @@ def test_a_run(tmp_path, capsys):
     (tmp_path / "run" / "card.json").write_text(json.dumps({"recipe": "mae", "steps": 200}))
     assert run(Config(), Request(inputs=(str(tmp_path / "run"),)))["runs"][0]["recipe"] == "mae"
     assert "mae" in capsys.readouterr().out
+
+
+def a_run(folder, status="complete", **card):
+    folder.mkdir(parents=True)
+    whole = {
+        "command": "pretrain", "recipe": "debug", "status": status, "steps": 8, "flags": ["--recipe", "debug"],
+        "encoder": {"name": "vit_nano_patch16_128", "image_size": [128, 128], "patch": 16, "in_chans": 1, "depth": 4,
+                    "embed_dim": 64},
+        "counts": {"frames_trained": 90, "patients_trained": 9, "frames_held_out": 10, "patients_held_out": 1},
+        "settings": {"inputs": "abc", "seed": 3},
+    }  # fmt: skip
+    (folder / "card.json").write_text(json.dumps(whole | card))
+    rows = [{"step": 1, "loss": 2.0}, {"step": 4, "held_out_loss": 0.5}, {"step": 6, "held_out_loss": 0.7},
+            {"step": 7, "loss": 1.0}, {"step": "x", "loss": 9}, [], 3]  # fmt: skip
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 8, "lo')
+
+
+def test_a_run_says_what_a_person_asks(tmp_path, monkeypatch, capsys, store):
+    monkeypatch.chdir(tmp_path)
+    a_run(tmp_path / "runs" / "p", settings={"inputs": Store.open(store).content_id, "seed": 3})
+    found = run(Config(), Request(inputs=("runs/p",)))["runs"][0]
+    shown = capsys.readouterr().out
+    assert found["losses"] == {"training": (7, 1.0), "held out": (6, 0.7), "lowest held out": (4, 0.5)}
+    assert found["store"] == "store.h5"
+    for words in ("90 frames of 9 patients", "10 frames of 1 patient", "vit_nano_patch16_128", "recipe     debug",
+                  "0.5 at step 4", "usfm pretrain --in store.h5 --out runs/p --recipe debug",
+                  "usfm finetune classify --in store.h5 --encoder runs/p"):  # fmt: skip
+        assert words in shown
+    assert found["bytes"] == sum(one.stat().st_size for one in (tmp_path / "runs" / "p").iterdir())
+
+
+def test_a_run_that_was_stopped_is_gone_on_with(tmp_path, capsys):
+    a_run(tmp_path / "p", status="running")
+    found = run(Config(), Request(inputs=(str(tmp_path / "p"),)))["runs"][0]
+    assert found["status"] == "stopped"
+    assert found["next"] == found["command_line"]
+    assert "of 8 (stopped)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("odd", [
+    {"counts": {}}, {"flags": []}, {"encoder": {}}, {"settings": {}}, {"software": {}}, {"recipe": {}},
+    {"encoder": {"image_size": 3}},
+])  # fmt: skip
+def test_an_odd_card_is_shown_all_the_same(tmp_path, capsys, odd):
+    a_run(tmp_path / "p", **odd)
+    assert len(run(Config(), Request(inputs=(str(tmp_path / "p"),)))["runs"]) == 1
+    assert "next" in capsys.readouterr().out

@@ -2,10 +2,10 @@
 
 import pytest
 
-from usfm.config import to_toml
 from usfm.errors import RequestError
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.selection import SELECTIONS
+from usfm.toml import to_toml
 
 
 @pytest.mark.parametrize("name", recipes.names())

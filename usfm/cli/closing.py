@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from usfm.quantities import counted
+
 
 def made(summary: Mapping) -> str:
     """Say in one sentence what a command has made; "" where it made nothing.
@@ -30,17 +32,6 @@ def following(summary: Mapping, inputs: Sequence[str] = ()) -> str:
         "usfm dedup --in 'my data/raw.clean.h5'"
     """
     return _NEXT[summary["command"]](summary, inputs) if summary["command"] in _NEXT else ""
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    Examples:
-        >>> counted(1, "patient"), counted(2000, "class")
-        ('1 patient', '2,000 classes')
-    """
-    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
-    return f"{number:,} {noun}{ending}"
 
 
 def _line(*words: str) -> str:
@@ -90,17 +81,11 @@ def _exported(summary: Mapping) -> str:
 
 
 def _described(summary: Mapping, inputs: Sequence[str]) -> str:
-    """After ``info`` of one store or run: what follows the command that made it."""
-    found = [*summary["stores"], *summary["runs"]]
-    if len(found) != 1:
+    """After ``info`` of one store: what follows the command that made it; of a run its text says so itself."""
+    if len(summary["stores"]) != 1 or summary["runs"] or not summary["stores"][0]["history"]:
         return ""
-    one = found[0]
-    command = one["history"][-1].get("command", "") if one.get("history") else one.get("command") or one.get("kind")
-    if command in ("clean", "dedup", "sector", "extract"):
-        return following({"command": command, "out": one["path"]})
-    if command == "pretrain":
-        return _after_pretrain({"out": one["path"], "classes": 1}, ["sector.h5"])
-    return _line("usfm", "eval", one["path"], "--out", "report") if command == "finetune" else ""
+    one = summary["stores"][0]
+    return following({"command": one["history"][-1].get("command"), "out": one["path"]})
 
 
 def _after_pretrain(summary: Mapping, inputs: Sequence[str]) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO
 
 from usfm import console, escape
-from usfm.config import to_toml
 from usfm.errors import Interrupted, RequestError, missing_extra
 from usfm.jobs.outputs import refuse_strangers
 from usfm.model.card import CARD, card_of, sealed
@@ -25,6 +24,7 @@ from usfm.store.whole import (
     write_json,
     write_text,
 )
+from usfm.toml import to_toml
 
 LOCK, CLEARED = ".lock", "cleared"
 OWN = (

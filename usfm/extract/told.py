@@ -12,6 +12,7 @@ from usfm.extract.names import text_of
 from usfm.extract.sampling import Sampling
 from usfm.extract.scan import Scan
 from usfm.extract.sources import Found, Source
+from usfm.quantities import counted
 from usfm.store.reader import Store
 
 SHOWN = 3
@@ -48,17 +49,6 @@ def listed(counts: Mapping[str, int], most: int = 8) -> str:
     shown = [f"{count:,} {name}" for name, count in list(counts.items())[:most]]
     rest = sum(list(counts.values())[most:])
     return ", ".join(shown) + (f", {rest:,} more" if rest else "")
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number and what it counts.
-
-    Example:
-        >>> counted(1, "file"), counted(1200, "class")
-        ('1 file', '1,200 classes')
-    """
-    plural = word + ("es" if word.endswith("s") else "s")
-    return f"{number:,} {word if number == 1 else plural}"
 
 
 def identical(found: Found, scans: Sequence[Scan], facts: Mapping[str, Facts], paths: Paths) -> dict:

@@ -2,13 +2,13 @@
 
 import time
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from usfm import console, escape
-from usfm.config import Request, as_dict, content_dict, to_toml
+from usfm.config import Request, as_dict, content_dict, words_of
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
@@ -22,6 +22,7 @@ from usfm.tasks import TASKS, directory, metrics, predictions
 from usfm.tasks.contract import Fitted
 from usfm.tasks.folds import Fold
 from usfm.tasks.predictions import Predictions, Training
+from usfm.toml import to_toml
 
 LEAKS = "leaks.csv"
 """Held-out frames that look like a training frame of another patient."""
@@ -108,6 +109,7 @@ def run(config: Config, request: Request) -> dict:
         "folds": lines,
         "frame_metrics": measured,
         "settings": content_dict(config),
+        "flags": words_of(replace(config, task="")) + (["--seed", str(request.seed)] if request.seed else []),
         "seed": request.seed,
         "seconds": round(seconds, 2),
         "seconds_embedding": round(seconds_embed, 2),

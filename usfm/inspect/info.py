@@ -1,6 +1,5 @@
 """Say what is in a store or a run and where it came from."""
 
-import json
 import os
 import time
 from pathlib import Path
@@ -11,8 +10,8 @@ from usfm import console, escape
 from usfm.config import Request
 from usfm.errors import GateError, RequestError
 from usfm.inspect import describe
+from usfm.inspect import runs as runs_of
 from usfm.inspect.config import Config
-from usfm.model.card import CARD, card_of
 from usfm.store import path_map
 from usfm.store.reader import Store, expanded
 from usfm.store.verify import Verdict, verify
@@ -46,7 +45,9 @@ def run(config: Config, request: Request) -> dict:
     summary: dict = {"command": "info", "out": None, "frames_in": None, "frames_out": None, "dropped": None,
                      "rejected": None, "sources": None, "stores": [], "runs": []}  # fmt: skip
     for path in runs:
-        summary["runs"].append(_describe_run(path))
+        found = runs_of.described(path)
+        summary["runs"].append(found)
+        console.text(runs_of.text(found))
     for path in stores:
         found = _described(path, config.verify)
         if found is not None:
@@ -93,16 +94,6 @@ def _named(stores: list[str], file: str, known: dict[str, dict]) -> dict[str, st
 def _lines(lines: list[str]) -> str:
     """Join lines of which none can pass for two."""
     return "\n".join(escape.line(one) for one in lines)
-
-
-def _describe_run(path: str) -> dict:
-    """Show the card of a run directory."""
-    found = card_of(path)
-    if not (Path(path) / CARD).is_file():
-        raise RequestError(f"{path}: a folder without {CARD}, so no run; give a store or a run directory.")
-    lines = [f"  {name:<14} {json.dumps(value)[:100]}" for name, value in found.items()]
-    console.text(_lines([path, *lines]))
-    return {"path": path, **found}
 
 
 def draw_sheet(store: Store, path: str, most: int) -> None:

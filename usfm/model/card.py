@@ -21,7 +21,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("about", "software"), dict),
     **dict.fromkeys(("steps", "step", "frames", "seed", "leaks"), int),
     **dict.fromkeys(("seconds", "seconds_embedding"), _NUMBER),
-    **dict.fromkeys(("class_names", "folds"), list),
+    **dict.fromkeys(("class_names", "folds", "flags"), list),
     "pretraining": (dict, type(None)),
     "recipe": (str, dict),
 }

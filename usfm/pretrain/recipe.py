@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
-from usfm.config import Knob, did_you_mean, override, read_toml, resolve
+from usfm.config import Knob, did_you_mean, override, resolve
 from usfm.errors import RequestError
+from usfm.toml import read_toml
 
 FOLDER = Path(__file__).parent / "recipes"
 PRIORS = ("random", "texture", "grid", "beam", "gaussian")

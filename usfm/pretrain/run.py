@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from usfm import console, provenance
-from usfm.config import Request
+from usfm.config import Request, words_of
 from usfm.engine.data import Feed, Pixels, hold_out
 from usfm.engine.device import Ranks, choose_device, choose_precision, crowded
 from usfm.engine.group import start_ranks, together
@@ -153,7 +153,7 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
 
     settings = run_settings(recipe, config, request, store, precision)
     with RunDirectory(request.out, settings, writes=ranks.first) as directory:
-        status = _open(directory, config, request, recipe, model, store, ranks)
+        status = _open(directory, config, request, recipe, model, store, ranks, (rows, held_out))
         if ranks.first and status != "done":
             directory.update({"steps": steps})
         if status == "done":
@@ -243,9 +243,17 @@ def compile_blocks(model: MaskedAutoencoder) -> None:
 
 
 def _open(
-    directory: RunDirectory, config: Config, request: Request, recipe: Recipe, model, store: Store, ranks: Ranks
+    directory: RunDirectory,
+    config: Config,
+    request: Request,
+    recipe: Recipe,
+    model,
+    store: Store,
+    ranks: Ranks,
+    cut: tuple[np.ndarray, np.ndarray],
 ) -> str:
     """Enter the run's folder; the first rank makes it before the others look."""
+    patients = store.of_frames("patient")
     card = {
         "command": "pretrain",
         "recipe": config.recipe,
@@ -254,6 +262,12 @@ def _open(
         "normalisation": {"mean": model.encoder.mean.flatten().tolist(), "std": model.encoder.std.flatten().tolist()},
         "pool": "mean",
         "frames": len(store),
+        "counts": {
+            f"{what}_{part}": len(rows) if what == "frames" else len(set(patients[rows]) - {""})
+            for part, rows in zip(("trained", "held_out"), cut, strict=True)
+            for what in ("frames", "patients")
+        },
+        "flags": words_of(config) + (["--seed", str(request.seed)] if request.seed else []),
         "software": provenance.software(),
     }
     if ranks.first:
