@@ -152,6 +152,8 @@ def _store_near(run: Path, content_id: str) -> str | None:
 
 def _losses(run: Path) -> dict[str, tuple[int, float]]:
     """The last loss of training and of the held-out frames, and the lowest of these: (step, value)."""
+    if not (run / "metrics.jsonl").is_file():  # a pipe would hold the command up
+        return {}
     try:
         with open(run / "metrics.jsonl", "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - METRICS_BYTES))
