@@ -83,7 +83,7 @@ def test_raw_chunks_pass_through_untouched(build, monkeypatch):
     raw = [store.files()[0].raw("/pixels/8x9", row) for row in range(7)]
     monkeypatch.setattr("usfm.store.carry.compress", lambda *_: pytest.fail("compressed again"))
     part = PartWriter()
-    part._regions.add, part.labels._add_mask = (lambda *_: 0), (lambda *_: None)  # they compress masks of their own
+    part.regions.add, part.labels._add_mask = (lambda *_: 0), (lambda *_: None)  # they compress masks of their own
     for row in range(7):
         part.copy(store, row)
     assert part.drain() == raw

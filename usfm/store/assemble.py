@@ -182,8 +182,10 @@ class _Assembly:
 
     def _tables(self, part, source: PartFile) -> None:
         first_of = {p: self.filled[p] - len(source.chunks[p]) for p in part.blocks if p.startswith("/pixels")}
-        for name in FRAMES:
-            values = source.tables[f"/frames/{name}"]
+        for name, row in FRAMES.items():
+            if row.optional and row.path not in self.plan.columns:
+                continue
+            values = source.tables.get(row.path, np.full(part.frames, row.missing))
             if name in ("source", "region_row", "overlay_row"):
                 places = np.append(part.places[{"source": "sources", "region_row": "regions"}.get(name, "overlay")], -1)
                 values = places[values].astype(np.int32)

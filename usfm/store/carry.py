@@ -11,7 +11,7 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     size = (known["height"], known["width"])
     if framing is not None and framing.is_identity and size == (framing.out_height_px, framing.out_width_px):
         framing = None
-    values = {name: known[name] for name in ("frame_id", "index", "time_s", "kind")}
+    values = {name: known[name] for name in ("frame_id", "index", "time_s", "kind", "part", "views")}
     values["source"] = part.source(**store.source_row(int(store.sources_joined()[1][at][known["source"]])))
     values.update(_geometry(known, framing))
     if changes["kind"] is not None:
@@ -31,8 +31,6 @@ def _pass_through(part, file, row: int, values: dict, labels: dict) -> int:
     """Add a frame whose pixels do not change: its bytes are checked, and go over as they are."""
     group = file.place(row)[0]
     shape = group_shape(group)
-    order = ("frame_id", "source", "index", "time_s", "kind", "region_row", "overlay_row", "row_spacing_mm",
-             "col_spacing_mm", "crop_row_px", "crop_col_px", "scale")  # fmt: skip
     part.labels.add(len(part), shape, labels)
     contiguous = file.groups[group] is not None
     chunk, digest = file.raw_frame(row)
@@ -40,7 +38,7 @@ def _pass_through(part, file, row: int, values: dict, labels: dict) -> int:
         chunk = file.frame(row).tobytes()
     elif contiguous and not part.contiguous:
         chunk = compress(chunk)
-    return part._add(shape, chunk, digest, tuple(values[name] for name in order))
+    return part.add_chunk(shape, chunk, digest, values)
 
 
 def _geometry(known: dict, framing) -> dict:
@@ -72,7 +70,7 @@ def _region(part, store, file, known: dict, at: int, given: tuple, framing) -> i
     elif not key:
         raise ValueError("a new region needs its region_key")
     moved = _moved_key(key, framing)
-    found = part._regions.find(moved)
+    found = part.regions.find(moved)
     if found is not None:
         return found
     region = store.region(row) if region is None else region
@@ -92,7 +90,7 @@ def _overlay(part, store, file, known: dict, at: int, given: tuple, framing) -> 
     elif not key:
         raise ValueError("a new overlay needs its overlay_key")
     moved = _moved_key(key, framing)
-    found = part._overlays.find(moved)
+    found = part.overlays.find(moved)
     if found is not None:
         return found
     mask = store.overlay(row) if mask is None else mask

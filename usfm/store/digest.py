@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from usfm.store.dataset import Dataset
 from usfm.store.schema import FRAMES, TABLES
 
 _BY_CONTENT = {"source", "pixels_group", "pixels_row", "region_row", "overlay_row"}
@@ -44,11 +45,17 @@ def _feed(hasher, name: str, values) -> None:
             hasher.update("\0".join([*block, ""]).encode())
 
 
+def all_missing(row: Dataset, values: Sequence) -> bool:
+    """Whether a column says nothing about any row."""
+    return not len(values) or bool((np.asarray(values) == row.missing).all())
+
+
 def part_digest(columns: Mapping[str, Sequence], pointed: Mapping[str, Sequence[str]], labels: Sequence[str]) -> str:
     """Digest of a run of frames with all that belongs to them.
 
     Args:
-        columns: column of /frames -> its values over the run, n long (the digest of the pixels is one of them).
+        columns: column of /frames -> its values over the run, n long (the digest of the pixels is one of them);
+            optional ones may lack.
         pointed: `source`, `region_row`, `overlay_row` -> digest of what each frame points at, "" = nothing, n long.
         labels: what `labels.token` makes of each frame's labels, n long.
 
@@ -58,7 +65,9 @@ def part_digest(columns: Mapping[str, Sequence], pointed: Mapping[str, Sequence[
     hasher = hashlib.sha256()
     for name, row in FRAMES.items():
         if name not in _BY_CONTENT:
-            values = columns[name]
+            values = columns.get(name)
+            if row.optional and (values is None or all_missing(row, values)):
+                continue  # a column that older stores lack changes no digest until it says something
             _feed(hasher, name, values if row.dtype == "str" else np.asarray(values, row.dtype))
     for name in ("source", "region_row", "overlay_row"):
         _feed(hasher, name, pointed[name])

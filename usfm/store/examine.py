@@ -99,7 +99,7 @@ def _attributes(file: h5py.File, facts: Facts) -> None:
         facts.problems.append(f"its history cannot be read ({one_line(error)})")
     for name, kind in KINDS.items():
         if kind.within(facts.layout.columns):
-            facts.heads[name] = kind.head(lambda path, key: _attribute(file[path], key))
+            facts.heads[name] = kind.head(lambda path, key: _attribute(file[path], key), facts.layout.columns)
     text = _text_attribute(file, seal.ATTRIBUTE)
     if text is not None:
         found = json.loads(text)
@@ -203,6 +203,9 @@ def _frames(facts: Facts, columns: Columns) -> list[str]:
         problems += [f"/frames/{name} of {wrong:,} frames points at a row that is not there"] if wrong else []
     for name, (least, end) in ranges.items():
         problems += out_of_range(f"/frames/{name}", columns.stored(f"/frames/{name}"), least, end)
+    for name, least in (("part", -1), ("views", 0)):
+        if f"/frames/{name}" in found.columns:
+            problems += out_of_range(f"/frames/{name}", columns.stored(f"/frames/{name}"), least, 1 << 16)
     for name in ("crop_row_px", "crop_col_px", "scale"):
         if np.isnan(columns.stored(f"/frames/{name}")).any():
             problems.append(f"/frames/{name} is no number")

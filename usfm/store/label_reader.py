@@ -1,17 +1,19 @@
 """The half of a Store that reads labels; what its files name or number differently is joined by name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from usfm.errors import RequestError
+from usfm.store.dataset import group_name
 from usfm.store.files import Files
 from usfm.store.labels import KINDS, Kind
 from usfm.store.labels.boxes import BOXED, BOXES
 from usfm.store.labels.classes import CLASS, MULTI
 from usfm.store.labels.coverage import COVERAGE
-from usfm.store.labels.masks import MASKS
+from usfm.store.labels.masks import IGNORE, MASKS, renumbered
+from usfm.store.labels.numbers import SCORE, VALUE, Numbers
 from usfm.store.labels.split import SPLIT
 
 
@@ -34,6 +36,31 @@ class LabelReader(Files):
         return self.label_head(BOXES)["names"]
 
     @property
+    def mask_names(self) -> list[str]:
+        """Names of the structures of label masks; [] where they have none."""
+        return self.label_head(MASKS).get("names", [])
+
+    @property
+    def mask_kind(self) -> str:
+        """`index` (value k + 1 is `mask_names[k]`) or `bits` (bit k is)."""
+        return self.label_head(MASKS).get("kind", "index")
+
+    @property
+    def value_names(self) -> list[str]:
+        """Columns of /labels/value."""
+        return sorted({name for file in self.files() for name in VALUE.names(file)})
+
+    @property
+    def score_names(self) -> list[str]:
+        """Columns of /labels/score."""
+        return sorted({name for file in self.files() for name in SCORE.names(file)})
+
+    @property
+    def score_runs(self) -> dict[str, str]:
+        """Column of /labels/score -> id of the run that predicted it."""
+        return self.label_head(SCORE)["run"]
+
+    @property
     def patch(self) -> tuple[int, int] | None:
         """(size_px, patch_px) of the patch coverage."""
         head = self.label_head(COVERAGE)
@@ -53,7 +80,13 @@ class LabelReader(Files):
         if kind.name not in self._heads:
             head, places = kind.empty(), []
             for file in self.files():
-                head, found = kind.joined(head, file.heads[kind.name])
+                try:
+                    head, found = kind.joined(head, file.heads[kind.name])
+                except ValueError as error:
+                    raise RequestError(
+                        f"{file.path}: its labels do not go with those of the stores before it: {error}; give it to a "
+                        "command of its own."
+                    ) from None
                 places.append(found)
             self._heads[kind.name] = head, places
         return self._heads[kind.name]
@@ -87,6 +120,53 @@ class LabelReader(Files):
     def label_mask(self, i: int) -> np.ndarray | None:
         """Label mask of frame `i`, uint8 (H, W), or None."""
         return self.label(MASKS, i)
+
+    def masks(self, rows: Sequence[int]) -> np.ndarray:
+        """Label masks of frames of one size, uint8 (n, H, W); a frame without one is 255 all over.
+
+        They come from the memory map where they lie in it, as after `sector`; each is compared with its CRC-32 the
+        first time that this process reads it.
+
+        Raises:
+            RequestError: the frames differ in size; or one has no mask and masks are by bit, where 255 has a meaning.
+            Damaged: a mask is not what was written.
+        """
+        wanted = np.asarray(rows, np.int64).reshape(-1)
+        sides = [self.column(side)[wanted].tolist() for side in ("height", "width")]
+        sizes = set(zip(*sides, strict=True))
+        if len(sizes) > 1:
+            raise RequestError(f"{self.paths[0]}: frames differ in size; run `usfm sector` on it first.")
+        if self.mask_kind == "bits" and not self.has_masks()[wanted].all():
+            raise RequestError(f"{self.paths[0]}: some of these frames have no label mask; ask for those that have.")
+        out = np.full((len(wanted), *(sizes.pop() if sizes else (0, 0))), IGNORE, np.uint8)
+        head, places = self._joined_heads(MASKS)
+        which = np.searchsorted(self.first, wanted, side="right") - 1
+        for at in np.unique(which).tolist():
+            mine, kept = np.flatnonzero(which == at), self.kept[at]
+            there = wanted[mine] - self.first[at]
+            some = out[mine]
+            MASKS.of_rows(self.files()[at], there if kept is None else kept[there], group_name(out.shape[1:]), some)
+            out[mine] = renumbered(some, places[at], head.get("kind", "index"))
+        return out
+
+    def values(self, name: str) -> np.ndarray:
+        """A column of /labels/value, float64 (N,); NaN = none."""
+        return self._numbers(VALUE, name, self.value_names)
+
+    def scores(self, name: str) -> np.ndarray:
+        """A column of /labels/score, float32 (N,); NaN = none."""
+        return self._numbers(SCORE, name, self.score_names)
+
+    def _numbers(self, kind: Numbers, name: str, names: Sequence[str]) -> np.ndarray:
+        if name not in names:
+            raise KeyError(f"{name} is no column of {kind.folder}; there are {', '.join(names) or 'none'}")
+        self.label_head(kind)
+        return self.whole([kind.of_file(file, name) for file in self.files()])
+
+    def instances(self, i: int) -> np.ndarray:
+        """Which instances the boxes of frame `i` are, int32 (k,), the same through a clip; -1 = unknown."""
+        found = self.label(BOXES, i)
+        return np.full(len(self.boxes(i)[1]), -1, np.int32) if found is None or len(found) < 3 else found[2]
 
     def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes of frame `i`: xyxy_px float32 (k, 4) and classes int32 (k,); k = 0 also where none are known."""

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from usfm.store.damage import of_the_system, one_line
+from usfm.store.labels import row_of
 from usfm.store.schema import BLOCKS, MANIFEST, SOURCES, TABLES, Dataset, group_shape, row_shape
 
 MAX_FRAME_BYTES = 1 << 29
@@ -90,7 +91,7 @@ def layout(file: h5py.File, size: int) -> Layout:
     """
     found, inside = Layout(), {"/"}
     for parent in ("/", *(f"/{table}" for table in TABLES), "/pixels", "/regions/mask", "/overlay/mask", "/labels",
-                   "/labels/boxes", "/labels/masks", "/patches"):  # fmt: skip
+                   "/labels/boxes", "/labels/masks", "/labels/value", "/labels/score", "/patches"):  # fmt: skip
         for name, group in _names(file, parent, found.problems) if parent in inside else ():
             path = f"{parent.rstrip('/')}/{name}"
             inside.add(path)
@@ -136,7 +137,7 @@ def _column(path: str) -> Dataset | None:
     table = TABLES.get(parent.strip("/"))
     if table is not None:
         return table.get(name, MANIFEST if table is SOURCES else None)
-    return BLOCKS.get(path)
+    return row_of(path)
 
 
 def _block(parent: str) -> Dataset | None:
@@ -211,7 +212,7 @@ def _read_block(dataset: h5py.h5d.DatasetID, path: str, size: int) -> Block:
         if dataset.shape[0] * _INDEX_BYTES > size:
             raise ValueError("is larger than the file")
         return Block(dataset.shape, None)
-    if parent != "/pixels" or plist.get_nfilters():
+    if parent not in ("/pixels", "/labels/masks") or plist.get_nfilters():
         raise ValueError("is not in gzip chunks")
     offset, length = dataset.get_offset(), dataset.shape[0] * math.prod(one)
     if offset is None or offset + length > size:

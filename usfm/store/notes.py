@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 COUNTS = ("filled_px", "filled_in_region_px", "region_px", "readings", "unread")
 """Entries of /overlay/detail that are counts."""
@@ -40,12 +41,14 @@ def _metadata(found: Mapping) -> bool:
     )
 
 
-RULES: dict[str, Callable[[Mapping], bool]] = {
+_LISTS = ("/sources/dicom_regions",)
+RULES: dict[str, Callable[[Any], bool]] = {
     "/sources/metadata": _metadata,
+    "/sources/dicom_regions": lambda found: all(isinstance(region, dict) for region in found),
     "/regions/extra": _extra,
     "/overlay/detail": _detail,
 }
-"""Column of JSON -> whether an object fits it."""
+"""Column of JSON -> whether an object, or a list of `_LISTS`, fits it."""
 
 
 def fits(path: str, text: bytes) -> bool:
@@ -60,7 +63,9 @@ def fits(path: str, text: bytes) -> bool:
         (True, False)
     """
     try:
+        if not text and path in _LISTS:
+            return True
         found = json.loads(text)
-        return isinstance(found, dict) and RULES[path](found)
+        return isinstance(found, list if path in _LISTS else dict) and RULES[path](found)
     except (ValueError, RecursionError, OverflowError):
         return False

@@ -26,6 +26,8 @@ class Labels:
 
     def add(self, row: int, shape: tuple[int, ...], given: Mapping[str, Any]) -> None:
         """Take the labels of frame `row`, by the arguments of `PartWriter.frame`. Raises ValueError."""
+        if not given.keys() <= KINDS.keys():
+            raise TypeError(f"no kind of label: {', '.join(given.keys() - KINDS.keys())}; there are {', '.join(KINDS)}")
         values = {}
         for name, kind in KINDS.items():
             one = given.get(name)

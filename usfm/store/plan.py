@@ -9,15 +9,14 @@ import numpy as np
 
 from usfm.errors import WorkError
 from usfm.store import digest
-from usfm.store.labels import KINDS, empty_heads
+from usfm.store.labels import KINDS, empty_heads, row_of
 from usfm.store.part import PartFile, open_part
-from usfm.store.schema import BLOCKS, FRAMES, OVERLAYS, REGIONS, SOURCES, describe, row_shape
+from usfm.store.schema import FRAMES, OVERLAYS, REGIONS, SOURCES, describe, row_shape
 
 _CHUNK_ENTRY = 160
 """Bytes of HDF5's index a chunk may take, with room to spare; measured 56 for 2-D frames."""
 _PER_DATASET = 8192
 _ROW_TABLES = {"sources": SOURCES, "regions": REGIONS, "overlay": OVERLAYS}
-_LABELS = {path: row for path, row in BLOCKS.items() if not path.endswith(">")}
 _BY_FRAME = {"N": 0, "N + 1": 1}
 """Rows of a column -> how many more than frames."""
 _BLOCK_PARENTS = ("/pixels", "/labels/masks", "/regions/mask", "/overlay/mask")
@@ -137,7 +136,7 @@ def _blocks(plan: Plan, part: PartPlan, file: PartFile) -> None:
             count = len(mine)
             if not count:
                 continue
-        contiguous = file.contiguous and table == "pixels"
+        contiguous = file.contiguous and table in ("pixels", "labels")
         block = plan.blocks.setdefault(path, Block(row_shape(path), contiguous))
         if block.contiguous != contiguous:
             raise WorkError(f"{part.path}: some parts are compressed and others not, so they are not of one run.")
@@ -149,7 +148,8 @@ def _blocks(plan: Plan, part: PartPlan, file: PartFile) -> None:
 def _columns(plan: Plan, part: PartPlan, file: PartFile, widest: dict[str, np.dtype]) -> None:
     """Find the widest type of each column, and add up the lengths of text."""
     for path, values in file.tables.items():
-        if _of(path) not in ("frames", *_ROW_TABLES) and path not in _LABELS:
+        label = row_of(path)
+        if _of(path) not in ("frames", *_ROW_TABLES) and label is None:
             continue
         before = widest.get(path, values.dtype)
         widest[path] = values.dtype if values.dtype.itemsize > before.itemsize else before
@@ -157,7 +157,7 @@ def _columns(plan: Plan, part: PartPlan, file: PartFile, widest: dict[str, np.dt
             plan.widths[path] = values.shape[1:]
         if describe(path).dtype == "text":
             plan.bytes_needed += sum(len(value) + 24 for value in values)
-        if path in _LABELS and _LABELS[path].rows not in _BY_FRAME:
+        if label is not None and label.rows not in _BY_FRAME:
             count = plan.columns.get(path, (0, None))[0]
             plan.columns[path] = count + len(values), values.dtype
 
@@ -179,8 +179,9 @@ def _finish(plan: Plan, widest: dict[str, np.dtype]) -> None:
         order = [name for name in rows if name in names] + sorted(set(names) - set(rows))
         for name in order:
             plan.columns[f"/{table}/{name}"] = count, widest[f"/{table}/{name}"]
-    for path, row in _LABELS.items():
-        if path in widest and row.rows in _BY_FRAME:
+    for path in sorted(widest):
+        row = row_of(path)
+        if row is not None and row.rows in _BY_FRAME:
             plan.columns[path] = plan.frames + _BY_FRAME[row.rows], widest[path]
     for name, kind in KINDS.items():
         if kind.within(plan.columns):

@@ -199,9 +199,12 @@ class Store(LabelReader, RegionReader):
             table["first_row"], table["rows"] = begin + int(first), end - begin
         return {name: np.concatenate([table[name] for table in tables]) for name in TABLES["parts"]}
 
-    def require(self, *, regions: bool = False, fixed: bool = False, classes: bool = False) -> "Store":
+    def require(self, *, regions: bool = False, fixed: bool = False, classes: bool = False,
+                labels: bool = False) -> "Store":  # fmt: skip
         """Raise RequestError, naming the command to run, where the store lacks what is needed; else return it."""
         name = self.paths[0]
+        if labels:
+            _ = self.label_heads
         if not len(self):
             raise RequestError(f"{name}: holds no frames.")
         if fixed:

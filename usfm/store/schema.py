@@ -3,7 +3,7 @@
 import numpy as np
 
 from usfm.store.dataset import Dataset, group_name, group_shape
-from usfm.store.labels import KINDS
+from usfm.store.labels import KINDS, row_of
 from usfm.store.labels.masks import BLOCK
 
 FORMAT = "usfm-store"
@@ -49,6 +49,8 @@ FRAMES = _table(
         ),
         ("crop_col_px", "float32", "px", "left edge of this frame in its source frame", 0.0),
         ("scale", "float32", "", "pixels of this frame per pixel of the source frame", 1.0),
+        ("part", "int32", "", "which view of its source frame this is, from 0; -1 = the whole frame", -1, True),
+        ("views", "int32", "", "views that stand side by side on it; 0 = not known", 0, True),
     ],
 )
 
@@ -66,6 +68,7 @@ SOURCES = _table(
         ("exam", "str", "", "pseudonym of the exam ('' = unknown)", ""),
         ("dataset", "str", "", "name of the collection", ""),
         ("metadata", "text", "JSON", "tags that do not identify anybody", "{}"),
+        ("dicom_regions", "text", "JSON", "items of the DICOM sequence of ultrasound regions; '' = none", "", True),
     ],
 )
 
@@ -254,15 +257,16 @@ def describe(path: str) -> Dataset:
     Examples:
         >>> describe("/pixels/480x640x3").unit
         'gray level'
-        >>> describe("/sources/hospital").path
-        '/sources/<column>'
+        >>> describe("/sources/hospital").path, describe("/labels/value/ef").path
+        ('/sources/<column>', '/labels/value/<column>')
     """
     head, _, tail = path.rpartition("/")
     table = TABLES.get(head.strip("/"))
     if table is not None:
         return (table | EXTRA_SOURCES).get(tail, MANIFEST) if head == "/sources" else table[tail]
-    if path in BLOCKS:
-        return BLOCKS[path]
+    found = row_of(path) or BLOCKS.get(path)
+    if found is not None:
+        return found
     return BLOCKS[f"{head}/<HxW[x3]>" if head == "/pixels" else f"{head}/<HxW>"]
 
 

@@ -10,7 +10,7 @@ from usfm.store.labels import KINDS
 
 ATTRIBUTE = "digests"
 HISTORY_ATTRIBUTE = "history_digest"
-LATER = ("@multi names",)
+LATER = ("@multi names", "@mask names", "@score runs")
 """Entries that older stores lack."""
 
 HEADINGS = "@headings"

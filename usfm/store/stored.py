@@ -68,6 +68,7 @@ class StoredFile:
         self._places: tuple[list[str], np.ndarray, np.ndarray] | None = None
         self._crcs: np.ndarray | None = None
         self._seen = np.zeros(self.count, bool)
+        self.masks_seen = np.zeros(self.count if "mask" in self.kinds else 0, bool)
 
     def column(self, path: str) -> np.ndarray:
         """A whole dataset by its path, kept for the next time; a column that is not there has its missing value."""
@@ -166,10 +167,13 @@ class StoredFile:
 
     def map(self, group: str) -> np.memmap:
         """A contiguous size group as a read-only memory map (n, H, W[, 3])."""
-        if group not in self._maps:
-            block = self.layout.blocks[f"/pixels/{group}"]
-            self._maps[group] = np.memmap(self.path, np.uint8, "r", block.offset, block.shape)
-        return self._maps[group]
+        return self._mapped(f"/pixels/{group}")
+
+    def _mapped(self, path: str) -> np.memmap:
+        if path not in self._maps:
+            block = self.layout.blocks[path]
+            self._maps[path] = np.memmap(self.path, np.uint8, "r", block.offset, block.shape)
+        return self._maps[path]
 
     def frame(self, i: int) -> np.ndarray:
         """Decoded pixels of a frame. Raises `Damaged` where they are not what was written."""
@@ -253,7 +257,13 @@ class StoredFile:
 
     def label_block(self, group: str, row: int) -> np.ndarray:
         """One row of /labels/masks: uint8 (H, W)."""
-        return self.decoded(f"/labels/masks/{group}", row)
+        mapped = self.label_map(group)
+        return self.decoded(f"/labels/masks/{group}", row) if mapped is None else np.array(mapped[row])
+
+    def label_map(self, group: str) -> np.ndarray | None:
+        """A contiguous dataset of /labels/masks as a read-only memory map (n, H, W), None where it is compressed."""
+        block = self.layout.blocks.get(f"/labels/masks/{group}")
+        return None if block is None or block.offset is None else self._mapped(f"/labels/masks/{group}")
 
     def label(self, kind: Kind, i: int):
         """What a frame has of a kind of label, by this file's numbers; None where it has nothing."""

@@ -1,4 +1,18 @@
-"""Make one part: frames and all that belongs to them, compressed as they come and handed on to be written."""
+"""Make one part: frames and all that belongs to them, compressed as they come and handed on to be written.
+
+Labels are arguments of `PartWriter.frame`, one for each row of `labels.KINDS`; None stands for what is not known:
+
+    label     class, by number or by name (a new name is added)
+    split     "train", "val", "test"
+    multi     0, 1 or 255 (unknown) for each of `multi_names` (else of `class_names`), or {name: 0 or 1}
+    mask      uint8 (H, W) by number, or {name: bool (H, W)}; see `labels.masks`. All parts of a run are given the same
+              `mask_names`, since masks go into the store as they are
+    boxes     (xyxy_px (k, 4), classes (k,)), numbers or names, and if known instances (k,); k may be 0: none are there.
+              Edges are those of pixels: a box over pixels 2, 3, 4 is 2, 5
+    values    {column: number}, such as {"ef_percent": 61.5}
+    scores    {column: number} that a model predicted; `score_runs` names the run of each column
+    coverage  (L,) share of each patch inside the region, with `patch` of the writer
+"""
 
 import copy
 import json
@@ -9,6 +23,7 @@ import numpy as np
 from usfm.store import digest
 from usfm.store.codec import compress, pack_mask, pixel_digest
 from usfm.store.labels import empty_heads
+from usfm.store.labels.masks import MASKS
 from usfm.store.part import Chunks, column, tail
 from usfm.store.part_labels import Labels
 from usfm.store.schema import FRAMES, SOURCES, TABLES, describe, group_name
@@ -49,8 +64,12 @@ class PartWriter:
     """One part of a step's result. Its tables stay in memory until `pieces`, its chunks until `drain`.
 
     Args:
-        class_names: names of the classes that `label` and `multi` count by.
+        class_names: names of the classes that `label` counts by, and `multi` where it has no names of its own.
+        multi_names: names of the classes of which several may apply.
         box_names: names of the classes that boxes count by.
+        mask_names: names of the structures in label masks.
+        mask_kind: index or bits.
+        score_runs: column of scores -> id of the run that predicted it.
         contiguous: keep frames uncompressed (all of one size), as `sector` does for training.
         patch: (size_px, patch_px) that `coverage` was measured with.
         like: `reader.Store` whose names the labels count by: the input that frames are copied from.
@@ -64,13 +83,18 @@ class PartWriter:
         1
     """
 
-    def __init__(self, *, class_names: Sequence[str] = (), box_names: Sequence[str] = (), contiguous: bool = False,
+    def __init__(self, *, class_names: Sequence[str] = (), multi_names: Sequence[str] = (),
+                 box_names: Sequence[str] = (), mask_names: Sequence[str] = (), mask_kind: str = "index",
+                 score_runs: Mapping[str, str] | None = None, contiguous: bool = False,
                  patch: tuple[int, int] | None = None, like=None):  # fmt: skip
         self.contiguous = contiguous
         self._chunks = Chunks()
         heads = empty_heads() if like is None else copy.deepcopy(dict(like.label_heads))
-        for kind, names in (("label", class_names), ("boxes", box_names)):
+        for kind, names in (("label", class_names), ("multi", multi_names), ("boxes", box_names)):
             heads[kind]["names"] += names
+        heads["scores"]["run"].update(score_runs or {})
+        if mask_names:
+            heads["mask"] = MASKS.checked_head(mask_names, mask_kind)
         if heads["multi"]["names"] in ([], heads["label"]["names"]):
             heads["multi"] = heads["label"]  # one list: a class that is added to one is added to both
         if patch is not None:
@@ -79,7 +103,7 @@ class PartWriter:
         self._frames: list[tuple] = []
         self._sources: list[dict] = []
         self._by_source: dict[tuple, int] = {}
-        self._regions, self._overlays = Masks("regions", self._chunks), Masks("overlay", self._chunks)
+        self.regions, self.overlays = Masks("regions", self._chunks), Masks("overlay", self._chunks)
         self._dropped: list[tuple] = []
         self._rejected: list[tuple] = []
 
@@ -94,7 +118,7 @@ class PartWriter:
 
     def source(self, *, path: str, sha256: str, kind: str, fps: float = float("nan"), frames: int = -1,
                patient: str = "", exam: str = "", dataset: str = "", metadata: str | Mapping = "{}", copy: int = 0,
-               **manifest_columns: object) -> int:  # fmt: skip
+               dicom_regions: str | Sequence[Mapping] = (), **manifest_columns: object) -> int:  # fmt: skip
         """Add a source, or find it; returns its row in this part.
 
         Args:
@@ -108,6 +132,7 @@ class PartWriter:
             dataset: name of the collection.
             metadata: JSON (or a mapping) of tags that identify nobody.
             copy: k for the k-th byte-identical source.
+            dicom_regions: JSON (or a list) of the items of the DICOM sequence of ultrasound regions.
             manifest_columns: any further columns, kept as text.
         """
         identity = (sha256, copy, path, patient, exam, dataset)
@@ -117,26 +142,43 @@ class PartWriter:
             row = {"path": path, "sha256": sha256, "copy": copy, "kind": kind, "fps": fps, "frames": frames,
                    "patient": patient, "exam": exam, "dataset": dataset, "metadata": metadata}  # fmt: skip
             row.update({name: "" if value is None else str(value) for name, value in manifest_columns.items()})
+            if dicom_regions:
+                given = isinstance(dicom_regions, str)
+                row["dicom_regions"] = dicom_regions if given else json.dumps(list(dicom_regions), sort_keys=True)
             self._by_source[identity] = len(self._sources)
             self._sources.append(row)
         return self._by_source[identity]
 
     def region(self, region, key: str) -> int:
         """Add an acoustic region (`imaging.region.Region`), or find the one with this key; returns its row."""
-        found = self._regions.find(key)
-        return self._regions.add(key, region.mask, _region_row(region)) if found is None else found
+        found = self.regions.find(key)
+        return self.regions.add(key, region.mask, _region_row(region)) if found is None else found
 
     def overlay(self, mask: np.ndarray, key: str, detail: Mapping | None = None) -> int:
         """Add an overlay mask (H, W) bool, or find the one with this key; returns its row."""
         row = {"detail": json.dumps(detail or {}, sort_keys=True)}
-        return self._overlays.add(key, np.asarray(mask, bool), row)
+        return self.overlays.add(key, np.asarray(mask, bool), row)
 
-    def frame(self, pixels: np.ndarray, *, frame_id: str, source: int, index: int, time_s: float, kind: str = "b-mode",
-              region_row: int = -1, overlay_row: int = -1, row_spacing_mm: float = float("nan"),
-              col_spacing_mm: float = float("nan"), crop_row_px: float = 0.0, crop_col_px: float = 0.0,
-              scale: float = 1.0, label: int | str | None = None, multi: Sequence[int] | None = None,
-              mask: np.ndarray | None = None, boxes: tuple | None = None, split: str = "",
-              coverage: np.ndarray | None = None) -> int:  # fmt: skip
+    def frame(
+        self,
+        pixels: np.ndarray,
+        *,
+        frame_id: str,
+        source: int,
+        index: int,
+        time_s: float,
+        kind: str = "b-mode",
+        region_row: int = -1,
+        overlay_row: int = -1,
+        row_spacing_mm: float = float("nan"),
+        col_spacing_mm: float = float("nan"),
+        crop_row_px: float = 0.0,
+        crop_col_px: float = 0.0,
+        scale: float = 1.0,
+        part: int = -1,
+        views: int = 0,
+        **labels: object,
+    ) -> int:
         """Add a frame.
 
         Args:
@@ -153,15 +195,15 @@ class PartWriter:
             crop_row_px: its top edge in the source frame.
             crop_col_px: its left edge in the source frame.
             scale: its pixels per pixel of the source frame.
-            label: class, by number or by name (a new name is added).
-            multi: 0 or 1 for each class name.
-            mask: uint8 (H, W) label mask.
-            boxes: (xyxy_px (k, 4), classes (k,)); k may be 0.
-            split: train, val, test or "".
-            coverage: (L,) share of each patch inside the region.
+            part: which view of its source frame it is, -1 = the whole frame.
+            views: how many views stand side by side on it, 0 = not known.
+            labels: by kind, as this module's first lines say; None for what is not known.
 
         Returns:
             Its row in this part.
+
+        Raises:
+            ValueError: pixels or labels are not what a store can hold.
         """
         pixels = np.ascontiguousarray(pixels)
         if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
@@ -171,28 +213,38 @@ class PartWriter:
         if not 0 <= source < len(self._sources):
             raise ValueError(f"source {source} is not one of the {len(self._sources)} of this part")
         # Most frames have no label; without this line they would still cost a call.
-        if split or not (label is multi is mask is boxes is coverage is None):
-            given = {"label": label, "multi": multi, "mask": mask, "boxes": boxes, "split": split, "coverage": coverage}
-            self.labels.add(len(self._frames), pixels.shape, given)
+        if labels:
+            self.labels.add(len(self._frames), pixels.shape, labels)
         if self.contiguous:
             chunk, pixels_digest = pixels.tobytes(), pixel_digest(pixels)
         else:
             chunk = compress(pixels)
             pixels_digest = pixel_digest(pixels, chunk)
         values = (frame_id, source, index, time_s, kind, region_row, overlay_row, row_spacing_mm, col_spacing_mm,
-                  crop_row_px, crop_col_px, scale)  # fmt: skip
-        return self._add(pixels.shape, chunk, pixels_digest, values)
+                  crop_row_px, crop_col_px, scale, part, views)  # fmt: skip
+        return self.add_chunk(pixels.shape, chunk, pixels_digest, dict(zip(_ORDER, values, strict=True)))
 
-    def _add(self, shape: tuple[int, ...], chunk, pixels_digest: str, values: tuple) -> int:
+    def add_chunk(self, shape: tuple[int, ...], chunk: bytes, pixels_digest: str, values: Mapping) -> int:
+        """Add a frame whose pixels are as they will lie in the file.
+
+        Args:
+            shape: of the pixels.
+            chunk: compressed, or plain in a part that is contiguous.
+            pixels_digest: of the decoded pixels.
+            values: the other columns of /frames.
+
+        Returns:
+            Its row in this part.
+        """
         group = group_name(shape)
         at = self._chunks.add(f"/pixels/{group}", chunk)
-        self._frames.append((*values, shape[0], shape[1], group, at, pixels_digest))
+        self._frames.append((*(values[name] for name in _ORDER), shape[0], shape[1], group, at, pixels_digest))
         return len(self._frames) - 1
 
     def _add_mask(self, path: str, mask: np.ndarray) -> tuple[int, str]:
         """Take a label mask; returns its row and its digest."""
-        chunk = compress(mask)
-        return self._chunks.add(path, chunk), pixel_digest(mask, chunk)
+        chunk = mask.tobytes() if self.contiguous else compress(mask)
+        return self._chunks.add(path, chunk), pixel_digest(mask, None if self.contiguous else chunk)
 
     def copy(self, store, i: int, *, pixels: np.ndarray | None = None, region=None, region_key: str = "",
              overlay: np.ndarray | None = None, overlay_key: str = "", detail: Mapping | None = None, framing=None,
@@ -245,13 +297,19 @@ class PartWriter:
     def pieces(self) -> list[bytes]:
         """The rest of the part's file: what was not drained, then the tables."""
         columns = self.columns()
-        tables = {row.path: column(row.path, columns[name]) for name, row in FRAMES.items()}
-        names = list(SOURCES) + sorted({n for row in self._sources for n in row} - set(SOURCES))
+        tables = {
+            row.path: column(row.path, columns[name])
+            for name, row in FRAMES.items()
+            if not (row.optional and digest.all_missing(row, columns[name]))
+        }
+        given = {n for row in self._sources for n in row}
+        names = [name for name, row in SOURCES.items() if not row.optional or name in given]
+        names += sorted(given - set(SOURCES))
         for name in names:
             missing = describe(f"/sources/{name}").missing
             values = [source.get(name, missing) for source in self._sources]
             tables[f"/sources/{name}"] = column(f"/sources/{name}", values)
-        for masks in (self._regions, self._overlays):
+        for masks in (self.regions, self.overlays):
             if masks.rows:
                 for name, row in TABLES[masks.table].items():
                     tables[row.path] = column(row.path, [r[name] for r in masks.rows])
@@ -275,11 +333,11 @@ class PartWriter:
             name: [table[row] if row >= 0 else "" for row in columns[name]]
             for name, table in (
                 ("source", sources),
-                ("region_row", self._regions.digests),
-                ("overlay_row", self._overlays.digests),
+                ("region_row", self.regions.digests),
+                ("overlay_row", self.overlays.digests),
             )
         }
-        arrays = {name: tables[row.path] for name, row in FRAMES.items()}
+        arrays = {name: tables[row.path] for name, row in FRAMES.items() if row.path in tables}
         return digest.part_digest(arrays, pointed, self.labels.tokens(len(self._frames)))
 
 

@@ -46,7 +46,7 @@ def run(config: Config, request: Request) -> dict:
     """
     if not request.dry_run:
         check_report(config.report)
-    store = Store.open(list(request.inputs)).require()
+    store = Store.open(list(request.inputs)).require(labels=True)
     out = out_path(request, "clean")
     summary = run_step(
         "clean", request, content_dict(config), plan_phases(config, store),

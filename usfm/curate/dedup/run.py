@@ -36,7 +36,7 @@ def run(config: Config, request: Request) -> dict:
     config = published.with_preset(config)
     if not request.dry_run:
         check_report(config.report)
-    store = Store.open(list(request.inputs)).require()
+    store = Store.open(list(request.inputs)).require(labels=True)
     other = Store.open(config.against).require() if config.against else None
     if config.keep == "labelled" and not groups.labelled(store).any():
         raise RequestError(f"{store.paths[0]}: holds no labels, so --keep labelled has no meaning; use --keep first")

@@ -47,7 +47,7 @@ def run(config: Config, request: Request) -> dict:
     drawn = corrections.read(config.corrections)
     if not request.dry_run:
         check_report(config.report)
-    store = Store.open(list(request.inputs))
+    store = Store.open(list(request.inputs)).require(labels=True)
     out = out_path(request, "sector")
     options = content_dict(config) | {"corrections": provenance.digest(drawn) if drawn else None}
     phases = [regions.phase(store, method=config.method), _phase(store, config, drawn)]

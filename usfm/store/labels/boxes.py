@@ -11,7 +11,7 @@ INSTANCE, BOXED = "/labels/boxes/instance", "/labels/boxed"
 
 
 class Boxes(Named):
-    """Boxes of a frame: xyxy_px float32 (k, 4), classes int32 (k,), instances int32 (k,) (-1 = unknown); k may be 0."""
+    """Boxes of a frame: xyxy_px float32 (k, 4), classes int32 (k,), instances int32 (k,) where known; k may be 0."""
 
     name, home, what = "boxes", CLASSES, "box"
     datasets = (
@@ -19,7 +19,9 @@ class Boxes(Named):
         Dataset(XYXY, "float32", "(B, 4)", "px", "left, top, right, bottom"),
         Dataset(CLASSES, "int32", "(B,)", "class", "class of the box, attribute names"),
         Dataset(BOXED, "uint8", "(N,)", "0 or 1", "1: the boxes of this frame are known (there may be none)", 0),
-    )
+        Dataset(INSTANCE, "int32", "(B,)", "", "which instance it is, the same through a clip; -1 = unknown", -1,
+                optional=True),
+    )  # fmt: skip
 
     def within(self, paths) -> bool:
         """See `Kind`."""
@@ -28,15 +30,32 @@ class Boxes(Named):
     def checked(self, given, head: dict, shape: tuple[int, ...]) -> tuple:
         """See `Kind`."""
         xyxy = np.asarray(given[0], np.float32).reshape(-1, 4)
-        classes = np.asarray(given[1], np.int32).reshape(-1)
+        classes = np.asarray([self._number(one, head) for one in np.asarray(given[1]).reshape(-1)], np.int32)
         if len(xyxy) != len(classes) or (len(classes) and classes.max() >= len(head["names"])):
             raise ValueError(f"{len(xyxy)} boxes, {len(classes)} classes of {len(head['names'])} names")
-        return xyxy, classes
+        if not np.isfinite(xyxy).all():
+            raise ValueError("a box that is not finite")
+        instances = np.asarray(given[2], np.int32).reshape(-1) if len(given) > 2 else np.zeros(0, np.int32)
+        if not (instances >= 0).any():
+            return xyxy, classes
+        if len(instances) != len(classes) or instances.min() < -1:
+            raise ValueError(f"{len(xyxy)} boxes, {len(instances)} instances")
+        return xyxy, classes, instances
+
+    @staticmethod
+    def _number(given, head: dict) -> int:
+        """The number of a class that was given by number or by name; a new name is added."""
+        if not isinstance(given, str):
+            return int(given)
+        if given not in head["names"]:
+            head["names"].append(given)
+        return head["names"].index(given)
 
     def token(self, value: tuple, head: dict) -> str:
         """See `Kind`."""
         names = ",".join(head["names"][c] if c >= 0 else "" for c in value[1])
-        return f"b={np.asarray(value[0], np.float32).tobytes().hex()}:{names}"
+        instances = f":{value[2].tolist()}" if len(value) > 2 else ""
+        return f"b={np.asarray(value[0], np.float32).tobytes().hex()}:{names}{instances}"
 
     def columns(self, kept, frames: int, head: dict) -> dict:
         """See `Kind`."""
@@ -44,7 +63,10 @@ class Boxes(Named):
             return {}
         counts = [len(kept[row][1]) if row in kept else 0 for row in range(frames)]
         known = [kept[row] for row in sorted(kept)]
+        instances = [one[2] if len(one) > 2 else np.full(len(one[1]), -1, np.int32) for one in known]
+        more = {INSTANCE: np.concatenate(instances)} if any(len(one) > 2 for one in known) else {}
         return {
+            **more,
             OFFSETS: np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             XYXY: np.concatenate([np.zeros((0, 4), np.float32), *(one[0] for one in known)]),
             CLASSES: np.concatenate([np.zeros(0, np.int32), *(one[1] for one in known)]),
@@ -60,7 +82,11 @@ class Boxes(Named):
                 OFFSETS: np.concatenate([start, np.full(part.frames, before, np.int64)]),
                 BOXED: np.zeros(part.frames, np.uint8),
             }
+        more = {}
+        if INSTANCE in part.planned:
+            more[INSTANCE] = part.tables.get(INSTANCE, np.full(len(part.tables[CLASSES]), -1, np.int32))
         return {
+            **more,
             OFFSETS: np.concatenate([start, part.tables[OFFSETS][1:] + before]),
             BOXED: part.tables[BOXED],
             XYXY: part.tables[XYXY],
@@ -71,6 +97,8 @@ class Boxes(Named):
         """See `Kind`."""
         offsets, count = stored(OFFSETS), file.length(CLASSES)
         problems = repeated(head["names"]) + out_of_range(CLASSES, stored(CLASSES), -1, len(head["names"]))
+        if INSTANCE in file.columns:
+            problems += out_of_range(INSTANCE, stored(INSTANCE), -1, 1 << 31)
         problems += out_of_range(BOXED, stored(BOXED), 0, 2)
         if offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets) < 0).any():
             problems.append(f"{OFFSETS} does not fit the boxes")
@@ -84,7 +112,9 @@ class Boxes(Named):
         if not file.column(BOXED)[row]:
             return None
         first, last = file.column(OFFSETS)[row : row + 2]
-        return file.column(XYXY)[first:last], file.column(CLASSES)[first:last]
+        found = file.column(XYXY)[first:last], file.column(CLASSES)[first:last]
+        instances = file.column(INSTANCE)[first:last] if file.has_column(INSTANCE) else np.zeros(0, np.int32)
+        return (*found, instances) if (instances >= 0).any() else found
 
     def renamed(self, value: tuple, places: np.ndarray, head: dict) -> tuple:
         """See `Kind`."""

@@ -1,6 +1,6 @@
 """Labels by class: the class of a frame, and several classes that may apply at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Named(Kind):
         """See `Kind`."""
         return {self.home: {"names": list(head["names"])}}
 
-    def head(self, read) -> dict:
+    def head(self, read, paths) -> dict:
         """See `Kind`."""
         return {"names": texts(read(self.home, "names"))}
 
@@ -101,6 +101,9 @@ class Multi(Named):
 
     def checked(self, given, head: dict, shape: tuple[int, ...]) -> np.ndarray | None:
         """See `Kind`."""
+        if isinstance(given, Mapping):
+            head["names"] += [name for name in given if name not in head["names"]]
+            given = [given.get(name, 255) for name in head["names"]]
         values = np.asarray(given, np.uint8)
         if values.shape != (len(head["names"]),):
             raise ValueError(f"multi has shape {values.shape} for {len(head['names'])} classes")

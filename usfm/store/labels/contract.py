@@ -5,7 +5,7 @@ joined by name, which gives *places*: number before -> number after. Everything 
 by the assembly, by the reader and by what carries frames from store to store; none of them knows a kind by its name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ class File(Protocol):
     count: int
     heads: dict[str, dict]
     kinds: frozenset[str]
+    layout: Any
+    masks_seen: np.ndarray
 
     def column(self, path: str) -> np.ndarray:
         """A whole column; text as str."""
@@ -36,6 +38,10 @@ class File(Protocol):
 
     def label_block(self, group: str, row: int) -> np.ndarray:
         """A row of /labels/masks."""
+        ...
+
+    def label_map(self, group: str) -> np.ndarray | None:
+        """All rows of a dataset of /labels/masks, None where they are compressed."""
         ...
 
 
@@ -125,8 +131,13 @@ class Kind:
         """Dataset or group -> its attributes."""
         return {}
 
-    def head(self, read: Callable[[str, str], Any]) -> dict:
-        """The head of a store from its attributes: `read(path, name)` gives a text, a number, texts, or None."""
+    def head(self, read: Callable[[str, str], Any], paths: Iterable[str]) -> dict:
+        """The head of a store from its attributes: `read(path, name)` gives a text, a number, texts, or None.
+
+        Args:
+            read: gives an attribute.
+            paths: columns of the store.
+        """
         return self.empty()
 
     def sealed(self, head: dict) -> dict[str, Any]:

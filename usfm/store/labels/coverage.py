@@ -48,7 +48,7 @@ class Coverage(Kind):
         """See `Kind`."""
         return {PATH: dict(head)} if head else {}
 
-    def head(self, read) -> dict:
+    def head(self, read, paths) -> dict:
         """See `Kind`."""
         found = {name: read(PATH, name) for name in ("size_px", "patch_px")}
         if found["size_px"] is None:
