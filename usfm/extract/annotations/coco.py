@@ -1,5 +1,6 @@
 """COCO: one JSON file with images, annotations and categories; boxes, polygons, run lengths."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -58,7 +59,8 @@ def read(files: Iterable[str], folder: str) -> Annotations:
     for path in files:
         one = _read_file(path, faults)
         split = split_of(path[len(folder) :] if path.startswith(folder) else path)
-        pictures += _records(one, split, faults, path)
+        beside = os.path.relpath(os.path.dirname(path) or ".", folder)
+        pictures += _records(one, split, faults, beside)
         names |= dict.fromkeys(one.categories.values())
     return Annotations("COCO", tuple(pictures), tuple(names), folder, faults, files)
 
@@ -160,7 +162,7 @@ def _outline(mark: _Mark, found: object, faults: Faults, place: int) -> None:
         mark.rings = tuple(rings)
 
 
-def _records(one: _File, split: str, faults: Faults, path: str) -> Iterable[Marks]:
+def _records(one: _File, split: str, faults: Faults, folder: str) -> Iterable[Marks]:
     """Give a record for each image, also for one without annotations: nothing is on it."""
     for number in one.marks.keys() - one.images.keys():
         faults.add("annotation of an image that is not listed", f"image id {_shown(number)}", len(one.marks[number]))
@@ -176,7 +178,9 @@ def _records(one: _File, split: str, faults: Faults, path: str) -> Iterable[Mark
                 names.append(known)
             if mark.rings or mark.runs is not None:
                 shapes.append(Shape(known, mark.rings, mark.runs, mark.runs_size))
-        yield Marks(name, size, np.array(boxes, np.float64).reshape(-1, 4), tuple(names), tuple(shapes), own or split)
+        beside = os.path.splitext(os.path.join(folder, name.replace("\\", "/")))[0]
+        found = np.array(boxes, np.float64).reshape(-1, 4)
+        yield Marks(name, size, found, tuple(names), tuple(shapes), own or split, beside=beside)
 
 
 def _is_id(value: object) -> bool:

@@ -1,0 +1,195 @@
+"""Labels of one source in the pixels of its frames: boxes cut at the border, outlines and mask files painted."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from usfm.errors import MediaError
+from usfm.extract.annotations.contract import Marks, Shape
+from usfm.extract.annotations.match import WHOLE
+from usfm.extract.mask_plan import IGNORE, Plane, frames_of
+from usfm.extract.mask_reading import pages_of
+from usfm.imaging import mask_codes, polygon, rle
+
+TOLERANCE_PX = 1.0
+"""A box that passes the border by less is cut without a word: rounding does that."""
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes and outlines of one frame.
+
+    Attributes:
+        xyxy_px: float32 (k, 4).
+        classes: int32 (k,), by the run's names of boxes.
+        shapes: (class of masks, outline in px of the frame), in the order in which they are painted.
+    """
+
+    xyxy_px: np.ndarray
+    classes: np.ndarray
+    shapes: tuple[tuple[int, Shape], ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is known about the frames of one source.
+
+    Attributes:
+        size: (height, width) of the frames that it was made for, px.
+        boxes: By frame number; `WHOLE` for all frames.
+        planes: Mask files.
+        bits: Whether classes are bit planes, so that they may overlap.
+        left: What was left out, by reason.
+    """
+
+    size: tuple[int, int]
+    boxes: dict[int, Boxes] = field(default_factory=dict)
+    planes: tuple[Plane, ...] = ()
+    bits: bool = False
+    left: dict[str, int] = field(default_factory=dict)
+
+
+def placed(marks: Marks, size: tuple[int, int], boxes: dict[str, int], masks: dict[str, int]) -> tuple[Boxes, Counter]:
+    """Put what a record says onto a frame of a size.
+
+    A box is cut at the picture's border; one of which nothing is left there is left out. A record made for a picture of
+    another size is left out.
+
+    Args:
+        marks: The record.
+        size: (height, width) of the frame.
+        boxes: Class -> number, of boxes.
+        masks: Class -> number, of masks.
+
+    Returns:
+        Boxes and outlines; and how many were left out or cut, by reason.
+    """
+    left: Counter = Counter()
+    if marks.size is not None and marks.size != size:
+        left["label made for a picture of another size"] += max(1, len(marks.boxes) + len(marks.shapes))
+        return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32)), left
+    height, width = size
+    scale = np.array([width, height, width, height], np.float64) if marks.relative else np.ones(4)
+    whole = marks.boxes * scale
+    cut = np.clip(whole, 0, [width, height, width, height])
+    inside = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])
+    passing = inside & (np.abs(cut - whole).max(1, initial=0) > TOLERANCE_PX)
+    left["box without area or outside of the picture"] += int((~inside).sum())
+    left["box cut at the border of the picture"] += int(passing.sum())
+    numbers = np.array([boxes[name] for name in marks.box_names], np.int32)
+    shapes = []
+    for shape in marks.shapes:
+        if shape.runs is not None and (shape.runs_size != size or not _fills(shape, size)):
+            left["run lengths that do not fill the picture"] += 1
+        else:
+            rings = tuple(ring * scale[:2] for ring in shape.rings) if marks.relative else shape.rings
+            shapes.append((masks[shape.name], Shape(shape.name, rings, shape.runs, shape.runs_size)))
+    return Boxes(cut[inside].astype(np.float32), numbers[inside], tuple(shapes)), +left
+
+
+def _fills(shape: Shape, size: tuple[int, int]) -> bool:
+    try:
+        runs = rle.unpack(shape.runs) if isinstance(shape.runs, bytes) else shape.runs
+    except ValueError:
+        return False
+    return bool(len(runs)) and runs.min() >= 0 and runs.max() <= size[0] * size[1] and runs.sum() == size[0] * size[1]
+
+
+class Painter:
+    """Paints the labels of one source's frames, in rising order of their numbers: a mask clip is read once."""
+
+    def __init__(self, drawn: Drawn):
+        self._drawn = drawn
+        self._clips: dict[str, tuple[Iterator, int, np.ndarray | None]] = {}
+        self.left: Counter = Counter()
+
+    def labels(self, index: int, size: tuple[int, int]) -> dict:
+        """Return ``boxes`` and ``mask`` of a frame, as far as they are known.
+
+        Args:
+            index: Number of the frame in its source.
+            size: (height, width).
+        """
+        drawn = self._drawn
+        if size != drawn.size:
+            self.left["label made for a picture of another size"] += 1
+            return {}
+        found = drawn.boxes.get(index, drawn.boxes.get(WHOLE))
+        planes = self._planes(index, size)
+        if found is not None:
+            planes += [(number, _area(shape, size)) for number, shape in found.shapes]
+        labels: dict = {} if found is None else {"boxes": (found.xyxy_px, found.classes)}
+        covered = planes or frames_of(drawn.planes, index) or (found is not None and found.shapes)
+        if covered:
+            labels["mask"], hidden = painted(planes, size, bits=drawn.bits)
+            self.left["mask with pixels of several classes"] += hidden
+        return labels
+
+    def _planes(self, index: int, size: tuple[int, int]) -> list[tuple[int, np.ndarray]]:
+        found = []
+        for plane, page in frames_of(self._drawn.planes, index):
+            try:
+                pixels, lossy = self._page(plane, page)
+                codes, words = mask_codes.codes_of(pixels)
+            except (MediaError, ValueError, OSError):
+                self.left["mask that cannot be read"] += 1
+                continue
+            if codes.shape != size:
+                self.left["mask of another size than its picture"] += 1
+                continue
+            classes = mask_codes.classes_of(codes, words, plane.exact and not lossy, _with_ground(plane))
+            for number in sorted({number for _, number in plane.numbers}):
+                area = classes == number
+                found.append((number, mask_codes.filled(area) if plane.fill else area))
+        return found
+
+    def _page(self, plane: Plane, page: int) -> tuple[np.ndarray, bool]:
+        pages, at, last = self._clips.get(plane.path) or (pages_of(plane.path), -1, None)
+        lossy = False
+        while at < page:
+            try:
+                last, _, lossy = next(pages)
+            except StopIteration:
+                raise MediaError("mask that cannot be read") from None
+            at += 1
+        if plane.pages > 1:
+            self._clips[plane.path] = pages, at, last
+        return last, lossy
+
+
+def _with_ground(plane: Plane) -> dict[int, int]:
+    """Code -> class, with black as background where the nearest colour counts."""
+    return {0: 0, **dict(plane.numbers)} if not plane.exact and plane.words == "colours" else dict(plane.numbers)
+
+
+def _area(shape: Shape, size: tuple[int, int]) -> np.ndarray:
+    return polygon.fill_all(shape.rings, size) if shape.runs is None else rle.decode(shape.runs, size)
+
+
+def painted(planes: Sequence[tuple[int, np.ndarray]], size: tuple[int, int], *, bits: bool) -> tuple[np.ndarray, bool]:
+    """Paint areas as one label mask.
+
+    Args:
+        planes: (class, bool (H, W)); class `IGNORE` for what nobody judged.
+        size: (height, width).
+        bits: Whether a class is a bit (the first class is bit 0), so that all are kept; else the later class wins.
+
+    Returns:
+        uint8 (H, W); and whether a pixel belongs to several classes.
+
+    Example:
+        >>> both = [(2, np.array([[True, True]])), (1, np.array([[False, True]]))]
+        >>> painted(both, (1, 2), bits=False)[0].tolist(), painted(both, (1, 2), bits=True)[0].tolist()
+        ([[2, 2]], [[2, 3]])
+    """
+    mask, several = np.zeros(size, np.uint8), False
+    for number, area in sorted(planes, key=lambda plane: plane[0]):
+        if bits:
+            several = several or bool(mask[area].any())
+            mask[area] |= np.uint8(1 << (number - 1)) if number != IGNORE else np.uint8(0)
+        else:
+            several = several or bool(((mask[area] != 0) & (mask[area] != number)).any())
+            mask[area] = number
+    return mask, several

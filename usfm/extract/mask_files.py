@@ -1,0 +1,204 @@
+"""Which files are label masks, as the user says or as they look, and which picture, frame and structure each is of."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from usfm import console
+from usfm.errors import RequestError
+from usfm.extract.annotations.match import WHOLE, Places
+from usfm.extract.folders import compiled
+from usfm.extract.masks import WORDS, scheme_of
+from usfm.extract.sources import Source
+
+_WORD = "|".join(sorted(WORDS, key=len, reverse=True))
+_TAIL = re.compile(rf"[\s_.\-]*(?:ground[\s_\-]?truth|{_WORD})(?:[\s_.\-]*\d{{1,2}})?$", re.IGNORECASE)
+_HEAD = re.compile(rf"^(?:{_WORD})[\s_.\-]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """One file that holds label masks.
+
+    Attributes:
+        path: On this machine.
+        below: Its path below the folder that was given, with that folder's name in front.
+        size: Bytes.
+        mtime_ns: Time of the last change.
+    """
+
+    path: str
+    below: str
+    size: int = 0
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True)
+class How:
+    """How label masks are told from pictures.
+
+    Attributes:
+        mode: ``auto`` (by their looks), ``keep`` (none is), or ``given`` (as the rest says).
+        folder: Folder that holds nothing but masks, "" for none.
+        suffix: What a mask's stem has behind that of its picture; a number may follow.
+        pattern: Finds ``stem``, and ``name`` or ``frame``, in a mask's path.
+    """
+
+    mode: str = "auto"
+    folder: str = ""
+    suffix: str = ""
+    pattern: re.Pattern | None = field(default=None)
+
+    def claims(self, path: str, below: str) -> bool:
+        """Say whether a file below the inputs is a mask, as the user says.
+
+        Example:
+            >>> how = How("given", suffix="_mask")
+            >>> [how.claims("", name) for name in ("a_mask.png", "a_mask_2.png", "b/a.png", "_mask.png")]
+            [True, True, False, False]
+        """
+        if self.folder and os.path.abspath(path).startswith(os.path.join(os.path.abspath(self.folder), "")):
+            return True
+        if self.suffix and not self.folder:
+            return bool(self._cut(os.path.splitext(below.rsplit("/", 1)[-1])[0]))
+        return bool(self.pattern and not self.folder and self.pattern.search(below))
+
+    def _cut(self, stem: str) -> str:
+        """Return a mask's stem without its suffix, "" where it has another."""
+        found = re.fullmatch(rf"(.+){re.escape(self.suffix)}(?:_\d{{1,4}})?", stem)
+        return found[1] if found else ""
+
+
+def how_of(masks: str, suffix: str | None, pattern: str | None) -> How:
+    """Read ``--masks``, ``--mask-suffix`` and ``--mask-pattern``.
+
+    Raises:
+        RequestError: If they do not fit together, or the folder is not there.
+    """
+    if masks == "keep" and (suffix or pattern):
+        raise RequestError("extract: --masks keep takes masks as pictures; drop --mask-suffix and --mask-pattern.")
+    if suffix and pattern:
+        raise RequestError("extract: --mask-suffix and --mask-pattern both say how masks are named; give one of them.")
+    expression = compiled("--mask-pattern", pattern, needs=("stem",), may=("name", "frame")) if pattern else None
+    folder = "" if masks in ("auto", "keep") else masks
+    if folder and not os.path.isdir(folder):
+        raise RequestError(f"extract: --masks {masks}: no such folder; write auto, keep, or a folder of label masks.")
+    given = bool(folder or suffix or pattern)
+    return How("given" if given else masks, folder, suffix or "", expression)
+
+
+@dataclass(frozen=True)
+class MaskOf:
+    """What one mask file is of.
+
+    Attributes:
+        file: The file.
+        source: Relative path of the source.
+        frame: Number of the frame; `WHOLE` where the file has a mask for each, or the source is a still.
+        name: Of the structure, "" where the names of files say none.
+    """
+
+    file: MaskFile
+    source: str
+    frame: int = WHOLE
+    name: str = ""
+
+
+def match(files: Sequence[MaskFile], sources: Sequence[Source], how: How) -> tuple[list[MaskOf], dict[str, int]]:
+    """Find the picture of each mask file.
+
+    A mask is of the picture whose path agrees with the longest end of its own, without what says mask; where several
+    agree, it is refused.
+
+    Returns:
+        What each is of, in the order of the files; and how many were left, by reason.
+
+    Raises:
+        RequestError: If a folder of masks fits none of the pictures.
+    """
+    places = Places(sources)
+    twins: dict[tuple[str, str], list[int]] = {}
+    for at, source in enumerate(sources):
+        twins.setdefault(scheme_of(f"{source.root}/{source.below}").bare, []).append(at)
+    found, left = [], {}
+    for file in files:
+        one, several = _picture(file, places, twins, how)
+        if one is None:
+            reason = "mask that fits several pictures" if several else "mask of no picture"
+            left[reason] = left.get(reason, 0) + 1
+        else:
+            found.append(one)
+    if how.mode == "given" and not found:
+        what = f"--masks {how.folder}" if how.folder else "--mask-suffix" if how.suffix else "--mask-pattern"
+        tells = f"the {len(files)} masks fit no picture" if files else "no mask is found"
+        raise RequestError(f"extract: {what}: {tells}; a mask has the path or the name of its picture.")
+    if len({one.name for one in found} - {""}) < 2 and not how.pattern:  # a folder that all masks share names nothing
+        found = [replace(one, name="") for one in found]
+    return found, left
+
+
+def _picture(file: MaskFile, places: Places, twins: dict, how: How) -> tuple[MaskOf | None, bool]:
+    """Return what a mask is of, and, where nothing, whether it fits several pictures."""
+    folder, _, name = file.below.rpartition("/")
+    stem = os.path.splitext(name.removesuffix(".gz"))[0]
+    if how.pattern:
+        return _by_pattern(file, places, how.pattern)
+    if how.suffix:
+        stem = how._cut(stem) or stem if how.folder else how._cut(stem)
+        return _named(file, places, [f"{folder}/{stem}"])
+    if how.mode == "auto":
+        same = [at for at in twins.get(scheme_of(file.below).bare, ()) if _is_of(places.sources[at], folder, True)]
+        near = same or [at for at in twins.get(scheme_of(file.below).bare, ())]
+        if len(near) == 1:
+            return MaskOf(file, places.sources[near[0]].relative), False
+    short = _HEAD.sub("", _TAIL.sub("", stem))
+    return _named(file, places, list(dict.fromkeys(f"{folder}/{one}" for one in (stem, short) if one)))
+
+
+def _is_of(source: Source, folder: str, same: bool) -> bool:
+    return (f"{source.root}/{source.below}".rpartition("/")[0] == folder) == same
+
+
+def _named(file: MaskFile, places: Places, ways: Sequence[str]) -> tuple[MaskOf | None, bool]:
+    several = False
+    for way in ways:
+        found, parts = places.ends(way, bare=True)
+        if len(found) == 1:
+            return MaskOf(file, places.sources[found[0]].relative, WHOLE, _leftover(way, parts)), False
+        several = several or len(found) > 1
+    for way in ways:
+        found, frame, parts = places.numbered(way)
+        if len(found) == 1:
+            return MaskOf(file, places.sources[found[0]].relative, frame, _leftover(way, parts)), False
+        several = several or len(found) > 1
+    return None, several
+
+
+def _leftover(way: str, parts: int) -> str:
+    """Return the folder just above the part of a path that the picture shares."""
+    folders = way.split("/")[1:-parts]
+    return folders[-1] if folders and folders[-1].lower() not in WORDS else ""
+
+
+def _by_pattern(file: MaskFile, places: Places, pattern: re.Pattern) -> tuple[MaskOf | None, bool]:
+    match = pattern.search(file.below)
+    if not match or not match["stem"]:
+        return None, False
+    groups = match.groupdict()
+    folder = file.below.rpartition("/")[0]
+    way = match["stem"] if "/" in match["stem"] else f"{folder}/{match['stem']}"
+    found, _ = places.ends(way, bare=True)
+    if len(found) != 1:
+        return None, len(found) > 1
+    number = groups.get("frame") or ""
+    frame = int(number) if number.isdecimal() and len(number) < 10 else WHOLE
+    return MaskOf(file, places.sources[found[0]].relative, frame, (groups.get("name") or "").strip()), False
+
+
+def told(count: int, left: dict[str, int]) -> None:
+    """Say how many masks became labels, and how many did not."""
+    if count:
+        console.say(f"extract: {count:,} files are label masks of pictures; they become labels.")
+    for reason, times in left.items():
+        console.warn(f"extract: {times:,} times: {reason}; left out.")

@@ -1,0 +1,146 @@
+"""Which class each code of each mask file is: one list of names for all of them, whatever order they are read in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from usfm.errors import RequestError
+from usfm.extract.annotations.match import WHOLE
+from usfm.extract.mask_files import MaskOf
+from usfm.extract.mask_reading import MaskLook
+from usfm.imaging.mask_codes import background_of
+
+IGNORE = 255
+"""Class of pixels that nobody judged; as a value of a mask it means the same where other classes are small numbers."""
+MOST = 254
+SMALL = 64
+FOREGROUND = "foreground"
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A mask file as a worker reads it.
+
+    Attributes:
+        path: Of the file.
+        pages: Masks in it.
+        frame: The frame that it is of; `WHOLE` where its pages are those of the source.
+        words: As in `MaskLook`.
+        exact: As in `MaskLook`.
+        numbers: (code, class) of all that is no background; class `IGNORE` for what nobody judged.
+        fill: Whether its lines are to be filled.
+    """
+
+    path: str
+    pages: int
+    frame: int
+    words: str
+    exact: bool
+    numbers: tuple[tuple[int, int], ...]
+    fill: bool = False
+
+
+@dataclass
+class MaskPlan:
+    """What all mask files together are.
+
+    Attributes:
+        names: Of the classes, 1 for the first.
+        planes: Relative path of a source -> its mask files.
+        left: What was left out, by reason.
+        outlines: Files that are thin lines around areas.
+        how: A clause that says how values became classes.
+    """
+
+    names: list[str] = field(default_factory=list)
+    planes: dict[str, list[Plane]] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+    outlines: int = 0
+    how: str = ""
+
+
+def plan(
+    files: Sequence[tuple[MaskOf, MaskLook]], known: Sequence[str], *, fill: bool, first: Sequence[str] = ()
+) -> MaskPlan:
+    """Give every code of every file its class.
+
+    A file whose name says the structure has one class of that name. All other files share their values: where each has
+    one, it is the class "foreground"; where there are several, a class each, named by ``known`` where they are 1, 2,
+    ..., and by the value or the colour where not. Black is background; where a file has no black, its most frequent value.
+
+    Args:
+        files: What each is of, and what was seen in it.
+        known: Names that annotations give to classes 1, 2, ...
+        fill: Whether files that are outlines are filled.
+        first: Names that come first in the list, such as those of outlined structures.
+
+    Raises:
+        RequestError: For more classes than a mask can hold.
+    """
+    found = MaskPlan(names=list(first))
+    whole = []
+    for one, seen in files:
+        if seen.fault:
+            found.left[seen.fault] = found.left.get(seen.fault, 0) + 1
+        else:
+            whole.append((one, seen))
+    own = [(one, seen) for one, seen in whole if not one.name]
+    shared, found.how = _shared(own, known)
+    names = dict.fromkeys([*first, *(shared[key] for key in sorted(shared) if shared[key])])
+    names |= dict.fromkeys(sorted({one.name for one, _ in whole} - {""}))
+    found.names = list(names)
+    if len(found.names) > MOST:
+        raise RequestError(f"extract: the masks have {len(found.names)} classes, and {MOST} are the most.")
+    place = {name: at for at, name in enumerate(found.names, 1)}
+    for one, seen in whole:
+        found.outlines += seen.outline
+        front = _front(seen)
+        if one.name:
+            numbers = {code: place[one.name] for code in front}
+        else:
+            numbers = {code: place[shared[key]] if shared[key] else IGNORE
+                       for code in front if (key := (seen.words, code)) in shared}  # fmt: skip
+        plane = Plane(one.file.path, seen.pages, one.frame, seen.words, seen.exact,
+                      tuple(sorted(numbers.items())), fill and seen.outline)  # fmt: skip
+        found.planes.setdefault(one.source, []).append(plane)
+    return found
+
+
+def _front(seen: MaskLook) -> list[int]:
+    counts = dict(zip(seen.levels, seen.counts, strict=False))
+    background = background_of(seen.levels, counts) if seen.levels else 0
+    return [code for code in seen.levels if code != background]
+
+
+def _shared(own: Sequence[tuple[MaskOf, MaskLook]], known: Sequence[str]) -> tuple[dict[tuple[str, int], str], str]:
+    """Return (words, code) -> name, "" for ignored, and how it was decided."""
+    every = sorted({(seen.words, code) for _, seen in own for code in _front(seen)})
+    if not every:
+        return {}, ""
+    if all(len(_front(seen)) <= 1 for _, seen in own) and {code for _, code in every} <= {1, 255}:
+        return dict.fromkeys(every, FOREGROUND), ""
+    found = {}
+    values = sorted(code for words, code in every if words == "values")
+    rest = [code for code in values if code != IGNORE]
+    ignored = IGNORE in values and bool(rest) and max(rest) <= SMALL
+    if ignored:
+        values = rest
+    in_order = bool(values) and values[0] >= 1 and values[-1] <= len(known)
+    for words, code in every:
+        if words == "values" and code == IGNORE and ignored:
+            found[words, code] = ""
+        elif words == "values":
+            found[words, code] = known[code - 1] if in_order else str(code)
+        else:
+            found[words, code] = f"#{code:06x}"
+    how = "named by the annotations' classes" if in_order else "named by their values"
+    return found, how + (", and 255 is ignored" if ignored else "")
+
+
+def frames_of(planes: Sequence[Plane], index: int) -> list[tuple[Plane, int]]:
+    """Return which of a source's mask files have a mask of one frame, and on which page."""
+    found = []
+    for plane in planes:
+        if plane.frame in (WHOLE, index):
+            page = index if plane.frame == WHOLE and plane.pages > 1 else 0
+            found += [(plane, page)] if page < plane.pages else []
+    return found

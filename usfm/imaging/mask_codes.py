@@ -1,0 +1,185 @@
+"""Pixels of a mask picture as codes, and codes as classes: exact values and colours, or the nearest where smeared."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+LEVELS = 64
+"""Exact values or colours of a mask, at most: with more, it has been smeared by compression or smoothing."""
+BETWEEN = 6
+"""So many gray values between darkest and brightest, on little of the foreground, are smoothed edges."""
+THRESHOLD = 0.5
+"""Of the largest possible value: a smeared gray mask is foreground from here on."""
+_COMMON = 0.002
+"""Share of the pixels from which on a smeared colour is one of the mask's own."""
+_APART = 64
+"""Smallest distance of two colours of a smeared mask, in levels of one channel."""
+
+
+def codes_of(pixels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return what each pixel says, and in what words.
+
+    Args:
+        pixels: bool or numbers (H, W), or colours (H, W, 3 or 4); alpha counts where it is all that varies.
+
+    Returns:
+        int64 (H, W), and ``values`` (the numbers themselves; gray in three channels too) or ``colours`` (red * 65536 +
+        green * 256 + blue).
+
+    Raises:
+        ValueError: For numbers that are not whole, and other shapes.
+
+    Example:
+        >>> codes_of(np.array([[[255, 0, 0], [0, 0, 0]]], np.uint8))
+        (array([[16711680,        0]]), 'colours')
+        >>> codes_of(np.array([[[7, 7, 7]]], np.uint8))
+        (array([[7]]), 'values')
+    """
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        alpha, pixels = pixels[..., -1], pixels[..., :-1]
+        pixels = alpha if pixels.min() == pixels.max() and alpha.min() != alpha.max() else pixels
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim == 2:
+        whole = pixels.astype(np.int64)
+        if pixels.dtype.kind == "f" and not (np.isfinite(pixels).all() and (whole == pixels).all()):
+            raise ValueError("values that are not whole numbers")
+        return whole, "values"
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(f"a mask of {pixels.dtype} {pixels.shape}")
+    deep = pixels.astype(np.int64)
+    if (deep.max(2) - deep.min(2)).max() <= 8:
+        return deep[..., 1], "values"
+    return (deep[..., 0] << 16) | (deep[..., 1] << 8) | deep[..., 2], "colours"
+
+
+def levels_of(codes: np.ndarray, words: str, *, lossy: bool = False) -> tuple[list[int], bool]:
+    """Return the codes that a mask is made of, rising, and whether they are exact.
+
+    A smeared gray mask is taken as two levels, 0 and 255; a smeared coloured one by the colours that are common in it.
+
+    Args:
+        codes: From `codes_of`.
+        words: From `codes_of`.
+        lossy: Whether compression may have changed values.
+
+    Example:
+        >>> levels_of(np.array([[0, 3], [3, 7]]), "values")
+        ([0, 3, 7], True)
+    """
+    values, counts = np.unique(codes, return_counts=True)
+    few = len(values) <= LEVELS
+    if few and len(values) > 2 + BETWEEN and words == "values" and values[-1] >= 128:
+        front = counts[1:].sum() if values[0] == 0 else counts.sum()
+        few = counts[1:-1].sum() > 0.2 * front
+    if few and (not lossy or len(values) == 1):
+        return [int(value) for value in values], True
+    if words == "values":
+        return [0, 255], False
+    return _own_colours(values, counts), False
+
+
+def _own_colours(values: np.ndarray, counts: np.ndarray) -> list[int]:
+    """Colours that are common, the most frequent first taken, each far from those taken before."""
+    order = np.argsort(-counts, kind="stable")
+    taken: list[int] = []
+    for value in values[order][counts[order] >= _COMMON * counts.sum()].tolist():
+        if all(np.abs(_rgb([value]) - _rgb([other])).max() >= _APART for other in taken):
+            taken.append(value)
+    return sorted(taken)
+
+
+def classes_of(codes: np.ndarray, words: str, exact: bool, numbers: Mapping[int, int]) -> np.ndarray:
+    """Return the class of each pixel.
+
+    Args:
+        codes: From `codes_of`.
+        words: From `codes_of`.
+        exact: From `levels_of`.
+        numbers: Code -> class; for a smeared mask the nearest code counts, for a smeared gray one `THRESHOLD`.
+
+    Returns:
+        uint8 (H, W). Codes without a number are 0.
+
+    Example:
+        >>> classes_of(np.array([[0, 3, 9]]), "values", True, {3: 1, 7: 2}).tolist()
+        [[0, 1, 0]]
+    """
+    if not exact and words == "values":
+        return (codes >= THRESHOLD * 255).astype(np.uint8) * np.uint8(numbers.get(255, 1))
+    known = np.array(sorted(numbers), np.int64)
+    if not len(known):
+        return np.zeros(codes.shape, np.uint8)
+    classes = np.array([numbers[int(code)] for code in known], np.uint8)
+    values, places = np.unique(codes, return_inverse=True)
+    if exact:
+        at = np.clip(np.searchsorted(known, values), 0, len(known) - 1)
+        found = np.where(known[at] == values, classes[at], np.uint8(0))
+    else:
+        away = np.stack([np.abs(_rgb(values) - _rgb([int(code)])).sum(1) for code in known], 1)
+        found = classes[away.argmin(1)]
+    return found[places.reshape(codes.shape)]
+
+
+def background_of(levels: Sequence[int], counts: Mapping[int, int]) -> int:
+    """Return the code of the background: 0 where it is there, else the most frequent one.
+
+    Example:
+        >>> background_of([0, 5], {5: 9, 0: 1}), background_of([4, 5], {5: 9, 4: 1})
+        (0, 5)
+    """
+    return 0 if 0 in levels else max(levels, key=lambda code: (counts.get(code, 0), -code))
+
+
+def _rgb(codes) -> np.ndarray:
+    codes = np.asarray(codes, np.int64)
+    return np.stack([codes >> 16 & 255, codes >> 8 & 255, codes & 255], -1)
+
+
+# ---------------------------------------------------------------- outlines
+
+
+def is_outline(mask: np.ndarray) -> bool:
+    """Say whether a mask is a thin line around an area rather than the area.
+
+    Args:
+        mask: bool (H, W).
+    """
+    own = int(mask.sum())
+    return own > 0 and _thin(mask) and int(filled(mask).sum()) >= 4 * own
+
+
+def filled(mask: np.ndarray) -> np.ndarray:
+    """Return a mask with all that its lines enclose; a line that ends at the picture's border is closed along it.
+
+    Args:
+        mask: bool (H, W).
+
+    Example:
+        >>> ring = np.zeros((5, 5), bool)
+        >>> ring[1:4, 1:4] = True
+        >>> ring[2, 2] = False
+        >>> int(filled(ring).sum())
+        9
+    """
+    from scipy.ndimage import binary_fill_holes
+
+    plain = binary_fill_holes(mask)
+    if plain.sum() > 1.5 * mask.sum():
+        return plain
+    walled = np.pad(mask, 1)
+    sides = ((0, slice(None)), (-1, slice(None)), (slice(None), 0), (slice(None), -1))
+    for place in sides:
+        line = mask[place]
+        touched = np.flatnonzero(line)
+        if len(touched) > 1:
+            wall = np.zeros(len(line) + 2, bool)
+            wall[touched[0] + 1 : touched[-1] + 2] = True
+            walled[place] |= wall
+    return binary_fill_holes(walled)[1:-1, 1:-1] | mask
+
+
+def _thin(mask: np.ndarray) -> bool:
+    from scipy.ndimage import binary_erosion
+
+    return int(binary_erosion(mask, np.ones((5, 5), bool)).sum()) <= 0.02 * mask.sum()
