@@ -5,33 +5,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from usfm import console
 from usfm.errors import RequestError
+from usfm.extract import walk
 from usfm.extract.annotations.match import WHOLE, Places
 from usfm.extract.folders import compiled
-from usfm.extract.masks import WORDS, scheme_of
-from usfm.extract.sources import Source
+from usfm.extract.masks import WORDS, MaskFile, scheme_of
+from usfm.extract.names import text_of
+from usfm.extract.readers import SUFFIXES
+from usfm.extract.sources import Source, suffix_of
 
 _WORD = "|".join(sorted(WORDS, key=len, reverse=True))
 _TAIL = re.compile(rf"[\s_.\-]*(?:ground[\s_\-]?truth|{_WORD})(?:[\s_.\-]*\d{{1,2}})?$", re.IGNORECASE)
 _HEAD = re.compile(rf"^(?:{_WORD})[\s_.\-]+", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class MaskFile:
-    """One file that holds label masks.
-
-    Attributes:
-        path: On this machine.
-        below: Its path below the folder that was given, with that folder's name in front.
-        size: Bytes.
-        mtime_ns: Time of the last change.
-    """
-
-    path: str
-    below: str
-    size: int = 0
-    mtime_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -196,9 +181,26 @@ def _by_pattern(file: MaskFile, places: Places, pattern: re.Pattern) -> tuple[Ma
     return MaskOf(file, places.sources[found[0]].relative, frame, (groups.get("name") or "").strip()), False
 
 
-def told(count: int, left: dict[str, int]) -> None:
-    """Say how many masks became labels, and how many did not."""
-    if count:
-        console.say(f"extract: {count:,} files are label masks of pictures; they become labels.")
-    for reason, times in left.items():
-        console.warn(f"extract: {times:,} times: {reason}; left out.")
+def listed(how: How, found: Sequence[MaskFile]) -> list[MaskFile]:
+    """Return the mask files of a run: those found among the inputs, or all pictures and clips below the folder given.
+
+    Raises:
+        RequestError: If the folder cannot be listed.
+    """
+    if not how.folder:
+        return sorted(found, key=lambda file: file.below)
+    files = []
+    for file in walk.files([how.folder], private=True):
+        below = text_of(f"{os.path.basename(file.root)}/{file.below}")
+        if suffix_of(file.path) not in SUFFIXES:
+            continue
+        if how.suffix and not how._cut(os.path.splitext(os.path.basename(below))[0]):
+            continue
+        if how.pattern and not how.pattern.search(below):
+            continue
+        try:
+            status = os.stat(file.path)
+        except OSError:
+            continue
+        files.append(MaskFile(file.path, below, status.st_size, status.st_mtime_ns))
+    return sorted(files, key=lambda file: file.below)

@@ -65,7 +65,7 @@ def plan(
 
     A file whose name says the structure has one class of that name. All other files share their values: where each has
     one, it is the class "foreground"; where there are several, a class each, named by ``known`` where they are 1, 2,
-    ..., and by the value or the colour where not. Black is background; where a file has no black, its most frequent value.
+    ..., and by the value or the colour where not. Black is background; where a file has none, its most frequent value.
 
     Args:
         files: What each is of, and what was seen in it.

@@ -41,6 +41,23 @@ UNNAMED_SHARE = 0.9
 
 
 @dataclass(frozen=True)
+class MaskFile:
+    """One file that holds label masks.
+
+    Attributes:
+        path: On this machine.
+        below: Its path below the folder that was given, with that folder's name in front.
+        size: Bytes.
+        mtime_ns: Time of the last change.
+    """
+
+    path: str
+    below: str
+    size: int = 0
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True)
 class Look:
     """What the pixels of one picture say.
 

@@ -4,7 +4,7 @@ import errno
 import fnmatch
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -69,8 +69,9 @@ class Found:
         sources: In canonical order.
         skipped: How many other files were passed over.
         passed: The same by kind (suffix), the most frequent first.
-        masks: How many pictures were passed over because they are label masks of others.
+        masks: How many pictures are label masks of others.
         excluded: How many files `--include` and `--exclude` left out.
+        mask_files: The label masks.
     """
 
     sources: tuple[Source, ...]
@@ -78,6 +79,7 @@ class Found:
     passed: dict[str, int] = field(default_factory=dict)
     masks: int = 0
     excluded: int = 0
+    mask_files: tuple[masks.MaskFile, ...] = ()
 
 
 def find(
@@ -85,6 +87,7 @@ def find(
     *,
     private: bool = False,
     keep_masks: bool = False,
+    claims: Callable[[str, str], bool] | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
 ) -> Found:
@@ -96,7 +99,9 @@ def find(
     Args:
         inputs: Files, folders (searched to the bottom) or globs.
         private: Whether messages must not name what lies below an input.
-        keep_masks: Whether label masks are taken as pictures; else they are passed over and counted.
+        keep_masks: Whether label masks are taken as pictures; else they are set apart.
+        claims: Says of (path, path below its SRC with the SRC's name in front) whether a file is a label mask; then
+            looks do not count.
         include: Globs, one of which a path below its SRC must match; none takes all. See `matches`.
         exclude: Globs, none of which it may match.
 
@@ -127,14 +132,22 @@ def find(
     sources = _without_companions(sources)
     sources.sort(key=lambda source: source.relative.split("/"))
     pictures = [(one.path, f"{one.root}/{one.below}", one.size) for one in sources if one.kind]
-    found_masks = set() if keep_masks else masks.find(pictures)
+    if claims is not None:
+        found_masks = {one.path for one in sources if claims(one.path, f"{one.root}/{one.below}")}
+    else:
+        found_masks = set() if keep_masks else masks.find(pictures)
     kept = tuple(source for source in sources if source.path not in found_masks)
     if not kept:
         raise RequestError(
             f"{where}: holds label masks only ({len(found_masks)}), and they are no ultrasound; give the folder with "
             "their pictures, or take them as pictures with --masks keep."
         )
-    return Found(kept, passed.total(), dict(passed.most_common()), len(found_masks), excluded)
+    set_apart = tuple(
+        masks.MaskFile(one.path, f"{one.root}/{one.below}", one.size, one.mtime_ns)
+        for one in sources
+        if one.path in found_masks
+    )
+    return Found(kept, passed.total(), dict(passed.most_common()), len(found_masks), excluded, set_apart)
 
 
 def matches(below: str, pattern: str) -> bool:

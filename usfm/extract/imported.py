@@ -1,0 +1,220 @@
+"""Labels that come from files of their own: annotations and masks, from the question where they are to each frame."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from usfm import console
+from usfm.errors import RequestError
+from usfm.extract import mask_files, mask_plan
+from usfm.extract.annotations.contract import Annotations, Marks
+from usfm.extract.annotations.match import WHOLE, Matched, counted
+from usfm.extract.annotations.match import match as match_records
+from usfm.extract.annotations.read import read
+from usfm.extract.drawn import Boxes, Drawn, placed
+from usfm.extract.mask_files import How, MaskOf
+from usfm.extract.mask_reading import MaskLook, look
+from usfm.extract.scan import Scan
+from usfm.extract.sources import Found, Source
+from usfm.jobs.parts import Items
+from usfm.provenance import file_sha256
+
+BATCH = 64
+"""Mask files that a worker looks at in one go."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Labels of a run that come from files of their own.
+
+    Attributes:
+        annotations: What ``--annotations`` holds; None without it.
+        matched: Its records by source.
+        masks: What each mask file is of.
+        left: What was left out so far, by reason.
+        fill: Whether masks that are outlines are filled.
+        bits: Whether classes of masks may overlap.
+    """
+
+    annotations: Annotations | None = None
+    matched: Matched = field(default_factory=lambda: Matched({}, 0, 0, 0))
+    masks: tuple[MaskOf, ...] = ()
+    left: dict[str, int] = field(default_factory=dict)
+    fill: bool = False
+    bits: bool = False
+
+    def split(self, relative: str) -> str:
+        """Return the split that annotations say of a source."""
+        return next((marks.split for marks in self.matched.of.get(relative, {}).values() if marks.split), "")
+
+    def digest(self) -> dict[str, str | None]:
+        """Return what of the files decides the result, for the history: digests, never names."""
+        files = self.annotations.files if self.annotations else ()
+        whole = hashlib.sha256("".join(file_sha256(path) for path in files).encode()) if files else None
+        rows = [(one.source, one.frame, one.name, one.file.size, one.file.mtime_ns) for one in self.masks]
+        of_masks = hashlib.sha256(json.dumps(rows).encode()).hexdigest() if rows else None
+        return {
+            "annotations": f"sha256:{whole.hexdigest()}" if whole else None,
+            "mask_files": f"sha256:{of_masks}" if of_masks else None,
+        }
+
+
+def collect(found: Found, how: How, annotations: str | None, *, fill: bool, bits: bool) -> Imported:
+    """Find annotations and masks, and the source of each.
+
+    Raises:
+        RequestError: If nothing is there, or none of it fits a source.
+    """
+    left: Counter = Counter()
+    whole, matched = None, Matched({}, 0, 0, 0)
+    if annotations:
+        whole = read(annotations)
+        matched = match_records(whole, found.sources, whole.faults)
+        if not matched.of:
+            raise RequestError(
+                f"{annotations}: none of its {len(whole.pictures)} pictures is among the {len(found.sources)} sources; "
+                "give the folder of its pictures to extract, or mend the paths in it."
+            )
+        left.update(whole.faults.counts)
+        left.update(counted(matched))
+    masks, lost = mask_files.match(mask_files.listed(how, found.mask_files), found.sources, how)
+    left.update(lost)
+    return Imported(whole, matched, tuple(masks), dict(left), fill, bits)
+
+
+# ---------------------------------------------------------------- the phase that looks at mask files
+
+
+def batches(imported: Imported) -> list[tuple[str, ...]]:
+    """Cut the mask files into batches for workers, always the same."""
+    paths = [one.file.path for one in imported.masks]
+    return [tuple(paths[start : start + BATCH]) for start in range(0, len(paths), BATCH)]
+
+
+def look_at(paths: Sequence[str]) -> bytes:
+    """Look at a batch of mask files; the result is JSON, one object a file, in order. "" stands for a lost file."""
+    lost = MaskLook(fault="mask that made its reader crash")
+    return json.dumps([asdict(look(path) if path else lost) for path in paths]).encode()
+
+
+def poison_look(part, reason: str) -> bytes:
+    """Stand in for a batch that cannot be looked at; opens none of its files."""
+    return look_at(("",) * len(part.payload))
+
+
+LOOKED = Items(
+    len,
+    lambda paths, numbers: tuple(paths[number] for number in numbers),
+    lambda paths, failed: tuple("" if number in failed else path for number, path in enumerate(paths)),
+)
+"""Of a batch of mask files."""
+
+
+def looks_of(parts: Sequence[bytes]) -> list[MaskLook]:
+    """Read what `look_at` wrote."""
+    return [MaskLook(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+            for part in parts for row in json.loads(part)]  # fmt: skip
+
+
+# ---------------------------------------------------------------- onto the frames
+
+
+@dataclass(frozen=True)
+class Onto:
+    """Labels by source, with the names that their numbers stand for.
+
+    Attributes:
+        of: Relative path -> what is known about its frames.
+        box_names: Classes of boxes.
+        mask_names: Classes of masks, the first is 1.
+        left: What was left out or changed, by reason.
+        notes: Sentences for a person.
+    """
+
+    of: dict[str, Drawn] = field(default_factory=dict)
+    box_names: tuple[str, ...] = ()
+    mask_names: tuple[str, ...] = ()
+    left: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def onto(imported: Imported, looks: Sequence[MaskLook], sources: Sequence[Source], scans: Sequence[Scan]) -> Onto:
+    """Put all labels onto the frames of their sources, whose sizes the first look has found.
+
+    Raises:
+        RequestError: For more classes than masks can hold.
+    """
+    records = imported.matched.of
+    known = imported.annotations.names if imported.annotations else ()
+    box_names, shape_names = _names(records, known)
+    plan = mask_plan.plan(list(zip(imported.masks, looks, strict=True)), known, fill=imported.fill, first=shape_names)
+    if imported.bits and len(plan.names) > 8:
+        raise RequestError(f"extract: --mask-kind bits holds 8 classes, and the masks have {len(plan.names)}.")
+    left = Counter(imported.left) + Counter(plan.left)
+    places = {name: at for at, name in enumerate(box_names)}, {name: at for at, name in enumerate(plan.names, 1)}
+    of = {}
+    for source, scan in zip(sources, scans, strict=True):
+        if scan.probe is None or (source.relative not in records and source.relative not in plan.planes):
+            continue
+        one = _drawn(records.get(source.relative, {}), plan.planes.get(source.relative, ()), scan, places)
+        of[source.relative] = replace(one, bits=imported.bits)
+        left.update(one.left)
+    return Onto(of, box_names, tuple(plan.names), dict(+left), tuple(_notes(plan, imported)))
+
+
+def _names(records: Mapping[str, Mapping[int, Marks]], known: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names of boxes, and those of outlined structures, in the order of the annotations' own."""
+    every = [marks for frames in records.values() for marks in frames.values()]
+    boxes = {name for marks in every for name in marks.box_names}
+    shapes = {shape.name for marks in every for shape in marks.shapes}
+    order = [*known, *sorted((boxes | shapes) - set(known))]
+    box_names = tuple(name for name in order if name in boxes or (boxes and name in known))
+    return box_names, [name for name in order if name in shapes or (shapes and name in known)]
+
+
+def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.Plane], scan: Scan, places: tuple) -> Drawn:
+    probe = scan.probe
+    size, left = (probe.height, probe.width), Counter()
+    boxes: dict[int, Boxes] = {}
+    for frame, marks in records.items():
+        boxes[frame], lost = placed(marks, size, *places)
+        left.update(lost)
+    kept = []
+    for plane in planes:
+        if plane.frame == WHOLE and plane.pages == 1 and probe.frames > 1:
+            left["one mask for a clip of many frames, which says no number of a frame"] += 1
+        else:
+            kept.append(plane)
+    return Drawn(size, boxes, tuple(kept), False, dict(left))
+
+
+def _notes(plan: mask_plan.MaskPlan, imported: Imported):
+    if plan.planes:
+        shown = ", ".join(plan.names[:8]) + (", ..." if len(plan.names) > 8 else "")
+        how = f" ({plan.how})" if plan.how else ""
+        yield f"classes of label masks: {shown}{how}."
+    if plan.outlines:
+        yield (
+            f"{plan.outlines:,} masks are thin outlines; what they enclose is filled."
+            if imported.fill
+            else f"{plan.outlines:,} masks look like thin outlines of areas; --fill-outlines fills them."
+        )
+
+
+def told(imported: Imported, found: Onto) -> None:
+    """Say what became labels, and what did not."""
+    if imported.masks:
+        console.say(f"extract: {len(imported.masks):,} label masks become labels of their pictures.")
+    if imported.annotations:
+        every = [boxes for one in found.of.values() for boxes in one.boxes.values()]
+        boxes, outlines = sum(len(one.classes) for one in every), sum(len(one.shapes) for one in every)
+        kind = imported.annotations.kind
+        console.say(f"extract: {boxes:,} boxes and {outlines:,} outlines of {kind} on {len(every):,} pictures.")
+    for note in found.notes:
+        console.say(f"extract: {note}")
+    places = imported.annotations.faults.places if imported.annotations else {}
+    for reason, times in sorted(found.left.items()):
+        where = ", ".join(places.get(reason, ()))
+        console.warn(f"labels: {times:,} times: {reason}{f' ({where})' if where else ''}.")
