@@ -113,11 +113,48 @@ class Config:
     masks: Annotated[
         str,
         Knob(
-            "auto passes over pictures that are label masks of others, keep takes them as pictures",
-            panel="Input/Output",
-            metavar="auto|keep",
+            "auto makes pictures that are label masks of others their labels, keep takes them as pictures; a folder "
+            "holds nothing but masks",
+            panel="Labels",
+            metavar="auto|keep|DIR",
         ),
     ] = "auto"
+    mask_suffix: Annotated[
+        str | None,
+        Knob(
+            "the name of a mask is that of its picture and this; _1, _2, ... may follow",
+            panel="Labels",
+            metavar="TEXT",
+        ),
+    ] = None
+    mask_pattern: Annotated[
+        str | None,
+        Knob(
+            "picture, structure and frame out of a mask's path, by named groups: '(?P<stem>[^/]+)_(?P<name>cyst|node)'",
+            panel="Labels",
+            metavar="REGEX",
+        ),
+    ] = None
+    mask_kind: Annotated[
+        str,
+        Knob(
+            "index keeps one class a pixel (of several the later one), bits keeps all of up to 8",
+            choices=("index", "bits"),
+            panel="Labels",
+        ),
+    ] = "index"
+    fill_outlines: Annotated[
+        bool, Knob("fill masks that are thin lines around areas", flag="--fill-outlines", panel="Labels")
+    ] = False
+    annotations: Annotated[
+        str | None,
+        Knob(
+            "boxes and outlines from COCO, YOLO, Pascal VOC or LabelMe, recognised by their content",
+            panel="Labels",
+            metavar="PATH",
+            content=False,  # their digest is what counts
+        ),
+    ] = None
     include: Annotated[
         tuple[str, ...],
         Knob(

@@ -133,7 +133,9 @@ class Painter:
             try:
                 pixels, lossy = self._page(plane, page)
                 codes, words = mask_codes.codes_of(pixels)
-            except (MediaError, ValueError, OSError):
+            except (MemoryError, ImportError):
+                raise
+            except Exception:  # whatever a broken file makes a decoder trip over
                 self.left["mask that cannot be read"] += 1
                 continue
             if codes.shape != size:

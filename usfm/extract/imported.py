@@ -203,8 +203,8 @@ def _notes(plan: mask_plan.MaskPlan, imported: Imported):
         )
 
 
-def told(imported: Imported, found: Onto) -> None:
-    """Say what became labels, and what did not."""
+def told(imported: Imported, found: Onto) -> dict[str, int]:
+    """Say what became labels, and what did not; returns how much was left out or changed, by reason."""
     if imported.masks:
         console.say(f"extract: {len(imported.masks):,} label masks become labels of their pictures.")
     if imported.annotations:
@@ -218,3 +218,4 @@ def told(imported: Imported, found: Onto) -> None:
     for reason, times in sorted(found.left.items()):
         where = ", ".join(places.get(reason, ()))
         console.warn(f"labels: {times:,} times: {reason}{f' ({where})' if where else ''}.")
+    return dict(sorted(found.left.items()))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from usfm.extract.drawn import Drawn
 from usfm.extract.identity import Paths, Pseudonyms
 from usfm.extract.labels import Facts
 from usfm.extract.readers.contract import NO_OPTIONS, Options, Probe, Range
@@ -29,6 +30,7 @@ class Piece:
         copy: k for the k-th source of the same bytes.
         within: Range to read; None for all of it.
         due: About how many frames it gives.
+        drawn: Its labels from files of their own; None where there are none.
     """
 
     source: Source
@@ -38,11 +40,29 @@ class Piece:
     copy: int = 0
     within: Range | None = None
     due: int = 0
+    drawn: Drawn | None = None
 
     @property
     def frame_bytes(self) -> int:
         """Decoded bytes of one frame, as RGB."""
         return 3 * self.scan.probe.height * self.scan.probe.width if self.scan.probe else 0
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the numbers of labels stand for, the same in all parts.
+
+    Attributes:
+        classes: Of frames.
+        boxes: Of boxes.
+        masks: Of the pixels of masks, the first is 1.
+        bits: Whether classes of masks are bits.
+    """
+
+    classes: tuple[str, ...] = ()
+    boxes: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+    bits: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,7 @@ class Order:
     pieces: tuple[Piece, ...]
     sampling: Sampling
     color: bool | None
-    class_names: tuple[str, ...]
+    names: Names
     options: Options = NO_OPTIONS
 
 

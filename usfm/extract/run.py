@@ -8,7 +8,7 @@ from pathlib import Path
 from usfm import console
 from usfm.config import Request, content_dict, did_you_mean
 from usfm.errors import RequestError
-from usfm.extract import plan, told
+from usfm.extract import imported, mask_files, plan, told
 from usfm.extract.config import Config
 from usfm.extract.folders import compiled
 from usfm.extract.identity import Paths, Pseudonyms, load_key
@@ -26,7 +26,7 @@ from usfm.provenance import file_sha256
 from usfm.store import path_map
 
 PRESETS = {"usf-mae": {"fps": "3"}}  # its public code takes videos at 3 frames/s and says no more about extraction
-PATTERNS = ("group", "label_regex", "include", "exclude")
+PATTERNS = ("group", "label_regex", "include", "exclude", "mask_pattern")
 """Settings that may hold names."""
 
 
@@ -48,7 +48,7 @@ def run(config: Config, request: Request) -> dict:
     if request.out is None:
         raise RequestError("extract: say where the store goes with --out FILE.h5.")
     _check_map(config, request.out)
-    found, facts, paths, names = _prepared(config, request)
+    found, facts, paths, names, extra = _prepared(config, request)
     options = Options(config.axis or "", config.keep_tag)
     told.passed(found)
     if request.dry_run:
@@ -68,14 +68,24 @@ def run(config: Config, request: Request) -> dict:
             for number, batch in enumerate(cut)
         ]
 
+    def plan_masks(done: dict[str, list[Path]]) -> list[Part]:
+        cut = imported.batches(extra)
+        return [Part(f"masks-{at:06d}", batch, source="label masks", weight=len(batch)) for at, batch in enumerate(cut)]
+
+    def labels_of(done: dict[str, list[Path]]) -> imported.Onto:
+        looks = imported.looks_of([path.read_bytes() for path in done.get("masks", ())])
+        return imported.onto(extra, looks, found.sources, scans_of(done))
+
     def plan_take(done: dict[str, list[Path]]) -> list[Part]:
-        scans = scans_of(done)
-        cut = plan.pieces(found.sources, scans, facts, sampling, names, hide_paths=paths.hidden)
+        labels = labels_of(done)
+        cut = plan.pieces(found.sources, scans_of(done), facts, sampling, names, hide_paths=paths.hidden)
+        cut = [replace(piece, drawn=labels.of.get(piece.source.relative)) for piece in cut]
         classes = tuple(class_names([piece.facts for piece in cut if not piece.scan.fault]))
+        words = plan.Names(classes, labels.box_names, labels.mask_names, config.mask_kind == "bits")
         return [
             Part(
                 f"take-{number:06d}",
-                plan.Order(group, sampling, config.color, classes, options),
+                plan.Order(group, sampling, config.color, words, options),
                 source=told.several([piece.source for piece in group], paths),
                 weight=sum(piece.due for piece in group),
             )
@@ -88,6 +98,7 @@ def run(config: Config, request: Request) -> dict:
             "skipped": found.skipped,
             "masks": found.masks,
             "excluded": found.excluded,
+            "labels_left_out": imported.told(extra, labels_of(done)),
             "kinds": dict(kinds),
             **told.identical(found, scans, facts, paths),
             **told.conflicts(found.sources, scans, facts, names),
@@ -96,9 +107,23 @@ def run(config: Config, request: Request) -> dict:
     summary = run_step(
         "extract",
         request,
-        _options(config, paths, names),
+        _options(config, paths, names) | extra.digest(),
         [
             Phase("scan", plan_scan, scan, poison=poison_scan, unit="sources", items=SOURCES),
+            *(
+                [
+                    Phase(
+                        "masks",
+                        plan_masks,
+                        imported.look_at,
+                        poison=imported.poison_look,
+                        unit="masks",
+                        items=imported.LOOKED,
+                    )
+                ]
+                if extra.masks
+                else []
+            ),
             Phase("take", plan_take, take, poison=poison_take, items=PIECES, unit="frames, about"),
         ],
         raw_inputs=[
@@ -129,7 +154,9 @@ def _with_preset(config: Config) -> Config:
     return replace(config, **settings)
 
 
-def _prepared(config: Config, request: Request) -> tuple[Found, dict[str, Facts], Paths, Pseudonyms | None]:
+def _prepared(
+    config: Config, request: Request
+) -> tuple[Found, dict[str, Facts], Paths, Pseudonyms | None, imported.Imported]:
     """Find the sources and what is known about them, and settle whether their paths are hidden."""
     plain = config.anonymous_paths is False
     private = config.group is not None or config.anonymous_paths is True
@@ -139,10 +166,12 @@ def _prepared(config: Config, request: Request) -> tuple[Found, dict[str, Facts]
         raise RequestError("extract: --labels and --label-regex both say the class; give one of them.")
     if config.group:
         compiled("--group", config.group, needs=("patient", "exam"))
+    how = mask_files.how_of(config.masks, config.mask_suffix, config.mask_pattern)
     found = find(
         request.inputs,
         private=not plain and (private or config.manifest is not None),
-        keep_masks=_keeps_masks(config.masks),
+        keep_masks=how.mode == "keep",
+        claims=how.claims if how.mode == "given" else None,
         include=config.include,
         exclude=config.exclude,
     )
@@ -166,16 +195,10 @@ def _prepared(config: Config, request: Request) -> tuple[Found, dict[str, Facts]
     )
     if hide and config.anonymous_paths is None and not request.dry_run:
         console.say("extract: patients or exams are known, so paths are hashed; --plain-paths keeps them.")
-    return found, facts, paths, names
-
-
-def _keeps_masks(value: str) -> bool:
-    """Read ``--masks``."""
-    if value in ("auto", "keep"):
-        return value == "keep"
-    raise RequestError(
-        f"extract: --masks {value}: masks are not read as labels yet; write auto to pass them over, or keep."
-    )
+    bits, fill = config.mask_kind == "bits", config.fill_outlines
+    extra = imported.collect(found, how, config.annotations, fill=fill, bits=bits)
+    facts = {name: replace(one, split=one.split or extra.split(name)) for name, one in facts.items()}
+    return found, facts, paths, names, extra
 
 
 def _options(config: Config, paths: Paths, names: Pseudonyms | None) -> dict:
@@ -188,6 +211,7 @@ def _options(config: Config, paths: Paths, names: Pseudonyms | None) -> dict:
         "gray": True if config.color is False else None,
         "anonymous_paths": True if paths.hidden else None,
         "plain_paths": True if names is not None and not paths.hidden else None,
+        "masks": config.masks if config.masks in ("auto", "keep") else "folder",
         "manifest": f"sha256:{file_sha256(config.manifest)}" if config.manifest else None,
         "salt": f"key:{names.key_id}" if names else None,
     }

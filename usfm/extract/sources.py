@@ -10,6 +10,7 @@ from pathlib import Path
 
 from usfm.errors import RequestError
 from usfm.extract import masks
+from usfm.extract.masks import MaskFile
 from usfm.extract.media import Media
 from usfm.extract.names import text_of
 from usfm.extract.readers import READERS, SUFFIXES, recognised
@@ -79,7 +80,7 @@ class Found:
     passed: dict[str, int] = field(default_factory=dict)
     masks: int = 0
     excluded: int = 0
-    mask_files: tuple[masks.MaskFile, ...] = ()
+    mask_files: tuple[MaskFile, ...] = ()
 
 
 def find(
@@ -143,7 +144,7 @@ def find(
             "their pictures, or take them as pictures with --masks keep."
         )
     set_apart = tuple(
-        masks.MaskFile(one.path, f"{one.root}/{one.below}", one.size, one.mtime_ns)
+        MaskFile(one.path, f"{one.root}/{one.below}", one.size, one.mtime_ns)
         for one in sources
         if one.path in found_masks
     )

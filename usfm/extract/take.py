@@ -1,12 +1,14 @@
 """One part: open its sources, take the frames that are due, and say what could not be had."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from usfm.errors import MediaError
+from usfm.extract.drawn import Painter
 from usfm.extract.plan import Order, Piece
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import Frame, Notes
@@ -29,7 +31,7 @@ def take(order: Order) -> Iterator[bytes]:
 
     A source that cannot be read, in whole or from some time on, becomes a row of ``/rejected``; it never raises.
     """
-    part = PartWriter(class_names=order.class_names)
+    part = PartWriter(class_names=order.names.classes, box_names=order.names.boxes)
     for piece in order.pieces:
         _take_piece(part, piece, order)
         yield from part.drain()
@@ -73,9 +75,10 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
     shown = {str(frame.index): frame.facts for frame in frames if frame.facts and frame.pixels is not None}
     if shown:
         notes.metadata["frames"] = shown
+    drawn = _drawn(piece, frames, notes)
     row = _source_row(part, piece, notes) if any(frame.pixels is not None for frame in frames) else -1
-    label = order.class_names.index(piece.facts.label) if piece.facts.label else None
-    for frame in frames:
+    label = order.names.classes.index(piece.facts.label) if piece.facts.label else None
+    for frame, labels in zip(frames, drawn, strict=True):
         name = frame_id(scan.sha256, frame.index, piece.copy)
         if frame.pixels is None:
             part.reject(piece.stored, name, STAGE, frame.fault, f"the frame at {frame.time_s:.2f} s was lost.")
@@ -90,7 +93,8 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
                 row_spacing_mm=frame.spacing_mm[0],
                 col_spacing_mm=frame.spacing_mm[1],
                 label=label,
-                mask=frame.mask,
+                mask=labels.get("mask", frame.mask),
+                boxes=labels.get("boxes"),
                 split=piece.facts.split,
             )
     told = [*notes.faults, *([broke] if broke is not None else [])]
@@ -98,6 +102,18 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
         part.reject(piece.stored, "", STAGE, fault.reason, fault.detail)
     if not told and not frames:
         part.reject(piece.stored, "", STAGE, "no frames", "nothing came out of it.")
+
+
+def _drawn(piece: Piece, frames: list[Frame], notes: Notes) -> list[dict]:
+    """Return the boxes and the mask of each frame; what could not be had is noted with the source."""
+    if piece.drawn is None:
+        return [{}] * len(frames)
+    painter = Painter(piece.drawn)
+    found = [{} if frame.pixels is None else painter.labels(frame.index, frame.pixels.shape[:2]) for frame in frames]
+    left = {reason: times for reason, times in (Counter(piece.drawn.left) + painter.left).items() if times}
+    if left:
+        notes.metadata["labels_left_out"] = left
+    return found
 
 
 def refuse(part: PartWriter, piece: Piece, reason: str, detail: str) -> None:

@@ -34,7 +34,7 @@ def passed(found: Found) -> None:
         console.say(f"extract: {counted(found.excluded, 'file')} left out by --include and --exclude.")
     if found.masks:
         console.say(
-            f"extract: {counted(found.masks, 'label mask')} passed over, since they are no ultrasound; "
+            f"extract: {counted(found.masks, 'label mask')} among the inputs are no ultrasound; "
             "--masks keep takes them as pictures."
         )
 
