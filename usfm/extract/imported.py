@@ -13,13 +13,14 @@ from usfm.extract.annotations.contract import Annotations, Marks
 from usfm.extract.annotations.match import WHOLE, Matched, counted
 from usfm.extract.annotations.match import match as match_records
 from usfm.extract.annotations.read import read
-from usfm.extract.drawn import Boxes, Drawn, placed
+from usfm.extract.drawn import LEFT_OUT, Boxes, Drawn, placed
 from usfm.extract.mask_files import How, MaskOf
 from usfm.extract.mask_reading import MaskLook, look
 from usfm.extract.scan import Scan
 from usfm.extract.sources import Found, Source
 from usfm.jobs.parts import Items
 from usfm.provenance import file_sha256
+from usfm.store.reader import Store
 
 BATCH = 64
 """Mask files that a worker looks at in one go."""
@@ -129,7 +130,7 @@ class Onto:
         of: Relative path -> what is known about its frames.
         box_names: Classes of boxes.
         mask_names: Classes of masks, the first is 1.
-        left: What was left out or changed, by reason.
+        left: What was left out before any source was looked at, by reason; more lies in each source's ``Drawn``.
         notes: Sentences for a person.
     """
 
@@ -160,7 +161,6 @@ def onto(imported: Imported, looks: Sequence[MaskLook], sources: Sequence[Source
             continue
         one = _drawn(records.get(source.relative, {}), plan.planes.get(source.relative, ()), scan, places)
         of[source.relative] = replace(one, bits=imported.bits)
-        left.update(one.left)
     return Onto(of, box_names, tuple(plan.names), dict(+left), tuple(_notes(plan, imported)))
 
 
@@ -170,8 +170,7 @@ def _names(records: Mapping[str, Mapping[int, Marks]], known: Sequence[str]) -> 
     boxes = {name for marks in every for name in marks.box_names}
     shapes = {shape.name for marks in every for shape in marks.shapes}
     order = [*known, *sorted((boxes | shapes) - set(known))]
-    box_names = tuple(name for name in order if name in boxes or (boxes and name in known))
-    return box_names, [name for name in order if name in shapes or (shapes and name in known)]
+    return tuple(order), [name for name in order if name in shapes or (shapes and name in known)]
 
 
 def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.Plane], scan: Scan, places: tuple) -> Drawn:
@@ -185,6 +184,8 @@ def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.Plane], scan
     for plane in planes:
         if plane.frame == WHOLE and plane.pages == 1 and probe.frames > 1:
             left["one mask for a clip of many frames, which says no number of a frame"] += 1
+        elif plane.size not in ((0, 0), size):
+            left["mask of another size than its picture"] += 1
         else:
             kept.append(plane)
     return Drawn(size, boxes, tuple(kept), False, dict(left))
@@ -203,8 +204,8 @@ def _notes(plan: mask_plan.MaskPlan, imported: Imported):
         )
 
 
-def told(imported: Imported, found: Onto) -> dict[str, int]:
-    """Say what became labels, and what did not; returns how much was left out or changed, by reason."""
+def said(imported: Imported, found: Onto) -> dict[str, int]:
+    """Say what became labels; returns how much was left out before any source was looked at, by reason."""
     if imported.masks:
         console.say(f"extract: {len(imported.masks):,} label masks become labels of their pictures.")
     if imported.annotations:
@@ -214,8 +215,22 @@ def told(imported: Imported, found: Onto) -> dict[str, int]:
         console.say(f"extract: {boxes:,} boxes and {outlines:,} outlines of {kind} on {len(every):,} pictures.")
     for note in found.notes:
         console.say(f"extract: {note}")
+    return found.left
+
+
+def left_out(imported: Imported, before: Mapping[str, int], store: Store) -> dict[str, int]:
+    """Say what did not become a label, or was changed; returns how often, by reason.
+
+    Args:
+        imported: The labels.
+        before: What `said` returned.
+        store: The result; each source's metadata says what was left out of its own labels.
+    """
+    left = Counter(before)
+    for text in store.source_column("metadata"):
+        left.update(json.loads(text).get(LEFT_OUT, {}) if LEFT_OUT in text else {})
     places = imported.annotations.faults.places if imported.annotations else {}
-    for reason, times in sorted(found.left.items()):
+    for reason, times in sorted(left.items()):
         where = ", ".join(places.get(reason, ()))
         console.warn(f"labels: {times:,} times: {reason}{f' ({where})' if where else ''}.")
-    return dict(sorted(found.left.items()))
+    return dict(sorted(left.items()))

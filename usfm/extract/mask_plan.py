@@ -26,6 +26,7 @@ class Plane:
         frame: The frame that it is of; `WHOLE` where its pages are those of the source.
         words: As in `MaskLook`.
         exact: As in `MaskLook`.
+        size: (height, width) of all its masks, px; (0, 0) where they differ.
         numbers: (code, class) of all that is no background; class `IGNORE` for what nobody judged.
         fill: Whether its lines are to be filled.
     """
@@ -35,6 +36,7 @@ class Plane:
     frame: int
     words: str
     exact: bool
+    size: tuple[int, int]
     numbers: tuple[tuple[int, int], ...]
     fill: bool = False
 
@@ -99,7 +101,7 @@ def plan(
         else:
             numbers = {code: place[shared[key]] if shared[key] else IGNORE
                        for code in front if (key := (seen.words, code)) in shared}  # fmt: skip
-        plane = Plane(one.file.path, seen.pages, one.frame, seen.words, seen.exact,
+        plane = Plane(one.file.path, seen.pages, one.frame, seen.words, seen.exact, seen.size,
                       tuple(sorted(numbers.items())), fill and seen.outline)  # fmt: skip
         found.planes.setdefault(one.source, []).append(plane)
     return found

@@ -10,6 +10,7 @@ from usfm.config import Request, content_dict, did_you_mean
 from usfm.errors import RequestError
 from usfm.extract import imported, mask_files, plan, told
 from usfm.extract.config import Config
+from usfm.extract.drawn import LEFT_OUT
 from usfm.extract.folders import compiled
 from usfm.extract.identity import Paths, Pseudonyms, load_key
 from usfm.extract.isolate import PIECES, SOURCES, poison_scan, poison_take
@@ -24,6 +25,7 @@ from usfm.extract.take import take
 from usfm.jobs.run import Part, Phase, run_step
 from usfm.provenance import file_sha256
 from usfm.store import path_map
+from usfm.store.reader import Store
 
 PRESETS = {"usf-mae": {"fps": "3"}}  # its public code takes videos at 3 frames/s and says no more about extraction
 PATTERNS = ("group", "label_regex", "include", "exclude", "mask_pattern")
@@ -98,7 +100,7 @@ def run(config: Config, request: Request) -> dict:
             "skipped": found.skipped,
             "masks": found.masks,
             "excluded": found.excluded,
-            "labels_left_out": imported.told(extra, labels_of(done)),
+            LEFT_OUT: imported.said(extra, labels_of(done)),
             "kinds": dict(kinds),
             **told.identical(found, scans, facts, paths),
             **told.conflicts(found.sources, scans, facts, names),
@@ -135,7 +137,9 @@ def run(config: Config, request: Request) -> dict:
     )
     if config.path_map and summary.get("up_to_date"):
         path_map.write(config.path_map, told.mapped(found, paths))
-    return summary | told.outcome(summary, found, paths)
+    summary |= told.outcome(summary, found, paths)
+    left = imported.left_out(extra, summary.get(LEFT_OUT, {}), Store.open(summary["out"]))
+    return summary | {LEFT_OUT: left}
 
 
 def _with_preset(config: Config) -> Config:

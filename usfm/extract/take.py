@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from usfm.errors import MediaError
-from usfm.extract.drawn import Painter
+from usfm.extract.drawn import LEFT_OUT, Painter
 from usfm.extract.plan import Order, Piece
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import Frame, Notes
@@ -112,7 +112,7 @@ def _drawn(piece: Piece, frames: list[Frame], notes: Notes) -> list[dict]:
     found = [{} if frame.pixels is None else painter.labels(frame.index, frame.pixels.shape[:2]) for frame in frames]
     left = {reason: times for reason, times in (Counter(piece.drawn.left) + painter.left).items() if times}
     if left:
-        notes.metadata["labels_left_out"] = left
+        notes.metadata[LEFT_OUT] = left
     return found
 
 

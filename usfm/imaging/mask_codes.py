@@ -10,10 +10,10 @@ BETWEEN = 6
 """So many gray values between darkest and brightest, on little of the foreground, are smoothed edges."""
 THRESHOLD = 0.5
 """Of the largest possible value: a smeared gray mask is foreground from here on."""
-_COMMON = 0.002
-"""Share of the pixels from which on a smeared colour is one of the mask's own."""
-_APART = 64
-"""Smallest distance of two colours of a smeared mask, in levels of one channel."""
+_COMMON = 0.05
+"""Share of the foreground from which on a smeared colour, with those near it, is one of the mask's own."""
+_NEAR = 40
+"""How far compression moves a colour inside of an area, in levels of one channel."""
 
 
 def codes_of(pixels: np.ndarray) -> tuple[np.ndarray, str]:
@@ -80,12 +80,18 @@ def levels_of(codes: np.ndarray, words: str, *, lossy: bool = False) -> tuple[li
 
 
 def _own_colours(values: np.ndarray, counts: np.ndarray) -> list[int]:
-    """Colours that are common, the most frequent first taken, each far from those taken before."""
-    order = np.argsort(-counts, kind="stable")
+    """Colours that are common: again and again the most frequent one, with all that is near it."""
+    rgb, left = _rgb(values), counts.astype(np.int64).copy()
     taken: list[int] = []
-    for value in values[order][counts[order] >= _COMMON * counts.sum()].tolist():
-        if all(np.abs(_rgb([value]) - _rgb([other])).max() >= _APART for other in taken):
-            taken.append(value)
+    front = 0
+    while left.any() and len(taken) < LEVELS:
+        at = int(left.argmax())
+        near = np.abs(rgb - rgb[at]).max(1) <= _NEAR
+        if front and left[near].sum() < _COMMON * front:
+            break
+        taken.append(int(values[at]))
+        left[near] = 0
+        front = front or int(left.sum())
     return sorted(taken)
 
 
@@ -146,7 +152,7 @@ def is_outline(mask: np.ndarray) -> bool:
         mask: bool (H, W).
     """
     own = int(mask.sum())
-    return own > 0 and _thin(mask) and int(filled(mask).sum()) >= 4 * own
+    return own > 0 and _thin(mask) and int(filled(mask).sum()) >= 2 * own
 
 
 def filled(mask: np.ndarray) -> np.ndarray:
