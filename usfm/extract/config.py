@@ -144,7 +144,8 @@ class Config:
         ),
     ] = "index"
     fill_outlines: Annotated[
-        bool, Knob("fill masks that are thin lines around areas", flag="--fill-outlines", panel="Labels")
+        bool,
+        Knob("fill masks that are thin lines around areas", flag="--fill-outlines/--no-fill-outlines", panel="Labels"),
     ] = False
     annotations: Annotated[
         str | None,

@@ -99,12 +99,21 @@ def _fills(shape: Shape, size: tuple[int, int]) -> bool:
     return bool(len(runs)) and runs.min() >= 0 and runs.max() <= size[0] * size[1] and runs.sum() == size[0] * size[1]
 
 
+@dataclass
+class _Clip:
+    """A file of several masks that is read on and on."""
+
+    pages: Iterator
+    at: int = -1
+    last: tuple | None = None
+
+
 class Painter:
     """Paints the labels of one source's frames, in rising order of their numbers: a mask clip is read once."""
 
     def __init__(self, drawn: Drawn):
         self._drawn = drawn
-        self._clips: dict[str, tuple[Iterator, int, np.ndarray | None]] = {}
+        self._clips: dict[str, _Clip] = {}
         self.left: Counter = Counter()
 
     def labels(self, index: int, size: tuple[int, int]) -> dict:
@@ -150,17 +159,16 @@ class Painter:
         return found
 
     def _page(self, plane: Plane, page: int) -> tuple[np.ndarray, bool]:
-        pages, at, last = self._clips.get(plane.path) or (pages_of(plane.path), -1, None)
-        lossy = False
-        while at < page:
-            try:
-                last, _, lossy = next(pages)
-            except StopIteration:
-                raise MediaError("mask that cannot be read") from None
-            at += 1
+        """Return the pixels of one mask of a file, and whether they are lossy."""
+        clip = self._clips.get(plane.path) or _Clip(pages_of(plane.path))
+        while clip.at < page:
+            clip.last, clip.at = next(clip.pages, None), clip.at + 1
+        if clip.last is None:
+            raise MediaError("mask that cannot be read")
         if plane.pages > 1:
-            self._clips[plane.path] = pages, at, last
-        return last, lossy
+            self._clips[plane.path] = clip
+        pixels, _, lossy = clip.last
+        return pixels, lossy
 
 
 def _with_ground(plane: Plane) -> dict[int, int]:

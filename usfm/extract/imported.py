@@ -14,6 +14,7 @@ from usfm.extract.annotations.match import WHOLE, Matched, counted
 from usfm.extract.annotations.match import match as match_records
 from usfm.extract.annotations.read import read
 from usfm.extract.drawn import LEFT_OUT, Boxes, Drawn, placed
+from usfm.extract.identity import Paths
 from usfm.extract.mask_files import How, MaskOf
 from usfm.extract.mask_reading import MaskLook, look
 from usfm.extract.scan import Scan
@@ -50,16 +51,30 @@ class Imported:
         """Return the split that annotations say of a source."""
         return next((marks.split for marks in self.matched.of.get(relative, {}).values() if marks.split), "")
 
-    def digest(self) -> dict[str, str | None]:
-        """Return what of the files decides the result, for the history: digests, never names."""
+    @property
+    def annotations_digest(self) -> str | None:
+        """What stands in the history for ``--annotations``: a digest of the files."""
         files = self.annotations.files if self.annotations else ()
-        whole = hashlib.sha256("".join(file_sha256(path) for path in files).encode()) if files else None
-        rows = [(one.source, one.frame, one.name, one.file.size, one.file.mtime_ns) for one in self.masks]
-        of_masks = hashlib.sha256(json.dumps(rows).encode()).hexdigest() if rows else None
-        return {
-            "annotations": f"sha256:{whole.hexdigest()}" if whole else None,
-            "mask_files": f"sha256:{of_masks}" if of_masks else None,
-        }
+        whole = hashlib.sha256("".join(map(file_sha256, files)).encode())
+        return f"sha256:{whole.hexdigest()}" if files else None
+
+    @property
+    def masks_digest(self) -> str:
+        """What stands in the history for a folder of masks: a digest of which files are of what."""
+        rows = [(one.source, one.frame, one.name, one.file.size) for one in self.masks]
+        return f"sha256:{hashlib.sha256(json.dumps(rows).encode()).hexdigest()}"
+
+    def inputs(self, paths: Paths) -> list[dict]:
+        """Return the mask files as inputs of the step."""
+        return [
+            {
+                "path": f"mask:{paths.stored(one.file.below)}",
+                "size": one.file.size,
+                "mtime": one.file.mtime_ns,
+                "of": [paths.stored(one.source), one.frame, one.name],
+            }
+            for one in self.masks
+        ]
 
 
 def collect(found: Found, how: How, annotations: str | None, *, fill: bool, bits: bool) -> Imported:

@@ -109,7 +109,7 @@ def run(config: Config, request: Request) -> dict:
     summary = run_step(
         "extract",
         request,
-        _options(config, paths, names) | extra.digest(),
+        _options(config, paths, names, extra),
         [
             Phase("scan", plan_scan, scan, poison=poison_scan, unit="sources", items=SOURCES),
             *(
@@ -131,7 +131,8 @@ def run(config: Config, request: Request) -> dict:
         raw_inputs=[
             {"path": paths.stored(source.relative), "size": source.size, "mtime": source.mtime_ns}
             for source in found.sources
-        ],
+        ]
+        + extra.inputs(paths),
         out=Path(request.out),
         figures=figures,
     )
@@ -205,7 +206,7 @@ def _prepared(
     return found, facts, paths, names, extra
 
 
-def _options(config: Config, paths: Paths, names: Pseudonyms | None) -> dict:
+def _options(config: Config, paths: Paths, names: Pseudonyms | None, extra: imported.Imported) -> dict:
     """The settings that make the result, as the history keeps them: patterns may hold names, so they are hidden."""
     options = content_dict(config)
     if names is not None:
@@ -215,7 +216,8 @@ def _options(config: Config, paths: Paths, names: Pseudonyms | None) -> dict:
         "gray": True if config.color is False else None,
         "anonymous_paths": True if paths.hidden else None,
         "plain_paths": True if names is not None and not paths.hidden else None,
-        "masks": config.masks if config.masks in ("auto", "keep") else "folder",
+        "masks": config.masks if config.masks in ("auto", "keep") else extra.masks_digest,
+        "annotations": extra.annotations_digest,
         "manifest": f"sha256:{file_sha256(config.manifest)}" if config.manifest else None,
         "salt": f"key:{names.key_id}" if names else None,
     }

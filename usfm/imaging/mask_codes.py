@@ -170,7 +170,7 @@ def filled(mask: np.ndarray) -> np.ndarray:
     """
     from scipy.ndimage import binary_fill_holes
 
-    plain = binary_fill_holes(mask)
+    plain = np.asarray(binary_fill_holes(mask))
     if plain.sum() > 1.5 * mask.sum():
         return plain
     walled = np.pad(mask, 1)
@@ -182,7 +182,7 @@ def filled(mask: np.ndarray) -> np.ndarray:
             wall = np.zeros(len(line) + 2, bool)
             wall[touched[0] + 1 : touched[-1] + 2] = True
             walled[place] |= wall
-    return binary_fill_holes(walled)[1:-1, 1:-1] | mask
+    return np.asarray(binary_fill_holes(walled))[1:-1, 1:-1] | mask
 
 
 def _thin(mask: np.ndarray) -> bool:

@@ -64,7 +64,7 @@ def command_line(step: dict, out: str = "") -> str:
             words += [word for one in value for word in (f"--{flag}", _quoted(one))]
         elif value is not None and value != "":
             file = str(value).startswith(("sha256:", "key:"))  # a digest stands for a file that the user has
-            stands = "REGEX" if name in ("group", "label_regex") else "FILE"
+            stands = "REGEX" if name in ("group", "label_regex", "mask_pattern") else "FILE"
             words += [f"--{flag}", stands if file else _quoted(value)]
     if step.get("seed"):
         words += ["--seed", str(step["seed"])]
