@@ -34,9 +34,9 @@ def test_content_decides_and_a_claim_is_not_passed_over(tmp_path):
         "really_a_png.mp4": "image",
         "text.mp4": "not media",
         "empty.avi": "empty file",
-        "scan.dcm": "no reader for DICOM yet",
-        "both.dcm": "no reader for DICOM yet",
-        "unnamed_dicom": "no reader for DICOM yet",
+        "scan.dcm": "dicom",
+        "both.dcm": "dicom",
+        "unnamed_dicom": "dicom",
     }
     assert found.skipped == 5  # notes, licence, table, json, empty; hidden ones are not even looked at
 

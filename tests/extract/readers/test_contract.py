@@ -32,7 +32,15 @@ def _nifti(make):
     return _volume(make, "example.nii", header.binaryblock + bytes(4))
 
 
+def _dicom(make):
+    """Three gray frames without compression."""
+    bench, path = make("bench"), make("tmp_path") / "example.dcm"
+    frames = np.stack([NOISE] * 3)
+    return bench.save(path, bench.data_set(NumberOfFrames=3, FrameTime=40.0), "1.2.840.10008.1.2.1", frames.tobytes())
+
+
 EXAMPLES = {
+    "dicom": _dicom,
     "video": lambda make: make("make_video")("example.mp4", frames=12),
     "metaimage": lambda make: _volume(make, "example.mha", b"ObjectType = Image\nNDims = 3\n" + SIZES),
     "nifti": _nifti,

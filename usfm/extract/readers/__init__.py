@@ -1,6 +1,7 @@
 """FAMILY: readers of source formats, chosen by a file's first bytes and never by its name."""
 
 from usfm.extract.readers.contract import Reader
+from usfm.extract.readers.dicom.reader import DicomReader
 from usfm.extract.readers.image import ImageReader
 from usfm.extract.readers.unread import Unread
 from usfm.extract.readers.video import VideoReader
@@ -13,12 +14,7 @@ def _table(*readers: Reader) -> dict[str, Reader]:
 
 
 READERS: dict[str, Reader] = _table(
-    Unread(  # first: before the mark may stand anything, even the beginning of a TIFF
-        "dicom",
-        "DICOM",
-        frozenset((".dcm", ".dicom", ".ima")),
-        lambda head, suffix: head[128:132] == b"DICM",
-    ),
+    DicomReader(),  # first: before its mark may stand anything, even the beginning of a TIFF
     VolumeReader(  # before videos: the first bytes of a header in big endian are those of an MPEG stream
         "nifti", frozenset((".nii", ".nii.gz")), nifti.recognises, nifti.read
     ),

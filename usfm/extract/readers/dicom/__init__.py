@@ -1,0 +1,1 @@
+"""DICOM: ultrasound stills, clips and volumes, frame by frame, in every transfer syntax with a permissive decoder."""

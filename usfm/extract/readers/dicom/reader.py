@@ -1,0 +1,172 @@
+"""The reader of DICOM: one row of ``READERS``."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import ClassVar
+
+from usfm.errors import MediaError
+from usfm.extract.media import Media
+from usfm.extract.readers.contract import NO_OPTIONS, Frame, Notes, Options, Probe, Range
+from usfm.extract.readers.dicom import facts, video
+from usfm.extract.readers.dicom.frames import Native, Pictures, pictures
+from usfm.extract.readers.dicom.headers import Header, opened
+from usfm.extract.readers.dicom.layout import Layout, layout
+from usfm.extract.readers.dicom.recognise import recognises
+from usfm.extract.readers.dicom.times import TICK_S, Clock, clock
+from usfm.extract.sampling import Sampling, choose
+
+NAN = float("nan")
+
+
+class DicomReader:
+    """Reader of DICOM objects that hold ultrasound pictures."""
+
+    kind = "dicom"
+    suffixes = frozenset((".dcm", ".dicom", ".ima"))
+    identifies: ClassVar[bool] = True
+
+    def recognises(self, head: bytes, suffix: str = "") -> bool:
+        """Know DICOM by its mark, or by its first data elements where the mark is gone."""
+        return recognises(head)
+
+    def companions(self, media: Media) -> Sequence[Media]:
+        """Return nothing: an object is one file."""
+        return ()
+
+    def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
+        """Read the header, and decode the first frame."""
+        with opened(media) as header:
+            facts.check_ultrasound(header)
+            told = layout(header)
+            if video.is_video(header):
+                return replace(video.probe(header, stamps_above), identity=facts.identity(header))
+            frames = pictures(header, told)
+            if not frames.source.has(0):
+                raise _nothing(frames)
+            number, ticking = _declared(frames), _clock(header, told)
+            span = frames.span()
+            long = 3 * told.pixels * number > stamps_above and number > 1
+            stamps = tuple(ticking.ticks(number) if ticking.runs else range(number)) if long else ()
+            return Probe(
+                told.rows,
+                told.columns,
+                number,
+                seconds=number * float(ticking.step_ms) / 1000 if ticking.runs else 0.0,
+                fps=ticking.fps,
+                stamps=stamps,
+                tick_s=(TICK_S.numerator, TICK_S.denominator) if ticking.runs else (1, 1),
+                lasts=ticking.lasts if ticking.runs else 1,
+                low=span[0],
+                full=span[1],
+                identity=facts.identity(header),
+            )
+
+    def read(
+        self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
+    ) -> Iterator[Frame]:
+        """Decode the frames that are due."""
+        with opened(media, keep=options.keep_tags) as header:
+            facts.check_ultrasound(header)
+            told = layout(header)
+            regions = facts.regions(header)
+            _note(notes, header, told, regions, options)
+            spacing = facts.spacing_mm(header, regions)
+            if video.is_video(header):
+                frames = video.read(header, sampling, notes, within)
+            else:
+                frames = _frames(pictures(header, told), _clock(header, told), sampling, notes, within)
+            for frame in frames:
+                yield replace(frame, spacing_mm=spacing)
+
+
+def _frames(
+    source: Pictures, ticking: Clock, sampling: Sampling, notes: Notes, within: Range | None
+) -> Iterator[Frame]:
+    source.settle()
+    span = source.span() if within is None else (within.low, within.full)
+    if source.claimed_wrong:
+        notes.metadata["colours_mislabelled"] = True
+    for index, time_s in _due(source, ticking, sampling, notes, within):
+        yield _one(source, index, time_s, span)
+    if within is None or within.last:
+        _tell(source, notes)
+
+
+def _one(source: Pictures, index: int, time_s: float, span: tuple[float, float]) -> Frame:
+    try:
+        if not source.source.has(index):
+            raise MediaError("missing frame", "there is no such frame.")
+        return Frame(index, time_s, source.pixels(index, span))
+    except MediaError as error:
+        return Frame(index, time_s, None, error.reason)
+
+
+def _due(
+    source: Pictures, ticking: Clock, sampling: Sampling, notes: Notes, within: Range | None
+) -> Iterator[tuple[int, float]]:
+    """Give (index, seconds since the first frame) of the frames that are due."""
+    if within is not None:
+        notes.frames = within.frames
+        for index, stamp in zip(within.indices, within.stamps, strict=True):
+            yield index, float((stamp - within.first_stamp) * TICK_S) if ticking.runs else NAN
+        return
+    asked = sampling if ticking.runs else sampling.without_clock()
+    number = _declared(source)
+    ticks = ticking.ticks(number) if ticking.runs else range(number)
+    stream = ((tick, ticking.lasts if ticking.runs else 1, None) for tick in ticks)
+    notes.frames = number
+    for index, time_s, _ in choose(stream, asked, TICK_S):
+        yield index, float(time_s) if ticking.runs else NAN
+
+
+def _declared(source: Pictures) -> int:
+    """Return how many frames are to be read: those declared that are there, or all where none are declared."""
+    told = source.layout.frames
+    if isinstance(source.source, Native):
+        return min(told, source.source.count) if told else min(source.source.count, 1)
+    return told or next(number for number in count() if not source.source.has(number))
+
+
+def _tell(source: Pictures, notes: Notes) -> None:
+    """Note, after the frames, where those that are there are not those that the header declares.
+
+    Raises:
+        MediaError: If there are fewer, or the file is cut short.
+    """
+    told = max(source.layout.frames, 1)
+    if isinstance(source.source, Native):
+        there = source.source.count
+    else:
+        there = next((number for number in range(told) if not source.source.has(number)), told)
+        there += source.source.has(told)
+    if there > told and source.layout.frames:
+        notes.faults.append(MediaError("further frames", f"more frames are there than the {told} that are declared."))
+    if there < told:
+        notes.frames = there
+    if there == 0:
+        raise _nothing(source)
+    if source.source.broken:
+        raise MediaError("truncated", f"the file is cut short: of {told} frames {min(there, told)} are there.")
+    if there < told:
+        raise MediaError("missing frames", f"its header declares {told} frames, and {there} are there.")
+
+
+def _nothing(source: Pictures) -> MediaError:
+    if source.source.broken or isinstance(source.source, Native):
+        return MediaError("truncated", "the file is cut short before the end of its first frame.")
+    return MediaError("no picture", "its pixel data hold no frame.")
+
+
+def _clock(header: Header, told: Layout) -> Clock:
+    """Return when frames are shown; one frame has no time."""
+    return clock(header) if told.frames > 1 else Clock()
+
+
+def _note(notes: Notes, header: Header, told: Layout, regions: list[dict], options: Options) -> None:
+    notes.metadata |= facts.metadata(header, regions, options.keep_tags)
+    notes.dicom_regions = regions
+    notes.kind = facts.kind_of(header, regions)
+    notes.names = facts.names(header)
+    if told.stored > 8:
+        notes.metadata["bits"] = told.stored
