@@ -150,6 +150,8 @@ def test_structures_that_overlap(kind, extract, tmp_path):
     summary = extract(masks=str(tmp_path / "m"), mask_kind=kind)
     assert summary["labels_left_out"] == {"mask with pixels of several classes": 2} or kind == "bits"
     expected = first | 2 * second if kind == "bits" else np.where(second, 2, first)
+    store = Store.open(summary["out"])
+    assert (store.mask_names, store.mask_kind) == (["cyst", "wall"], kind)
     for mask, _ in labels_of(summary).values():
         assert np.array_equal(mask, expected)
 

@@ -76,8 +76,9 @@ def test_two_rows_for_one_file_must_agree(table):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("file,label\na,x\n", "rename the column 'file'"),
-    ("Path,label\na,x\n", "rename the column 'Path'"),
+    ("file,image,label\na,b,x\n", "rename the column 'file'"),
+    ("pth,label\na,x\n", "rename the column 'pth'"),
+    ("path,label:cyst\na,1\nb,maybe\n", "line 3.*neither 1 nor 0"),
     ("", "empty"),
     ("path,label,label\na,x,y\n", "twice"),
     ("path,label\na,x,y\n", "line 2 has 3 cells"),

@@ -57,7 +57,7 @@ def part_of(tmp_path):
         facts = facts or {source.relative: Facts() for source in sources}
         cut = plan.pieces(sources, scans, facts, sampling, None, hide_paths=False)
         classes = tuple(sorted({one.label for one in facts.values()} - {""}))
-        order = plan.Order(tuple(cut), sampling, color, classes)
+        order = plan.Order(tuple(cut), sampling, color, plan.Names(classes))
         return opened(tmp_path / "part", take(order)), order
 
     return run
@@ -174,7 +174,7 @@ def test_a_range_that_kills_rejects_each_of_its_frames(tmp_path, make_video, mon
     scans = loads(scan(Batch((source,), plan.PART_BYTES)))
     cut = plan.pieces([source], scans, {source.relative: Facts()}, Sampling(), None, hide_paths=False)
     spoilt = replace(cut[1], scan=replace(cut[1].scan, fault="reader crashed"))
-    store = opened(tmp_path / "part", take(plan.Order((cut[0], spoilt, cut[2]), Sampling(), None, ())))
+    store = opened(tmp_path / "part", take(plan.Order((cut[0], spoilt, cut[2]), Sampling(), None, plan.Names())))
     assert len(store) == 7
     assert [int(name.rpartition(":")[2]) for name in store.rejected()["frame_id"]] == list(cut[1].within.indices)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from usfm.extract.names import alike
 
-KNOWN = ("path", "patient", "exam", "dataset", "split", "label")
+KNOWN = ("path", "patient", "exam", "dataset", "split", "label", "labels", "spacing_mm", "row_spacing_mm",
+         "col_spacing_mm")  # fmt: skip
 PEOPLE = ("patient", "exam")
 TAKEN = frozenset("path sha256 copy kind fps frames patient exam dataset metadata dicom_regions name_hashes".split())
 """Columns of /sources that are the store's own."""
@@ -15,6 +16,9 @@ _BASES = {"patient": "patient pat subject subj participant case mrn pid medicalr
           "exam": "exam examination study studyinstance encounter".split()}  # fmt: skip
 _COUNTERS = ("", "id", "ids", "no", "nr", "num", "number", "code", "key", "uid", "identifier")
 _ALIASES = {base + counter: name for name, bases in _BASES.items() for base in bases for counter in _COUNTERS}
+
+_SPACINGS = dict.fromkeys("spacingmm pixelspacingmm pixelspacing pixelsizemm mmperpx mmperpixel".split(), "spacing_mm")
+_SPACINGS |= {"rowspacingmm": "row_spacing_mm", "colspacingmm": "col_spacing_mm"}
 
 _PERSON = frozenset("patient patients subject subjects participant participants proband pat pid mrn".split())
 _HARMLESS = frozenset("""age sex gender weight height bmi position orientation group cohort type class status race
@@ -52,7 +56,7 @@ def meaning(name: str) -> str:
     if name == "path":
         return name
     plain = _plain(name)
-    return _ALIASES.get(plain, plain if plain in ("dataset", "split", "label") else "")
+    return _ALIASES.get(plain, plain if plain in ("dataset", "split", "label", "labels") else _SPACINGS.get(plain, ""))
 
 
 def personal(name: str) -> bool:

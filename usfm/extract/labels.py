@@ -1,10 +1,12 @@
 """What is known about a source besides its pixels: from a manifest, from its folder, from its path."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from usfm import console
+from usfm.extract import typed
 from usfm.extract.columns import stored_name
 from usfm.extract.folders import by_folder, by_pattern, compiled
 from usfm.extract.identity import Paths, Pseudonyms
@@ -15,7 +17,19 @@ from usfm.extract.sources import Source
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known about one source; "" where it is not."""
+    """What is known about one source; "" where it is not.
+
+    Attributes:
+        patient: Whose it is.
+        exam: Of which exam.
+        dataset: Of which collection.
+        split: train, val or test.
+        label: Class.
+        columns: Further columns of the manifest, as text.
+        multi: Class -> 0 or 1, of classes of which several may apply; None where nothing is known.
+        values: Column -> measured number.
+        spacing_mm: (between rows, between columns), mm.
+    """
 
     patient: str = ""
     exam: str = ""
@@ -23,6 +37,9 @@ class Facts:
     split: str = ""
     label: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    multi: dict[str, int] | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    spacing_mm: tuple[float, float] = (math.nan, math.nan)
 
     def hidden(self, names: Pseudonyms) -> "Facts":
         """Return the same with pseudonyms for patient and exam."""
@@ -56,6 +73,7 @@ def gather(
     pattern = compiled("--group", group, needs=("patient", "exam")) if group else None
     folder_of = by_folder(sources, labels) if labels else by_pattern(sources, label_regex) if label_regex else {}
     rows = match(manifest, sources, paths) if manifest else {}
+    numeric = manifest.numeric if manifest else ()
     facts, misses = {}, 0
     for source in sources:
         row = rows.get(source.relative, {})
@@ -70,6 +88,9 @@ def gather(
             split=SPLITS.get(row.get("split", "").lower(), "") or split,
             label=row.get("label", "") or label,
             columns={stored_name(name): row.get(name, "") for name in (manifest.columns if manifest else ())},
+            multi=typed.several(row, manifest.multi) if manifest else None,
+            values={stored_name(name): float(row[name]) for name in numeric if typed.is_number(row.get(name, ""))},
+            spacing_mm=typed.spacing_of(row),
         )
     if misses:
         console.warn(

@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from usfm import console
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
-from usfm.extract import columns
+from usfm.extract import columns, sheets, typed
 from usfm.extract.names import alike
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val"}
 SPLITS |= {"test": "test", "testing": "test"}
-MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "<na>", "nat", "none", "null"))
-"""What stands for "no value" in a known column, whatever the case: so pandas, R and spreadsheets write it."""
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
          (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 LARGEST_BYTES = 1 << 30
@@ -32,6 +30,8 @@ class Manifest:
         file: Where it was read.
         rows: (line number, column -> value); known columns under their own names, missing values as "".
         columns: Names of the columns that are kept as they are.
+        numeric: Those of them that hold measured numbers, or nothing, in every row; written with a decimal point.
+        multi: Classes that have a column of their own (``label:NAME``), or stand in a column ``labels``.
         people: Whether it has a column of patients or exams, or one that may name somebody.
         delimiter: Between its cells.
     """
@@ -41,6 +41,8 @@ class Manifest:
     columns: tuple[str, ...]
     people: bool = False
     delimiter: str = ","
+    numeric: tuple[str, ...] = ()
+    multi: tuple[str, ...] = ()
 
 
 @dataclass
@@ -50,11 +52,12 @@ class _Head:
     known: dict[int, str] = field(default_factory=dict)
     kept: dict[int, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    multi: dict[int, str] = field(default_factory=dict)
     people: bool = False
 
 
 def read_manifest(file: str, *, keep: Sequence[str] = (), private: bool = False, plain: bool = False) -> Manifest:
-    """Read a manifest: comma, semicolon or tab separated text, whose first line names the columns.
+    """Read a manifest, whose first line names the columns: comma, semicolon or tab separated text, parquet, or xlsx.
 
     Patients and exams are known by their usual names (``columns.meaning``). A column that may name somebody is left
     out, with a warning, unless it is one of ``keep``; where paths are hidden, so is one that holds paths or repeats a
@@ -69,9 +72,7 @@ def read_manifest(file: str, *, keep: Sequence[str] = (), private: bool = False,
     Raises:
         RequestError: If it cannot be read whole, and for columns that are missing, twice, or of one meaning.
     """
-    text = _text(file)
-    delimiter, text = _delimiter(text)
-    lines = _cells(file, text, delimiter)
+    delimiter, lines = _lines(file)
     names = next((cells for _, cells in lines if any(cell.strip() for cell in cells)), None)
     if names is None:
         raise RequestError(f"{file}: this manifest is empty; its first line names the columns.")
@@ -85,7 +86,19 @@ def read_manifest(file: str, *, keep: Sequence[str] = (), private: bool = False,
     head.left += [name for place, name in head.kept.items() if place not in kept]
     _report(file, head, kept)
     found = tuple((line, cells) for line, cells, _ in rows)
-    return Manifest(file, found, tuple(name for name in kept.values()), head.people, delimiter)
+    typed.mend(found, kept.values(), comma=delimiter != ",")
+    numeric = tuple(name for name in kept.values() if typed.is_measured(name, [row[name] for _, row in found]))
+    multi = typed.classes_of(file, found, head.multi.values())
+    return Manifest(file, found, tuple(name for name in kept.values()), head.people, delimiter, numeric, multi)
+
+
+def _lines(file: str):
+    """Return what stands between cells, and (line number, cells) row by row."""
+    kind = sheets.kind_of(file)
+    if kind:
+        return ",", sheets.lines_of(file, kind)
+    delimiter, text = _delimiter(_text(file))
+    return delimiter, _cells(file, text, delimiter)
 
 
 def _text(file: str) -> str:
@@ -151,6 +164,9 @@ def _cells(file: str, text: str, delimiter: str):
 
 def _head(file: str, names: list[str], keep: Sequence[str]) -> _Head:
     head, meanings = _Head(), [columns.meaning(name) for name in names]
+    paths = [place for place, name in enumerate(names) if columns.shows_path(name) and not meanings[place]]
+    if "path" not in meanings and len(paths) == 1:
+        meanings[paths[0]] = "path"
     if "path" not in meanings:
         raise RequestError(f"{file}: this manifest has no column 'path'; {_path_hint(names)}.")
     for place, name in enumerate(names):
@@ -172,6 +188,8 @@ def _head(file: str, names: list[str], keep: Sequence[str]) -> _Head:
     for place, name in enumerate(names):
         if name in keep:
             head.kept[place] = name
+        elif name.startswith(typed.MARK) and name != typed.MARK:
+            head.multi[place] = name
         elif place not in head.known and columns.personal(name):
             head.left.append(name)
         elif place not in head.known and name:
@@ -215,7 +233,7 @@ def _rows(file: str, lines, names: list[str], head: _Head):
         unnamed = next((place for place, name in enumerate(names) if not name and values[place]), None)
         if unnamed is not None:
             raise RequestError(f"{file}: line {line} has a value in column {unnamed + 1}, which has no name; name it.")
-        row = {name: values[place] for place, name in head.kept.items()}
+        row = {name: values[place] for place, name in (head.kept | head.multi).items()}
         row |= {known: _known(known, values[place]) for place, known in head.known.items()}
         if row.get("split", "").lower() not in SPLITS and row.get("split"):
             near = columns.near(row["split"], ("train", "val", "test"))
@@ -226,7 +244,7 @@ def _rows(file: str, lines, names: list[str], head: _Head):
 
 
 def _known(column: str, value: str) -> str:
-    return "" if column != "path" and value.casefold() in MISSING else value
+    return "" if column != "path" and value.casefold() in typed.MISSING else value
 
 
 def _tells(name: str, place: int, rows: Sequence[tuple], keep: Sequence[str]) -> bool:

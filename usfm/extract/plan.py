@@ -56,12 +56,14 @@ class Names:
         classes: Of frames.
         boxes: Of boxes.
         masks: Of the pixels of masks, the first is 1.
+        multi: Of frames, of which several may apply.
         bits: Whether classes of masks are bits.
     """
 
     classes: tuple[str, ...] = ()
     boxes: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    multi: tuple[str, ...] = ()
     bits: bool = False
 
 

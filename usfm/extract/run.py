@@ -83,7 +83,8 @@ def run(config: Config, request: Request) -> dict:
         cut = plan.pieces(found.sources, scans_of(done), facts, sampling, names, hide_paths=paths.hidden)
         cut = [replace(piece, drawn=labels.of.get(piece.source.relative)) for piece in cut]
         classes = tuple(class_names([piece.facts for piece in cut if not piece.scan.fault]))
-        words = plan.Names(classes, labels.box_names, labels.mask_names, config.mask_kind == "bits")
+        multi = tuple(sorted({name for piece in cut for name in piece.facts.multi or ()}))
+        words = plan.Names(classes, labels.box_names, labels.mask_names, multi, config.mask_kind == "bits")
         return [
             Part(
                 f"take-{number:06d}",

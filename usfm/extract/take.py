@@ -1,6 +1,7 @@
 """One part: open its sources, take the frames that are due, and say what could not be had."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +32,14 @@ def take(order: Order) -> Iterator[bytes]:
 
     A source that cannot be read, in whole or from some time on, becomes a row of ``/rejected``; it never raises.
     """
-    part = PartWriter(class_names=order.names.classes, box_names=order.names.boxes)
+    names = order.names
+    part = PartWriter(
+        class_names=names.classes,
+        multi_names=names.multi,
+        box_names=names.boxes,
+        mask_names=names.masks,
+        mask_kind="bits" if names.bits else "index",
+    )
     for piece in order.pieces:
         _take_piece(part, piece, order)
         yield from part.drain()
@@ -90,10 +98,12 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
                 index=frame.index,
                 time_s=frame.time_s,
                 kind=frame.kind or notes.kind or "b-mode",
-                row_spacing_mm=frame.spacing_mm[0],
-                col_spacing_mm=frame.spacing_mm[1],
+                row_spacing_mm=_first_known(frame.spacing_mm[0], piece.facts.spacing_mm[0]),
+                col_spacing_mm=_first_known(frame.spacing_mm[1], piece.facts.spacing_mm[1]),
                 label=label,
-                mask=labels.get("mask", frame.mask),
+                mask=labels.get("mask", None if order.names.masks else frame.mask),
+                multi=piece.facts.multi,
+                values=piece.facts.values or None,
                 boxes=labels.get("boxes"),
                 split=piece.facts.split,
             )
@@ -102,6 +112,10 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
         part.reject(piece.stored, "", STAGE, fault.reason, fault.detail)
     if not told and not frames:
         part.reject(piece.stored, "", STAGE, "no frames", "nothing came out of it.")
+
+
+def _first_known(*numbers: float) -> float:
+    return next((number for number in numbers if not math.isnan(number)), math.nan)
 
 
 def _drawn(piece: Piece, frames: list[Frame], notes: Notes) -> list[dict]:
