@@ -18,15 +18,15 @@ class Files:
     It keeps paths and nothing open: it pickles into any worker, forked or spawned, and opens there what it needs.
 
     Args:
-        paths: files, in order. A frame that several of them hold is one frame, where it stands first.
+        paths: a file, or several in order. A frame that several of them hold is one frame, where it stands first.
 
     Raises:
         RequestError: a file is missing, foreign, or of a newer version; two hold the same frame and differ in it.
         Damaged: a file is not what was written.
     """
 
-    def __init__(self, paths: Sequence[str | Path]):
-        self.paths = [str(path) for path in paths]
+    def __init__(self, paths: str | Path | Sequence[str | Path]):
+        self.paths = [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
         self._columns: dict[str, np.ndarray] = {}
         self._heads: dict[str, tuple[dict, list[np.ndarray]]] = {}
         self._joined: tuple[list[dict], list[np.ndarray]] | None = None

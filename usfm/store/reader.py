@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,11 +52,25 @@ class Store(LabelReader, RegionReader):
     Row numbers in its columns (source, region_row, overlay_row) count over all its files.
 
     Args:
-        paths: files, in order. A frame that several of them hold is one frame, where it stands first.
+        paths: a file, or several in order. A frame that several of them hold is one frame, where it stands first.
 
     Raises:
         RequestError: a file is missing, foreign, or of a newer version; two hold the same frame and differ in it.
         Damaged: a file is not what was written.
+
+    Examples:
+        >>> import tempfile
+        >>> from usfm.store.assemble import write_store
+        >>> from usfm.store.writer import PartWriter
+        >>> part = PartWriter(class_names=("healthy", "ill"))
+        >>> source = part.source(path="a.png", sha256="ab" * 32, kind="image", patient="p1")
+        >>> part.frame(np.ones((4, 6), np.uint8), frame_id="abab:0", source=source, index=0, time_s=0.0, label="ill")
+        0
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store(write_store(f"{folder.name}/a.h5", part))
+        >>> len(store), store.frame(0).shape, store.of_frames("patient")[0], store.class_names[store.labels_class()[0]]
+        (1, (4, 6), 'p1', 'ill')
+        >>> folder.cleanup()
     """
 
     @classmethod
@@ -174,6 +188,44 @@ class Store(LabelReader, RegionReader):
             places, kept = wanted[mine] - self.first[at], self.kept[at]
             out[mine] = files[at].pixels_of(group, places if kept is None else kept[places])
         return out
+
+    def torch(self, *, split: str | None = None, patients: Sequence[str] | None = None,
+              rows: Sequence[int] | None = None, labels: Sequence[str] | None = None,
+              transform: Callable | None = None):  # fmt: skip
+        """A map-style data set of torch (`samples.Samples`), safe in the workers of a DataLoader, forked or spawned.
+
+        Args:
+            split: only frames of this split.
+            patients: only frames of these patients.
+            rows: only these frames.
+            labels: kinds of label that a sample has, such as ("label", "mask"); default those that the store holds.
+            transform: takes a sample and gives what the caller wants.
+
+        Returns:
+            The data set; its `by_patient` cuts it into pieces that share no patient.
+
+        Raises:
+            RequestError: no frame is left, or the store has no labels of a kind.
+        """
+        from usfm.store.samples import samples
+
+        return samples(self, split, patients, rows, labels, transform)
+
+    def pandas(self, rows: Sequence[int] | None = None):
+        """All columns as one table, a row a frame: those of /frames, of its source, and labels by name.
+
+        A column of /sources that /frames has too begins with ``source_``; those of labels begin with ``multi/``,
+        ``value/``, ``score/``. Masks and boxes are no columns: see `label_mask` and `boxes`.
+
+        Args:
+            rows: only these frames.
+
+        Raises:
+            RequestError: pandas is not installed; the extra `tables` brings it.
+        """
+        from usfm.store.frame_table import frame_table
+
+        return frame_table(self, rows)
 
     def _table(self, name: str) -> dict[str, np.ndarray]:
         tables = [file.table(name) for file in self.files()]
