@@ -48,4 +48,7 @@ class Media:
         parts = name.replace("\\", "/").split("/")
         if not name or name.startswith(("/", "\\")) or ".." in parts or "\0" in name or ":" in parts[0]:
             raise MediaError("data elsewhere", "it names a data file that does not lie in its own folder or below it.")
-        return replace(self, path=os.path.join(os.path.dirname(self.path), *parts), item="")
+        path = os.path.join(os.path.dirname(self.path), *parts)
+        if os.path.exists(path) and not os.path.isfile(path):  # to open a pipe would wait without end
+            raise MediaError("data elsewhere", "what it names as its data file is no ordinary file.")
+        return replace(self, path=path, item="")

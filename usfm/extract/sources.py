@@ -13,7 +13,7 @@ from usfm.extract import masks
 from usfm.extract.masks import MaskFile
 from usfm.extract.media import Media
 from usfm.extract.names import text_of
-from usfm.extract.readers import READERS, SUFFIXES, recognised
+from usfm.extract.readers import GIVEN, READERS, SUFFIXES, recognised
 from usfm.extract.readers.contract import HEAD_BYTES
 from usfm.extract.readers.unread import Unread
 from usfm.extract.walk import TOO_LONG, File, files
@@ -255,7 +255,7 @@ def _look(plain: Source, named: bool) -> Source | None:
         reader = recognised(head, suffix)
         if isinstance(reader, Unread):
             return replace(plain, fault=reader.error.reason, detail=reader.error.detail)
-        if reader:
+        if reader and (named or reader.kind not in GIVEN):
             return replace(plain, kind=reader.kind)
         fault, detail = "not media", "its first bytes are those of no video or image that we know."
         if not head:

@@ -2,9 +2,11 @@
 
 import json
 
+import h5py
 import nibabel
 import numpy as np
 import pytest
+import scipy.io
 
 from usfm.errors import MediaError
 from usfm.extract.media import Media
@@ -39,6 +41,17 @@ def _dicom(make):
     return bench.save(path, bench.data_set(NumberOfFrames=3, FrameTime=40.0), "1.2.840.10008.1.2.1", frames.tobytes())
 
 
+def _hdf5(path, clip):
+    with h5py.File(path, "w") as file:
+        file["clip"] = clip
+
+
+def _saved(make, name, save):
+    path = make("tmp_path") / name
+    save(path, np.stack([NOISE, NOISE[::-1], 255 - NOISE]))
+    return path
+
+
 EXAMPLES = {
     "dicom": _dicom,
     "video": lambda make: make("make_video")("example.mp4", frames=12),
@@ -47,9 +60,18 @@ EXAMPLES = {
     "nrrd": lambda make: _volume(
         make, "example.nrrd", b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 64 48 3\nencoding: raw\n\n"
     ),
+    "npy": lambda make: _saved(make, "example.npy", np.save),
+    "matlab": lambda make: _saved(make, "example.mat", lambda path, clip: scipy.io.savemat(path, {"clip": clip})),
+    "hdf5": lambda make: _saved(make, "example.h5", _hdf5),
     "image": lambda make: make("make_still")("example.png", NOISE),
 }
 """Kind of reader -> a function that makes a small file of it, given the fixtures by name."""
+ITEMS = {"hdf5": "/clip"}
+"""What is named in a file that is read only by the name of something in it."""
+
+
+def media(example, kind):
+    return Media(str(example), ITEMS.get(kind, ""))
 
 
 @pytest.fixture
@@ -81,14 +103,14 @@ class TestEveryReader:
             b"\0",
             b"plain words, and more of them " * 30,
             bytes(HEAD_BYTES),
-            b"\x89HDF\r\n\x1a\n" * 9,
+            b"\x89HDF\r\n\x1a\n" * 9 if kind != "hdf5" else b"HDF" * 9,
         ):
             assert not READERS[kind].recognises(foreign)
             assert not READERS[kind].recognises(foreign, example.suffix)
 
     def test_a_probe_fits_what_is_read(self, kind, example):
-        probe, notes = READERS[kind].probe(Media(str(example)), stamps_above=1 << 30), Notes()
-        frames = list(READERS[kind].read(Media(str(example)), EVERY, notes))
+        probe, notes = READERS[kind].probe(media(example, kind), stamps_above=1 << 30), Notes()
+        frames = list(READERS[kind].read(media(example, kind), EVERY, notes))
         assert isinstance(probe, Probe)
         assert probe.stamps == ()
         assert notes.frames == len(frames) <= probe.frames
@@ -99,11 +121,11 @@ class TestEveryReader:
         assert json.loads(json.dumps([notes.metadata, notes.dicom_regions])) == [notes.metadata, notes.dicom_regions]
 
     def test_reading_twice_gives_the_same(self, kind, example):
-        first, second = (list(READERS[kind].read(Media(str(example)), EVERY, Notes())) for _ in range(2))
+        first, second = (list(READERS[kind].read(media(example, kind), EVERY, Notes())) for _ in range(2))
         assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(first, second, strict=True))
 
     def test_a_limit_stops_early(self, kind, example):
-        assert len(list(READERS[kind].read(Media(str(example)), Sampling(None, limit=1), Notes()))) == 1
+        assert len(list(READERS[kind].read(media(example, kind), Sampling(None, limit=1), Notes()))) == 1
 
     @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
     def test_a_broken_file_is_a_media_error_whose_words_name_no_file(self, kind, example, share):
@@ -112,8 +134,8 @@ class TestEveryReader:
         reader = READERS[kind]
 
         def look_and_read():
-            reader.probe(Media(str(example)), stamps_above=1 << 30)
-            list(reader.read(Media(str(example)), EVERY, Notes()))
+            reader.probe(media(example, kind), stamps_above=1 << 30)
+            list(reader.read(media(example, kind), EVERY, Notes()))
 
         with pytest.raises(MediaError) as caught:
             look_and_read()

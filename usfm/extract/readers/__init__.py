@@ -5,7 +5,7 @@ from usfm.extract.readers.dicom.reader import DicomReader
 from usfm.extract.readers.image import ImageReader
 from usfm.extract.readers.unread import Unread
 from usfm.extract.readers.video import VideoReader
-from usfm.extract.readers.volume import metaimage, nifti, nrrd
+from usfm.extract.readers.volume import hdf5, matlab, metaimage, nifti, npy, nrrd
 from usfm.extract.readers.volume.reader import VolumeReader
 
 
@@ -20,6 +20,9 @@ READERS: dict[str, Reader] = _table(
     ),
     VolumeReader("metaimage", frozenset((".mha", ".mhd")), metaimage.recognises, metaimage.read),
     VolumeReader("nrrd", frozenset((".nrrd", ".nhdr")), nrrd.recognises, nrrd.read),
+    VolumeReader("npy", frozenset(), npy.recognises, npy.read, npy.items),
+    VolumeReader("matlab", frozenset(), matlab.recognises, matlab.read, matlab.items),
+    VolumeReader("hdf5", frozenset(), hdf5.recognises, hdf5.read),
     ImageReader(),
     VideoReader(),
     Unread(
@@ -36,6 +39,9 @@ READERS: dict[str, Reader] = _table(
     ),
 )
 """One row a format; of those that recognise a file, the first one reads it."""
+
+GIVEN = frozenset(("npy", "matlab", "hdf5"))
+"""Formats that hold anything: such a file is a source only where it was given itself, and passed over in a folder."""
 
 SUFFIXES = frozenset().union(*(reader.suffixes for reader in READERS.values()))
 """A file with such a suffix claims to be media: if its bytes are not, that is reported and not passed over."""

@@ -46,9 +46,22 @@ def _walk(grid: Grid, file: Any, start: int, wanted: "Wanted | None"):
         for begin in range(0, shape[axis], step):
             span = (begin, min(begin + step, shape[axis]))
             span = span if wanted is None else wanted.span(lead, *span)
-            if span is not None:
-                at = start + grid.skip + (number * shape[axis] + span[0]) * inner
-                yield lead, span[0], _piece(file, at, (span[1] - span[0], *shape[split:]), grid)
+            if span is None:
+                continue
+            if grid.coding == "hdf5":
+                yield lead, span[0], _selected(file, (*lead, slice(*span)), grid)
+                continue
+            at = start + grid.skip + (number * shape[axis] + span[0]) * inner
+            yield lead, span[0], _piece(file, at, (span[1] - span[0], *shape[split:]), grid)
+
+
+def _selected(dataset: Any, what: tuple, grid: Grid) -> np.ndarray:
+    try:
+        return dataset[what].astype(grid.dtype, copy=False)
+    except MemoryError:
+        raise
+    except Exception:  # h5py raises whatever a broken file makes it trip over
+        raise MediaError("damaged", "a chunk of its numbers cannot be read.") from None
 
 
 def _piece(file: Any, at: int, shape: tuple[int, ...], grid: Grid) -> np.ndarray:

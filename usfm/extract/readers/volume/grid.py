@@ -46,10 +46,13 @@ class Grid:
         data: The file that holds the elements.
         offset: Where they begin in it; -1 where they are the last bytes of the file.
         skip: Bytes before them once they are decompressed.
-        coding: ``raw``, ``zlib``, ``gzip``, ``bzip2`` or ``text``.
+        coding: ``raw``, ``zlib``, ``gzip``, ``bzip2``, ``deflate`` or ``text``; ``hdf5`` and ``matlab`` go
+            through libraries.
         slope: What a stored value is multiplied with.
         intercept: What is added then.
         slices: Axis along which the planes were acquired one by one; -1 where the header does not know.
+        counted: The axes in the order in which users count them; empty where that is the order of the file.
+        rows_first: Whether the first axis of a plane runs down, as in arrays of MATLAB, and not to the right.
         sequence: What a tracked sequence says of its frames.
         facts: Further facts that identify nobody, as JSON can hold them.
     """
@@ -66,6 +69,8 @@ class Grid:
     slope: float = 1.0
     intercept: float = 0.0
     slices: int = -1
+    counted: tuple[int, ...] = ()
+    rows_first: bool = False
     sequence: Sequence = field(default_factory=Sequence)
     facts: dict = field(default_factory=dict)
 
@@ -145,8 +150,10 @@ def layout(grid: Grid, axis: int | None = None) -> Layout:
         raise MediaError("unknown colours", f"its elements have {count} components; gray, RGB and RGBA are read.")
     plane = -1
     if len(space) == 3:
-        plane = space[axis] if axis is not None else grid.slices if grid.slices in space else space[-1]
-    column, row = (number for number in space if number != plane)
+        plane = grid.slices if grid.slices in space else space[-1]
+        if axis is not None:
+            plane = [number for number in grid.counted or space if number in space][axis]
+    column, row = (number for number in (space[::-1] if grid.rows_first else space) if number != plane)
     found = Layout(
         column=column,
         row=row,

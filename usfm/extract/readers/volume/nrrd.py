@@ -141,7 +141,7 @@ def _roles(header: dict[str, Any], sizes: tuple[int, ...], vectors: list, tracke
 def _steps(header: dict[str, Any], vectors: list, roles: tuple[str, ...]) -> tuple[float, ...]:
     spacings = [float(step) for step in header.get("spacings", [])] or [NAN] * len(roles)
     spacings = spacings if len(spacings) == len(roles) else [NAN] * len(roles)
-    lengths = [float(np.linalg.norm(v)) if v is not None else abs(s) for v, s in zip(vectors, spacings, strict=True)]
+    lengths = [math.hypot(*v) if v is not None else abs(s) for v, s in zip(vectors, spacings, strict=True)]
     units = [str(unit).lower().strip('"') for unit in header.get("space units", header.get("units", []))]
     factor = MM.get(units[0], NAN) if units and units[0] else 1.0
     space = [n for n, role in enumerate(roles) if role == SPACE]
@@ -178,6 +178,6 @@ def _skipped(found: Grid, header: dict[str, Any], offset: int) -> Grid:
                 for _ in range(min(lines, MOST_LINES)):
                     file.readline(1 << 20)
                 offset = file.tell()
-        except FileNotFoundError:
+        except OSError:
             pass  # it is told when its size is looked at
     return replace(found, offset=offset, skip=max(skip, 0))

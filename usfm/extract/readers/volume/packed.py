@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,28 +12,35 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from usfm.errors import MediaError
+from usfm.extract.readers.volume import hdf5, matlab
 from usfm.extract.readers.volume.grid import Grid
 
 COMPRESSED_BYTES = 8 << 30
 """Decompressed bytes up to which a compressed file is read."""
 DEFLATE_RATIO = 1032
 """No deflated byte stands for more."""
-TEXT_BYTES = 256 << 20
+TEXT_BYTES = 128 << 20
 """Bytes up to which numbers written as text are read."""
+OPENERS = {"hdf5": hdf5.opened, "matlab": matlab.opened}
 FAULTS = (OSError, EOFError, zlib.error, ValueError)
 """What the decompressors raise for a damaged stream."""
 
 
 class _Inflated(io.RawIOBase):
-    """A zlib stream inside a file, read forward; going back begins anew."""
+    """A deflated stream inside a file, read forward; going back begins anew.
 
-    def __init__(self, file: BinaryIO):
-        self._file, self._start = file, file.tell()
+    Args:
+        file: It begins where the file stands.
+        window: As ``zlib.decompressobj`` has it.
+    """
+
+    def __init__(self, file: BinaryIO, window: int):
+        self._file, self._start, self._window = file, file.tell(), window
         self._begin()
 
     def _begin(self) -> None:
         self._file.seek(self._start)
-        self._inflate, self._at = zlib.decompressobj(47), 0  # 47: zlib or gzip, by its first bytes
+        self._inflate, self._at = zlib.decompressobj(self._window), 0
 
     def readable(self) -> bool:
         return True
@@ -73,15 +81,19 @@ def check(grid: Grid) -> None:
     try:
         with grid.data.open() as file:
             held = file.seek(0, io.SEEK_END)
-    except FileNotFoundError:
+    except PermissionError:
+        raise MediaError("no permission", "this user may not read the file with its pixels.") from None
+    except OSError:  # also a name that no file can have
         raise MediaError("no data file", "the file that its header names for the pixels is not there.") from None
-    held -= max(grid.offset, 0) + (grid.skip if grid.coding == "raw" else 0)
-    short = f"its header says {grid.bytes} bytes of pixels, and {max(held, 0)} are there."
     if min(grid.sizes) < 1:
         raise MediaError("no pixels", "its header says a size of zero.")
+    if grid.coding in OPENERS:
+        return  # what they hold was looked at when the header was read
+    held -= max(grid.offset, 0) + (grid.skip if grid.coding == "raw" else 0)
+    short = f"its header says {grid.bytes} bytes of pixels, and {max(held, 0)} are there."
     if grid.coding == "raw" and held < grid.bytes:
         raise MediaError("truncated", short)
-    if grid.coding in ("zlib", "gzip") and held * DEFLATE_RATIO < grid.bytes:
+    if grid.coding in ("zlib", "gzip", "deflate") and held * DEFLATE_RATIO < grid.bytes:
         raise MediaError("truncated", short[:-1] + " compressed.")
     if grid.coding not in ("raw", "text") and grid.bytes > COMPRESSED_BYTES:
         most = COMPRESSED_BYTES >> 30
@@ -95,7 +107,11 @@ def check(grid: Grid) -> None:
 
 @contextmanager
 def opened(grid: Grid) -> Iterator[tuple[Any, int]]:
-    """Open the elements; gives a file of decompressed bytes, and where in it they begin."""
+    """Open the elements; gives a file of decompressed bytes, or a dataset, and where in it they begin."""
+    if grid.coding in OPENERS:
+        with OPENERS[grid.coding](grid) as elements:
+            yield elements, 0
+        return
     with grid.data.open() as file:
         start = grid.offset if grid.offset >= 0 else file.seek(0, io.SEEK_END) - grid.bytes
         if grid.coding == "raw":
@@ -111,7 +127,8 @@ def opened(grid: Grid) -> Iterator[tuple[Any, int]]:
         elif grid.coding == "bzip2":
             yield bz2.BZ2File(source), 0
         else:
-            yield io.BufferedReader(_Inflated(file), 1 << 20), 0
+            window = -15 if grid.coding == "deflate" else 47  # 47: zlib or gzip, by its first bytes
+            yield io.BufferedReader(_Inflated(file, window), 1 << 20), 0
 
 
 class _Part(io.RawIOBase):
@@ -139,9 +156,14 @@ class _Part(io.RawIOBase):
 
 
 def _numbers(file: BinaryIO, grid: Grid) -> bytes:
-    words = file.read(TEXT_BYTES).split(maxsplit=grid.elements)[: grid.elements]
-    if len(words) < grid.elements:
-        raise MediaError("truncated", f"it holds {len(words)} of {grid.elements} numbers.")
-    values = np.array([float(word) for word in words])
+    """Read numbers that are written as text, into the bytes that they stand for."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            values = np.fromstring(file.read(TEXT_BYTES).decode("ascii"), sep=" ")
+    except (ValueError, DeprecationWarning):
+        raise MediaError("damaged", "its pixels are text, and some of it is no number.") from None
+    if len(values) < grid.elements:
+        raise MediaError("truncated", f"it holds {len(values)} of {grid.elements} numbers.")
     with np.errstate(invalid="ignore"):
-        return values.astype(grid.dtype).tobytes()
+        return values[: grid.elements].astype(grid.dtype).tobytes()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +17,12 @@ from usfm.extract.readers.volume.packed import check
 from usfm.extract.readers.volume.window import Window, find, levels, lost, plain
 from usfm.extract.sampling import Sampling
 
+UNREADABLE = Probe(1, 1, 1)
 INVALID = "marked as not valid"
+
+
+def _one(media: Media) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,14 @@ class VolumeReader:
         suffixes: As every reader has them.
         known_by: Says by the first bytes of a file whether it is of this format.
         header: Reads the header of a file.
+        items: Lists what a file holds where that may be several arrays.
     """
 
     kind: str
     suffixes: frozenset[str]
     known_by: Callable[[bytes], bool]
     header: Callable[[Media], Grid]
+    items: Callable[[Media], tuple[str, ...]] = _one
     identifies: ClassVar[bool] = False
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
@@ -47,10 +54,23 @@ class VolumeReader:
             data = self.header(media).data
         except (MediaError, OSError):
             return ()
-        return () if data == media else (data,)
+        return () if data.path == media.path else (data,)
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
         """Read the header; where the volume is long, find its window too."""
+        names = () if media.item else self.items(media)
+        if len(names) > 1:
+            each = [self._item(replace(media, item=name), stamps_above, options) for name in names]
+            return Probe(0, 0, 0, items=tuple(each))
+        return self._probed(media, stamps_above, options)
+
+    def _item(self, media: Media, stamps_above: int, options: Options) -> Probe:
+        try:
+            return replace(self._probed(media, stamps_above, options), item=media.item)
+        except MediaError:  # told again when it is read
+            return replace(UNREADABLE, item=media.item)
+
+    def _probed(self, media: Media, stamps_above: int, options: Options) -> Probe:
         grid, cut = self._opened(media, options)
         height, width = square.size(grid, cut)
         times = clock.times(grid, cut)
