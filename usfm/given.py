@@ -1,4 +1,4 @@
-"""Small files that a user names (settings, recipes, corrections): read whole or refused in one sentence."""
+"""Small files of the user: those that are named (settings, recipes, corrections) are read whole or refused."""
 
 import os
 import stat
@@ -39,3 +39,9 @@ def text_of(path: str | Path, what: str) -> str:
 
 def _opened(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would hang
+
+
+def key_file() -> Path:
+    """Say where the user's own key lives (``$XDG_CONFIG_HOME/usfm/salt.key``, else below ``~/.config``)."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return Path(folder) / "usfm" / "salt.key"

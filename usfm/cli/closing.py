@@ -107,6 +107,7 @@ _MADE: dict[str, Callable[[Mapping], str]] = {
     "embed": lambda s: f"{s['out']} holds {counted(s['frames_out'], 'frame')} as vectors of {s['dim']:,} numbers",
     "export": _exported,
     "demo": lambda s: f"{s['out']} is the report",
+    "doctor": lambda s: f"to mend: {', '.join(s['broken'])}" if s["broken"] else "everything that usfm needs works",
 }
 
 _NEXT: dict[str, Callable[[Mapping, Sequence[str]], str]] = {
@@ -122,5 +123,6 @@ _NEXT: dict[str, Callable[[Mapping, Sequence[str]], str]] = {
     "embed": lambda s, i: _line("usfm", "finetune", "classify", *_ins(i), "--encoder", f"vectors:{s['out']}", "--out",
                                 "runs/probe"),
     "info": _described,
+    "doctor": lambda s, _: "" if s["broken"] else "usfm demo",
     "demo": lambda s, _: f"open {shlex.quote(s['out'])} in a browser",
 }  # fmt: skip

@@ -159,6 +159,16 @@ _ROWS = (
         work="info",
     ),
     Command(
+        "doctor",
+        "Say what works on this machine and how to mend the rest.",
+        "usfm.inspect",
+        ("usfm doctor", "usfm doctor --json"),
+        inputs="",
+        without=("out", "overwrite", "cluster", "device", "seed", "dry_run", "workers", "strict"),
+        settings="doctor_config",
+        work="doctor",
+    ),
+    Command(
         "demo",
         "Run the whole chain on simulated clips.",
         "usfm.cli",

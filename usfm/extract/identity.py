@@ -13,6 +13,7 @@ from usfm.errors import RequestError
 from usfm.extract.names import alike, text_of
 from usfm.extract.readers import SUFFIXES
 from usfm.extract.sources import suffix_of
+from usfm.given import key_file
 
 SHORTEST_KEY = 8  # bytes; shorter ones are guessed in no time
 LARGEST_KEY = 1 << 20
@@ -119,12 +120,6 @@ def _size(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count} bytes"
-
-
-def key_file() -> Path:
-    """Return where the user's own key lives (``$XDG_CONFIG_HOME/usfm/salt.key``, else below ``~/.config``)."""
-    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return Path(folder) / "usfm" / "salt.key"
 
 
 def load_key(salt: str | None, *, create: bool = True) -> bytes:
