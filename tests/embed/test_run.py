@@ -1,3 +1,6 @@
+import csv
+import sys
+
 import numpy as np
 import pytest
 
@@ -94,3 +97,60 @@ def test_how_a_frame_fits_the_square_is_told_and_another_way_is_another_result(s
     run(Config(NANO, resize="letterbox"), _request(store, tmp_path / "auto.h5"))  # the same, so it is up to date
     with pytest.raises(RequestError, match="--overwrite"):
         run(Config(NANO, resize="stretch"), _request(store, tmp_path / "auto.h5"))
+
+
+def read_table(path):
+    """The columns of a table as other programs read them."""
+    if path.suffix == ".csv":
+        lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        vectors = np.array([[row[f"v{n}"] for n in range(64)] for row in lines], np.float32)
+        return {name: [row[name] for row in lines] for name in ("frame_id", "label", "path")} | {"vectors": vectors}
+    if path.suffix == ".npz":
+        return dict(np.load(path))  # without pickle
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    found = pyarrow.read_table(path).to_pydict()
+    return found | {"vectors": np.array(found["vectors"], np.float32)}
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz", "parquet"])
+def test_a_table_holds_the_same_vectors_in_the_same_order(store, tmp_path, ending):
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    out = tmp_path / f"f.{ending}"
+    run(Config(NANO), _request(store, tmp_path / "f.h5"))
+    run(Config(NANO), _request(store, out))
+    expected = tables.read(tmp_path / "f.h5", embedders.FEATURES_FORMAT)[0]
+    found = read_table(out)
+    assert list(found["frame_id"]) == list(expected["frame_id"])
+    assert np.array_equal(found["vectors"], expected["vectors"]), "the digits of float32 come back"
+    assert found["vectors"].dtype == np.float32
+    assert list(found["path"]) == list(expected["source"])
+    assert set(found["label"]) == {""}
+
+    before = out.read_bytes()
+    assert run(Config(NANO), _request(store, out))["up_to_date"]
+    with pytest.raises(RequestError, match="--overwrite"):
+        run(Config(NANO, pool="cls"), _request(store, out))
+    out.write_bytes(before + b" ")  # the user's own now
+    for overwrite in (False, True):
+        with pytest.raises(RequestError, match="not made by this command"):
+            run(Config(NANO), _request(store, out, overwrite=overwrite))
+
+
+def test_names_of_tables_that_cannot_be(store, tmp_path, monkeypatch):
+    with pytest.raises(RequestError, match="change one of them"):
+        run(Config(NANO, format="npz"), _request(store, tmp_path / "f.csv"))
+    (tmp_path / "f.csv.json").write_text("{}")
+    with pytest.raises(RequestError, match="beside the table"):
+        run(Config(NANO), _request(store, tmp_path / "f.csv"))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(RequestError, match="tables"):
+        run(Config(NANO), _request(store, tmp_path / "f.parquet"))
+
+
+def test_a_dry_run_refuses_what_the_run_would_refuse(store, tmp_path):
+    (tmp_path / "mine.h5").write_text("mine")
+    with pytest.raises(RequestError, match="not made by this command"):
+        run(Config(NANO), _request(store, tmp_path / "mine.h5", dry_run=True))
+    assert run(Config(NANO), _request(store, tmp_path / "free.h5", dry_run=True))["dry_run"]

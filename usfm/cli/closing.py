@@ -95,6 +95,17 @@ def _after_pretrain(summary: Mapping, inputs: Sequence[str]) -> str:
     return _line("usfm", "embed", *_ins(inputs), *encoder, _beside(inputs[0], "features.h5"))
 
 
+def _after_embed(summary: Mapping, inputs: Sequence[str]) -> str:
+    out = summary["out"]
+    looks = {
+        ".csv": f"head -n 3 {shlex.quote(out)}",
+        ".npz": _line("python", "-c", f"import numpy; print(dict(numpy.load({out!r})))"),
+        ".parquet": _line("python", "-c", f"import pyarrow.parquet as p; print(p.read_schema({out!r}))"),
+    }
+    vectors = ["--encoder", f"vectors:{out}", "--out", "runs/probe"]
+    return looks.get(Path(out).suffix.lower()) or _line("usfm", "finetune", "classify", *_ins(inputs), *vectors)
+
+
 _MADE: dict[str, Callable[[Mapping], str]] = {
     "simulate": _simulated,
     "extract": _store,
@@ -120,8 +131,7 @@ _NEXT: dict[str, Callable[[Mapping, Sequence[str]], str]] = {
     "pretrain": _after_pretrain,
     "finetune": lambda s, i: _line("usfm", "eval", s["out"], *_ins(i), "--out", "report"),
     "eval": lambda s, _: f"open {shlex.quote(s['report'])} in a browser",
-    "embed": lambda s, i: _line("usfm", "finetune", "classify", *_ins(i), "--encoder", f"vectors:{s['out']}", "--out",
-                                "runs/probe"),
+    "embed": _after_embed,
     "info": _described,
     "doctor": lambda s, _: "" if s["broken"] else "usfm demo",
     "demo": lambda s, _: f"open {shlex.quote(s['out'])} in a browser",

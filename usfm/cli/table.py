@@ -132,7 +132,10 @@ _ROWS = (
         "embed",
         "Turn the frames of a store into vectors.",
         "usfm.embed",
-        ("usfm embed --in sector.h5 --encoder runs/polarmae --out features.h5",),
+        (
+            "usfm embed --in sector.h5 --encoder runs/polarmae --out features.h5",
+            "usfm embed --in sector.h5 --encoder runs/polarmae --out features.csv",
+        ),
         required=("encoder", "out"),
         without=("cluster",),
     ),

@@ -4,36 +4,21 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from usfm.config import Knob
+from usfm.model import knobs
+
+FORMATS = ("h5", "csv", "npz", "parquet")
 
 
 @dataclass(frozen=True)
 class Config:
-    """Which encoder, and how its tokens become one vector a frame."""
+    """Which encoder, how its tokens become one vector a frame, and what is written."""
 
-    encoder: Annotated[
-        str,
-        Knob(
-            "run directory, checkpoint file, timm:NAME, timm:NAME@FILE or random",
-            panel="Encoder",
-            metavar="SPEC",
-            content=False,
-        ),
-    ] = ""
-    pool: Annotated[str, Knob("how tokens become one vector", choices=("mean", "cls", "meanstd"), panel="Encoder")] = (
-        "mean"
-    )
-    resize: Annotated[
-        str,
-        Knob(
-            "how a frame fits the encoder's square; auto: as the authors of its weights do, letterbox for ours",
-            choices=("auto", "letterbox", "stretch"),
-            panel="Encoder",
-            content=False,
-        ),
-    ] = "auto"
-    download: Annotated[
-        bool, Knob("let timm:NAME fetch weights from the hub", panel="Encoder", content=False, flag="--download")
-    ] = False
-    batch_size: Annotated[
-        int, Knob("in one pass of the encoder", unit="frames", low=1, panel="Encoder", content=False)
-    ] = 64
+    encoder: Annotated[str, knobs.encoder()] = ""
+    pool: Annotated[str, knobs.pool()] = "mean"
+    resize: Annotated[str, knobs.resize()] = "auto"
+    download: Annotated[bool, knobs.download()] = False
+    batch_size: Annotated[int, knobs.batch_size()] = 64
+    format: Annotated[
+        str | None,
+        Knob("kind of file (default: as --out ends, else h5)", choices=FORMATS, panel="Input/Output", content=False),
+    ] = None

@@ -1,6 +1,7 @@
 """Turn the frames of a store into vectors."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import numpy as np
 
 from usfm import console
 from usfm.config import Request, content_dict
-from usfm.embed.config import Config
+from usfm.embed import table
+from usfm.embed.config import FORMATS, Config
 from usfm.errors import RequestError
 from usfm.jobs.outputs import up_to_date
 from usfm.model import embedders, features, progress
+from usfm.model.embedders import Embedder
 from usfm.provenance import digest, software
 from usfm.store import tables
 from usfm.store.reader import Store
@@ -19,10 +22,10 @@ from usfm.store.whole import place
 
 
 def run(config: Config, request: Request) -> dict:
-    """Embed every frame of a store and write ``features.h5``: frame_id, source, patient, vectors.
+    """Embed every frame of a store and write a table: frame_id, path, patient, vectors; CSV and others have more.
 
     Args:
-        config: the encoder.
+        config: the encoder, and the kind of file.
         request: `inputs` is a store of any kind, `out` the file to write.
 
     Returns:
@@ -32,19 +35,53 @@ def run(config: Config, request: Request) -> dict:
         RequestError: the request is wrong; nothing has been written then.
     """
     started = time.monotonic()
+    format_, out = _format(config, request), str(request.out)
+    store = Store.open(request.inputs).require()
+    if not config.encoder:
+        embedders.load("")
+    key_of = _key_of if format_ == "h5" else table.key_of
+    if request.dry_run:
+        _refuse(out, key_of, request.overwrite)
+        console.say(f"would embed {len(store):,} frames with {config.encoder} and write {out}")
+        return {**_summary(store, out, 0.0, 0), "dry_run": True}
+    trained = progress.say(config.encoder, strict=request.strict)
+    embedder = _embedder(config, request)
+    key = digest(["embed", content_dict(config), embedder.identity, store.content_id])
+    if up_to_date(out, key, request.overwrite, key_of):
+        return {**_summary(store, out, 0.0, embedder.dim), "up_to_date": True}
+    place(out).parent.mkdir(parents=True, exist_ok=True)
+    rows = np.arange(len(store))
+    with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
+        vectors = features.of_rows(store, rows, embedder, batch_size=config.batch_size, advance=bar.advance)
+    up_to_date(out, key, request.overwrite, key_of)  # what has taken the name meanwhile is not replaced
+    more = {"software": software(), "pretraining": asdict(trained) if trained else {}}
+    if format_ == "h5":
+        features.write(out, store, rows, vectors, embedder, key, **more)
+    else:
+        encoder = {"name": embedder.name, **embedder.identity}
+        about = {"key": key, "encoder": encoder, "store": store.content_id, **more}
+        table.write(out, format_, table.of(store, vectors), about)
+    return _summary(store, out, time.monotonic() - started, embedder.dim)
+
+
+def _format(config: Config, request: Request) -> str:
+    """Check what was asked for, and say which kind of file it is."""
     if not request.inputs:
         raise RequestError("no store was given; name one with --in")
     if not request.out:
         raise RequestError("give the file to write with --out")
     if place(request.out).is_dir():
         raise RequestError(f"{request.out}: is a folder; give the name of a file, such as features.h5")
-    store = Store.open(request.inputs).require()
-    if not config.encoder:
-        embedders.load("")
-    if request.dry_run:
-        console.say(f"would embed {len(store):,} frames with {config.encoder} and write {request.out}")
-        return {**_summary(store, request.out, 0.0, 0), "dry_run": True}
-    trained = progress.say(config.encoder, strict=request.strict)
+    ending = Path(request.out).suffix.removeprefix(".").lower()
+    format_ = config.format or (ending if ending in FORMATS else "h5")
+    if ending in FORMATS and ending != format_:
+        raise RequestError(f"--out {request.out}: does not end as --format {format_} does; change one of them")
+    if format_ != "h5":
+        table.check(request.out, format_)
+    return format_
+
+
+def _embedder(config: Config, request: Request) -> Embedder:
     embedder = embedders.load(
         config.encoder,
         device=request.device,
@@ -54,19 +91,13 @@ def run(config: Config, request: Request) -> dict:
         resize=config.resize,
     )
     embedders.say(embedder)
-    key = digest(["embed", content_dict(config), embedder.identity, store.content_id])
-    if up_to_date(request.out, key, request.overwrite, _key_of):
-        return {**_summary(store, request.out, 0.0, embedder.dim), "up_to_date": True}
-    out = Path(request.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    rows = np.arange(len(store))
-    with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
-        vectors = features.of_rows(store, rows, embedder, batch_size=config.batch_size, advance=bar.advance)
-    up_to_date(out, key, request.overwrite, _key_of)  # what has taken the name meanwhile is not replaced
-    features.write(
-        out, store, rows, vectors, embedder, key, software=software(), pretraining=asdict(trained) if trained else {}
-    )
-    return _summary(store, request.out, time.monotonic() - started, embedder.dim)
+    return embedder
+
+
+def _refuse(out: str, key_of: Callable[[Path], str | None], overwrite: bool) -> None:
+    """For a dry run: refuse what cannot be replaced, without knowing yet whether it is the same."""
+    if place(out).exists() and (key_of(place(out)) is None or not overwrite):
+        up_to_date(out, key_of(place(out)) or "", overwrite, key_of)
 
 
 def _key_of(out: Path) -> str | None:
@@ -79,7 +110,7 @@ def _key_of(out: Path) -> str | None:
 def _summary(store: Store, out: str, seconds: float, dim: int) -> dict:
     return {
         "command": "embed",
-        "out": str(out),
+        "out": out,
         "frames_in": len(store),
         "frames_out": len(store),
         "dropped": 0,

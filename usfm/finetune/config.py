@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from usfm.config import Knob
-
-_SPEC = "run directory, checkpoint file, timm:NAME, timm:NAME@FILE, vectors:FILE.h5, random:RUN or random"
+from usfm.model import knobs
 
 
 @dataclass(frozen=True)
@@ -13,25 +12,11 @@ class Config:
     """What to fit, on which encoder, and who is held out."""
 
     task: Annotated[str, Knob("what to fit", choices=("classify",))] = ""
-    encoder: Annotated[str, Knob(_SPEC, panel="Encoder", metavar="SPEC", content=False)] = ""
-    pool: Annotated[str, Knob("how tokens become one vector", choices=("mean", "cls", "meanstd"), panel="Encoder")] = (
-        "mean"
-    )
-    resize: Annotated[
-        str,
-        Knob(
-            "how a frame fits the encoder's square; auto: as the authors of its weights do, letterbox for ours",
-            choices=("auto", "letterbox", "stretch"),
-            panel="Encoder",
-            content=False,
-        ),
-    ] = "auto"
-    download: Annotated[
-        bool, Knob("let timm:NAME fetch weights from the hub", panel="Encoder", content=False, flag="--download")
-    ] = False
-    batch_size: Annotated[
-        int, Knob("in one pass of the encoder", unit="frames", low=1, panel="Encoder", content=False)
-    ] = 64
+    encoder: Annotated[str, knobs.encoder()] = ""
+    pool: Annotated[str, knobs.pool()] = "mean"
+    resize: Annotated[str, knobs.resize()] = "auto"
+    download: Annotated[bool, knobs.download()] = False
+    batch_size: Annotated[int, knobs.batch_size()] = 64
     protocol: Annotated[str, Knob("how the frozen encoder is asked", choices=("linear", "knn"), panel="Protocol")] = (
         "linear"
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from usfm.config import Knob
+from usfm.model import knobs
 
 SCOPES = ("clip", "group", "all")
 KEEPS = ("first", "sharpest", "central", "labelled")
@@ -68,18 +69,8 @@ class Config:
             panel=SEMANTIC,
         ),
     ] = 0.985
-    resize: Annotated[
-        str,
-        Knob(
-            "how a frame fits the encoder's square; auto: as the authors of its weights do, letterbox for ours",
-            choices=("auto", "letterbox", "stretch"),
-            panel=SEMANTIC,
-            content=False,
-        ),
-    ] = "auto"
-    download: Annotated[
-        bool, Knob("let timm:NAME fetch weights from the hub", content=False, panel=SEMANTIC, flag="--download")
-    ] = False
+    resize: Annotated[str, knobs.resize(SEMANTIC)] = "auto"
+    download: Annotated[bool, knobs.download(SEMANTIC)] = False
     report: Annotated[
         str | None,
         Knob(
