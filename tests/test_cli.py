@@ -1,6 +1,7 @@
 """The front door: help for every command, one sentence for every error, the exit codes of the contract."""
 
 import errno
+import functools
 import importlib
 import shlex
 import sys
@@ -22,9 +23,12 @@ def run(capsys, *arguments):
     return end.value.code or 0, out, err
 
 
+built = functools.cache(build)
+
+
 def parsed(line):
     """Parse a line as a user would type it; an unknown command or option raises."""
-    top = build()
+    top = built()
     name, *arguments = shlex.split(line)[1:]
     with click.Context(top) as parent:
         return top.commands[name].make_context(name, arguments, parent=parent)
@@ -34,7 +38,7 @@ def parsed(line):
 def test_every_command_explains_itself(capsys, name):
     code, out, _ = run(capsys, name, "--help")
     assert code == 0
-    command = build().commands[name]
+    command = built().commands[name]
     assert command.help.endswith(".")
     assert command.help.split()[0] in out
     assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))
@@ -85,7 +89,7 @@ def test_the_shell_completes_values(line, offered, not_offered):
     from click.shell_completion import ShellComplete
 
     *words, incomplete = line.split(" ")
-    found = ShellComplete(build(), {}, "usfm", "_USFM_COMPLETE").get_completions(words[1:], incomplete)
+    found = ShellComplete(built(), {}, "usfm", "_USFM_COMPLETE").get_completions(words[1:], incomplete)
     values = [one.value for one in found]
     assert offered in ["", *values]
     assert not_offered not in values

@@ -1,5 +1,6 @@
 """The documentation is true: generated pages are current, shown commands parse, links lead somewhere."""
 
+import functools
 import re
 import runpy
 import shlex
@@ -28,6 +29,9 @@ def test_links_lead_somewhere(page):
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
+built = functools.cache(build)
+
+
 def shown_commands():
     for page in PAGES:
         for block in re.findall(r"```(?:sh|bash)\n(.*?)```", page.read_text(), flags=re.S):
@@ -39,7 +43,7 @@ def shown_commands():
 
 @pytest.mark.parametrize("line", shown_commands())
 def test_shown_commands_parse(line):
-    top = build()
+    top = built()
     name, *arguments = shlex.split(line)[1:]
     command = top.commands[name]
     with click.Context(top) as parent:
