@@ -10,6 +10,7 @@ from pathlib import Path
 
 from usfm.errors import RequestError
 from usfm.extract import masks
+from usfm.extract.directories import MISSING, with_listed
 from usfm.extract.masks import MaskFile
 from usfm.extract.media import Media
 from usfm.extract.names import text_of
@@ -24,6 +25,13 @@ OTHER_SUFFIXES = SUFFIXES | frozenset(
     " .ico .cur .icns .svg .psd .exr .pcx .hdr .dng .ds_store .bak .tmp .raw .bin .dat .mp3 .wav .srt .vtt".split()
 )
 """Suffixes that are told by name where files are passed over; any other may be part of a name."""
+
+
+UNREACHED = {
+    TOO_LONG: "the system opens no path as long as this; move it further up.",
+    MISSING: "a DICOMDIR lists it, and it is not there.",
+}
+"""What to say about files that cannot even be looked at."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +117,11 @@ def find(
     Raises:
         RequestError: If an input is missing, a folder cannot be listed, or nothing at all is found.
     """
-    listed = files(inputs, private=private)
+    listed, discs = with_listed(files(inputs, private=private))
     found = [file for file in listed if _wanted(text_of(file.below), include, exclude)]
     excluded = len(listed) - len(found)
     fronts = _fronts(found)
-    sources, passed = [], Counter()
+    sources, passed = [], Counter({"DICOMDIR": discs} if discs else {})
     for file in found:
         below = text_of(file.below)
         relative, root = text_of(fronts[file.root, file.below]) + below, text_of(os.path.basename(file.root))
@@ -237,7 +245,7 @@ def _look(plain: Source, named: bool) -> Source | None:
     """Open a file's beginning: return it with its kind or its fault, None where it is to be passed over."""
     suffix = suffix_of(plain.path)
     if plain.fault:
-        return replace(plain, detail="the system opens no path as long as this; move it further up.")
+        return replace(plain, detail=UNREACHED[plain.fault])
     fault, detail, head = "", "", b""
     try:
         size, mtime_ns = stamp(plain.path)

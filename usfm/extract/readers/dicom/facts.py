@@ -5,7 +5,7 @@ from typing import Any
 
 from usfm.errors import MediaError
 from usfm.extract.readers.contract import Identity
-from usfm.extract.readers.dicom.headers import Header
+from usfm.extract.readers.dicom.headers import DIRECTORY, Header
 from usfm.extract.readers.dicom.tags import DEVICE, NAMES
 
 ULTRASOUND = frozenset(
@@ -34,16 +34,6 @@ SPECTRA = frozenset((3, 4, 5, 6, 7, 8))
 """Region data types of Doppler spectra and traces of them (DICOM PS3.3, C.8.5.5.1.2)."""
 SHORT_TEXT = re.compile(r"[^\w .,:;/()+*#%&-]")
 LONGEST = 64
-KINDS_OF_VOLUME = {
-    "TISSUE_INTENSITY": "b-mode",
-    "TISSUE_VELOCITY": "color-doppler",
-    "FLOW_VELOCITY": "color-doppler",
-    "FLOW_POWER": "power-doppler",
-    "FLOW_VARIANCE": "color-doppler",
-    "DIRECTION_POWER": "power-doppler",
-    "ELASTICITY": "elastography",
-}
-"""What the frames of an enhanced volume show, by their DataType."""
 
 
 def check_ultrasound(header: Header) -> None:
@@ -52,6 +42,8 @@ def check_ultrasound(header: Header) -> None:
     Raises:
         MediaError: If the object is of another modality or no picture at all.
     """
+    if header.kind == DIRECTORY:
+        raise MediaError("no ultrasound picture", "it is a table of contents, whose files are read themselves.")
     other = next((what for start, what in OTHER_OBJECTS.items() if _is(header.kind, start)), "")
     if other:
         raise MediaError("no ultrasound picture", f"it is {other}.")
@@ -146,13 +138,8 @@ def spacing_mm(header: Header, found: list[dict[str, Any]]) -> tuple[float, floa
     if known:
         same = all(abs(a / b - 1) < 0.01 for one in known for a, b in zip(one, known[0], strict=True))
         return known[0] if same else (float("nan"), float("nan"))
-    shared = header.items("SharedFunctionalGroupsSequence")[:1]
-    groups = [group for item in shared for group in header.items("PixelMeasuresSequence", item)[:1]]
-    for group in (header.data, *groups):
-        told = header.numbers("PixelSpacing", group)
-        if len(told) == 2 and min(told) > 0:
-            return told[0], told[1]
-    return float("nan"), float("nan")
+    told = header.numbers("PixelSpacing")
+    return (told[0], told[1]) if len(told) == 2 and min(told) > 0 else (float("nan"), float("nan"))
 
 
 def metadata(header: Header, found: list[dict[str, Any]], keep: tuple[str, ...]) -> dict[str, Any]:

@@ -46,11 +46,7 @@ class Fragments:
                 return False
             if self._item(self._table[number])[0] >= 0:
                 return True
-            if self._table[number] < self._size - 8:
-                self._table = array("q")  # it points astray: the items themselves are the better guide
-            else:
-                self.broken = True
-                return False
+            self._table = array("q")  # it points astray: the items themselves are the better guide
         while number >= len(self._starts) and not self._done:
             self._step()
         return number < len(self._starts)

@@ -1,14 +1,15 @@
 """The reader of DICOM: one row of ``READERS``."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice, takewhile
 from typing import ClassVar
 
 from usfm.errors import MediaError
 from usfm.extract.media import Media
 from usfm.extract.readers.contract import NO_OPTIONS, Frame, Notes, Options, Probe, Range
-from usfm.extract.readers.dicom import facts, video
+from usfm.extract.readers.dicom import facts, planes, video
 from usfm.extract.readers.dicom.frames import Native, Pictures, pictures
 from usfm.extract.readers.dicom.headers import Header, opened
 from usfm.extract.readers.dicom.layout import Layout, layout
@@ -45,8 +46,9 @@ class DicomReader:
             if not frames.source.has(0):
                 raise _nothing(frames)
             number, ticking = _declared(frames), _clock(header, told)
-            span = frames.span()
             long = 3 * told.pixels * number > stamps_above and number > 1
+            number = _there(frames) if long else number
+            span = frames.span()
             stamps = tuple(ticking.ticks(number) if ticking.runs else range(number)) if long else ()
             return Probe(
                 told.rows,
@@ -71,13 +73,17 @@ class DicomReader:
             told = layout(header)
             regions = facts.regions(header)
             _note(notes, header, told, regions, options)
-            spacing = facts.spacing_mm(header, regions)
+            spacing, each = facts.spacing_mm(header, regions), planes.planes(header)
+            if each and not math.isnan(apart := planes.between_mm(header)):
+                notes.metadata["plane_spacing_mm"] = apart
             if video.is_video(header):
                 frames = video.read(header, sampling, notes, within)
             else:
                 frames = _frames(pictures(header, told), _clock(header, told), sampling, notes, within)
             for frame in frames:
-                yield replace(frame, spacing_mm=spacing)
+                plane = each[frame.index] if frame.index < len(each) else planes.Plane()
+                known = spacing if math.isnan(plane.spacing_mm[0]) else plane.spacing_mm
+                yield replace(frame, kind=plane.kind, spacing_mm=known, facts=plane.facts)
 
 
 def _frames(
@@ -99,6 +105,8 @@ def _one(source: Pictures, index: int, time_s: float, span: tuple[float, float])
             raise MediaError("missing frame", "there is no such frame.")
         return Frame(index, time_s, source.pixels(index, span))
     except MediaError as error:
+        if error.reason == "too large":  # a data set that grows without end: what comes next would not be better
+            raise
         return Frame(index, time_s, None, error.reason)
 
 
@@ -112,20 +120,27 @@ def _due(
             yield index, float((stamp - within.first_stamp) * TICK_S) if ticking.runs else NAN
         return
     asked = sampling if ticking.runs else sampling.without_clock()
-    number = _declared(source)
-    ticks = ticking.ticks(number) if ticking.runs else range(number)
-    stream = ((tick, ticking.lasts if ticking.runs else 1, None) for tick in ticks)
-    notes.frames = number
+    ticks = islice(ticking.running() if ticking.runs else count(), _declared(source))
+    there = takewhile(lambda one: source.source.has(one[0]), enumerate(ticks))
+    stream = ((tick, ticking.lasts if ticking.runs else 1, None) for _, tick in there)
     for index, time_s, _ in choose(stream, asked, TICK_S):
         yield index, float(time_s) if ticking.runs else NAN
 
 
 def _declared(source: Pictures) -> int:
-    """Return how many frames are to be read: those declared that are there, or all where none are declared."""
+    """Return how many frames are to be read at most: those declared, or all where none are declared."""
     told = source.layout.frames
     if isinstance(source.source, Native):
         return min(told, source.source.count) if told else min(source.source.count, 1)
-    return told or next(number for number in count() if not source.source.has(number))
+    return told or _there(source)
+
+
+def _there(source: Pictures) -> int:
+    """Count the frames that are to be read and are there."""
+    told = source.layout.frames
+    most = min(told, source.source.count) if isinstance(source.source, Native) else told
+    numbers = range(most) if told else count()
+    return next((number for number in numbers if not source.source.has(number)), most)
 
 
 def _tell(source: Pictures, notes: Notes) -> None:
@@ -135,15 +150,11 @@ def _tell(source: Pictures, notes: Notes) -> None:
         MediaError: If there are fewer, or the file is cut short.
     """
     told = max(source.layout.frames, 1)
-    if isinstance(source.source, Native):
-        there = source.source.count
-    else:
-        there = next((number for number in range(told) if not source.source.has(number)), told)
-        there += source.source.has(told)
+    there = _there(source)
+    notes.frames = there
+    there += there == told and source.source.has(told)
     if there > told and source.layout.frames:
         notes.faults.append(MediaError("further frames", f"more frames are there than the {told} that are declared."))
-    if there < told:
-        notes.frames = there
     if there == 0:
         raise _nothing(source)
     if source.source.broken:
