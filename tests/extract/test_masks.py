@@ -10,6 +10,7 @@ from usfm.config import Request
 from usfm.errors import RequestError
 from usfm.extract import masks, sources
 from usfm.extract.config import Config
+from usfm.extract.media import Media
 from usfm.extract.run import run
 
 
@@ -50,7 +51,7 @@ def test_masks_of_every_kind_look_like_masks(kind):
 @pytest.mark.parametrize("kind", ["binary", "outline", "smooth", "coloured"])
 def test_a_mask_that_went_through_jpeg_looks_like_one(kind, tmp_path):
     Image.fromarray(lesion(kind)).save(tmp_path / "a.jpg", quality=80)
-    assert masks.look_at(str(tmp_path / "a.jpg")).mask == (kind != "outline")
+    assert masks.look_at(Media(str(tmp_path / "a.jpg"))).mask == (kind != "outline")
 
 
 @pytest.mark.parametrize("gain", [3, 10, 30, 70, 150])

@@ -11,6 +11,7 @@ from usfm.extract.annotations.contract import Marks, Shape
 from usfm.extract.annotations.match import WHOLE
 from usfm.extract.mask_plan import IGNORE, Plane, frames_of
 from usfm.extract.mask_reading import pages_of
+from usfm.extract.media import Media
 from usfm.imaging import mask_codes, polygon, rle
 
 LEFT_OUT = "labels_left_out"
@@ -113,7 +114,7 @@ class Painter:
 
     def __init__(self, drawn: Drawn):
         self._drawn = drawn
-        self._clips: dict[str, _Clip] = {}
+        self._clips: dict[Media, _Clip] = {}
         self.left: Counter = Counter()
 
     def labels(self, index: int, size: tuple[int, int]) -> dict:
@@ -160,13 +161,13 @@ class Painter:
 
     def _page(self, plane: Plane, page: int) -> tuple[np.ndarray, bool]:
         """Return the pixels of one mask of a file, and whether they are lossy."""
-        clip = self._clips.get(plane.path) or _Clip(pages_of(plane.path))
+        clip = self._clips.get(plane.media) or _Clip(pages_of(plane.media))
         while clip.at < page:
             clip.last, clip.at = next(clip.pages, None), clip.at + 1
         if clip.last is None:
             raise MediaError("mask that cannot be read")
         if plane.pages > 1:
-            self._clips[plane.path] = clip
+            self._clips[plane.media] = clip
         pixels, _, lossy = clip.last
         return pixels, lossy
 

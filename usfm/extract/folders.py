@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from usfm import console
 from usfm.errors import RequestError
+from usfm.extract.archive import without_end
 from usfm.extract.manifest import SPLITS
 from usfm.extract.names import alike
 from usfm.extract.sources import Source
@@ -40,7 +41,7 @@ def by_folder(sources: Sequence[Source], which: str) -> Found:
         if not label and not (by_root and _split(source.root)):
             alone = source.root not in deep or which == "parent" if place is None else len(roots) > 1
             label = source.root if alone else ""
-        found[source.relative] = (alike(label), split)
+        found[source.relative] = (alike(without_end(label)), split)
     missing = sum(not label for label, _ in found.values())
     if missing:
         console.warn(f"--labels {which}: {missing} sources lie beside the class folders and have no class.")

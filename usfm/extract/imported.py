@@ -17,6 +17,7 @@ from usfm.extract.drawn import LEFT_OUT, Boxes, Drawn, placed
 from usfm.extract.identity import Paths
 from usfm.extract.mask_files import How, MaskOf
 from usfm.extract.mask_reading import MaskLook, look
+from usfm.extract.media import Media
 from usfm.extract.scan import Scan
 from usfm.extract.sources import Found, Source
 from usfm.jobs.parts import Items
@@ -103,27 +104,27 @@ def collect(found: Found, how: How, annotations: str | None, *, fill: bool, bits
 # ---------------------------------------------------------------- the phase that looks at mask files
 
 
-def batches(imported: Imported) -> list[tuple[str, ...]]:
+def batches(imported: Imported) -> list[tuple[Media, ...]]:
     """Cut the mask files into batches for workers, always the same."""
-    paths = [one.file.path for one in imported.masks]
-    return [tuple(paths[start : start + BATCH]) for start in range(0, len(paths), BATCH)]
+    files = [one.file.media for one in imported.masks]
+    return [tuple(files[start : start + BATCH]) for start in range(0, len(files), BATCH)]
 
 
-def look_at(paths: Sequence[str]) -> bytes:
-    """Look at a batch of mask files; the result is JSON, one object a file, in order. "" stands for a lost file."""
+def look_at(files: Sequence[Media | None]) -> bytes:
+    """Look at a batch of mask files; the result is JSON, one object a file, in order. None stands for a lost file."""
     lost = MaskLook(fault="mask that made its reader crash")
-    return json.dumps([asdict(look(path) if path else lost) for path in paths]).encode()
+    return json.dumps([asdict(look(file) if file else lost) for file in files]).encode()
 
 
 def poison_look(part, reason: str) -> bytes:
     """Stand in for a batch that cannot be looked at; opens none of its files."""
-    return look_at(("",) * len(part.payload))
+    return look_at((None,) * len(part.payload))
 
 
 LOOKED = Items(
     len,
-    lambda paths, numbers: tuple(paths[number] for number in numbers),
-    lambda paths, failed: tuple("" if number in failed else path for number, path in enumerate(paths)),
+    lambda files, numbers: tuple(files[number] for number in numbers),
+    lambda files, failed: tuple(None if number in failed else file for number, file in enumerate(files)),
 )
 """Of a batch of mask files."""
 

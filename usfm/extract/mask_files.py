@@ -10,6 +10,7 @@ from usfm.extract import walk
 from usfm.extract.annotations.match import WHOLE, Places
 from usfm.extract.folders import compiled
 from usfm.extract.masks import WORDS, MaskFile, scheme_of
+from usfm.extract.media import Media
 from usfm.extract.names import text_of
 from usfm.extract.readers import SUFFIXES
 from usfm.extract.sources import Source, suffix_of
@@ -202,5 +203,5 @@ def listed(how: How, found: Sequence[MaskFile]) -> list[MaskFile]:
             status = os.stat(file.path)
         except OSError:
             continue
-        files.append(MaskFile(file.path, below, status.st_size, status.st_mtime_ns))
+        files.append(MaskFile(Media(file.path), below, status.st_size, status.st_mtime_ns))
     return sorted(files, key=lambda file: file.below)

@@ -7,6 +7,7 @@ from usfm.errors import RequestError
 from usfm.extract.annotations.match import WHOLE
 from usfm.extract.mask_files import MaskOf
 from usfm.extract.mask_reading import MaskLook
+from usfm.extract.media import Media
 from usfm.imaging.mask_codes import background_of
 
 IGNORE = 255
@@ -21,7 +22,7 @@ class Plane:
     """A mask file as a worker reads it.
 
     Attributes:
-        path: Of the file.
+        media: The file.
         pages: Masks in it.
         frame: The frame that it is of; `WHOLE` where its pages are those of the source.
         words: As in `MaskLook`.
@@ -31,7 +32,7 @@ class Plane:
         fill: Whether its lines are to be filled.
     """
 
-    path: str
+    media: Media
     pages: int
     frame: int
     words: str
@@ -101,7 +102,7 @@ def plan(
         else:
             numbers = {code: place[shared[key]] if shared[key] else IGNORE
                        for code in front if (key := (seen.words, code)) in shared}  # fmt: skip
-        plane = Plane(one.file.path, seen.pages, one.frame, seen.words, seen.exact, seen.size,
+        plane = Plane(one.file.media, seen.pages, one.frame, seen.words, seen.exact, seen.size,
                       tuple(sorted(numbers.items())), fill and seen.outline)  # fmt: skip
         found.planes.setdefault(one.source, []).append(plane)
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from usfm.errors import MediaError
+from usfm.extract.media import Media
 from usfm.imaging import mask_codes
 
 LARGEST_PX = 1 << 28
@@ -43,12 +44,12 @@ class MaskLook:
     fault: str = ""
 
 
-def look(path: str) -> MaskLook:
+def look(media: Media) -> MaskLook:
     """Look at all of a mask file; what cannot be read says why in ``fault``."""
     sizes, levels, every_exact, outlines, pages, kinds = set(), {}, True, [], 0, set()
     colours: dict[int, int] = {}
     try:
-        for pixels, palette, lossy in pages_of(path):
+        for pixels, palette, lossy in pages_of(media):
             codes, words = mask_codes.codes_of(pixels)
             found, exact = mask_codes.levels_of(codes, words, lossy=lossy)
             kinds.add(words)
@@ -84,19 +85,23 @@ def look(path: str) -> MaskLook:
     )
 
 
-def pages_of(path: str) -> Iterator[tuple[np.ndarray, list[int], bool]]:
+def pages_of(media: Media) -> Iterator[tuple[np.ndarray, list[int], bool]]:
     """Give the pixels of each mask in a file, the colours of its palette ([] for none), and whether it is lossy.
 
     Raises:
         MediaError: If it is no picture or clip that can be read.
     """
     try:
-        with open(path, "rb") as file:
-            head = file.read(16)
+        head = media.head(16)
     except OSError:
         raise MediaError("mask that cannot be read") from None
     if not head:
         raise MediaError("mask file without bytes")
+    with media.local() as path:
+        yield from _pages(path)
+
+
+def _pages(path: str) -> Iterator[tuple[np.ndarray, list[int], bool]]:
     from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():

@@ -4,6 +4,7 @@ Two things must agree: the pixels look like a mask, and a name or a neighbour sa
 evidence, since real frames lie in folders called `labels`; pixels alone are none, since a dark frame has few levels.
 """
 
+import io
 import os
 import re
 import warnings
@@ -11,8 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
+
+from usfm.extract.media import Media
 
 WORDS = frozenset(
     "mask masks gt groundtruth label labels labelcol annotation annotations annot seg segs segmentation segmentations"
@@ -36,8 +40,14 @@ SAMPLE = 48
 """Pictures of one naming scheme that are decoded before the rest is judged by size in bytes."""
 
 SAMPLE_FROM = 4 * SAMPLE
+HEADER_BYTES = 1 << 16
+"""Of a picture in an archive, enough to find its size."""
+
 UNNAMED_SHARE = 0.9
 """Share of a folder's pictures that must look like masks where only a neighbour speaks for it."""
+
+
+Picture = tuple[Media, str, int]
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,13 @@ class MaskFile:
     """One file that holds label masks.
 
     Attributes:
-        path: On this machine.
+        media: Where it is.
         below: Its path below the folder that was given, with that folder's name in front.
         size: Bytes.
         mtime_ns: Time of the last change.
     """
 
-    path: str
+    media: Media
     below: str
     size: int = 0
     mtime_ns: int = 0
@@ -72,15 +82,15 @@ class Look:
     density: float = 0.0
 
 
-def find(pictures: Sequence[tuple[str, str, int]], look: Callable[[str], Look] | None = None) -> set[str]:
+def find(pictures: Sequence[Picture], look: Callable[[Media], Look] | None = None) -> set[Media]:
     """Say which pictures are masks.
 
     Args:
-        pictures: (path on this machine, path below SRC with the SRC's own name in front, bytes) of each image or clip.
+        pictures: (where it is, path below SRC with the SRC's own name in front, bytes) of each image or clip.
         look: Judges the pixels of a file; default `look_at`.
 
     Returns:
-        The paths on this machine of the masks. The same for any order of the pictures.
+        Which of them are masks. The same for any order of the pictures.
     """
     look, pictures = look or look_at, sorted(pictures, key=lambda picture: picture[1])
     schemes: dict[tuple, list[int]] = defaultdict(list)
@@ -175,13 +185,13 @@ def _has_twin(at: int, twins: list[int], keys: list[Scheme], masks: set[int], fo
     )
 
 
-def _is_thin(picture: tuple[str, str, int]) -> bool:
+def _is_thin(picture: Picture) -> bool:
     """Whether a file is so small for its picture that only flat areas can be in it (asks the header only)."""
     size = _size_of(picture[0])
     return size is not None and picture[2] < 0.25 * size[0] * size[1]
 
 
-def _judged(pictures: Sequence[tuple[str, str, int]], members: Sequence[int], look: Callable[[str], Look]) -> set[int]:
+def _judged(pictures: Sequence[Picture], members: Sequence[int], look: Callable[[Media], Look]) -> set[int]:
     """Which of some pictures look like masks. Of many, a sample is decoded; others of its density are believed."""
     members = sorted(members, key=lambda at: pictures[at][1])
     tried = members
@@ -198,12 +208,12 @@ def _judged(pictures: Sequence[tuple[str, str, int]], members: Sequence[int], lo
     return {at for at, one in looks.items() if one.mask}
 
 
-def _alike(picture: tuple[str, str, int], limit: float) -> bool:
+def _alike(picture: Picture, limit: float) -> bool:
     size = _size_of(picture[0])
     return size is not None and picture[2] <= limit * size[0] * size[1]
 
 
-def _looked(pictures, members: Sequence[int], look: Callable[[str], Look]) -> dict[int, Look]:
+def _looked(pictures, members: Sequence[int], look: Callable[[Media], Look]) -> dict[int, Look]:
     with ThreadPoolExecutor(4) as pool:
         return dict(zip(members, pool.map(lambda at: look(pictures[at][0]), members), strict=True))
 
@@ -211,17 +221,17 @@ def _looked(pictures, members: Sequence[int], look: Callable[[str], Look]) -> di
 # ---------------------------------------------------------------- pixels
 
 
-def look_at(path: str) -> Look:
+def look_at(media: Media) -> Look:
     """Judge the pixels of a file; one that cannot be read is no mask, so that its own reader says what is wrong."""
     try:
-        pixels = _still(path)
-        pixels = _first_of_clip(path) if pixels is None else pixels
+        pixels = _still(media)
+        pixels = _first_of_clip(media) if pixels is None else pixels
     except Exception:  # whatever a broken file makes a decoder trip over
         return Look(False)
     if pixels is None:
         return Look(False)
     size = (pixels.shape[0], pixels.shape[1])
-    return Look(is_mask(pixels), size, os.path.getsize(path) / max(1, size[0] * size[1]))
+    return Look(is_mask(pixels), size, media.size / max(1, size[0] * size[1]))
 
 
 def is_mask(pixels: np.ndarray) -> bool:
@@ -302,13 +312,13 @@ def _few_colours(channels: np.ndarray) -> bool:
     )
 
 
-def _still(path: str) -> np.ndarray | None:
+def _still(media: Media) -> np.ndarray | None:
     from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as image:
+            with media.open() as file, Image.open(file) as image:
                 if image.width * image.height > 1 << 26:
                     return None
                 if image.mode in ("P", "1"):
@@ -334,12 +344,12 @@ def _levels_of(pixels: np.ndarray) -> np.ndarray:
     return ((pixels.astype(np.float64) - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
 
 
-def _first_of_clip(path: str) -> np.ndarray | None:
+def _first_of_clip(media: Media) -> np.ndarray | None:
     """Some of the first frames of a video, one below the other: a mask clip has masks in all of them."""
     import av
 
     frames = []
-    with av.open(path) as container:
+    with media.local() as path, av.open(path) as container:
         for frame in container.decode(video=0):
             frames.append(frame.to_ndarray(format="rgb24"))
             if len(frames) == 3:
@@ -347,13 +357,17 @@ def _first_of_clip(path: str) -> np.ndarray | None:
     return np.concatenate(frames) if frames else None
 
 
-def _size_of(path: str) -> tuple[int, int] | None:
+def _size_of(media: Media) -> tuple[int, int] | None:
     from PIL import Image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as image:
+            with _beginning(media) as file, Image.open(file) as image:
                 return image.height, image.width
         except Exception:
             return None
+
+
+def _beginning(media: Media) -> BinaryIO:
+    return media.open() if media.member is None else io.BytesIO(media.head(HEADER_BYTES))

@@ -49,7 +49,7 @@ class Finder:
         if form not in self._tables:
             tables: tuple[dict, dict, dict] = ({}, {}, {})
             for source in self._sources:
-                for table, key in zip(tables, (source.relative, source.below, text_of(source.path)), strict=True):
+                for table, key in zip(tables, (source.relative, source.below, text_of(source.place)), strict=True):
                     table.setdefault(form(key), []).append(source)
             self._tables[form] = tables
         for table, key in zip(
@@ -63,7 +63,7 @@ class Finder:
         if form not in self._ends:
             ends: dict[str, list[Source]] = {}
             for source in self._sources:
-                parts = form(text_of(source.path)).replace(os.sep, "/").strip("/").split("/")
+                parts = form(text_of(source.place)).replace(os.sep, "/").strip("/").split("/")
                 for start in range(max(0, len(parts) - DEEPEST), len(parts)):
                     ends.setdefault("/".join(parts[start:]), []).append(source)
             self._ends[form] = ends

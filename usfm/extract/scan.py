@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from usfm.errors import MediaError
 from usfm.extract.identity import Pseudonyms
+from usfm.extract.media import Media
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import NO_OPTIONS, Identity, Options, Probe
 from usfm.extract.sources import Source
@@ -119,14 +120,21 @@ def _scan_one(source: Source, batch: Batch) -> Scan:
 
 def source_digest(source: Source) -> str:
     """Return the SHA-256 of a source's bytes; of a source of several files, of their digests one after another."""
-    digest = file_sha256(source.path)
+    digest = _sha256(source.media)
     for companion in source.companions:
         try:
-            other = file_sha256(companion)
+            other = _sha256(companion)
         except FileNotFoundError:  # the reader says so
             other = ""
         digest = hashlib.sha256(f"{digest}+{other}".encode()).hexdigest()
     return item_digest(digest, source.item) if source.item else digest
+
+
+def _sha256(media: Media) -> str:
+    if media.member is None:
+        return file_sha256(media.path)
+    with media.open() as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # the same as of the unpacked file
 
 
 def item_digest(sha256: str, item: str) -> str:

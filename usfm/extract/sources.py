@@ -8,16 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from usfm.errors import RequestError
+from usfm.errors import MediaError, RequestError
 from usfm.extract import masks
+from usfm.extract.archive import Member, ends_as_one
 from usfm.extract.directories import MISSING, with_listed
 from usfm.extract.masks import MaskFile
 from usfm.extract.media import Media
 from usfm.extract.names import text_of
 from usfm.extract.readers import GIVEN, READERS, SUFFIXES, recognised
 from usfm.extract.readers.contract import HEAD_BYTES
+from usfm.extract.readers.dicom import directory
 from usfm.extract.readers.unread import Unread
-from usfm.extract.walk import TOO_LONG, File, files
+from usfm.extract.walk import TOO_LONG, File, files, with_members
 
 OTHER_SUFFIXES = SUFFIXES | frozenset(
     ".txt .md .csv .tsv .json .jsonl .xml .yaml .yml .toml .ini .log .pdf .doc .docx .xls .xlsx .ods .ppt .pptx .html"
@@ -49,7 +51,8 @@ class Source:
         kind: Row of ``READERS``, "" where none reads it.
         fault: Why it is rejected, "" where it is not; with ``detail``, a sentence.
         item: Which of several things in the file it is; "" for all of it.
-        companions: Paths of the other files that it is read from.
+        companions: The other files that it is read from.
+        member: What of an archive it is; None where ``path`` is the file itself.
     """
 
     path: str
@@ -62,12 +65,18 @@ class Source:
     fault: str = ""
     detail: str = ""
     item: str = ""
-    companions: tuple[str, ...] = ()
+    companions: tuple[Media, ...] = ()
+    member: Member | None = None
 
     @property
     def media(self) -> Media:
         """What its reader opens."""
-        return Media(self.path, self.item)
+        return Media(self.path, self.item, self.member)
+
+    @property
+    def place(self) -> str:
+        """Its path on this machine, and behind that of an archive the path in it."""
+        return self.media.place
 
 
 @dataclass(frozen=True)
@@ -118,18 +127,20 @@ def find(
         RequestError: If an input is missing, a folder cannot be listed, or nothing at all is found.
     """
     listed, discs = with_listed(files(inputs, private=private))
+    listed, links = with_members(listed)
     found = [file for file in listed if _wanted(text_of(file.below), include, exclude)]
     excluded = len(listed) - len(found)
     fronts = _fronts(found)
-    sources, passed = [], Counter({"DICOMDIR": discs} if discs else {})
+    sources = []
+    passed = Counter({name: count for name, count in (("DICOMDIR", discs), ("links in archives", links)) if count})
     for file in found:
         below = text_of(file.below)
         relative, root = text_of(fronts[file.root, file.below]) + below, text_of(os.path.basename(file.root))
         item = f":{file.item}" if file.item else ""
-        plain = Source(file.path, relative + text_of(item), below, root, fault=file.fault, item=file.item)
-        source = _look(plain, file.named)
+        plain = Source(file.path, relative + text_of(item), below, root, fault=file.fault, detail=file.detail)
+        source = _look(replace(plain, item=file.item, member=file.member), file.named)
         if source is None:
-            passed[kind_of_other(file.path)] += 1
+            passed[kind_of_other(file.below)] += 1
         else:
             sources.append(source)
     where = inputs[0] if len(inputs) == 1 else f"the {len(inputs)} inputs"
@@ -140,21 +151,21 @@ def find(
         raise RequestError(f"{where}: no video or image in it{told}; give a folder or files that hold some.")
     sources = _without_companions(sources)
     sources.sort(key=lambda source: source.relative.split("/"))
-    pictures = [(one.path, f"{one.root}/{one.below}", one.size) for one in sources if one.kind]
+    pictures = [(one.media, f"{one.root}/{one.below}", one.size) for one in sources if one.kind]
     if claims is not None:
-        found_masks = {one.path for one in sources if claims(one.path, f"{one.root}/{one.below}")}
+        found_masks = {one.media for one in sources if claims(one.path, f"{one.root}/{one.below}")}
     else:
         found_masks = set() if keep_masks else masks.find(pictures)
-    kept = tuple(source for source in sources if source.path not in found_masks)
+    kept = tuple(source for source in sources if source.media not in found_masks)
     if not kept:
         raise RequestError(
             f"{where}: holds label masks only ({len(found_masks)}), and they are no ultrasound; give the folder with "
             "their pictures, or take them as pictures with --masks keep."
         )
     set_apart = tuple(
-        MaskFile(one.path, f"{one.root}/{one.below}", one.size, one.mtime_ns)
+        MaskFile(one.media, f"{one.root}/{one.below}", one.size, one.mtime_ns)
         for one in sources
-        if one.path in found_masks
+        if one.media in found_masks
     )
     return Found(kept, passed.total(), dict(passed.most_common()), len(found_masks), excluded, set_apart)
 
@@ -209,21 +220,24 @@ def _fronts(found: Sequence[File]) -> dict[tuple[str, str], str]:
     return {(file.root, file.below): names[file.root] for file in found}
 
 
-def stamp(path: str, companions: Sequence[str] = ()) -> tuple[int, int]:
+def stamp(source: Source) -> tuple[int, int]:
     """Return what tells a source from what it becomes when somebody writes to it: (bytes, time of the last change).
 
     Raises:
         OSError: If the file itself is gone; a companion that is gone counts as empty.
     """
-    status = os.stat(path)
-    size, mtime_ns = status.st_size, status.st_mtime_ns
-    for companion in companions:
+    size, mtime_ns = _stamp_of(source.media)
+    for companion in source.companions:
         try:
-            status = os.stat(companion)
+            more, later = _stamp_of(companion)
         except OSError:
             continue
-        size, mtime_ns = size + status.st_size, max(mtime_ns, status.st_mtime_ns)
+        size, mtime_ns = size + more, max(mtime_ns, later)
     return size, mtime_ns
+
+
+def _stamp_of(media: Media) -> tuple[int, int]:
+    return media.size, os.stat(media.path).st_mtime_ns
 
 
 def _without_companions(sources: Sequence[Source]) -> list[Source]:
@@ -231,36 +245,42 @@ def _without_companions(sources: Sequence[Source]) -> list[Source]:
     owned: set[str] = set()
     kept = []
     for source in sources:
-        if source.kind:
-            companions = tuple(one.path for one in READERS[source.kind].companions(source.media))
-            if companions:
-                owned.update(os.path.normpath(path) for path in companions)
-                size, mtime_ns = stamp(source.path, companions)
-                source = replace(source, companions=companions, size=size, mtime_ns=mtime_ns)
+        companions = tuple(READERS[source.kind].companions(source.media)) if source.kind else ()
+        if companions:
+            owned.update(os.path.normpath(one.place) for one in companions)
+            source = replace(source, companions=companions)
+            size, mtime_ns = stamp(source)
+            source = replace(source, size=size, mtime_ns=mtime_ns)
         kept.append(source)
-    return [source for source in kept if os.path.normpath(source.path) not in owned]
+    return [source for source in kept if os.path.normpath(source.place) not in owned]
 
 
 def _look(plain: Source, named: bool) -> Source | None:
     """Open a file's beginning: return it with its kind or its fault, None where it is to be passed over."""
-    suffix = suffix_of(plain.path)
+    suffix = suffix_of(plain.media.name)
     if plain.fault:
-        return replace(plain, detail=UNREACHED[plain.fault])
+        return replace(plain, detail=plain.detail or UNREACHED[plain.fault])
     fault, detail, head = "", "", b""
     try:
-        size, mtime_ns = stamp(plain.path)
-        plain = replace(plain, size=size, mtime_ns=mtime_ns)
+        size, mtime_ns = stamp(plain)
+        plain = replace(plain, size=size, mtime_ns=mtime_ns, detail="")
         if os.path.isfile(plain.path):
-            with plain.media.open() as file:
-                head = file.read(HEAD_BYTES)
+            head = plain.media.head(HEAD_BYTES)
         else:  # a socket or pipe: opening it would hang
             fault, detail = "not a file", "it is no ordinary file."
     except OSError as error:
         fault = "no permission" if isinstance(error, PermissionError) else "not readable"
         fault = TOO_LONG if error.errno == errno.ENAMETOOLONG else fault
         detail = f"it cannot be read ({(error.strerror or 'error').lower()})."
+    except MediaError as error:
+        return replace(plain, fault=error.reason, detail=error.detail)
+    if plain.member is not None and ends_as_one(plain.member.name):
+        fault, detail = "nested archive", "an archive in an archive is not walked; unpack the outer one."
+        return replace(plain, fault=fault, detail=detail)
     if not fault:
         reader = recognised(head, suffix)
+        if plain.member is not None and directory.is_directory(head):
+            return None  # the files that it lists lie beside it in the archive
         if isinstance(reader, Unread):
             return replace(plain, fault=reader.error.reason, detail=reader.error.detail)
         if reader and (named or reader.kind not in GIVEN):

@@ -144,7 +144,7 @@ def _shaded(frame: Frame, color: bool | None) -> Frame:
 
 
 def _unchanged(piece: Piece) -> None:
-    if stamp(piece.source.path, piece.source.companions) != (piece.source.size, piece.source.mtime_ns):
+    if stamp(piece.source) != (piece.source.size, piece.source.mtime_ns):
         raise MediaError("changed during the run", "the file is not the one that the run began with.")
 
 

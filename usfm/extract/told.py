@@ -160,7 +160,7 @@ def _noted(store: Store) -> None:
 def mapped(found: Found, paths: Paths) -> dict[str, dict]:
     """Return the entries of a path map."""
     return {
-        paths.stored(source.relative): {"path": text_of(source.path), "size": source.size} for source in found.sources
+        paths.stored(source.relative): {"path": text_of(source.place), "size": source.size} for source in found.sources
     }
 
 

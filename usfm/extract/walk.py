@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from usfm.errors import RequestError
+from usfm.extract import archive
+from usfm.extract.archive import Member
 
 TOO_LONG = "path too long"
 
@@ -23,6 +25,8 @@ class File:
         named: Whether it was given itself.
         fault: Why it cannot be looked at, "" where it can.
         item: The thing in the file that was given, as in ``scans.h5:/images``; "" for the file.
+        member: What of an archive it is; None where the file is none.
+        detail: With ``fault``, a sentence.
     """
 
     path: str
@@ -31,6 +35,8 @@ class File:
     named: bool
     fault: str = ""
     item: str = ""
+    member: Member | None = None
+    detail: str = ""
 
 
 def files(inputs: Sequence[str], *, private: bool = False) -> list[File]:
@@ -59,6 +65,38 @@ def files(inputs: Sequence[str], *, private: bool = False) -> list[File]:
             earlier = found.get(key)
             found[key] = File(path, root, name, True, item=item) if earlier is None else _as_named(earlier)
     return list(found.values())
+
+
+def with_members(listed: Sequence[File]) -> tuple[list[File], int]:
+    """Put the files of each archive in its place.
+
+    An archive is a folder of its name; one that was given itself is an input of its own. Hidden files are left out
+    in it as everywhere. What is wrong with an archive is a file with a fault.
+
+    Returns:
+        The files, and how many links and devices in archives were left out.
+    """
+    found, links = [], 0
+    for file in listed:
+        if file.fault or file.item or not (file.named or archive.ends_as_one(file.below)):
+            found.append(file)
+            continue
+        if not (archive.ends_as_one(file.below) or archive.looks_like_one(file.path)):
+            found.append(file)
+            continue
+        try:
+            inside = archive.listing(file.path)
+        except OSError:
+            found.append(replace(file, named=True))  # a look at it says why
+            continue
+        root, front = (file.path, "") if file.named else (file.root, file.below + "/")
+        for member in inside.members:
+            if not any(_hidden_name(part) for part in member.name.split("/")):
+                found.append(File(file.path, root, front + member.name, False, member=member))
+        links += inside.links
+        if inside.fault is not None:
+            found.append(replace(file, fault=inside.fault.reason, detail=inside.fault.detail))
+    return found, links
 
 
 def _as_named(file: File) -> File:
@@ -124,7 +162,11 @@ def _folders(top: str) -> list[str]:
 
 
 def _hidden(entry: os.DirEntry) -> bool:
-    return entry.name.startswith(".") or entry.name == "__MACOSX"
+    return _hidden_name(entry.name)
+
+
+def _hidden_name(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _identity(folder: str) -> object:

@@ -43,7 +43,7 @@ class Places:
         self._absolute: dict[str, list[int]] = {}
         self._ends: dict[str, list[int]] = {}
         for at, source in enumerate(sources):
-            path = _plain(text_of(os.path.abspath(source.path)))
+            path = _plain(text_of(os.path.abspath(source.place)))
             for key in {path, _stem(path)}:
                 self._absolute.setdefault(key, []).append(at)
             parts = _plain(f"{source.root}/{source.below}").split("/")[-DEEPEST:]

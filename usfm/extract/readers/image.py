@@ -239,6 +239,7 @@ def _open(path: str) -> tuple[Picture, tuple[int, int]]:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with open(path, "rb") as file:
         head = file.read(8)
+    image = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -255,6 +256,8 @@ def _open(path: str) -> tuple[Picture, tuple[int, int]]:
     except (MemoryError, ImportError, MediaError):
         raise
     except Exception:  # libraries raise whatever a broken file makes them trip over
+        if image is not None:
+            image.close()
         detail = "its beginning is that of an image, but it cannot be opened."
         raise MediaError("truncated or damaged", detail) from None
     for height, width in sizes:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -107,10 +107,15 @@ class Stack:
             self.image.close()
         if "_file" in self.__dict__:
             self._file.close()
+            self._raw.close()
+
+    @cached_property
+    def _raw(self) -> BinaryIO:
+        return open(self.path, "rb")  # tifffile turns a path into the file's real one, which may have no name
 
     @cached_property
     def _file(self) -> Any:
-        return _quiet_tifffile().TiffFile(self.path)
+        return _quiet_tifffile().TiffFile(self._raw)
 
     def samples(self, number: int) -> Samples:
         """Decode one of ``pages``.
@@ -212,7 +217,7 @@ def _quiet_tifffile() -> Any:
 def _listed(path: str) -> tuple[list[Page], bool]:
     """Read the tags of all pages of the main chain; what hangs below them (SubIFDs) are reduced copies."""
     size, whole = os.path.getsize(path), _chain_ends(path)
-    with _quiet_tifffile().TiffFile(path) as file:
+    with open(path, "rb") as raw, _quiet_tifffile().TiffFile(raw) as file:
         pages = []
         try:
             for page in file.pages:

@@ -54,7 +54,7 @@ class VolumeReader:
             data = self.header(media).data
         except (MediaError, OSError):
             return ()
-        return () if data.path == media.path else (data,)
+        return () if data.place == media.place else (data,)
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
         """Read the header; where the volume is long, find its window too."""
