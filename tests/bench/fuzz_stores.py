@@ -60,14 +60,15 @@ def make_stores(folder: Path) -> dict[str, Path]:
 
     parts = []
     for number in range(2):
-        part = PartWriter(class_names=("healthy", "ill", "unused"), box_names=("lesion", "line"))
+        part = PartWriter(class_names=("healthy", "ill", "unused"), box_names=("lesion", "line"),
+                          mask_names=("wall", "lesion"), score_runs={"ill": "run-1"})  # fmt: skip
         rng = np.random.default_rng(number)
         for k in range(2):
             sha = f"{number}{k}" * 32
             shape = (48, 56, 3) if k and number else (48, 56)
             source = part.source(path=f"{number}/clip{k}.mp4", sha256=sha, kind="video", fps=25.0, frames=9,
                                  dataset="d", patient=f"p{number}", exam="", metadata={"model": "x"},
-                                 hospital="north")  # fmt: skip
+                                 hospital="north", dicom_regions=[{"x0": 3}])  # fmt: skip
             mask = np.zeros((48, 56), bool)
             mask[4:44, 6 + k : 50] = True
             region = part.region(Region(mask, "", None, 0.9, "manual", {"layout": k}), f"{sha[:16]}#0")
@@ -79,7 +80,8 @@ def make_stores(folder: Path) -> dict[str, Path]:
                     pixels, frame_id=frame_id(sha, index), source=source, index=index, time_s=index / 25,
                     region_row=region, overlay_row=overlay, label=(number + index) % 2, split=("train", "test")[k],
                     row_spacing_mm=0.2, col_spacing_mm=0.2, mask=mask.astype(np.uint8) if index else None,
-                    boxes=([[5, 6, 20, 21.5]], [k]) if index != 1 else None, multi=[1, 0, 255],
+                    boxes=([[5, 6, 20, 21.5]], [k], [index]) if index != 1 else None, multi=[1, 0, 255],
+                    part=k, views=2, values={"ef": index + 0.5} if k else None, scores={"ill": index / 3},
                 )  # fmt: skip
         part.drop(f"{sha[:16]}:7", f"{sha[:16]}:0", 0.98, "dedup/visual")
         part.reject("bad.mp4", "", "extract", "truncated", "at 2 s")
@@ -133,6 +135,10 @@ def read_all(path: str) -> list:
     found += [(store.overlay(row), store.overlay_detail(row)) for row in range(store.num_overlays)]
     found += [store.labels_class(), store.labels_multi(), store.split(), store.class_names, store.box_names]
     found += [[store.label_mask(row) for row in rows], [store.boxes(row) for row in rows]]
+    found += [[store.instances(row) for row in rows], [store.structures(row) for row in rows], store.score_runs]
+    found += [[store.values(name) for name in store.value_names], [store.scores(name) for name in store.score_names]]
+    found += [store.masks(rows) if store.fixed_shape else None, store.column("part"), store.column("views")]
+    found += [store.mask_names, store.multi_names]
     found += [store.patch_coverage(), store.patch, store.dropped(), store.rejected(), store.content_id]
     found.append(store.pixels(rows) if store.fixed_shape else store.frames(rows))
     return [*found, store.frames(rows)]

@@ -43,11 +43,26 @@ def reseal(file: h5py.File) -> None:
     names = [list(file[path].attrs["names"]) if path in file else [] for path in named]
     attributes = file["patches/coverage"].attrs if "patches/coverage" in file else {}
     patch = (attributes["size_px"], attributes["patch_px"]) if "size_px" in attributes else None
+    found |= {key: value for key, value in _later(file).items() if key in found}
     found |= seal.name_digests(
         {"class names": names[0], "box names": names[1], "patch": patch and list(map(int, patch))}
     )
     found.pop("@headings", None)
     file.attrs["digests"] = json.dumps(found)
+
+
+def _later(file: h5py.File) -> dict[str, str]:
+    """Digests of the names that masks, scores and several classes have."""
+    from usfm.store import seal
+
+    masks = file["labels/masks"].attrs if "labels/masks" in file else {}
+    runs = file["labels/score"] if "labels/score" in file else {}
+    names = {
+        "multi names": list(file["labels/multi"].attrs["names"]) if "labels/multi" in file else [],
+        "mask names": [str(masks.get("kind")), *(str(name) for name in masks.get("names", []))],
+        "score runs": {name: str(runs[name].attrs["run"]) for name in runs},
+    }
+    return seal.name_digests(names)
 
 
 def _put(path: str, values, **options) -> Attack:
@@ -219,18 +234,21 @@ PLAIN: dict[str, Attack] = {
     **{f"{path} is missing": _delete(path) for path in (
         "frames", "frames/frame_id", "frames/source", "frames/scale", "frames/digest", "sources", "sources/path",
         "sources/hospital", "pixels", "regions", "regions/mask", "regions/key", "overlay/mask_row", "labels/class",
-        "labels/masks", "labels/mask_digest", "labels/boxed", "labels/boxes/offsets", "patches", "dropped", "rejected",
+        "labels/masks", "labels/mask_digest", "labels/value/ef", "labels/boxed", "labels/boxes/offsets",
+        "patches", "dropped", "rejected",
         "parts", "parts/digest")},
     **{f"{path} is another type": _as(path, dtype) for path, dtype in (
         ("frames/source", "f8"), ("frames/index", "S4"), ("frames/time_s", "i8"), ("frames/frame_id", "i8"),
         ("frames/height", ">i4"), ("sources/fps", "f4"), ("regions/confidence", "c16"), ("labels/class", "u1"),
-        ("labels/boxes/xyxy_px", "f8"), ("patches/coverage", "f4"), ("parts/rows", "i4"),
+        ("labels/boxes/xyxy_px", "f8"), ("labels/value/ef", "f4"), ("labels/score/ill", "f8"),
+        ("patches/coverage", "f4"), ("parts/rows", "i4"),
         ("frames/digest", "S4"), ("frames/region_row", [("a", "i4"), ("b", "i4")]))},
     **{f"{path} is a row short": _cut(path) for path in (
         "frames/frame_id", "frames/time_s", "sources/patient", "regions/extra", "overlay/key", "labels/split",
-        "labels/multi", "labels/boxes/class", "dropped/kept_by", "rejected/reason", "parts/name", "patches/coverage")},
+        "labels/multi", "labels/boxes/class", "labels/boxes/instance",
+        "labels/score/ill", "dropped/kept_by", "rejected/reason", "parts/name", "patches/coverage")},
     **{f"{path} is a link out of the file": _out(path) for path in (
-        "frames/scale", "frames", "sources/path", "pixels", "labels/class", "regions/mask", "parts")},
+        "frames/scale", "frames", "sources/path", "pixels", "labels/class", "labels/value", "regions/mask", "parts")},
     **{f"{path} is a soft link": _link(path, h5py.SoftLink("/frames/index"))
        for path in ("frames/time_s", "parts/rows")},
     **{f"{path} lies in another file": _external(path)
@@ -282,6 +300,8 @@ PLAIN: dict[str, Attack] = {
     "names are numbers": _attribute("names", [1, 2, 3], "labels/class"),
     "names changed": _attribute("names", np.array(["ill", "healthy", "unused"], object), "labels/class"),
     "an unused name changed": _attribute("names", np.array(["healthy", "ill", "other"], object), "labels/class"),
+    "names of structures changed": _attribute("names", np.array(["lesion", "wall"], object), "labels/masks"),
+    "the run of a score changed": _attribute("run", "run-2", "labels/score/ill"),
     "the patch is zero": _attribute("patch_px", 0, "patches/coverage"),
     "a column is renamed": _rename("frames/scale", "frames/scald"),
     "a manifest column is renamed": _rename("sources/hospital", "sources/hospitals"),
@@ -299,7 +319,9 @@ RESEALED: dict[str, Attack] = {
         ("sources/fps", np.inf), ("sources/fps", -1.0), ("sources/copy", -1), ("regions/confidence", 9.0),
         ("regions/mask_row", 99), ("regions/mask_row", -1), ("regions/mask_group", b"../48x"), ("overlay/mask_row", 99),
         ("labels/class", 3), ("labels/class", -2), ("labels/mask_row", 99), ("labels/mask_row", -2),
-        ("labels/boxes/class", 9), ("labels/boxed", 7), ("dropped/similarity", 50.0), ("parts/first_row", 3),
+        ("labels/boxes/class", 9), ("labels/boxed", 7), ("labels/boxes/instance", -5), ("labels/value/ef", np.inf),
+        ("labels/score/ill", -np.inf), ("frames/part", -7), ("frames/views", -1),
+        ("dropped/similarity", 50.0), ("parts/first_row", 3),
         ("parts/rows", -1), ("parts/rows", 2**62), ("parts/digest", b"0" * 64))},
     "a name comes twice": lambda file: file["frames/frame_id"].__setitem__(1, file["frames/frame_id"][0]),
     "a frame is dropped as well": lambda file: file["dropped/frame_id"].__setitem__(0, file["frames/frame_id"][0]),
@@ -308,6 +330,12 @@ RESEALED: dict[str, Attack] = {
     "boxes end beyond": _set("labels/boxes/offsets", 10**6, -1),
     "a box is no number": _set("labels/boxes/xyxy_px", np.nan),
     "multi is 7": _set("labels/multi", 7),
+    "masks are of another kind": _attribute("kind", "planes", "labels/masks"),
+    "the kind of masks is a number": _attribute("kind", 3, "labels/masks"),
+    "two structures have one name": _attribute("names", np.array(["wall", "wall"], object), "labels/masks"),
+    "too many structures": _attribute("names", np.array([str(k) for k in range(300)], object), "labels/masks"),
+    "the run of a score is a number": _attribute("run", 7, "labels/score/ill"),
+    "regions of DICOM are no list": _texts("sources/dicom_regions", "{}"),
     "coverage is 2": _set("patches/coverage", 2.0),
     "metadata is a list": _texts("sources/metadata", "[]"),
     "metadata is deep": _texts("sources/metadata", "[" * 99999),

@@ -11,8 +11,9 @@ from usfm.config import Request
 from usfm.errors import GateError, RequestError
 from usfm.inspect.config import Config
 from usfm.inspect.info import run
+from usfm.pictures.sheet import AMBER
 from usfm.store import hdf5
-from usfm.store.assemble import assemble
+from usfm.store.assemble import assemble, write_store
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -51,6 +52,24 @@ def test_counts_history_splits_and_reasons(store, capsys):
     said = capsys.readouterr().out
     for words in ("healthy", "train", "visual", "extract: truncated", "8 in = 6 out + 2 dropped + 0 rejected"):
         assert words in said
+
+
+def test_a_sheet_shows_masks_and_boxes(tmp_path):
+    part = PartWriter(box_names=("lesion",), mask_names=("lesion",))
+    source = part.source(path="a", sha256="a" * 64, kind="image")
+    mask = np.zeros((80, 80), np.uint8)
+    mask[20:60, 20:60] = 1
+    for index, labels in enumerate(({}, {"mask": mask}, {"boxes": ([[5, 5, 75, 75]], [0])})):
+        part.frame(
+            np.zeros((80, 80), np.uint8), frame_id=f"a:{index}", source=source, index=index, time_s=0.0, **labels
+        )
+    store = write_store(tmp_path / "s.h5", part)
+    run(Config(sheet=str(tmp_path / "sheet.png"), sheet_frames=3), Request(inputs=(str(store),)))
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        cells = np.asarray(sheet.convert("RGB")).astype(int)
+    amber = (np.abs(cells - AMBER) < 40).all(2)
+    bare, masked, boxed = (amber[:160, left : left + 160].sum() for left in (4, 168, 332))
+    assert bare == 0 < masked < boxed
 
 
 @pytest.mark.parametrize("name", ["sheet.png", "sheet.jpg"])

@@ -12,7 +12,11 @@ class Config:
 
     sheet: Annotated[
         str | None,
-        Knob("write a contact sheet of some frames there, their region outlined", metavar="PNG", content=False),
+        Knob(
+            "write a contact sheet of some frames there, with their region, label mask and boxes",
+            metavar="PNG",
+            content=False,
+        ),
     ] = None
     sheet_frames: Annotated[int, Knob("frames on the sheet", low=1, high=400, content=False)] = 40
     path_map: Annotated[

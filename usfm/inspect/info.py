@@ -97,13 +97,14 @@ def _lines(lines: list[str]) -> str:
 
 
 def draw_sheet(store: Store, path: str, most: int) -> None:
-    """Draw frames spread evenly over the store, with the outline of their region and a caption.
+    """Draw frames spread evenly over the store, with the outline of their region, masks, boxes and a caption.
 
     Args:
         store: Frames.
         path: Picture to write.
         most: How many frames.
     """
+    from usfm.pictures.labels import labelled
     from usfm.pictures.sheet import contact_sheet, outline
 
     rows = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(int))
@@ -111,7 +112,8 @@ def draw_sheet(store: Store, path: str, most: int) -> None:
     ids, names = store.column("frame_id"), store.class_names
     images, captions = [], []
     for row, frame in zip(rows, store.frames(rows, threads=4), strict=True):
-        images.append(frame if region[row] < 0 else outline(frame, store.region(region[row]).mask))
+        frame = frame if region[row] < 0 else outline(frame, store.region(region[row]).mask)
+        images.append(labelled(frame, store.structures(row), *store.boxes(row)))
         captions.append(ids[row] + (f"\n{names[labels[row]]}" if labels[row] >= 0 else ""))
     try:
         with whole_file(path) as temporary:

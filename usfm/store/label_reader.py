@@ -12,7 +12,7 @@ from usfm.store.labels import KINDS, Kind
 from usfm.store.labels.boxes import BOXED, BOXES
 from usfm.store.labels.classes import CLASS, MULTI
 from usfm.store.labels.coverage import COVERAGE
-from usfm.store.labels.masks import IGNORE, MASKS, renumbered
+from usfm.store.labels.masks import IGNORE, MASKS, present, renumbered, structure
 from usfm.store.labels.numbers import SCORE, VALUE, Numbers
 from usfm.store.labels.split import SPLIT
 
@@ -120,6 +120,17 @@ class LabelReader(Files):
     def label_mask(self, i: int) -> np.ndarray | None:
         """Label mask of frame `i`, uint8 (H, W), or None."""
         return self.label(MASKS, i)
+
+    def structures(self, i: int) -> list[np.ndarray]:
+        """Where each of `mask_names` is on frame `i`, bool (H, W) each; [] where it has no label mask.
+
+        Structures without names are told by their numbers, from 1 on.
+        """
+        mask = self.label_mask(i)
+        if mask is None:
+            return []
+        count = len(self.mask_names) or max((k + 1 for k in present(mask, self.mask_kind)), default=0)
+        return [structure(mask, k, self.mask_kind) for k in range(count)]
 
     def masks(self, rows: Sequence[int]) -> np.ndarray:
         """Label masks of frames of one size, uint8 (n, H, W); a frame without one is 255 all over.

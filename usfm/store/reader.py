@@ -10,6 +10,7 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.store import digest
+from usfm.store.history import joined
 from usfm.store.label_reader import LabelReader
 from usfm.store.region_reader import RegionReader
 from usfm.store.rows import once
@@ -95,10 +96,7 @@ class Store(LabelReader, RegionReader):
     @property
     def history(self) -> list[dict]:
         """The steps that led here, oldest first; steps that several files share appear once."""
-        steps: list[dict] = []
-        for file in self.files():
-            steps += [step for step in file.history if step not in steps]
-        return steps
+        return joined([file.history for file in self.files()])
 
     @property
     def num_sources(self) -> int:

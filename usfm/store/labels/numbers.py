@@ -126,7 +126,10 @@ class Score(Numbers):
 
     def head(self, read, paths: Iterable[str]) -> dict:
         """See `Kind`."""
-        return {"run": {path.rsplit("/", 1)[1]: str(read(path, "run") or "") for path in self.paths(paths)}}
+        runs = {path.rsplit("/", 1)[1]: read(path, "run") or "" for path in self.paths(paths)}
+        if not all(isinstance(run, str) for run in runs.values()):
+            raise ValueError(f"run of {self.folder}")
+        return {"run": runs}
 
     def sealed(self, head: dict) -> dict[str, Any]:
         """See `Kind`."""
