@@ -116,15 +116,18 @@ def test_an_input_that_is_no_store(desk, command, what):
         assert "newer" in sentence
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
 @pytest.mark.parametrize("command", WRITERS)
-def test_an_output_that_exists(desk, command):
+def test_an_output_that_exists(desk, command, dry):
     (desk.folder / "out").write_text("something of the user's")
-    assert str(desk.folder / "out") in desk.refused(desk.fill(WRITERS[command]))
+    for more in ([], ["--overwrite"]):
+        assert str(desk.folder / "out") in desk.refused(desk.fill([*WRITERS[command], *dry, *more]))
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
 @pytest.mark.parametrize("command", WRITERS)
-def test_an_output_below_a_file(desk, command):
-    assert "good.h5" in desk.refused(desk.fill(WRITERS[command], OUT="good.h5/out"))
+def test_an_output_below_a_file(desk, command, dry):
+    assert "good.h5" in desk.refused(desk.fill([*WRITERS[command], *dry], OUT="good.h5/out"))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
@@ -132,7 +135,8 @@ def test_an_output_below_a_file(desk, command):
 def test_an_output_where_one_may_not_write(desk, command):
     locked = desk.folder / "locked"
     locked.mkdir(mode=0o500)
-    assert "permission" in desk.refused(desk.fill(WRITERS[command], OUT="locked/out")).lower()
+    for dry in ([], ["--dry-run"]):
+        assert "permission" in desk.refused(desk.fill([*WRITERS[command], *dry], OUT="locked/out")).lower()
 
 
 @pytest.mark.parametrize("command", ["clean", "dedup", "sector", "embed"])
@@ -186,6 +190,21 @@ def test_what_help_calls_required_is_asked_for(desk, command):
     if "--in" in whole:
         at = whole.index("--in")
         assert "--in" in desk.refused(whole[:at] + whole[at + 2 :])
+
+
+def test_what_can_be_seen_without_a_library_is_seen_first(desk, monkeypatch):
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith("usfm.pretrain.run")]:
+        monkeypatch.delitem(sys.modules, name)
+    recipe = desk.refused(["pretrain", "--in", "none.h5", "--out", "o", "--recipe", "polarmea"])
+    assert "did you mean 'polarmae'" in recipe
+    assert "usfm.pretrain.run" not in sys.modules, "which would load torch"
+    for command in ("finetune", "embed"):
+        whole = desk.fill([*READERS[command], "--overwrite"])
+        whole[whole.index("random")] = "resnet50"
+        assert "timm:resnet50" in desk.refused(whole)
+    assert "sector.h5" in desk.refused(["eval", str(desk.folder / "sector.h5")]), "it is no run, with or without --out"
 
 
 def test_an_unknown_command(desk):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -119,15 +120,22 @@ def text(lines: str) -> None:
         _put(sys.stdout, escape.shown(lines))
 
 
+def narrow() -> bool:
+    """Whether stderr is a terminal on which a wide table would be broken: under 110 columns."""
+    return _terminal() and shutil.get_terminal_size().columns < 110
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Show a small table on stderr; the first column is left-aligned, the others right."""
     if _state.quiet:
         return
     if _terminal():
+        from rich import box
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table(title=Text(_bare(title)), title_justify="left")
+        lines = None if narrow() else box.HEAVY_HEAD
+        drawn = Table(title=Text(_bare(title)), title_justify="left", box=lines, padding=(0, 1, 0, 0))
         for place, column in enumerate(columns):
             drawn.add_column(Text(_bare(column)), justify="left" if place == 0 else "right")
         for row in rows:

@@ -126,6 +126,20 @@ def test_a_dry_run_touches_nothing(step, capsys):
     assert "6 parts" in capsys.readouterr().err
 
 
+def test_a_dry_run_refuses_parts_of_another_run(step):
+    folder = step.folder / "out.h5.parts"
+    folder.mkdir()
+    (folder / "run.json").write_text('{"command": "step", "options": {"a": 99}}')
+    before = sorted(step.folder.rglob("*"))
+    with pytest.raises(RequestError, match="another run"):
+        step.run(dry_run=True)
+    assert step.run(dry_run=True, overwrite=True)["dry_run"]
+    assert sorted(step.folder.rglob("*")) == before
+    (folder / "mine.txt").write_text("mine")
+    with pytest.raises(RequestError, match=r"mine\.txt"):
+        step.run(dry_run=True, overwrite=True)
+
+
 def test_no_permission(step, monkeypatch):
     def mkdir(*_, **__):
         raise PermissionError(13, "Permission denied")

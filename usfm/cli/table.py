@@ -20,7 +20,8 @@ class Command:
         arguments: Settings that are arguments instead of flags, with the name that help shows.
         required: Settings that must be given, for ``--help``; the work says what it lacks.
         without: Fields of ``Request`` that have no meaning here, so that the option is absent.
-        settings: Module of the settings, where it is another.
+        settings: Module of the settings, where it is another; its function ``check``, if it has one, refuses at once
+            what needs no library to be seen.
         work: Module of the work, where it is another.
     """
 
@@ -41,7 +42,9 @@ class Command:
         return import_module(f"{self.package}.{self.settings}").Config
 
     def run(self, config: object, request: Request) -> dict:
-        """Do the work; this is where heavy libraries are imported."""
+        """Do the work; this is where heavy libraries are imported, after what can be checked without them."""
+        if check := getattr(import_module(f"{self.package}.{self.settings}"), "check", None):
+            check(config)
         return import_module(f"{self.package}.{self.work}").run(config, request)
 
 

@@ -1,7 +1,6 @@
 """Turn the frames of a store into vectors."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from usfm.config import Request, content_dict
 from usfm.embed import table
 from usfm.embed.config import FORMATS, Config
 from usfm.errors import RequestError
-from usfm.jobs.outputs import up_to_date
+from usfm.jobs.outputs import check_free, up_to_date
 from usfm.model import embedders, features, progress
 from usfm.model.embedders import Embedder
+from usfm.model.spec import check
 from usfm.provenance import digest, software
 from usfm.store import tables
 from usfm.store.reader import Store
@@ -37,11 +37,10 @@ def run(config: Config, request: Request) -> dict:
     started = time.monotonic()
     format_, out = _format(config, request), str(request.out)
     store = Store.open(request.inputs).require()
-    if not config.encoder:
-        embedders.load("")
+    check(config.encoder)
     key_of = _key_of if format_ == "h5" else table.key_of
     if request.dry_run:
-        _refuse(out, key_of, request.overwrite)
+        check_free(out, request.overwrite, key_of)
         console.say(f"would embed {len(store):,} frames with {config.encoder} and write {out}")
         return {**_summary(store, out, 0.0, 0), "dry_run": True}
     trained = progress.say(config.encoder, strict=request.strict)
@@ -92,12 +91,6 @@ def _embedder(config: Config, request: Request) -> Embedder:
     )
     embedders.say(embedder)
     return embedder
-
-
-def _refuse(out: str, key_of: Callable[[Path], str | None], overwrite: bool) -> None:
-    """For a dry run: refuse what cannot be replaced, without knowing yet whether it is the same."""
-    if place(out).exists() and (key_of(place(out)) is None or not overwrite):
-        up_to_date(out, key_of(place(out)) or "", overwrite, key_of)
 
 
 def _key_of(out: Path) -> str | None:

@@ -11,7 +11,7 @@ from typing import IO
 
 from usfm import console, escape
 from usfm.errors import Interrupted, RequestError, missing_extra
-from usfm.jobs.outputs import refuse_strangers
+from usfm.jobs.outputs import check_writable, refuse_strangers
 from usfm.model.card import CARD, card_of, sealed
 from usfm.provenance import json_text
 from usfm.store.whole import (
@@ -147,6 +147,25 @@ class RunDirectory:
         (self.path / "figures").mkdir(exist_ok=True)
         write_text(self.path / "recipe.toml", to_toml(recipe))
         return self._status()
+
+    def check(self, command: str, overwrite: bool) -> None:
+        """For a dry run: refuse what `open` would refuse, and touch nothing.
+
+        Args:
+            command: which command's runs may be gone on with.
+            overwrite: whether a run of it may be replaced.
+
+        Raises:
+            RequestError: as for `open`, but for another process that is writing it.
+        """
+        check_writable(self.path)
+        known = look(place(self.path), command)
+        if known is None or known.get("status") == CLEARED:
+            return
+        if overwrite:
+            refuse_strangers(place(self.path), OWN)
+        else:
+            self._refuse_others(known)
 
     def _is_done(self, known: dict, overwrite: bool) -> bool:
         if overwrite or known.get("status") == CLEARED:

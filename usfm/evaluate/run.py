@@ -13,7 +13,7 @@ from usfm.errors import RequestError
 from usfm.evaluate import bootstrap, compare, external, figures, notes, overlap, page, summary, tables
 from usfm.evaluate.config import FORMATS, Config
 from usfm.evaluate.units import Units, of
-from usfm.jobs.outputs import Marker, up_to_date, whole_directory
+from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
 from usfm.pictures import html
 from usfm.provenance import digest, file_sha256, json_text, software
 from usfm.seeding import stream
@@ -42,6 +42,8 @@ def run(config: Config, request: Request) -> dict:
     started = time.monotonic()
     formats = _check(config, request)
     whole = _read(request.inputs)
+    if not request.out:  # after what may be wrong with the runs, which is the harder question
+        raise RequestError("give the report directory to write with --out")
     held = {name: _scored(name, each) for name, each in whole.items()}
     if request.strict:
         _refuse_unfinished(request.inputs)
@@ -49,6 +51,7 @@ def run(config: Config, request: Request) -> dict:
     out = Path(str(request.out))
     new = _met(whole, request.inputs, store)
     if request.dry_run:
+        check_free(out, request.overwrite, MARKER)
         for name, each in held.items():
             console.say(f"{name}: {len(each):,} frames, {len(set(each.group.tolist())):,} patients")
         if new:
@@ -80,8 +83,6 @@ def run(config: Config, request: Request) -> dict:
 def _check(config: Config, request: Request) -> list[str]:
     if not request.inputs:
         raise RequestError("give at least one run directory that 'usfm finetune' made")
-    if not request.out:
-        raise RequestError("give the report directory to write with --out")
     formats = [name.strip() for name in config.format.split(",") if name.strip()]
     for name in formats:
         if name not in FORMATS:
@@ -215,7 +216,8 @@ def _write(
 
 
 def _say(report: dict) -> None:
-    console.table("held-out cases", tables.columns(), tables.rows(report["runs"]))
+    heads, lines = tables.short(report["runs"]) if console.narrow() else (tables.columns(), tables.rows(report["runs"]))
+    console.table("held-out cases", heads, lines)
     console.say(tables.caption(report))
     if report["comparisons"]:
         console.table("pairs of runs", *tables.pairs(report))

@@ -54,6 +54,37 @@ def rows(runs: Sequence[dict]) -> list[list[str]]:
     return lines
 
 
+SHORT = {"accuracy": "acc.", "balanced_accuracy": "bal.", "macro_f1": "F1", "auroc": "AUROC"}
+
+
+def short(runs: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
+    """Heads and one line a run that fit 80 columns: the interval as the larger of its two halves.
+
+    The whole intervals stand in the report.
+    """
+    lines = []
+    for run in runs:
+        measured, n = run["metrics"], run["n"]
+        beaten = verdict(measured["accuracy"]["majority"]["beaten"])
+        estimates = [plus_minus(measured[name]) for name in SHORT]
+        lines.append([run["name"][-20:], str(n["cases"]), str(n["patients"]), *estimates, beaten])
+    return ["run", "cases", "pat.", *SHORT.values(), "beats maj."], lines
+
+
+def plus_minus(estimate: dict) -> str:
+    """An estimate with the larger half of its interval.
+
+    >>> plus_minus({"value": 0.8123, "low": 0.7001, "high": 0.87})
+    '0.81±0.11'
+    >>> plus_minus({"value": 0.5, "low": None, "high": None})
+    '0.50'
+    """
+    value, low, high = (estimate[name] for name in ("value", "low", "high"))
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if low is None or high is None else f"{value:.2f}±{max(value - low, high - value):.2f}"
+
+
 def to_csv(report: dict) -> str:
     """Long form, for other programs: one line a run, class and measure ("" = over all classes)."""
     heads = ["run", "aggregate", "class", "measure", "value", "low", "high", "cases", "patients", "majority",

@@ -53,8 +53,7 @@ def run(config: Config, request: Request) -> dict:
     found, facts, paths, names, extra = _prepared(config, request)
     options = Options(config.axis or "", config.keep_tag)
     told.passed(found)
-    if request.dry_run:
-        return told.dry_run(found, facts, sampling, Path(request.out))
+    shown = told.dry_run(found, facts, sampling, Path(request.out)) if request.dry_run else {}
 
     kinds = Counter(source.kind or "rejected" for source in found.sources)
 
@@ -62,7 +61,7 @@ def run(config: Config, request: Request) -> dict:
         return [one for path in done["scan"] for one in loads(path.read_bytes())]
 
     def plan_scan(done: dict[str, list[Path]]) -> list[Part]:
-        if config.path_map:  # now that the output is ours, and before anything can be rejected
+        if config.path_map and not request.dry_run:  # now that the output is ours, and before anything can be rejected
             path_map.write(config.path_map, told.mapped(found, paths))
         cut = batches(found.sources, plan.PART_BYTES, options, names)
         return [
@@ -137,6 +136,8 @@ def run(config: Config, request: Request) -> dict:
         out=Path(request.out),
         figures=figures,
     )
+    if request.dry_run:
+        return {**summary, **shown}
     if config.path_map and summary.get("up_to_date"):
         path_map.write(config.path_map, told.mapped(found, paths))
     summary |= told.outcome(summary, found, paths)

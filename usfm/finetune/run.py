@@ -12,8 +12,9 @@ from usfm.config import Request, as_dict, content_dict, words_of
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
-from usfm.jobs.outputs import Marker, up_to_date, whole_directory
+from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
 from usfm.model import embedders, features, progress
+from usfm.model.spec import check
 from usfm.pictures import curves, matrix
 from usfm.provenance import digest, json_text, software
 from usfm.screening.features import THRESHOLD
@@ -55,6 +56,7 @@ def run(config: Config, request: Request) -> dict:
     plan = planning.make(store, config.folds, config.fraction, request.seed)
     _say_plan(plan, config)
     if request.dry_run:
+        check_free(out, request.overwrite, MARKER)
         console.say(f"would embed {len(plan.rows):,} frames with {config.encoder} and write {out}")
         return {**_summary(plan, store, out, 0.0, 0), "dry_run": True}
     pretraining = progress.say(config.encoder, strict=request.strict)
@@ -141,8 +143,7 @@ def _check(config: Config, request: Request) -> None:
     if config.protocol not in TASKS[config.task].protocols:
         known = ", ".join(TASKS[config.task].protocols)
         raise RequestError(f"'{config.protocol}' is no protocol of {config.task}; there are: {known}")
-    if not config.encoder:
-        embedders.load("")
+    check(config.encoder)
     if config.protocol == "knn" and config.class_weights != "none":
         raise RequestError("--class-weights has no meaning with --protocol knn; leave it out")
 

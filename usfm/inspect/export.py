@@ -15,7 +15,7 @@ from usfm.config import Request, content_dict
 from usfm.errors import RequestError, WorkError
 from usfm.inspect import export_mae
 from usfm.inspect.export_config import Config
-from usfm.jobs.outputs import up_to_date
+from usfm.jobs.outputs import check_free, up_to_date
 from usfm.model import checkpoint, header, progress
 from usfm.model.vit import NORMALISATION, Encoder, Shape
 from usfm.provenance import digest, file_sha256
@@ -54,6 +54,7 @@ def run(config: Config, request: Request) -> dict:
     summary = {"command": "export", "out": str(out), "to": config.to, "frames_in": None, "frames_out": None}
     summary |= {"dropped": None, "rejected": None, "sources": None, "frames_per_s": None}
     if request.dry_run:
+        check_free(out, request.overwrite, key_of)
         console.say(f"would write {out} from {source} ({encoder.shape.name})")
         return summary | {"out": None, "dry_run": True, "seconds": 0.0}
     beside = place(out).with_name(place(out).name + ".json") if config.to == "timm" else None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from usfm import console
 from usfm.errors import RequestError
+from usfm.jobs.outputs import check_writable
 from usfm.jobs.parts import Part
 from usfm.store.codec import Checksum
 from usfm.store.whole import is_private, place, private, write_json
@@ -61,14 +62,8 @@ class PartsFolder:
                 f"{self.path}: is in the way and not a folder; move it or choose another --out."
             ) from None
         self._refuse_strangers()
-        found = self._read_key()
+        found = self._refuse_others(key, overwrite)
         if found is not None and found != key:
-            if not overwrite:
-                self.leave()
-                raise RequestError(
-                    f"{self.path}: holds parts of another run ({difference(found, key)}); finish that run with its own "
-                    "command, or start afresh with --overwrite."
-                )
             self._empty()
             found = None
         for left in self.path.iterdir():
@@ -78,6 +73,31 @@ class PartsFolder:
             self._empty()
             write_json(self.path / KEY, key, indent=None, mode=0o600)
         return found is not None
+
+    def look(self, key: Mapping, overwrite: bool) -> None:
+        """For a dry run: refuse what `enter` would refuse, and touch nothing.
+
+        Raises:
+            RequestError: as `enter`, but for a lock that another run holds.
+        """
+        check_writable(self.out)
+        if not os.path.lexists(self.path):
+            return
+        if not self.path.is_dir():
+            raise RequestError(f"{self.path}: is in the way and not a folder; move it or choose another --out.")
+        self._refuse_strangers()
+        self._refuse_others(key, overwrite)
+
+    def _refuse_others(self, key: Mapping, overwrite: bool) -> dict | None:
+        """The key of the parts that are there; parts of another run are refused, unless they are to be replaced."""
+        found = self._read_key()
+        if found is not None and found != key and not overwrite:
+            self.leave()
+            raise RequestError(
+                f"{self.path}: holds parts of another run ({difference(found, key)}); finish that run with its own "
+                "command, or start afresh with --overwrite."
+            )
+        return found
 
     def _make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -232,12 +252,12 @@ def _changed(name: str, was: object, now: object) -> str:
 
     Examples:
         >>> _changed("manifest", "sha256:00", "sha256:ff"), _changed("salt", None, "key:00"), _changed("fps", "3", "5")
-        ('manifest is another one', 'salt is given now', "fps was '3' and is now '5'")
+        ('with another manifest', 'salt is given now', "fps was '3' and is now '5'")
     """
     hidden = [str(one).startswith(("sha256:", "key:")) for one in (was, now)]
     if not any(hidden):
         return f"{name} was {was!r} and is now {now!r}"
-    return f"{name} is another one" if all(hidden) else f"{name} is {'given' if hidden[1] else 'not given'} now"
+    return f"with another {name}" if all(hidden) else f"{name} is {'given' if hidden[1] else 'not given'} now"
 
 
 def _raw_difference(old: Mapping, new: Mapping) -> list[str]:

@@ -49,6 +49,44 @@ def up_to_date(out: str | Path, key: str, overwrite: bool, key_of: "Callable[[Pa
     return False
 
 
+def check_free(out: str | Path, overwrite: bool, key_of: "Callable[[Path], str | None] | Marker") -> None:
+    """For a dry run: refuse what `up_to_date` would refuse whatever the key is, and a place that may not be written.
+
+    Args:
+        out: where the result would go.
+        overwrite: whether the user allows it to be replaced.
+        key_of: as for `up_to_date`.
+
+    Raises:
+        RequestError: something else is there, or the folder may not be written.
+    """
+    check_writable(out)
+    found_at = place(out)
+    if not found_at.exists() or (found_at.is_dir() and not any(found_at.iterdir())):
+        return
+    found = key_of.key_of(found_at) if isinstance(key_of, Marker) else key_of(found_at)
+    if found is None or overwrite:
+        up_to_date(out, "", overwrite, key_of)
+    else:
+        console.say(f"{out} exists: it is up to date if made from the same, else the run asks for --overwrite")
+
+
+def check_writable(out: str | Path) -> None:
+    """See that something could be written under a name, without writing anything.
+
+    Args:
+        out: where a result would go.
+
+    Raises:
+        RequestError: no permission, or a file is in the way of a folder.
+    """
+    above = next(folder for folder in [*place(out).parents, Path()] if os.path.lexists(folder))
+    if not above.is_dir():
+        raise RequestError(f"{above}: a file is in the way of a folder, or a folder of a file; choose another --out.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise RequestError(f"{above}: no permission to write there; choose another --out.")
+
+
 class Marker:
     """The file of a result directory that says who made it, from what, and which files are in it.
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from usfm import console, provenance
+from usfm import console, provenance, quantities
 from usfm.config import Request
 from usfm.errors import Interrupted, RequestError, WorkError
 from usfm.jobs.execute import Execution
 from usfm.jobs.folder import PartsFolder, difference
 from usfm.jobs.interrupts import Interrupts
 from usfm.jobs.parts import Part, Phase
+from usfm.quantities import counted
 from usfm.store.assemble import assemble
 from usfm.store.maker import maker
 from usfm.store.reader import Store, expanded
@@ -76,6 +77,8 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         Interrupted: Ctrl-C.
     """
     started = time.monotonic()
+    if out.suffix != ".h5":
+        console.warn(f"{out}: a store's name should end in .h5, by which people and patterns find it")
     named, out = str(out), place(out)
     key = _key(command, request, options, inputs, raw_inputs)
     if any(out.exists() and Path(path).exists() and out.samefile(path) for store in inputs for path in store.paths):
@@ -85,6 +88,7 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         _clear_leftovers(out, key)
         return existing | {"out": named}
     if request.dry_run:
+        PartsFolder(out).look(key, request.overwrite)
         return _dry_run(command, out, phases, inputs)
     folder = PartsFolder(out)
     resumed = folder.enter(key, request.overwrite)
@@ -191,13 +195,15 @@ def _dry_run(command: str, out: Path, phases: Sequence[Phase], inputs: Sequence[
     plan = [{"phase": first.name, "parts": len(parts), "weight": weight, "unit": first.unit}]
     plan += [{"phase": phase.name, "parts": None, "weight": None, "unit": phase.unit} for phase in phases[1:]]
     frames = sum(len(store) for store in inputs) or None
-    console.say(f"would write {out}")
     for store in inputs:
-        console.say(f"would read {', '.join(store.paths)}: {len(store)} frames of {store.num_sources} sources")
-    for row in plan:
-        many = "as many parts as the phase before gives" if row["parts"] is None else f"{row['parts']} parts"
-        size = "" if row["weight"] is None else f", {row['weight']:g} {row['unit']}"
-        console.say(f"phase {row['phase']}: {many}{size}")
+        held = quantities.size(sum(Path(path).stat().st_size for path in store.paths))
+        console.say(
+            f"would read {', '.join(store.paths)}: {counted(len(store), 'frame')} of "
+            f"{counted(store.num_sources, 'source')}, {held}"
+        )
+    works = [f"{first.name} ({weight:,g} {first.unit} in {counted(len(parts), 'part')})"]
+    console.say(f"would do: {', then '.join([*works, *(phase.name for phase in phases[1:])])}")
+    console.say(f"would write {out}")
     return {"command": command, "out": str(out), "dry_run": True, "plan": plan, "frames_in": frames, "frames_out": None,
             "dropped": None, "rejected": None, "sources": None, "seconds": 0.0, "frames_per_s": None}  # fmt: skip
 

@@ -23,7 +23,7 @@ from usfm.config import did_you_mean
 from usfm.errors import RequestError
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
-from usfm.model.spec import Told, split
+from usfm.model.spec import Told, check, split
 from usfm.provenance import file_sha256
 from usfm.seeding import torch_seed
 
@@ -146,8 +146,7 @@ def load(
     whole = spec
     spec, told = split(spec)
     kind, _, rest = spec.partition(":")
-    if not spec:
-        raise RequestError("give an encoder: --encoder RUN, FILE, timm:NAME, timm:NAME@FILE, vectors:FILE.h5 or random")
+    check(whole)
     if kind == "timm" and rest:
         return _timm(rest, device, download, pool, told, resize)
     if told and (kind in ("random", "vectors") or Path(spec).is_dir()):
@@ -156,13 +155,7 @@ def load(
         return _random(rest or RANDOM_MODEL, seed, device, pool, resize)
     if kind == "vectors" and rest:
         return _vectors(rest)
-    if Path(spec).exists():
-        return _own(spec, device, pool, told, resize)
-    if rest and len(kind) > 1:  # one letter would be a drive
-        raise RequestError(
-            f"{spec}: unknown kind of encoder '{kind}'{did_you_mean(kind, ('timm', 'vectors', 'random'))}"
-        )
-    raise RequestError(f"{spec}: no such run directory or checkpoint file{did_you_mean(spec, ('random',))}")
+    return _own(spec, device, pool, told, resize)
 
 
 def say(embedder: Embedder) -> None:

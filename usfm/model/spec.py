@@ -90,3 +90,26 @@ _EXAMPLE = {
     "prefix": "prefix=teacher.backbone.",
     "norm": "norm=none",
 }
+
+
+def check(spec: str) -> None:
+    """Refuse a SPEC that names nothing, before anything is loaded for it.
+
+    Args:
+        spec: as typed for an encoder.
+
+    Raises:
+        RequestError: it is empty, of an unknown kind, or a file or folder that is not there.
+    """
+    name, _ = split(spec)
+    kind, _, rest = name.partition(":")
+    if not name:
+        raise RequestError("give an encoder: --encoder RUN, FILE, timm:NAME, timm:NAME@FILE, vectors:FILE.h5 or random")
+    if kind == "random" or (kind in ("timm", "vectors") and rest) or Path(name).exists():
+        return
+    if rest and len(kind) > 1:  # one letter would be a drive
+        raise RequestError(
+            f"{name}: unknown kind of encoder '{kind}'{did_you_mean(kind, ('timm', 'vectors', 'random'))}"
+        )
+    hint = did_you_mean(name, ("random",)) or f"; check the path, or write timm:{name} for an encoder of timm"
+    raise RequestError(f"{name}: no such run directory or checkpoint file{hint}")

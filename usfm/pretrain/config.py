@@ -82,3 +82,14 @@ class Config:
     profile: Annotated[
         bool, Knob("time each part of a step and say where it goes", panel=WATCHING, content=False, flag="--profile")
     ] = False
+
+
+def check(config: Config) -> None:
+    """Refuse a recipe that is not there or is no recipe, before torch is loaded.
+
+    Raises:
+        RequestError: as for `recipe.load`.
+    """
+    from usfm.pretrain.recipe import load
+
+    load(config.recipe, config.set)

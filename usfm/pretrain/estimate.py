@@ -13,6 +13,7 @@ from usfm.pretrain.recipe import Recipe
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.draw import NOISES, Counts
 from usfm.pretrain.targets import TARGETS
+from usfm.quantities import duration, size
 
 TRIAL = 4  # images in the timed step
 
@@ -80,6 +81,32 @@ def estimate(
         "images_per_s": round(1 / seconds, 2),
         "eta_s": round(training.steps * batch * seconds, 1),
     }
+
+
+GPU_FLOP_PER_S = 1e14
+"""What a large GPU of today sustains in bf16 on such networks, about a fifth of what its maker prints."""
+
+
+def readable(plan: dict, device: str) -> list[tuple[str, str]]:
+    """The figures of `estimate` in units that a person reads.
+
+    Args:
+        plan: from `estimate`.
+        device: that the time was measured on.
+    """
+    total = plan["flops_per_image"] * plan["batch_size"] * plan["steps"]
+    parameters, encoder = plan["parameters"] / 1e6, plan["encoder_parameters"] / 1e6
+    return [
+        ("encoder", plan["model"]),
+        ("parameters", f"{parameters:,.1f} million, {encoder:,.1f} of them in the encoder"),
+        ("batch", f"{plan['batch_size']:,} images"),
+        ("length", f"{plan['steps']:,} steps, {plan['epochs']:,.1f} epochs"),
+        ("peak learning rate", f"{plan['peak_lr']:.2g}"),
+        ("tokens an image", f"{plan['candidates']}: {plan['visible']} seen, {plan['targets']} reconstructed"),
+        ("memory", f"about {size(plan['memory_bytes'])}"),
+        (f"time on {device}", f"{duration(plan['eta_s'])} at {plan['images_per_s']:,.1f} images/s"),
+        ("time on a large GPU", f"about {duration(total / GPU_FLOP_PER_S)}, where it is fed fast enough"),
+    ]
 
 
 def _time(model: MaskedAutoencoder, counts: Counts, training: Training, device: torch.device) -> float:

@@ -139,19 +139,22 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
         "frames_held_out": len(held_out),
         "steps": steps,
     }
+    settings = run_settings(recipe, config, request, store, precision)
+    if request.dry_run:
+        RunDirectory(request.out, settings).check("pretrain", request.overwrite)
     regions = Regions(store, device) if recipe.selection.region else None
     stream = make_stream(recipe, store, rows, model.encoder.shape.grid, request.seed, regions)
     training = training_of(recipe, steps, precision, config.accumulate)
     if ranks.first and fit_.reasons:
         console.say(f"fitted to {len(rows):,} frames: {'; '.join(fit_.reasons)}")
     if request.dry_run:
-        from usfm.pretrain.estimate import estimate
+        from usfm.pretrain.estimate import estimate, readable
 
         plan = estimate(recipe, model, stream, training, device)
-        console.table("pretrain would train", ("what", "value"), list(plan.items()))
-        return {**summary, "out": None, "dry_run": True, "seconds": 0.0, "frames_per_s": None, **plan}
+        console.table("pretrain would train", ("what", "value"), readable(plan, str(device)))
+        console.say(f"would write {request.out}")
+        return {**summary, "dry_run": True, "seconds": 0.0, "frames_per_s": None, **plan}
 
-    settings = run_settings(recipe, config, request, store, precision)
     with RunDirectory(request.out, settings, writes=ranks.first) as directory:
         status = _open(directory, config, request, recipe, model, store, ranks, (rows, held_out))
         if ranks.first and status != "done":

@@ -15,6 +15,7 @@ from usfm.errors import Interrupted, RequestError, UsfmError, WorkError
 from usfm.jobs.execute import TRIES
 from usfm.jobs.failure import reason_of
 from usfm.jobs.folder import KEY, WORK, PartsFolder
+from usfm.jobs.outputs import check_writable
 from usfm.jobs.pool import WorkerPool
 from usfm.simulate import handover, plan
 from usfm.simulate.config import Config
@@ -52,6 +53,8 @@ def run(config: Config, request: Request) -> dict:
         "stills": config.stills,
     }
     if request.dry_run:
+        check_writable(out)
+        handover.is_there(out, truth, key, request.overwrite)
         console.say(
             f"would render {len(items)} files of {config.patients} patients into {out} and the truth into {truth}"
         )
