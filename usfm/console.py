@@ -106,7 +106,8 @@ def _put_path(path: str) -> None:
 
 
 def _plain(value: object) -> object:
-    return value.tolist() if hasattr(value, "tolist") else str(value)  # numpy scalars have tolist too
+    plain = getattr(value, "tolist", None)  # numpy scalars have tolist too
+    return str(value) if plain is None else plain()
 
 
 def text(lines: str) -> None:

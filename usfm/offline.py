@@ -110,7 +110,7 @@ def allow_hub() -> bool:
         return False
     os.environ["HF_HUB_OFFLINE"] = "0"
     if constants := sys.modules.get("huggingface_hub.constants"):  # it has read the variable already
-        constants.HF_HUB_OFFLINE = False
+        vars(constants)["HF_HUB_OFFLINE"] = False
     return True
 
 

@@ -56,7 +56,7 @@ def run(config: Config, request: Request) -> dict:
         UsfmError: One of the lines failed.
     """
     folder = Path(request.out or "usfm-demo")
-    lines = list(LINES)
+    lines: list[str] = list(LINES)
     if config.clips is not None:
         lines[0] += f" --clips {config.clips}"
     if request.seed:

@@ -100,7 +100,7 @@ class Found:
             arrays[f"mask_{k}"] = np.packbits(region.mask)
         arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
     @classmethod
@@ -168,7 +168,7 @@ def find_part(payload: tuple) -> bytes:
     paths, rows, method = payload
     store = Store.open(paths)
     sources, stored = store.column("source")[rows], store.column("region_row")[rows]
-    frame_ids, metadata = store.column("frame_id"), store.source_column("metadata", "{}")
+    frame_ids, metadata = store.column("frame_id"), store.source_column("metadata", "{}").tolist()
     which, empty = np.full(len(rows), -1, np.int32), np.zeros(len(rows), bool)
     regions, keys, reused = [], [], []
     for source in dict.fromkeys(sources.tolist()):

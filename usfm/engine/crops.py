@@ -84,8 +84,8 @@ def random_crops(
     top = np.where(some, np.floor(place[:, 0] * (rows - height + 1)), (rows - height) // 2)
     left = np.where(some, np.floor(place[:, 1] * (columns - width + 1)), (columns - width) // 2)
     angle = np.deg2rad(rotate_deg) * (2 * rest[:, 2] - 1)
-    edges = (each.astype(np.float32) for each in (top, left, height, width))
-    return Crops(*edges, rest[:, 0] < hflip, rest[:, 1] < vflip, angle.astype(np.float32))
+    top, left, height, width = (each.astype(np.float32) for each in (top, left, height, width))
+    return Crops(top, left, height, width, rest[:, 0] < hflip, rest[:, 1] < vflip, angle.astype(np.float32))
 
 
 @dataclass(frozen=True)

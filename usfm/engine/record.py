@@ -7,7 +7,7 @@ import shutil
 import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from usfm import console, escape
 from usfm.errors import Interrupted, RequestError, missing_extra
@@ -254,6 +254,8 @@ class RunDirectory:
         """Append one line of metrics; `step` is among the values."""
         if not self.writes:
             return
+        if self._metrics is None:
+            raise ValueError("metrics are logged between start_metrics and close")
         self._metrics.write(json_text(values) + "\n")
         self._metrics.flush()
         for board in self._boards:
@@ -316,6 +318,7 @@ class Board:
 
     def __init__(self, name: str, folder: Path):
         self.name = name
+        self.writer: Any
         try:
             if name == "tensorboard":
                 from torch.utils.tensorboard import SummaryWriter

@@ -25,13 +25,16 @@ class Job(Protocol):
     process, or on all of them together.
     """
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """The module that is trained."""
+        ...
 
     def loss(self, net: nn.Module, batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The scalar loss of one part of a batch, and more scalars to log, on the device."""
         ...
 
-    def check(self, model: nn.Module, step: int) -> dict[str, Any]:
+    def check(self, model: Any, step: int) -> dict[str, Any]:
         """Figures of a moment, among them `score`, by which the best moment is chosen."""
         ...
 

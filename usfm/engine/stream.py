@@ -112,7 +112,7 @@ class Stream:
         total = self.grid[0] * self.grid[1]
         valid, order = np.full(len(rows), total), np.arange(len(rows))
         if self.areas is not None and self.region_rows is not None:
-            valid = self._valid(rows, crops)
+            valid = self._valid(self.areas, self.region_rows[rows], crops)
             sort = np.argsort(valid, kind="stable").reshape(self.window, self.batch)
             order = sort[random_stream(self.seed, "window", window).permutation(self.window)].ravel()
         plans = []
@@ -123,11 +123,11 @@ class Stream:
             )
         return plans
 
-    def _valid(self, rows: np.ndarray, crops: Crops) -> np.ndarray:
-        counts = np.empty(len(rows), np.int64)
-        for start in range(0, len(rows), 512):  # small blocks: the corners of 512 crops fit the cache
+    def _valid(self, areas: AreaTables, regions: np.ndarray, crops: Crops) -> np.ndarray:
+        counts = np.empty(len(regions), np.int64)
+        for start in range(0, len(regions), 512):  # small blocks: the corners of 512 crops fit the cache
             part = slice(start, start + 512)
-            coverage = self.areas.coverage(self.region_rows[rows[part]], crops.take(part), self.grid)
+            coverage = areas.coverage(regions[part], crops.take(part), self.grid)
             counts[part] = (coverage >= self.tau).sum((1, 2))
         return counts
 

@@ -66,9 +66,8 @@ def meet(path: str | Path, seen: Predictions, store: Store) -> Meeting:
     names = store.column("frame_id").astype(str)
     labelled = np.flatnonzero(np.asarray(store.labels_class()) >= 0) if store.class_names else np.arange(len(store))
     patients = store.of_frames("patient")[labelled].astype(str)
-    worked, training = [seen], seen.training
-    if training is not None:
-        worked.append(training)
+    training = seen.training
+    worked = [seen] if training is None else [seen, training]
     known_names = np.unique(np.concatenate([each.frame_id.astype(str) for each in worked]))
     known_patients = {str(name) for each in worked for name in each.patient} - {""}
     frame = np.isin(names[labelled], known_names)

@@ -71,8 +71,8 @@ def run(config: Config, request: Request) -> dict:
         if name in new and store is not None:
             held[name] = external.predict(path, whole[name], store, request.device, new[name].new, config.resize)
     report, units = _measure(config, request, held)
-    for run in report["runs"] if store is not None else ():
-        if run["name"] in new:
+    for run in report["runs"]:
+        if store is not None and run["name"] in new:
             report["notes"] += notes.of_store(run, store, new[run["name"]])
     report |= {"key": key, "seconds": round(time.monotonic() - started, 2)}
     _write(out, report, formats, config, units, held, store, request.overwrite)

@@ -22,7 +22,8 @@ from usfm.extract.sampling import parse
 from usfm.extract.scan import Scan, batches, loads, scan
 from usfm.extract.sources import Found, find
 from usfm.extract.take import take
-from usfm.jobs.run import Part, Phase, run_step
+from usfm.jobs.parts import Done, Part, Phase
+from usfm.jobs.run import run_step
 from usfm.provenance import file_sha256
 from usfm.store import path_map
 from usfm.store.reader import Store
@@ -57,10 +58,10 @@ def run(config: Config, request: Request) -> dict:
 
     kinds = Counter(source.kind or "rejected" for source in found.sources)
 
-    def scans_of(done: dict[str, list[Path]]) -> list[Scan]:
+    def scans_of(done: Done) -> list[Scan]:
         return [one for path in done["scan"] for one in loads(path.read_bytes())]
 
-    def plan_scan(done: dict[str, list[Path]]) -> list[Part]:
+    def plan_scan(done: Done) -> list[Part]:
         if config.path_map and not request.dry_run:  # now that the output is ours, and before anything can be rejected
             path_map.write(config.path_map, told.mapped(found, paths))
         cut = batches(found.sources, plan.PART_BYTES, options, names)
@@ -69,15 +70,15 @@ def run(config: Config, request: Request) -> dict:
             for number, batch in enumerate(cut)
         ]
 
-    def plan_masks(done: dict[str, list[Path]]) -> list[Part]:
+    def plan_masks(done: Done) -> list[Part]:
         cut = imported.batches(extra)
         return [Part(f"masks-{at:06d}", batch, source="label masks", weight=len(batch)) for at, batch in enumerate(cut)]
 
-    def labels_of(done: dict[str, list[Path]]) -> imported.Onto:
+    def labels_of(done: Done) -> imported.Onto:
         looks = imported.looks_of([path.read_bytes() for path in done.get("masks", ())])
         return imported.onto(extra, looks, found.sources, scans_of(done))
 
-    def plan_take(done: dict[str, list[Path]]) -> list[Part]:
+    def plan_take(done: Done) -> list[Part]:
         labels = labels_of(done)
         cut = plan.pieces(found.sources, scans_of(done), facts, sampling, names, hide_paths=paths.hidden)
         cut = [replace(piece, drawn=labels.of.get(piece.source.relative)) for piece in cut]
@@ -94,7 +95,7 @@ def run(config: Config, request: Request) -> dict:
             for number, group in enumerate(plan.parts(cut))
         ]
 
-    def figures(done: dict[str, list[Path]]) -> dict:
+    def figures(done: Done) -> dict:
         scans = scans_of(done)
         return {
             "skipped": found.skipped,

@@ -176,7 +176,7 @@ def phash(images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     squares = np.empty((len(images), 32, 32))
     for i, image in enumerate(images):
         squares[i] = np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.LANCZOS))
-    low = dct(dct(squares, axis=1), axis=2)[:, :8, :8].reshape(len(images), 64)
+    low = np.asarray(dct(dct(squares, axis=1), axis=2))[:, :8, :8].reshape(len(images), 64)
     bits = low > np.median(low, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(">u8").astype(np.uint64)[:, 0] if len(images) else np.empty(0, np.uint64)
 

@@ -75,7 +75,9 @@ def _guesses(inside: np.ndarray, outline: np.ndarray) -> list[SectorGeometry]:
     middle = inside.mean(0)[1]
     sides = [side_line(outline[outline[:, 0] < middle], -1), side_line(outline[outline[:, 0] > middle], 1)]
     for side, line in enumerate(sides):
-        apex_y = None if line is None else _apex_on(line, outline, bottom)
+        if line is None:
+            continue
+        apex_y = _apex_on(line, outline, bottom)
         if apex_y is not None and apex_y < top + 0.25 * (bottom - top):
             angle = math.atan(line[1])
             angles = (angle, -angle) if side == 0 else (-angle, angle)
@@ -230,7 +232,7 @@ def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray, sp
     """Return the confidence of a geometry: overlap with the envelope, how much of its outline is seen and could be."""
     edge = fan.outline(geometry, _OUTLINE)
     drawn = cv2.fillPoly(np.zeros(target.shape, np.uint8), [np.round(edge * 16).astype(np.int32)], 1, shift=4)
-    both, sector = cv2.countNonZero(drawn & target), cv2.countNonZero(drawn)
+    both, sector = cv2.countNonZero(cv2.bitwise_and(drawn, target)), cv2.countNonZero(drawn)
     overlap = both / max(1.0, sector + spill * (cv2.countNonZero(target) - both))
     edge = edge[((edge > 0.25) & (edge < (target.shape[1] - 1.25, target.shape[0] - 1.25))).all(1)]
     # A dark side of a fan can be completed from the rest; a box or trapezoid has too few edges for that.

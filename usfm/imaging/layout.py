@@ -74,7 +74,7 @@ def _by_lit_area(stack: np.ndarray) -> list[np.ndarray]:
         return everything
     groups: list[tuple[np.ndarray, np.ndarray]] = []
     for piece in sorted(np.split(np.arange(len(stack)), cuts), key=len, reverse=True):
-        area = lit[piece].any(0)
+        area = np.asarray(lit[piece].any(0))
         # One or two frames may show only part of their area: it is enough that they show nothing else.
         whole = area.sum() if len(piece) < _SHORT else 0
         overlaps = [(area & known).sum() / max(1, whole or (area | known).sum()) for _, known in groups]

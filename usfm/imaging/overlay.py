@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from usfm.imaging.gray import chroma
+from usfm.imaging.pieces import label
 
 INK_CHROMA = 48.0
 """Chroma, gray levels, from which a pixel counts as coloured (tinted gray maps and codecs reach about 25)."""
@@ -78,13 +79,13 @@ def colored_flow(frame: np.ndarray, colored: np.ndarray, half_width_px: float) -
     """
     size = 2 * round(half_width_px) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    count, pieces = cv2.connectedComponents(colored.astype(np.uint8), connectivity=8)
+    count, pieces, _ = label(colored)
     opened = cv2.morphologyEx(colored.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
     area = np.maximum(np.bincount(pieces.ravel(), minlength=count), 1)
     blob = np.bincount(pieces[opened], minlength=count)
     flow = (blob >= 0.5 * area) | ((blob >= 0.25 * area) & (blob >= (8 * half_width_px) ** 2))
     core = cv2.distanceTransform(colored.astype(np.uint8), cv2.DIST_L2, 3) > half_width_px
-    number, cores = cv2.connectedComponents(core.astype(np.uint8), connectivity=8)
+    number, cores, _ = label(core)
     spread, pixels = np.zeros(number), np.maximum(np.bincount(cores[core], minlength=number), 1)
     for channel in range(3):
         level = frame[..., channel][core].astype(float)
@@ -220,10 +221,9 @@ def still_strokes(strokes: np.ndarray, moving: np.ndarray | None) -> np.ndarray:
     """
     if moving is None or not strokes.any():
         return strokes
-    count, pieces = cv2.connectedComponents(strokes.astype(np.uint8), connectivity=8)
+    count, pieces, area = label(strokes)
     still = strokes & ~moving
     rest = np.bincount(pieces[still], minlength=count)
-    area = np.bincount(pieces.ravel(), minlength=count)
     return still & ((4 * rest >= area) & (rest >= 3))[pieces]
 
 
@@ -247,7 +247,7 @@ def new_ink(image: np.ndarray, seen: Sequence[np.ndarray], where: np.ndarray, kn
         fresh &= cv2.absdiff(image, other) > 1.5 * STROKE_CONTRAST
     if not fresh.any():
         return fresh
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.astype(np.uint8), connectivity=8)
-    big = stats[:, cv2.CC_STAT_AREA] >= 6
+    _, labels, areas = label(fresh)
+    big = areas >= 6
     big[0] = False
     return big[labels]

@@ -57,8 +57,8 @@ class ColourBox:
     def __init__(self, region: np.ndarray, rng: np.random.Generator, period_s: float = 0.9):
         height, width = region.shape
         rows, cols = np.nonzero(region)
-        top, left = np.percentile(rows, 20), np.percentile(cols, 22)
-        bottom, right = np.percentile(rows, rng.uniform(65, 85)), np.percentile(cols, 78)
+        top, left = float(np.percentile(rows, 20)), float(np.percentile(cols, 22))
+        bottom, right = float(np.percentile(rows, rng.uniform(65, 85))), float(np.percentile(cols, 78))
         lean = rng.uniform(-0.15, 0.15) * (bottom - top)
         self.corners = [(left + lean, top), (right + lean, top), (right - lean, bottom), (left - lean, bottom)]
         self.drawing = blank(region.shape)

@@ -150,7 +150,7 @@ def _drawn(geometry: SectorGeometry, window: Window, shape: tuple[int, ...]) -> 
     """Return a sector's mask without what lies outside its window."""
     top, left, bottom, right = window
     mask = np.zeros(shape[:2], bool)
-    mask[top:bottom, left:right] = fan.mask(geometry, mask.shape)[top:bottom, left:right]
+    mask[top:bottom, left:right] = fan.mask(geometry, (shape[0], shape[1]))[top:bottom, left:right]
     return mask
 
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from usfm.imaging.gray import to_gray
+from usfm.imaging.pieces import label
 
 WORK_PX = 400
 """Longest side at which regions are searched; the found shape is scaled back."""
@@ -148,8 +149,8 @@ def blobs(seeds: np.ndarray, heal_px: int, thin_px: int) -> list[np.ndarray]:
     padded = fill_holes(padded, 0.005 * seeds.size)
     padded = fill_holes(cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc(thin_px)), seeds.size)
     clean = np.ascontiguousarray(padded[pad:-pad, pad:-pad])
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=4)
-    areas = stats[1:count, cv2.CC_STAT_AREA]
+    _, labels, areas = label(clean, connectivity=4)
+    areas = areas[1:]
     order = np.argsort(-areas, kind="stable")
     return [labels == 1 + k for k in order if areas[k] * 5 >= areas[order[0]]]
 
@@ -161,8 +162,8 @@ def disc(diameter_px: int) -> np.ndarray:
 
 def fill_holes(mask: np.ndarray, largest_px: float) -> np.ndarray:
     """Return a uint8 mask with its holes of up to ``largest_px`` pixels filled (thin frames keep their inside)."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] <= largest_px
+    count, labels, areas = label(1 - mask, connectivity=4)
+    small = areas <= largest_px
     small[0] = False
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     small[border] = False

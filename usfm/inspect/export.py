@@ -212,6 +212,8 @@ def _onnx(encoder: Encoder, pool: str, part: Path, card: dict, key: str) -> floa
         output_names=["vectors"],
         dynamic_shapes={"frames": {0: torch.export.Dim("n")}},
     )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
     program.save(str(part), external_data=False)
     written = onnx.load(str(part))
     about = {"usfm": encoder.shape.name, "recipe": card.get("recipe", ""), "pool": pool, MARK: key}

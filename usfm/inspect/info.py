@@ -108,10 +108,10 @@ def draw_sheet(store: Store, path: str, most: int) -> None:
     from usfm.pictures.sheet import contact_sheet, outline
 
     rows = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(int))
-    region, labels = store.column("region_row"), store.labels_class()
+    region, labels = store.column("region_row").tolist(), store.labels_class()
     ids, names = store.column("frame_id"), store.class_names
     images, captions = [], []
-    for row, frame in zip(rows, store.frames(rows, threads=4), strict=True):
+    for row, frame in zip(rows.tolist(), store.frames(rows, threads=4), strict=True):
         frame = frame if region[row] < 0 else outline(frame, store.region(region[row]).mask)
         images.append(labelled(frame, store.structures(row), *store.boxes(row)))
         captions.append(ids[row] + (f"\n{names[labels[row]]}" if labels[row] >= 0 else ""))

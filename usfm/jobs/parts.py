@@ -9,6 +9,10 @@ Result = bytes | Iterable[bytes]
 """What a part's work gives: the bytes of a file, or pieces of them in order, written as they come."""
 
 
+Done = Mapping[str, Sequence[Path]]
+"""Names of the phases that are done -> their result files, one a part."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One piece of work.

@@ -13,7 +13,7 @@ from usfm.errors import Interrupted, RequestError, WorkError
 from usfm.jobs.execute import Execution
 from usfm.jobs.folder import PartsFolder, difference
 from usfm.jobs.interrupts import Interrupts
-from usfm.jobs.parts import Part, Phase
+from usfm.jobs.parts import Done, Part, Phase
 from usfm.quantities import counted
 from usfm.store.assemble import assemble
 from usfm.store.maker import maker
@@ -21,9 +21,6 @@ from usfm.store.reader import Store, expanded
 from usfm.store.whole import place
 
 __all__ = ["Part", "Phase", "out_path", "run_step"]
-
-Done = Mapping[str, Sequence[Path]]
-
 
 def out_path(request: Request, command: str) -> Path:
     """Where a curation command writes: --out, or `<stem>.<command>.h5` beside its only input.

@@ -74,12 +74,13 @@ def claimed(values: object, source: str | Path) -> Shape:
     """
     known = values if isinstance(values, dict) else {}
     size, name = known.get("image_size"), known.get("name")
-    numbers = {key: known.get(key) for key in ("patch", "in_chans", "embed_dim", "depth", "num_heads")}
+    names = ("patch", "in_chans", "embed_dim", "depth", "num_heads")
     sides = size if isinstance(size, list) and len(size) == 2 else [None]
-    named = isinstance(name, str) and len(name) <= 200
-    if not named or not all(type(value) is int and value > 0 for value in [*sides, *numbers.values()]):
+    numbers = [value for value in (*sides, *(known.get(key) for key in names)) if type(value) is int and value > 0]
+    if not isinstance(name, str) or len(name) > 200 or len(numbers) != 2 + len(names):
         raise RequestError(f"{source}: the shape of the encoder in its metadata is damaged; take another checkpoint")
-    return Shape(name=str(name), image_size=(sides[0], sides[1]), **numbers)
+    rows, columns, *rest = numbers
+    return Shape(name=name, image_size=(rows, columns), **dict(zip(names, rest, strict=True)))
 
 
 def check(shape: Shape, weights: Mapping[str, torch.Tensor], source: str | Path) -> None:

@@ -326,7 +326,8 @@ def _of_network(network, name: str, identity: dict, device: str, pool: str, resi
     after = any(True for _ in getattr(network.model, "fc_norm", torch.nn.Identity()).parameters())
     facts = {"image_size": list(network.image_size), "in_chans": network.in_chans, "pool": pool, **network.facts}
     attention = getattr(next(iter(getattr(network.model, "blocks", [])), None), "attn", None)
-    facts |= {"heads": attention.num_heads} if hasattr(attention, "num_heads") else {}
+    heads = getattr(attention, "num_heads", None)
+    facts |= {} if heads is None else {"heads": heads}
     facts |= _entry(network.mean, network.std, network.resize if resize == "auto" else resize, after)
     return Embedder(name, dim, identity | facts, network.image_size, network.in_chans, forward, resize=facts["resize"])
 

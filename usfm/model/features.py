@@ -44,11 +44,11 @@ def of_rows(
         return embedder.prepare(store.frames(rows[at : at + batch_size]))
 
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(read, 0) if len(rows) else None
+        coming = [ahead.submit(read, 0)] if len(rows) else []
         for at in starts:
-            batch = coming.result()
+            batch = coming.pop().result()
             if at + batch_size < len(rows):
-                coming = ahead.submit(read, at + batch_size)
+                coming.append(ahead.submit(read, at + batch_size))
             vectors[at : at + batch_size] = embedder.forward(batch)
             advance(len(batch))
     return _finite(vectors, store, rows, embedder)

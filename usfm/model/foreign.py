@@ -207,7 +207,7 @@ def by_name(name: str, file: str, told: Told) -> Network:
     keywords = _keywords(plain, found, kind, told, file)
     model = plain if not keywords else _create(name, keywords)
     report = fill(model, found, file, name, kind)
-    cfg = model.pretrained_cfg
+    cfg = _cfg(model)
     size = (told.px, told.px) if told.px else tuple(int(side) for side in cfg["input_size"][1:])
     chans = int(keywords.get("in_chans", cfg["input_size"][0]))
     said = [f"{told.heads} heads as told"] if told.heads else []
@@ -219,6 +219,11 @@ def by_name(name: str, file: str, told: Told) -> Network:
     mean, std = _normalisation(chans, known, told, file)
     facts["loaded"] = str(replace(report, adapted=(*report.adapted, *said)))
     return Network(model, (size[0], size[1]), chans, mean, std, resize, facts)
+
+
+def _cfg(model: Any) -> dict[str, Any]:
+    """What timm says of the weights that a model was published with: input size, mean, std, tag."""
+    return model.pretrained_cfg
 
 
 _BUILT_BY = {
@@ -236,7 +241,7 @@ def published(name: str, told: Told) -> Network:
         RequestError: its frames have another number of channels than 1 or 3.
     """
     model = _fetched(name)
-    cfg = model.pretrained_cfg
+    cfg = _cfg(model)
     chans, *size = cfg["input_size"]
     mean, std = _normalisation(chans, (cfg["mean"], cfg["std"]), told, f"timm:{name}")
     rows, columns = (told.px, told.px) if told.px else size

@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from usfm import console
@@ -79,12 +79,14 @@ def of_vectors(path: str | Path) -> Progress | None:
 
 def kept(values: object) -> Progress | None:
     """A `Progress` that was kept as JSON; None where it is none, or damaged."""
-    found = {each.name: _dict(values).get(each.name) for each in fields(Progress)}
-    if not all(isinstance(found[name], str) for name in ("run", "status", "store")):
+    found = _dict(values)
+    run, status, store = (found.get(name) for name in ("run", "status", "store"))
+    if not (isinstance(run, str) and isinstance(status, str) and isinstance(store, str)):
         return None
-    if not all(found[name] is None or _number(found[name]) is not None for name in ("step", "steps")):
+    step, steps = (_number(found.get(name)) for name in ("step", "steps"))
+    if (step is None and found.get("step") is not None) or (steps is None and found.get("steps") is not None):
         return None
-    return Progress(**found)
+    return Progress(run, step, steps, status, store)
 
 
 def say(spec: str | Path, *, strict: bool = False) -> Progress | None:

@@ -24,7 +24,10 @@ SIZES: dict[str, tuple[int, int, int]] = {
     "huge": (1280, 32, 16),
 }
 # What our encoders expect of a frame / 255; a single channel is the mean of ImageNet's three.
-NORMALISATION = {1: ((0.449,), (0.226,)), 3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}
+NORMALISATION: dict[int, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    1: ((0.449,), (0.226,)),
+    3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,8 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(Block(shape.embed_dim, shape.num_heads, drop_path=rate) for rate in rates)
         self.norm = nn.LayerNorm(shape.embed_dim, eps=1e-6)
         mean, std = NORMALISATION[shape.in_chans]
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
         initialise(self)
@@ -180,7 +185,7 @@ class Encoder(nn.Module):
         x = images.to(self.mean.dtype) / 255
         if x.shape[1] == 3 and self.shape.in_chans == 1:
             x = luminance(x)
-        return (x - self.mean) / self.std  # pyright: ignore[reportOperatorIssue]
+        return (x - self.mean) / self.std
 
     def embed(self, patches: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
         """Tokens with positions, of all patches or of those in `ids`: (B, L, p*p*C) -> (B, L or V, D)."""

@@ -223,10 +223,10 @@ def load_into(
         folded = fold_channels(projection.float(), bias.float(), encoder.shape.in_chans)
         weights[files.PROJECTION], weights["patch_embed.proj.bias"] = folded
         adapted.append(f"patch projection folded from {projection.shape[1]} to {encoder.shape.in_chans} channels")
-    same_width = positions is not None and positions.ndim == 3 and positions.shape[2] == encoder.shape.embed_dim
-    if same_width and ((grid or encoder.shape.grid) != encoder.shape.grid or positions.shape != own["pos_embed"].shape):
-        weights["pos_embed"] = _fit_positions(positions, grid, encoder.shape.grid)
-        adapted.append(f"positions resampled to {encoder.shape.grid[0]}x{encoder.shape.grid[1]}")
+    if positions is not None and positions.ndim == 3 and positions.shape[2] == encoder.shape.embed_dim:
+        if (grid or encoder.shape.grid) != encoder.shape.grid or positions.shape != own["pos_embed"].shape:
+            weights["pos_embed"] = _fit_positions(positions, grid, encoder.shape.grid)
+            adapted.append(f"positions resampled to {encoder.shape.grid[0]}x{encoder.shape.grid[1]}")
     kept = _kept_shape(found, source)
     if kept is not None and kept.num_heads != encoder.shape.num_heads:
         raise RequestError(

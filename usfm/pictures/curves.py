@@ -14,7 +14,7 @@ PALETTE = ("#1f6fb4", "#d9662b", "#2f9e62", "#b0413e", "#7b5ea7", "#8a6d3b", "#c
 
 def curves(
     path: str | Path | None,
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    series: Mapping[str, tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]],
     xlabel: str,
     ylabel: str,
     *,
@@ -94,7 +94,9 @@ def histogram(
     if everything.size:
         edges = np.histogram_bin_edges(everything, bins)
         for k, (name, v) in enumerate(finite.items()):
-            axis.hist(v, edges, histtype="stepfilled", alpha=0.55, label=safe(name), color=PALETTE[k % len(PALETTE)])
+            axis.hist(
+                v, edges.tolist(), histtype="stepfilled", alpha=0.55, label=safe(name), color=PALETTE[k % len(PALETTE)]
+            )
     for name, x in (lines or {}).items():
         axis.axvline(x, color="#222222", linestyle="--", linewidth=1.2, label=safe(name))
     if log_y and everything.size:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 from usfm.config import Knob, did_you_mean, override, resolve
 from usfm.errors import RequestError
@@ -175,7 +175,7 @@ def from_tables(tables: dict, where: str) -> Recipe:
     Raises:
         RequestError: with the nearest known name.
     """
-    kinds = {item.name: item.type for item in fields(Recipe)}
+    kinds = get_type_hints(Recipe)
     parts = {}
     for section, table in tables.items():
         if section not in kinds or not isinstance(table, dict):

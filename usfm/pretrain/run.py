@@ -218,7 +218,7 @@ def make_stream(recipe: Recipe, store: Store, rows, grid, seed: int, regions: Re
     return Stream(
         rows,
         recipe.run.batch_size,
-        tuple(store.fixed_shape[:2]),
+        store.frame_size,
         grid,
         seed,
         crop=crop,

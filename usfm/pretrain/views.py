@@ -28,7 +28,7 @@ class Regions:
         frame_rows = store.column("region_row")
         used, inverse = np.unique(frame_rows, return_inverse=True)
         masks = store.region_masks(used)
-        if masks.shape[1:] != tuple(store.fixed_shape[:2]):
+        if masks.shape[1:] != store.frame_size:
             raise RequestError(f"{store.paths[0]}: regions and frames differ in size; run `usfm sector` on it again")
         if not masks.any():
             raise RequestError(

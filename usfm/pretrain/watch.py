@@ -58,7 +58,7 @@ class OnlineProbe:
         self.target, self.classes, self.seed, self.device = target[rows], len(store.class_names), seed, device
         self.fold = stratified(self.target, self.groups, 2, stream(seed, "online probe"))
         pixels = Pixels(store, device, "none")
-        crops = torch.from_numpy(whole(1, tuple(store.fixed_shape[:2])).stacked()).to(device)
+        crops = torch.from_numpy(whole(1, store.frame_size).stacked()).to(device)
         parts = [rows[start : start + 64] for start in range(0, len(rows), 64)]
         cut = [cut_images(pixels.read(part), crops.expand(len(part), -1), size).round().byte() for part in parts]
         self.images = torch.cat(cut)

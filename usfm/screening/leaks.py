@@ -109,7 +109,7 @@ def unlike_pairs(
 
 def disagreements(
     features: np.ndarray,
-    tags: Mapping[str, Sequence],
+    tags: Mapping[str, Sequence | np.ndarray],
     threshold: float = THRESHOLD,
     *,
     limit: int = 10_000,
@@ -163,7 +163,7 @@ def split_leaks(store: Store, tags: Sequence | None = None, threshold: float = T
 _NOTHING = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
-def _numbered(tags: Sequence) -> np.ndarray:
+def _numbered(tags: Sequence | np.ndarray) -> np.ndarray:
     """Equal tags as equal numbers from 0; -1 for no tag."""
     names = np.array([str(tag) for tag in tags], object)
     _, number = np.unique(names.astype(str), return_inverse=True)

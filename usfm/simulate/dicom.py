@@ -7,7 +7,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless, generate_uid
 
 SYNTAXES = {
     "explicit": ExplicitVRLittleEndian,
@@ -51,7 +51,7 @@ def write_dicom(
         frames = [frame if frame.ndim == 3 else np.repeat(frame[..., None], 3, axis=2) for frame in frames]
     data = Dataset()
     data.file_meta = FileMetaDataset()
-    data.file_meta.MediaStorageSOPClassUID = MULTI_FRAME if len(frames) > 1 else SINGLE_FRAME
+    data.file_meta.MediaStorageSOPClassUID = UID(MULTI_FRAME if len(frames) > 1 else SINGLE_FRAME)
     data.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[what, "instance"])
     data.file_meta.TransferSyntaxUID = SYNTAXES[syntax]
     data.file_meta.ImplementationClassUID = generate_uid(entropy_srcs=["usfm simulate"])

@@ -141,7 +141,7 @@ def _facts(body, view, motion, times_s: np.ndarray) -> dict:
     facts["tilt_rad_s"] = motion.tilt_rad_s
     if "head" in facts:
         head = dict(facts["head"])
-        x, z = np.float32([head["x_mm"]]), np.float32([head["z_mm"]])
+        x, z = (np.array([head[name]], np.float32) for name in ("x_mm", "z_mm"))
         course = motion.course(motion.clock(float(times_s[len(times_s) // 2])))
         across, down = displace(motion.fields(x, z), course)
         head["x_px"] = float(view.origin_col_px + (x + across)[0] * view.scale_px_mm)

@@ -158,7 +158,7 @@ def shots(
         for signal in signals:
             top = int(rng.integers(probe.n_axial))
             grain = bank[:, top : top + probe.n_axial] * noise
-            real, imag = signal.real * shown + grain[0] + haze, signal.imag * shown + grain[1]
+            real, imag = np.real(signal) * shown + grain[0] + haze, np.imag(signal) * shown + grain[1]
             total += np.sqrt(real * real + imag * imag)
         total += veil * cv2.blur(total, spread)
         gray = compress(total * np.float32(1 / len(signals)), settings)

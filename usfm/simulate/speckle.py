@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -58,7 +59,8 @@ class Beamformer:
     def __init__(self, probe: Probe, looks: int = 1):
         self.probe = probe
         self.pad = 24
-        self.n_fft = scipy.fft.next_fast_len(probe.n_lateral + 2 * self.pad)
+        # scipy declares no result for this function, so a type checker takes it for None.
+        self.n_fft = cast(int, scipy.fft.next_fast_len(probe.n_lateral + 2 * self.pad))
         self.transfers = _split(probe.lateral_transfer(self.n_fft, looks), looks)
         self.kernel = probe.axial_kernel()
 
@@ -95,7 +97,7 @@ class Beamformer:
         field = np.ascontiguousarray(grid).view(np.complex64)[..., 0]
         spectrum = scipy.fft.fft(field, axis=1, overwrite_x=True)
         return [
-            scipy.fft.ifft(spectrum * transfer, axis=1, overwrite_x=True)[:, pad : pad + probe.n_lateral]
+            np.asarray(scipy.fft.ifft(spectrum * transfer, axis=1, overwrite_x=True))[:, pad : pad + probe.n_lateral]
             for transfer in self.transfers
         ]
 

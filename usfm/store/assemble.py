@@ -156,7 +156,7 @@ class _Assembly:
 
     def _write_held(self) -> None:
         for path, pieces in self._held.items():
-            dataset, values = self.file[path], np.concatenate(pieces)
+            dataset, values = hdf5.dataset(self.file, path), np.concatenate(pieces)
             values = values if values.dtype == object else values.astype(dataset.dtype)  # its text is UTF-8
             dataset[self.filled[path] - len(values) : self.filled[path]] = values
             self.written.add(path, values)
@@ -167,7 +167,7 @@ class _Assembly:
         view = source.bytes()
         for path in part.blocks:
             offsets, ends = source.chunks[path][:, 0], source.chunks[path].sum(axis=1)
-            first, target = self.filled[path], self.file[path]
+            first, target = self.filled[path], hdf5.dataset(self.file, path)
             if self.plan.blocks[path].contiguous:
                 at = target.id.get_offset() + first * int(ends[0] - offsets[0])
                 breaks = np.flatnonzero(offsets[1:] != ends[:-1]) + 1  # where a mask came between two frames
@@ -204,7 +204,7 @@ class _Assembly:
         if path not in source.tables:
             row = describe(path)
             if row.dtype in ("str", "text"):
-                return np.full(len(rows), row.missing.encode(), object if row.dtype == "text" else None)
+                return np.full(len(rows), str(row.missing).encode(), object if row.dtype == "text" else None)
             return np.full(len(rows), row.missing, self.plan.columns[path][1])
         values = source.tables[path][rows]
         if path.endswith("/mask_row") and len(rows):  # kept rows of a group follow one another in the output

@@ -100,7 +100,7 @@ class Columns:
             raise damaged(self.path, f"{path} holds more text than the file has bytes")
         opened = nullcontext(self.file) if self.file is not None else hdf5.open_store(self.path)
         with reading(self.path, path), opened as file:
-            found = file[path][()]
+            found = np.asarray(hdf5.dataset(file, path)[()])
             if set(map(type, found.tolist())) != {bytes}:
                 raise ValueError("no text")
             return found

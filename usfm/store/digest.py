@@ -9,6 +9,9 @@ import numpy as np
 from usfm.store.dataset import Dataset
 from usfm.store.schema import FRAMES, TABLES
 
+Values = Sequence | np.ndarray
+"""A column."""
+
 _BY_CONTENT = {"source", "pixels_group", "pixels_row", "region_row", "overlay_row"}
 """Columns that point elsewhere: the digest takes what they point at, since rows move when parts are put together."""
 
@@ -45,12 +48,12 @@ def _feed(hasher, name: str, values) -> None:
             hasher.update("\0".join([*block, ""]).encode())
 
 
-def all_missing(row: Dataset, values: Sequence) -> bool:
+def all_missing(row: Dataset, values: Values) -> bool:
     """Whether a column says nothing about any row."""
     return not len(values) or bool((np.asarray(values) == row.missing).all())
 
 
-def part_digest(columns: Mapping[str, Sequence], pointed: Mapping[str, Sequence[str]], labels: Sequence[str]) -> str:
+def part_digest(columns: Mapping[str, Values], pointed: Mapping[str, Sequence[str]], labels: Sequence[str]) -> str:
     """Digest of a run of frames with all that belongs to them.
 
     Args:
@@ -75,7 +78,7 @@ def part_digest(columns: Mapping[str, Sequence], pointed: Mapping[str, Sequence[
     return hasher.hexdigest()
 
 
-def table_digest(table: str, columns: Mapping[str, Sequence]) -> str:
+def table_digest(table: str, columns: Mapping[str, Values]) -> str:
     """Digest of /dropped or /rejected as a whole."""
     hasher = hashlib.sha256()
     for name, row in TABLES[table].items():

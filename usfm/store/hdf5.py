@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -90,13 +91,30 @@ def fixed_text(values: np.ndarray) -> np.ndarray:
     return values.astype(h5py.string_dtype("utf-8", max(values.dtype.itemsize, 1)))
 
 
+def dataset(file: h5py.File, path: str) -> h5py.Dataset:
+    """The dataset at a path.
+
+    Args:
+        file: open.
+        path: from the root.
+
+    Raises:
+        KeyError: there is nothing.
+        TypeError: there is something else.
+    """
+    found = file[path]
+    if not isinstance(found, h5py.Dataset):
+        raise TypeError(f"{path} is no dataset")
+    return found
+
+
 def document(dataset: h5py.Dataset, row: Dataset | None = None) -> None:
     """Write the attributes `unit` and `description` from the schema."""
-    row = row or describe(dataset.name)
+    row = row or describe(str(dataset.name))
     dataset.attrs["unit"], dataset.attrs["description"] = row.unit, row.description
 
 
-def attribute(thing: h5py.HLObject, name: str) -> object:
+def attribute(thing: h5py.HLObject, name: str) -> Any:
     """An attribute's value, None where there is none; only text and numbers, one or a list.
 
     HDF5 and h5py trust the type that a damaged header claims, and some types end the process.

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import h5py
 import numpy as np
+from h5py.h5l import TYPE_HARD
+from h5py.h5o import open as open_object
 
 from usfm.store.damage import of_the_system, one_line
 from usfm.store.labels import row_of
@@ -30,7 +32,7 @@ _INDEX_BYTES = 16
 
 _GROUP = re.compile(r"[1-9]\d{0,6}x[1-9]\d{0,6}")
 _PADDED = (h5py.h5t.STR_NULLTERM, h5py.h5t.STR_NULLPAD)
-_HARD = h5py.h5l.TYPE_HARD
+_HARD = TYPE_HARD
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,11 @@ def layout(file: h5py.File, size: int) -> Layout:
             if row is None and block is None:
                 continue
             try:
-                dataset = h5py.h5o.open(group, name.encode())
+                dataset = open_object(group, name.encode())
                 if not isinstance(dataset, h5py.h5d.DatasetID):
                     raise ValueError("is no dataset")
                 _check_storage(dataset)
-                if block is None:
+                if block is None and row is not None:
                     found.columns[path] = _read_column(dataset, row, size)
                 else:
                     found.blocks[path] = _read_block(dataset, path, size)
@@ -115,7 +117,7 @@ def layout(file: h5py.File, size: int) -> Layout:
 def _names(file: h5py.File, parent: str, problems: list[str]) -> Iterator[tuple[str, h5py.h5g.GroupID]]:
     """Names in a group that are links within it, and the group; any other link is a problem."""
     try:
-        group = h5py.h5o.open(file.id, parent.encode())
+        group = open_object(file.id, parent.encode())
         if not isinstance(group, h5py.h5g.GroupID):
             problems.append(f"{parent} is no group")
             return

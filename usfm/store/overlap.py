@@ -30,7 +30,8 @@ def kept_rows(files: Sequence[StoredFile]) -> list[np.ndarray | None]:
             both = rows.shared(ids[before], ids[at])
             if both:
                 _compare(files[before], file, both, ids[before], ids[at])
-                mine = np.arange(file.count) if kept[at] is None else kept[at]
+                known = kept[at]
+                mine = np.arange(file.count) if known is None else known
                 kept[at] = mine[~np.isin(ids[at][mine], both)]
     return kept
 
@@ -63,5 +64,6 @@ def _facts(file: StoredFile, row: int) -> dict[str, str]:
     source = {name: file.column(f"/sources/{name}")[known["source"]] for name in file.source_columns}
     found["source"] = digest.row_digest(source)
     for table, name in (("regions", "region_row"), ("overlay", "overlay_row")):
-        found[name.removesuffix("_row")] = "" if known[name] < 0 else file.column(f"/{table}/digest")[known[name]]
+        row_of = known[name]
+        found[name.removesuffix("_row")] = "" if row_of < 0 else str(file.column(f"/{table}/digest")[row_of])
     return found | {"labels": file.label_token(row)}

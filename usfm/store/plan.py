@@ -54,7 +54,7 @@ class Plan:
     parts: list[PartPlan] = field(default_factory=list)
     frames: int = 0
     tables: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_ROW_TABLES, 0))
-    columns: dict[str, tuple[int, object]] = field(default_factory=dict)
+    columns: dict[str, tuple[int, np.dtype]] = field(default_factory=dict)
     widths: dict[str, tuple[int, ...]] = field(default_factory=dict)
     blocks: dict[str, Block] = field(default_factory=dict)
     heads: dict[str, dict] = field(default_factory=empty_heads)
@@ -188,5 +188,5 @@ def _finish(plan: Plan, widest: dict[str, np.dtype]) -> None:
             plan.kinds.append(name)
             plan.widths.update(kind.widths(plan.heads[name]))
     for path, (count, dtype) in plan.columns.items():
-        size = np.prod((count, *plan.widths.get(path, ()))) * np.dtype(dtype).itemsize
+        size = np.prod((count, *plan.widths.get(path, ()))) * dtype.itemsize
         plan.bytes_needed += int(size) + _PER_DATASET

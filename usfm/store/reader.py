@@ -138,13 +138,13 @@ class Store(LabelReader, RegionReader):
         file, row, _ = self.place(int(i))
         return file.frame(row)
 
-    def frames(self, rows: Sequence[int], threads: int = 0) -> list[np.ndarray]:
+    def frames(self, rows: Sequence[int] | np.ndarray, threads: int = 0) -> list[np.ndarray]:
         """Pixels of many frames, decompressed by `threads` threads (0 = in this one)."""
-        rows = [int(row) for row in rows]
-        if threads < 2 or len(rows) < 2:
-            return [self.frame(row) for row in rows]
+        places = [int(row) for row in rows]
+        if threads < 2 or len(places) < 2:
+            return [self.frame(row) for row in places]
         with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(self.frame, rows))
+            return list(pool.map(self.frame, places))
 
     @property
     def sizes(self) -> dict[str, tuple[int, ...]]:
@@ -159,12 +159,22 @@ class Store(LabelReader, RegionReader):
             return None
         return group_shape(next(iter(groups))[0])
 
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """(rows, columns) of every frame.
+
+        Raises:
+            RequestError: the store is not one of fixed size.
+        """
+        rows, columns, *_ = self._fixed()
+        return rows, columns
+
     def _fixed(self) -> tuple[int, ...]:
         if self.fixed_shape is None:
             raise RequestError(f"{self.paths[0]}: frames differ in size; run `usfm sector` on it first.")
         return self.fixed_shape
 
-    def pixels(self, rows: Sequence[int]) -> np.ndarray:
+    def pixels(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Frames of a fixed-size store as one array, uint8 (n, H, W[, 3]), from the memory maps.
 
         Each frame is compared with its CRC-32 the first time that this process reads it.

@@ -55,7 +55,7 @@ class RegionReader(Files):
         file, at = self._row_of(self.first_region, int(row))
         return file.column("/regions/key")[at]
 
-    def region_masks(self, rows: Sequence[int]) -> np.ndarray:
+    def region_masks(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Masks of regions of one size: bool (n, H, W)."""
         unique, inverse = np.unique(np.asarray(rows, np.int64).reshape(-1), return_inverse=True)
         masks = []

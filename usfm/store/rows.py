@@ -78,8 +78,7 @@ def once(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         array([b'x'], dtype='|S1')
     """
     plain = [
-        np.where(np.isnan(v), None, v.astype(object)).tolist() if v.dtype.kind == "f" else v.tolist()
-        for v in columns.values()
+        [None if x != x else x for x in v.tolist()] if v.dtype.kind == "f" else v.tolist() for v in columns.values()
     ]
     first: dict[tuple, int] = {}
     for at, row in enumerate(zip(*plain, strict=True)):

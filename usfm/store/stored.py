@@ -136,7 +136,7 @@ class StoredFile:
             if path not in self.layout.blocks:
                 raise damaged(self.path, f"{path} is missing")
             with reading(self.path, f"the index of {path}"), hdf5.open_store(self.path) as file:
-                found = hdf5.chunk_index(file[path])
+                found = hdf5.chunk_index(hdf5.dataset(file, path))
             shape = self.layout.blocks[path].shape[1:]
             wrong = hdf5.index_problem(*found, self._values.size(), int(np.prod(shape, dtype=np.int64)))
             if wrong:
@@ -172,6 +172,8 @@ class StoredFile:
     def _mapped(self, path: str) -> np.memmap:
         if path not in self._maps:
             block = self.layout.blocks[path]
+            if block.offset is None:
+                raise ValueError(f"{path} is compressed, so it cannot be mapped")
             self._maps[path] = np.memmap(self.path, np.uint8, "r", block.offset, block.shape)
         return self._maps[path]
 

@@ -94,6 +94,8 @@ def _datasets(path: Path, group: h5py.Group, prefix: str) -> Iterator[tuple[str,
         item = group[name]
         if isinstance(item, h5py.Dataset):
             yield prefix + name, item
+        elif not isinstance(item, h5py.Group):
+            raise TypeError(f"{prefix}{name} is neither data nor a group")
         elif not prefix:
             yield from _datasets(path, item, f"{name}/")
 

@@ -127,9 +127,10 @@ def _faults(found: Predictions) -> Iterator[str]:
         if values.shape != wanted or values.dtype.kind not in kinds:
             yield f"column '{name}' has shape {values.shape} and type {values.dtype}, expected {wanted}"
             return
+    length = () if found.training is None else found.training.frame_id.shape
     for name in _TRAINING if found.training is not None else ():
         values = getattr(found.training, name)
-        if values.shape != found.training.frame_id.shape or values.ndim != 1 or values.dtype.kind != "O":
+        if values.shape != length or values.ndim != 1 or values.dtype.kind != "O":
             yield f"column 'training/{name}' has shape {values.shape} and type {values.dtype}"
             return
     if not n:

@@ -16,7 +16,8 @@ from usfm.curate.clean.layout import Layout
 from usfm.curate.clean.text import find_text
 from usfm.imaging.inpaint import fill
 from usfm.jobs.outputs import check_report
-from usfm.jobs.run import Part, Phase, out_path, run_step
+from usfm.jobs.parts import Done, Part, Phase
+from usfm.jobs.run import out_path, run_step
 from usfm.store.part import open_part
 from usfm.store.reader import Store
 from usfm.store.reject import reject_rows
@@ -74,7 +75,7 @@ def plan_phases(config: Config, store: Store) -> list[Phase]:
     paths = [str(path) for path in store.paths]
     phases = [] if store.has_regions else [regions.phase(store)]
 
-    def plan(done: dict[str, list[Path]]) -> list[Part]:
+    def plan(done: Done) -> list[Part]:
         parts = []
         for k, rows in enumerate(regions.partition(store)):
             found = str(done["regions"][k]) if "regions" in done else None
@@ -88,7 +89,8 @@ def plan_phases(config: Config, store: Store) -> list[Phase]:
 
 def reject_part(part: Part, reason: str) -> bytes:
     """Stand in for a part that killed its worker: all its frames are rejected."""
-    return reject_rows(*part.payload[:2], "clean", "part failed", reason)
+    paths, rows, *_ = part.payload
+    return reject_rows(paths, rows, "clean", "part failed", reason)
 
 
 def cut(store: Store, rows: np.ndarray) -> list[np.ndarray]:
@@ -158,7 +160,7 @@ def _write(part, store, row, region, key, packed, layout, found, config) -> None
     before = int(store.column("overlay_row")[row])
     if before >= 0:
         mask = mask | store.overlay(before)
-    digest = hashlib.sha256(np.packbits(mask)).hexdigest()[:16]
+    digest = hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()[:16]
     detail = _detail(mask, region.mask, layout, blank)
     part.copy(store, row, pixels=filled, overlay=mask, overlay_key=f"{key}:{digest}", detail=detail, **given)
 
@@ -187,14 +189,14 @@ def _region(store: Store, found: regions.Found | None, row: int):
     return store.region(int(store.column("region_row")[row])) if found is None else found.region(row)
 
 
-def figures(parts: list[Path]) -> dict:
+def figures(parts: Sequence[Path]) -> dict:
     """Count what the finished parts hold."""
     changed = frames = 0
     filled, inside = [], []
     layouts: dict[str, dict] = {}
     for path in parts:
         part = open_part(path)
-        rows, details_of = part.column("frames", "overlay_row"), part.column("overlay", "detail")
+        rows, details_of = part.column("frames", "overlay_row"), part.column("overlay", "detail").tolist()
         frames += part.frames
         changed += int((rows >= 0).sum())
         details = {row: json.loads(details_of[row]) for row in set(rows[rows >= 0].tolist())}

@@ -95,8 +95,9 @@ def find_text(image: np.ndarray) -> list[TextBox]:
     for scale in dict.fromkeys((natural, enlarged)):
         scaled = resized(colour, scale)
         for corners in detect(scaled):
-            box = tuple(float(v) for v in (*(corners.min(axis=0) / scale), *(corners.max(axis=0) / scale)))
-            thickness = min(box[2] - box[0], box[3] - box[1])
+            left, top, right, bottom = (float(v) for v in (*corners.min(axis=0) / scale, *corners.max(axis=0) / scale))
+            box = (left, top, right, bottom)
+            thickness = min(right - left, bottom - top)
             if thickness > tallest(height, width) or any(same_line(box, old.box) for old in found):
                 continue
             score, characters = recognise(scaled, corners)
@@ -146,9 +147,10 @@ def recognise(colour: np.ndarray, corners: np.ndarray) -> tuple[float, int]:
     if height > 1.5 * width:
         line = np.rot90(line)
     found = reader()(np.ascontiguousarray(line), use_det=False, use_cls=False, use_rec=True)
-    if not getattr(found, "txts", None):
+    words, scores = getattr(found, "txts", None), getattr(found, "scores", None)
+    if not words or not scores:
         return 0.0, 0
-    return float(found.scores[0]), sum(character.isalnum() for character in found.txts[0])
+    return float(scores[0]), sum(character.isalnum() for character in words[0])
 
 
 def same_line(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 
 from usfm import console
 from usfm.config import Request, content_dict
@@ -12,7 +11,8 @@ from usfm.curate.dedup.config import Config
 from usfm.curate.dedup.verdict import Verdict
 from usfm.errors import RequestError
 from usfm.jobs.outputs import check_report
-from usfm.jobs.run import Part, Phase, out_path, run_step
+from usfm.jobs.parts import Done, Part, Phase
+from usfm.jobs.run import out_path, run_step
 from usfm.store.reader import Store
 from usfm.store.reject import reject_rows
 from usfm.store.writer import PartWriter
@@ -52,7 +52,7 @@ def run(config: Config, request: Request) -> dict:
         options["embedder"] = embedder.identity
     last: dict[str, Verdict] = {}
 
-    def figures(done: dict[str, list[Path]]) -> dict:
+    def figures(done: Done) -> dict:
         last["visual"] = Verdict.read(done["visual"][0])
         verdict = Verdict.read(done["semantic"][0]) if "semantic" in done else last["visual"]
         last["final"] = verdict
@@ -92,7 +92,7 @@ def plan_phases(config: Config, request: Request, store: Store, other: Store | N
     paths = [str(path) for path in store.paths]
     cut = regions.partition(store)
 
-    def verdict(done: dict[str, list[Path]]) -> list[Part]:
+    def verdict(done: Done) -> list[Part]:
         theirs = [str(path) for path in done.get("against-features", [])]
         ours = [str(path) for path in done["features"]]
         names = (paths, None if other is None else [str(path) for path in other.paths])
@@ -104,7 +104,7 @@ def plan_phases(config: Config, request: Request, store: Store, other: Store | N
         phases += semantic.phases(config, request, store)
         stage = "semantic"
 
-    def copies(done: dict[str, list[Path]]) -> list[Part]:
+    def copies(done: Done) -> list[Part]:
         found = [str(path) for path in done["regions"]] if "regions" in done else [None] * len(cut)
         return [
             Part(f"dedup-{k:05d}", (paths, rows, found[k], str(done[stage][0])), weight=float(len(rows)))
@@ -116,7 +116,8 @@ def plan_phases(config: Config, request: Request, store: Store, other: Store | N
 
 def reject_part(part: Part, reason: str) -> bytes:
     """Stand in for a part that killed its worker while it was taken over: all its frames are rejected."""
-    return reject_rows(*part.payload[:2], "dedup", "part failed", reason)
+    paths, rows, *_ = part.payload
+    return reject_rows(paths, rows, "dedup", "part failed", reason)
 
 
 def describe(config: Config, store: Store, prefix: str) -> list[Phase]:
@@ -132,7 +133,7 @@ def describe(config: Config, store: Store, prefix: str) -> list[Phase]:
     if not store.has_regions:
         phases.append(dataclasses.replace(regions.phase(store), name=f"{prefix}regions"))
 
-    def features(done: dict[str, list[Path]]) -> list[Part]:
+    def features(done: Done) -> list[Part]:
         found = [str(path) for path in done.get(f"{prefix}regions", [])] or [None] * len(cut)
         return [
             Part(f"{prefix}features-{k:05d}", (paths, rows, found[k], config), weight=float(len(rows)))

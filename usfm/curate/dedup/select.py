@@ -1,7 +1,7 @@
 """The reduce phase of dedup: one keeper for each frame, and how the threshold decides how many stay."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -196,9 +196,5 @@ def _sample(frames: Frames, seed: np.random.Generator) -> Frames:
             break
         chosen.append(rows)
     rows = np.sort(np.concatenate(chosen))
-    picked = {
-        name: value[rows] if isinstance(value := getattr(frames, name), np.ndarray) else value
-        for name in frames.__dataclass_fields__
-        if name != "_members"
-    }
-    return Frames(**picked)
+    columns = {name: value[rows] for name, value in vars(frames).items() if isinstance(value, np.ndarray)}
+    return replace(frames, **columns, _members=[])

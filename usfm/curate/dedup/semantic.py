@@ -1,7 +1,6 @@
 """The semantic stage of dedup: embeddings of the frames that the visual stage kept, compared over the whole store."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from usfm.curate.dedup.groups import canonical_order, labelled, one_feature_a_pi
 from usfm.curate.dedup.select import Frames, retention, thin, threshold_for
 from usfm.curate.dedup.verdict import Verdict
 from usfm.curate.dedup.visual import LIMIT_S
-from usfm.jobs.run import Part, Phase
+from usfm.jobs.parts import Done, Part, Phase
 from usfm.seeding import stream
 from usfm.store.reader import Store
 
@@ -21,6 +20,8 @@ def load(config: Config, request: Request):
     """The encoder that the settings name, as an `Embedder`."""
     from usfm.model.embedders import load as load_embedder
 
+    if config.embedder is None:
+        raise ValueError("the semantic stage needs an embedder")
     return load_embedder(
         config.embedder, device=request.device, download=config.download, seed=request.seed, resize=config.resize
     )
@@ -36,14 +37,14 @@ def phases(config: Config, request: Request, store: Store) -> list[Phase]:
     """
     paths, cut = [str(path) for path in store.paths], regions.partition(store)
 
-    def embed(done: dict[str, list[Path]]) -> list[Part]:
+    def embed(done: Done) -> list[Part]:
         verdict = str(done["visual"][0])
         return [
             Part(f"embed-{k:05d}", (paths, rows, verdict, config, request), weight=float(len(rows)))
             for k, rows in enumerate(cut)
         ]
 
-    def select(done: dict[str, list[Path]]) -> list[Part]:
+    def select(done: Done) -> list[Part]:
         files = [str(path) for path in done["embed"]]
         return [Part("semantic", (paths, str(done["visual"][0]), files, config, request.seed), weight=1.0)]
 

@@ -71,7 +71,7 @@ def describe_part(payload: tuple) -> bytes:
         )
     arrays["features"] = features
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

@@ -1,7 +1,7 @@
 """Find the acoustic region, cut frames of one size."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
 from usfm.imaging.region import Region, coverage
 from usfm.jobs.outputs import check_report
-from usfm.jobs.parts import Part, Phase
+from usfm.jobs.parts import Done, Part, Phase
 from usfm.jobs.run import out_path, run_step
 from usfm.store.part import open_part
 from usfm.store.reader import Store
@@ -69,7 +69,7 @@ def _phase(store: Store, config: Config, drawn: dict) -> Phase:
     """Return the phase that cuts the frames, part by part like the region phase."""
     paths, cut = [str(path) for path in store.paths], regions.partition(store)
 
-    def plan(done: dict[str, list[Path]]) -> list[Part]:
+    def plan(done: Done) -> list[Part]:
         found = done["regions"]
         return [
             Part(f"sector-{k:05d}", (paths, rows, str(found[k]), config, drawn), weight=float(len(rows)))
@@ -150,7 +150,7 @@ def _cut(frame: np.ndarray, framing: Framing, mask: np.ndarray, config: Config, 
     return pixels
 
 
-def figures(parts: list[Path], config: Config) -> dict:
+def figures(parts: Sequence[Path], config: Config) -> dict:
     """Count what the finished parts hold."""
     evidence: dict[str, int] = {}
     layouts, low, fitted, few, valid = 0, 0, 0, 0, []

@@ -36,7 +36,8 @@ def squared(height: int, width: int, ratio: Fraction) -> tuple[int, int]:
 
 def turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """Return how a frame's display matrix lays it: (transpose, then mirror left and right, then up and down)."""
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    side_data: Any = frame.side_data  # declared in PyAV's stubs as a dict of other keys
+    data = side_data.get(Type.DISPLAYMATRIX)
     if data is None:
         return False, False, False
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5] / 65536

@@ -244,7 +244,7 @@ def _open(path: str) -> tuple[Picture, tuple[int, int]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = _pillow(path, head)
-            if head.startswith(TIFF_STARTS):
+            if image is None or head.startswith(TIFF_STARTS):
                 picture: Picture = Stack(path, image)
                 sizes = [(page.height, page.width) for page in picture.pages]
             else:

@@ -336,8 +336,8 @@ def _marks_keys(path: str, index: int) -> bool:
 
 def _before(fed: list[tuple[int | None, bool]], first: int | None, lost: int) -> list[int | None]:
     """List the time stamps of the packets before the first good frame, in order of display; None where unknown."""
-    stamps = [stamp for stamp, _ in fed]
-    if first is not None and None not in stamps:
+    stamps = [stamp for stamp, _ in fed if stamp is not None]
+    if first is not None and len(stamps) == len(fed):
         return [stamp for stamp in sorted(set(stamps)) if stamp < first]
     unkeyed = next((place for place, (_, key) in enumerate(fed) if key), 0)
     return [None] * max(unkeyed, lost)

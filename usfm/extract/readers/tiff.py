@@ -136,8 +136,8 @@ class Stack:
             self.image.seek(page.number)
             narrow = self._narrow_palette(page)
             return Samples(over_black(self.image) if narrow is None else narrow[np.asarray(self.image)])
-        by_pillow = self.image is not None and page.samples == 1 and (page.bits == 12 or page.compression == 5)
-        if by_pillow:
+        by_pillow = page.samples == 1 and (page.bits == 12 or page.compression == 5)
+        if by_pillow and self.image is not None:
             self.image.seek(page.number)
             values = np.asarray(self.image)
             values = values.view(np.uint32) if page.kind == "u" and values.dtype == np.int32 else values

@@ -137,9 +137,12 @@ def draw(
         first, random, last = (noise.gather(1, ids) for noise in gumbel[1:])
     visible = tiers(log_p + first, preference).topk(counts.first, dim=1).indices
     if counts.grown:
-        stages = tuple(float(part) for part in settings.stages.split(","))
+        if tokens is None:
+            raise ValueError("growing the visible set needs the tokens")
+        near, near_far, far, far_random = (float(part) for part in settings.stages.split(","))
+        shares = fractions(progress, (near, near_far, far, far_random))
         shown = tokens.gather(1, ids.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
-        visible = grow(shown, visible, counts.grown, fractions(progress, stages), random, preference)
+        visible = grow(shown, visible, counts.grown, shares, random, preference)
     taken = torch.zeros_like(log_p).scatter(1, visible, -torch.inf)
     target = (tiers(log_p + last, preference) + taken).topk(counts.targets, dim=1).indices
     return ids.gather(1, visible), ids.gather(1, target)

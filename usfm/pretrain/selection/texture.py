@@ -30,7 +30,8 @@ def _hog(images: torch.Tensor, pool: Pool) -> torch.Tensor:
     x, y = _gradients(images)
     size = (x * x + y * y + 1e-12).sqrt()
     bins = (torch.atan2(x, y) / torch.pi * 9).floor().remainder(9)
-    return sum(pool(size * (bins == k)).square() for k in range(9)).sqrt()
+    squares = (pool(size * (bins == k)).square() for k in range(9))
+    return sum(squares, start=torch.zeros((), device=images.device)).sqrt()
 
 
 def _std(images: torch.Tensor, pool: Pool) -> torch.Tensor:
