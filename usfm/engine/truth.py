@@ -47,9 +47,10 @@ class Truth:
         """
         moved = self
         if self.masks is not None:
-            moved = replace(moved, masks=cut_masks(self.masks, crops, size, outside))
+            moved = replace(moved, masks=cut_masks(torch.as_tensor(self.masks), crops, size, outside))
         if self.boxes is not None and self.box_classes is not None:
-            boxes, classes = cut_boxes(self.boxes, self.box_classes, crops, size, least)
+            boxes, classes = torch.as_tensor(self.boxes), torch.as_tensor(self.box_classes)
+            boxes, classes = cut_boxes(boxes, classes, crops, size, least)
             moved = replace(moved, boxes=boxes, box_classes=classes)
         return moved
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -204,7 +204,7 @@ def figures(parts: Sequence[Path]) -> dict:
             filled.append(details[row].get("filled_px", 0))  # an overlay that came with the input may lack counts
             inside.append(details[row].get("filled_in_region_px", 0) / max(1, details[row].get("region_px", 0)))
         for row, detail in details.items():
-            layouts[part.column("overlay", "key")[row].rpartition(":")[0]] = detail
+            layouts[str(part.column("overlay", "key")[row]).rpartition(":")[0]] = detail
     return {
         "frames_changed": changed,
         "layouts_with_overlay": len(layouts),

@@ -72,7 +72,7 @@ def _read_file(path: str, faults: Faults) -> _File:
         with open(path, "rb") as handle:
             for key, value in JsonStream(handle).members():
                 taker = takers.get(key)
-                if taker is None or isinstance(value, str | int | float | dict | None):
+                if taker is None or not isinstance(value, Iterable) or isinstance(value, str | dict):
                     continue
                 for place, row in enumerate(value):
                     taker(one, row, place, faults, path)
@@ -83,7 +83,8 @@ def _read_file(path: str, faults: Faults) -> _File:
 
 
 def _image(one: _File, row: object, place: int, faults: Faults, path: str) -> None:
-    number, name = (row.get("id"), row.get("file_name")) if isinstance(row, dict) else (None, None)
+    row = row if isinstance(row, dict) else {}
+    number, name = row.get("id"), row.get("file_name")
     if not _is_id(number) or not isinstance(name, str) or not name:
         faults.add("image without id or file name", f"image {place}")
         return

@@ -183,9 +183,14 @@ class Reader(Protocol):
         identifies: Whether its files may say who the patient is; then paths are hashed unless a user says otherwise.
     """
 
-    kind: str
-    suffixes: frozenset[str]
-    identifies: bool
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+
+    @property
+    def suffixes(self) -> frozenset[str]: ...  # noqa: D102
+
+    @property
+    def identifies(self) -> bool: ...  # noqa: D102
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
         """Say whether a file that begins with these bytes is of this format.

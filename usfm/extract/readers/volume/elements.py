@@ -66,7 +66,7 @@ def _selected(dataset: Any, what: tuple, grid: Grid) -> np.ndarray:
 
 def _piece(file: Any, at: int, shape: tuple[int, ...], grid: Grid) -> np.ndarray:
     values = np.empty(shape, grid.dtype)
-    view, filled = memoryview(values.reshape(-1).view(np.uint8)), 0
+    view, filled = values.reshape(-1).view(np.uint8).data, 0
     try:
         file.seek(at)
         while filled < len(view):
@@ -137,7 +137,7 @@ class Wanted:
                     continue
                 into = [lead[axis] for axis in running if axis < at]
                 into += [slice(begin, end)] if at in running else []
-                source = [fixed.get(at, 0) - begin if at not in running else slice(None)]
+                source: list[int | slice] = [slice(None) if at in running else fixed.get(at, 0) - begin]
                 source = [0] if at not in running and at not in fixed else source
                 for axis in range(at + 1, self.axes):
                     source.append(slice(None) if axis in running else fixed.get(axis, 0))

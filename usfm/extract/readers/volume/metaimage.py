@@ -58,6 +58,7 @@ def read(media: Media) -> Grid:
     steps = [abs(step) for step in steps] if len(steps) == len(sizes) else [NAN] * len(sizes)
     steps = [NAN if role == LIST else step for step, role in zip(default_steps(steps), axes, strict=True)]
     text = _is(fields, "BinaryData", True) is False
+    slope, intercept = _scale(fields)
     grid = Grid(
         format="MetaImage",
         sizes=((channels,) if channels != 1 else ()) + tuple(sizes),
@@ -68,7 +69,8 @@ def read(media: Media) -> Grid:
         coding="text" if text else "zlib" if _is(fields, "CompressedData", False) else "raw",
         sequence=sequence(fields, sizes[-1] if axes[-1] == LIST else 1),
         facts=_facts(fields),
-        **_scale(fields),
+        slope=slope,
+        intercept=intercept,
     )
     return _located(grid, fields, end, kind)
 
@@ -98,10 +100,10 @@ def _dtype(fields: dict[str, str], kind: str, text: bool) -> np.dtype:
     return np.dtype((">" if big and not text else "<") + TYPES[kind])
 
 
-def _scale(fields: dict[str, str]) -> dict[str, float]:
+def _scale(fields: dict[str, str]) -> tuple[float, float]:
     slope = (numbers(fields.get("ElementToIntensityFunctionSlope", "")) or [1.0])[0]
     shift = (numbers(fields.get("ElementToIntensityFunctionOffset", "")) or [0.0])[0]
-    return {"slope": slope, "intercept": shift} if slope and math.isfinite(slope + shift) else {}
+    return (slope, shift) if slope and math.isfinite(slope + shift) else (1.0, 0.0)
 
 
 def _facts(fields: dict[str, str]) -> dict:

@@ -111,6 +111,7 @@ def _grid(header: Any, data: Media, packed: bool) -> Grid:
     start = float(header["vox_offset"])
     start = int(start) if math.isfinite(start) and 0 <= start < 1 << 40 else 0
     cut = int(header["dim_info"]) >> 4 & 3
+    slope, intercept = _scale(header)
     return Grid(
         format="NIfTI",
         sizes=((colours,) if colours > 1 else ()) + tuple(sizes),
@@ -123,7 +124,8 @@ def _grid(header: Any, data: Media, packed: bool) -> Grid:
         coding="gzip" if packed else "raw",
         slices=cut - 1 + (colours > 1) if cut else -1,
         facts=_facts(header),
-        **_scale(header),
+        slope=slope,
+        intercept=intercept,
     )
 
 
@@ -140,11 +142,11 @@ def _element(header: Any) -> tuple[np.dtype, int]:
     return dtype, 1
 
 
-def _scale(header: Any) -> dict[str, float]:
+def _scale(header: Any) -> tuple[float, float]:
     slope, shift = float(header["scl_slope"]), float(header["scl_inter"])
     if not math.isfinite(slope) or slope == 0:
-        return {}
-    return {"slope": slope, "intercept": shift if math.isfinite(shift) else 0.0}
+        return 1.0, 0.0
+    return slope, shift if math.isfinite(shift) else 0.0
 
 
 def _facts(header: Any) -> dict:

@@ -144,7 +144,9 @@ class _Part(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int:
-        return self._file.readinto(buffer)
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def tell(self) -> int:
         return self._file.tell() - self._start
