@@ -184,13 +184,19 @@ class Reader(Protocol):
     """
 
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> str:
+        """Name of its row."""
+        ...
 
     @property
-    def suffixes(self) -> frozenset[str]: ...  # noqa: D102
+    def suffixes(self) -> frozenset[str]:
+        """Endings of its files."""
+        ...
 
     @property
-    def identifies(self) -> bool: ...  # noqa: D102
+    def identifies(self) -> bool:
+        """Whether its files may say who the patient is."""
+        ...
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
         """Say whether a file that begins with these bytes is of this format.
