@@ -15,9 +15,13 @@ TAKEN = frozenset("path sha256 copy kind fps frames patient exam dataset metadat
 _BASES = {"patient": "patient pat subject subj participant case mrn pid medicalrecord".split(),
           "exam": "exam examination study studyinstance encounter".split()}  # fmt: skip
 _COUNTERS = ("", "id", "ids", "no", "nr", "num", "number", "code", "key", "uid", "identifier")
-_ALIASES = {base + counter: name for name, bases in _BASES.items() for base in bases for counter in _COUNTERS}
+_ALIASES: dict[str, str] = {
+    base + counter: name for name, bases in _BASES.items() for base in bases for counter in _COUNTERS
+}
 
-_SPACINGS = dict.fromkeys("spacingmm pixelspacingmm pixelspacing pixelsizemm mmperpx mmperpixel".split(), "spacing_mm")
+_SPACINGS: dict[str, str] = dict.fromkeys(
+    "spacingmm pixelspacingmm pixelspacing pixelsizemm mmperpx mmperpixel".split(), "spacing_mm"
+)
 _SPACINGS |= {"rowspacingmm": "row_spacing_mm", "colspacingmm": "col_spacing_mm"}
 
 _PERSON = frozenset("patient patients subject subjects participant participants proband pat pid mrn".split())

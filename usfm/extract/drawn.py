@@ -97,7 +97,9 @@ def _fills(shape: Shape, size: tuple[int, int]) -> bool:
         runs = rle.unpack(shape.runs) if isinstance(shape.runs, bytes) else shape.runs
     except ValueError:
         return False
-    return bool(len(runs)) and runs.min() >= 0 and runs.max() <= size[0] * size[1] and runs.sum() == size[0] * size[1]
+    if runs is None or not len(runs):
+        return False
+    return runs.min() >= 0 and runs.max() <= size[0] * size[1] and runs.sum() == size[0] * size[1]
 
 
 @dataclass

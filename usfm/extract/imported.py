@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from usfm import console
 from usfm.errors import RequestError
@@ -18,6 +19,7 @@ from usfm.extract.identity import Paths
 from usfm.extract.mask_files import How, MaskOf
 from usfm.extract.mask_reading import MaskLook, look
 from usfm.extract.media import Media
+from usfm.extract.readers.contract import Probe
 from usfm.extract.scan import Scan
 from usfm.extract.sources import Found, Source
 from usfm.jobs.parts import Items
@@ -131,8 +133,10 @@ LOOKED = Items(
 
 def looks_of(parts: Sequence[bytes]) -> list[MaskLook]:
     """Read what `look_at` wrote."""
-    return [MaskLook(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
-            for part in parts for row in json.loads(part)]  # fmt: skip
+    rows: list[dict[str, Any]] = [row for part in parts for row in json.loads(part)]
+    for row in rows:
+        row |= {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
+    return [MaskLook(**row) for row in rows]
 
 
 # ---------------------------------------------------------------- onto the frames
@@ -175,7 +179,7 @@ def onto(imported: Imported, looks: Sequence[MaskLook], sources: Sequence[Source
     for source, scan in zip(sources, scans, strict=True):
         if scan.probe is None or (source.relative not in records and source.relative not in plan.planes):
             continue
-        one = _drawn(records.get(source.relative, {}), plan.planes.get(source.relative, ()), scan, places)
+        one = _drawn(records.get(source.relative, {}), plan.planes.get(source.relative, ()), scan.probe, places)
         of[source.relative] = replace(one, bits=imported.bits)
     return Onto(of, box_names, tuple(plan.names), dict(+left), tuple(_notes(plan, imported)))
 
@@ -189,8 +193,7 @@ def _names(records: Mapping[str, Mapping[int, Marks]], known: Sequence[str]) -> 
     return tuple(order), [name for name in order if name in shapes or (shapes and name in known)]
 
 
-def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.Plane], scan: Scan, places: tuple) -> Drawn:
-    probe = scan.probe
+def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.Plane], probe: Probe, places: tuple) -> Drawn:
     size, left = (probe.height, probe.width), Counter()
     boxes: dict[int, Boxes] = {}
     for frame, marks in records.items():

@@ -22,6 +22,7 @@ from usfm.store.whole import place
 
 __all__ = ["Part", "Phase", "out_path", "run_step"]
 
+
 def out_path(request: Request, command: str) -> Path:
     """Where a curation command writes: --out, or `<stem>.<command>.h5` beside its only input.
 

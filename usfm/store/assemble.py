@@ -185,7 +185,8 @@ class _Assembly:
         for name, row in FRAMES.items():
             if row.optional and row.path not in self.plan.columns:
                 continue
-            values = source.tables.get(row.path, np.full(part.frames, row.missing))
+            values = source.tables.get(row.path)
+            values = np.full(part.frames, np.asarray(row.missing)) if values is None else values
             if name in ("source", "region_row", "overlay_row"):
                 places = np.append(part.places[{"source": "sources", "region_row": "regions"}.get(name, "overlay")], -1)
                 values = places[values].astype(np.int32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -193,10 +193,7 @@ class Reader(Protocol):
         """Endings of its files."""
         ...
 
-    @property
-    def identifies(self) -> bool:
-        """Whether its files may say who the patient is."""
-        ...
+    identifies: ClassVar[bool]
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
         """Say whether a file that begins with these bytes is of this format.

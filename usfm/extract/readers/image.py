@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -62,7 +62,7 @@ class ImageReader:
     """Reader of still images; each page of a TIFF is a frame of one source."""
 
     kind = "image"
-    identifies = False
+    identifies: ClassVar[bool] = False
     suffixes = frozenset(
         ".png .jpg .jpeg .jfif .bmp .tif .tiff .webp .jp2 .j2k .jpx .pgm .ppm .pnm .pbm .avif .heic .heif".split()
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import av
 
@@ -51,7 +51,7 @@ class VideoReader:
     """Reader of everything that FFmpeg can demux and decode, and of clips in picture formats."""
 
     kind = "video"
-    identifies = False
+    identifies: ClassVar[bool] = False
     suffixes = frozenset(
         ".mp4 .m4v .mov .qt .avi .mpg .mpeg .mpe .m2v .mkv .webm .wmv .asf .flv .ts .m2ts .ogv .3gp .h264 .gif"
         " .apng".split()

@@ -41,7 +41,9 @@ class Masks(Kind):
         """See `Kind`."""
         head.setdefault("names", [])
         head.setdefault("kind", "index")
-        mask = composed(given, head, tuple(shape[:2])) if isinstance(given, Mapping) else np.ascontiguousarray(given)
+        mask = (
+            composed(given, head, (shape[0], shape[1])) if isinstance(given, Mapping) else np.ascontiguousarray(given)
+        )
         if mask.shape != tuple(shape[:2]) or mask.dtype not in (np.uint8, np.bool_):
             raise ValueError(f"a label mask of {mask.dtype} {mask.shape} on a frame of {shape}")
         mask = mask.astype(np.uint8, copy=False)

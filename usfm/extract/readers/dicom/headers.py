@@ -122,7 +122,8 @@ def _read(file: BinaryIO, keep: tuple[str, ...]) -> Header:
     head = file.read(HEAD_BYTES)
     start = MARK_AT + len(MARK) if head[MARK_AT : MARK_AT + len(MARK)] == MARK else 0
     file.seek(start)
-    bounded, found = _Bounded(file, size), [-1, 0, False]
+    bounded: Any = _Bounded(file, size)  # what pydicom needs of a file: read, seek and tell
+    found = [-1, 0, False]
     meta = read_dataset(bounded, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2, at_top_level=False)
     meta = meta if head[start : start + 2] == b"\2\0" else {}
     if not meta:
