@@ -165,6 +165,21 @@ def test_what_there_is_not_is_one_sentence(path, asked, words):
         usfm.Store(path).torch(**asked)
 
 
+def test_masks_by_bit_are_asked_for_where_there_are_some(tmp_path):
+    part = PartWriter(mask_names=("a", "b"), mask_kind="bits")
+    source = part.source(path="x", sha256="f" * 64, kind="image")
+    ones = np.ones((4, 4), np.uint8)
+    for index in range(3):
+        part.frame(
+            ones, frame_id=f"f:{index}", source=source, index=index, time_s=0.0, mask=3 * ones if index else None
+        )
+    store = usfm.Store(write_store(tmp_path / "s.h5", part))
+    with pytest.raises(RequestError, match="no label mask"):
+        store.torch(labels=("mask",))
+    found = store.torch(labels=("mask",), rows=np.flatnonzero(store.has_masks()))
+    assert [int(one["mask"].min()) for one in found] == [3, 3]
+
+
 @pytest.mark.parametrize("shares", [(), (1, 0), (1,) * 9])
 def test_shares_that_cannot_be_met(path, shares):
     with pytest.raises(RequestError):

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from usfm.errors import RequestError
 from usfm.store.labels import KINDS
+from usfm.store.labels.masks import IGNORE
 
 
 class Samples(Dataset):
@@ -45,7 +46,7 @@ class Samples(Dataset):
             "image": image[None] if image.ndim == 2 else image.permute(2, 0, 1).contiguous(),
             "row": row,
             "frame_id": str(self.store.column("frame_id")[row]),
-            "patient": str(self.store.of_frames("patient")[row]),
+            "patient": str(self.store.source_row(int(self.store.column("source")[row])).get("patient", "")),
         }
         sample |= {name: _tensor(self.store, name, row) for name in self.labels}
         return sample if self.transform is None else self.transform(sample)
@@ -114,7 +115,12 @@ def samples(store: Any, split: str | None, patients: Sequence[str] | None, rows:
         raise RequestError(
             f"{store.paths[0]}: has no labels of kind {min(unknown)}; it has {', '.join(there) or 'none at all'}."
         )
-    return Samples(store, kept, there if labels is None else labels, transform)
+    wanted = there if labels is None else labels
+    if "mask" in wanted and store.mask_kind == "bits" and not store.has_masks()[kept].all():
+        raise RequestError(
+            f"{store.paths[0]}: some of these frames have no label mask; ask for the rows where has_masks() is true."
+        )
+    return Samples(store, kept, wanted, transform)
 
 
 def _tensor(store: Any, name: str, row: int) -> Any:
@@ -131,7 +137,8 @@ def _tensor(store: Any, name: str, row: int) -> Any:
         columns = store.value_names if name == "values" else store.score_names
         return {column: float("nan") if value is None else value.get(column, float("nan")) for column in columns}
     if name == "mask":
-        return torch.from_numpy(np.array(value) if value is not None else store.masks([row])[0])
+        size = int(store.column("height")[row]), int(store.column("width")[row])
+        return torch.from_numpy(np.full(size, IGNORE, np.uint8) if value is None else np.array(value))
     if name == "multi":
         return torch.from_numpy(np.full(len(store.multi_names), 255, np.uint8) if value is None else np.array(value))
     size_px, patch_px = store.patch or (0, 1)
