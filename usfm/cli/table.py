@@ -144,16 +144,17 @@ _ROWS = (
     ),
     Command(
         "export",
-        "Hand a run's encoder to timm, to code written for MAE, or to ONNX.",
+        "Hand a run's encoder or a store's frames and labels to other programs.",
         "usfm.inspect",
         (
             "usfm export runs/polarmae --to timm --out encoder.safetensors",
             "usfm export runs/polarmae --to onnx --which best --out encoder.onnx",
+            "usfm export labelled.h5 --to coco --out for-annotators",
         ),
-        inputs="RUN",
+        inputs="RUN|STORE",
         without=("cluster", "device", "workers", "seed"),
         settings="export_config",
-        work="export",
+        work="export_any",
     ),
     Command(
         "info",

@@ -1,4 +1,4 @@
-"""Settings of ``usfm export``: Hand a run's encoder to timm, to code written for MAE, or to ONNX."""
+"""Settings of ``usfm export``: Hand a run's encoder or a store's frames and labels to other programs."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,11 +6,15 @@ from typing import Annotated
 from usfm.config import Knob
 
 
+OF_STORES = ("png", "coco", "yolo", "nifti", "video")
+FORMATS = ("timm", "mae", "onnx", *OF_STORES)
+
+
 @dataclass(frozen=True)
 class Config:
-    """What to make of a run."""
+    """What to make of a run or a store."""
 
-    to: Annotated[str, Knob("what to write", choices=("timm", "mae", "onnx"), panel="Input/Output")] = "timm"
+    to: Annotated[str, Knob("what to write: timm, mae, onnx of a run; the others of a store", choices=FORMATS, panel="Input/Output")] = "timm"
     which: Annotated[
         str,
         Knob(
