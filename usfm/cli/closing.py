@@ -77,6 +77,8 @@ def _probed(summary: Mapping) -> str:
 
 
 def _exported(summary: Mapping) -> str:
+    if summary["frames_out"] is not None:
+        return f"{summary['out']} holds {counted(summary['frames_out'], 'frame')} as {summary['to']}"
     return f"{summary['out']} holds the encoder for {summary['to']}"
 
 

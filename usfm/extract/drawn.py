@@ -117,10 +117,11 @@ class Painter:
     def __init__(self, drawn: Drawn):
         self._drawn = drawn
         self._clips: dict[Media, _Clip] = {}
+        self._lossy, self._words = False, "values"
         self.left: Counter = Counter()
 
     def labels(self, index: int, size: tuple[int, int]) -> dict:
-        """Return ``boxes`` and ``mask`` of a frame, as far as they are known.
+        """Return ``boxes`` and ``mask`` of a frame, as far as they are known, and whether annotations know the frame.
 
         Args:
             index: Number of the frame in its source.
@@ -131,32 +132,55 @@ class Painter:
             self.left["label made for a picture of another size"] += 1
             return {}
         found = drawn.boxes.get(index, drawn.boxes.get(WHOLE))
-        planes = self._planes(index, size)
-        if found is not None:
-            planes += [(number, _area(shape, size)) for number, shape in found.shapes]
-        labels: dict = {} if found is None else {"boxes": (found.xyxy_px, found.classes)}
-        covered = planes or frames_of(drawn.planes, index) or (found is not None and found.shapes)
-        if covered:
-            labels["mask"], hidden = painted(planes, size, bits=drawn.bits)
-            self.left["mask with pixels of several classes"] += hidden
+        labels: dict = {} if found is None else {"boxes": (found.xyxy_px, found.classes), "in_annotations": True}
+        shapes = () if found is None else found.shapes
+        files = frames_of(drawn.planes, index)
+        if files and files[0][0].raw:
+            labels |= self._raw(*files[0], size)
+        elif files or shapes:
+            planes = self._planes(files, size)
+            read = bool(planes) or len(shapes) > 0
+            planes += [(number, _area(shape, size)) for number, shape in shapes]
+            if read:
+                labels["mask"], hidden = painted([plane for plane in planes if plane[0]], size, bits=drawn.bits)
+                self.left["mask with pixels of several classes"] += hidden and not drawn.bits
         return labels
 
-    def _planes(self, index: int, size: tuple[int, int]) -> list[tuple[int, np.ndarray]]:
+    def _raw(self, plane: Plane, page: int, size: tuple[int, int]) -> dict:
+        codes = self._codes(plane, page, size)
+        if codes is None:
+            return {}
+        known = {number for number, _ in plane.numbers}
+        if not set(np.unique(codes).tolist()) <= known | {0}:
+            self.left["mask with a value that no class has"] += 1
+            return {}
+        return {"mask": codes.astype(np.uint8)}
+
+    def _codes(self, plane: Plane, page: int, size: tuple[int, int]) -> np.ndarray | None:
+        """Return the codes of a mask and whether they are lossy; None, and counted, where they cannot be had."""
+        try:
+            pixels, self._lossy = self._page(plane, page)
+            codes, self._words = mask_codes.codes_of(pixels)
+        except (MemoryError, ImportError):
+            raise
+        except Exception:  # whatever a broken file makes a decoder trip over
+            self.left["mask that cannot be read"] += 1
+            return None
+        if codes.shape != size:
+            self.left["mask of another size than its picture"] += 1
+            return None
+        return codes
+
+    def _planes(self, files: Sequence[tuple[Plane, int]], size: tuple[int, int]) -> list[tuple[int, np.ndarray]]:
+        """Return (class, area) of all that is on some masks; (0, nothing) of one on which nothing is."""
         found = []
-        for plane, page in frames_of(self._drawn.planes, index):
-            try:
-                pixels, lossy = self._page(plane, page)
-                codes, words = mask_codes.codes_of(pixels)
-            except (MemoryError, ImportError):
-                raise
-            except Exception:  # whatever a broken file makes a decoder trip over
-                self.left["mask that cannot be read"] += 1
+        for plane, page in files:
+            codes = self._codes(plane, page, size)
+            if codes is None:
                 continue
-            if codes.shape != size:
-                self.left["mask of another size than its picture"] += 1
-                continue
-            classes = mask_codes.classes_of(codes, words, plane.exact and not lossy, _with_ground(plane))
-            for number in sorted({number for _, number in plane.numbers}):
+            classes = mask_codes.classes_of(codes, self._words, plane.exact and not self._lossy, _with_ground(plane))
+            found.append((0, np.zeros(size, bool)))
+            for number in np.unique(classes[classes > 0]).tolist():
                 area = classes == number
                 found.append((number, mask_codes.filled(area) if plane.fill else area))
         return found

@@ -9,9 +9,9 @@ from typing import Any
 
 from usfm import console
 from usfm.errors import RequestError
-from usfm.extract import mask_files, mask_plan
+from usfm.extract import exported, mask_files, mask_plan
 from usfm.extract.annotations.contract import Annotations, Marks
-from usfm.extract.annotations.match import WHOLE, Matched, counted
+from usfm.extract.annotations.match import BARE, WHOLE, Matched, counted
 from usfm.extract.annotations.match import match as match_records
 from usfm.extract.annotations.read import read
 from usfm.extract.drawn import LEFT_OUT, Boxes, Drawn, placed
@@ -20,6 +20,7 @@ from usfm.extract.mask_files import How, MaskOf
 from usfm.extract.mask_reading import MaskLook, look
 from usfm.extract.media import Media
 from usfm.extract.readers.contract import Probe
+from usfm.extract.restored import Export
 from usfm.extract.scan import Scan
 from usfm.extract.sources import Found, Source
 from usfm.jobs.parts import Items
@@ -41,6 +42,7 @@ class Imported:
         left: What was left out so far, by reason.
         fill: Whether masks that are outlines are filled.
         bits: Whether classes of masks may overlap.
+        export: The export of a store that the input is; None where it is none.
     """
 
     annotations: Annotations | None = None
@@ -49,6 +51,7 @@ class Imported:
     left: dict[str, int] = field(default_factory=dict)
     fill: bool = False
     bits: bool = False
+    export: Export | None = None
 
     def split(self, relative: str) -> str:
         """Return the split that annotations say of a source."""
@@ -68,8 +71,9 @@ class Imported:
         return f"sha256:{hashlib.sha256(json.dumps(rows).encode()).hexdigest()}"
 
     def inputs(self, paths: Paths) -> list[dict]:
-        """Return the mask files as inputs of the step."""
-        return [
+        """Return the mask files, and those of an export, as inputs of the step."""
+        whole = exported.files_of(self.export) if self.export else []
+        return whole + [
             {
                 "path": f"mask:{paths.stored(one.file.below)}",
                 "size": one.file.size,
@@ -80,7 +84,9 @@ class Imported:
         ]
 
 
-def collect(found: Found, how: How, annotations: str | None, *, fill: bool, bits: bool) -> Imported:
+def collect(
+    found: Found, how: How, annotations: str | None, *, fill: bool, bits: bool, export: Export | None = None
+) -> Imported:
     """Find annotations and masks, and the source of each.
 
     Raises:
@@ -98,9 +104,14 @@ def collect(found: Found, how: How, annotations: str | None, *, fill: bool, bits
             )
         left.update(whole.faults.counts)
         left.update(counted(matched))
-    masks, lost = mask_files.match(mask_files.listed(how, found.mask_files), found.sources, how)
+    own = export is not None and how.mode == "keep"  # the export says itself what its masks are of
+    masks, lost = mask_files.match(() if own else mask_files.listed(how, found.mask_files), found.sources, how)
     left.update(lost)
-    return Imported(whole, matched, tuple(masks), dict(left), fill, bits)
+    if export:
+        bits = export.names["mask_kind"] == "bits"
+        left.update(exported.missing(export, found.sources))
+        left.pop(BARE, None)  # a frame whose labels nobody knows
+    return Imported(whole, matched, tuple(masks), dict(left), fill, bits, export)
 
 
 # ---------------------------------------------------------------- the phase that looks at mask files
@@ -169,12 +180,16 @@ def onto(imported: Imported, looks: Sequence[MaskLook], sources: Sequence[Source
     """
     records = imported.matched.of
     known = imported.annotations.names if imported.annotations else ()
-    box_names, shape_names = _names(records, known)
+    export = imported.export
+    box_names, shape_names = exported.names(export, records) if export else _names(records, known)
     plan = mask_plan.plan(list(zip(imported.masks, looks, strict=True)), known, fill=imported.fill, first=shape_names)
+    if export and not imported.masks:
+        plan.planes = exported.planes(export, sources)
     if imported.bits and len(plan.names) > 8:
         raise RequestError(f"extract: --mask-kind bits holds 8 classes, and the masks have {len(plan.names)}.")
     left = Counter(imported.left) + Counter(plan.left)
     places = {name: at for at, name in enumerate(box_names)}, {name: at for at, name in enumerate(plan.names, 1)}
+    places[1].update(exported.numbers(export) if export else {})
     of = {}
     for source, scan in zip(sources, scans, strict=True):
         if scan.probe is None or (source.relative not in records and source.relative not in plan.planes):
@@ -211,7 +226,7 @@ def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.Plane], prob
 
 
 def _notes(plan: mask_plan.MaskPlan, imported: Imported):
-    if plan.planes:
+    if plan.planes and imported.masks:
         shown = ", ".join(plan.names[:8]) + (", ..." if len(plan.names) > 8 else "")
         how = f" ({plan.how})" if plan.how else ""
         yield f"classes of label masks: {shown}{how}."

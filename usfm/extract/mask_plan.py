@@ -30,6 +30,7 @@ class Plane:
         size: (height, width) of all its masks, px; (0, 0) where they differ.
         numbers: (code, class) of all that is no background; class `IGNORE` for what nobody judged.
         fill: Whether its lines are to be filled.
+        raw: Whether its values are those of the store already: classes, or bits.
     """
 
     media: Media
@@ -40,6 +41,7 @@ class Plane:
     size: tuple[int, int]
     numbers: tuple[tuple[int, int], ...]
     fill: bool = False
+    raw: bool = False
 
 
 @dataclass

@@ -9,6 +9,8 @@ import numpy as np
 
 from usfm.errors import MediaError
 from usfm.extract.media import Media
+from usfm.extract.readers.contract import HEAD_BYTES
+from usfm.extract.readers.volume import elements, grid, metaimage, nifti, nrrd
 from usfm.imaging import mask_codes
 
 LARGEST_PX = 1 << 28
@@ -92,11 +94,15 @@ def pages_of(media: Media) -> Iterator[tuple[np.ndarray, list[int], bool]]:
         MediaError: If it is no picture or clip that can be read.
     """
     try:
-        head = media.head(16)
+        head = media.head(HEAD_BYTES)
     except OSError:
         raise MediaError("mask that cannot be read") from None
     if not head:
         raise MediaError("mask file without bytes")
+    format_ = next((one for one in (nifti, nrrd, metaimage) if one.recognises(head)), None)
+    if format_ is not None:
+        yield from _planes(format_.read(media))
+        return
     with media.local() as path:
         yield from _pages(path)
 
@@ -117,6 +123,15 @@ def _pages(path: str) -> Iterator[tuple[np.ndarray, list[int], bool]]:
                 yield from _stills(image)
             return
     yield from _clip(path)
+
+
+def _planes(volume: grid.Grid) -> Iterator[tuple[np.ndarray, list[int], bool]]:
+    """Give the planes of a volume, with the numbers that are stored: those of a label map are classes."""
+    cut = grid.layout(volume)
+    if cut.frames > MOST_PAGES:
+        raise MediaError("mask that is too large")
+    for _, plane in elements.planes(volume, cut, list(range(cut.frames))):
+        yield plane, [], False
 
 
 def _stills(image) -> Iterator[tuple[np.ndarray, list[int], bool]]:

@@ -1,7 +1,7 @@
 """Sources into parts of about the same size: many small ones together, a long one in ranges; always the same way."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -9,6 +9,7 @@ from usfm.extract.drawn import Drawn
 from usfm.extract.identity import Paths, Pseudonyms
 from usfm.extract.labels import Facts
 from usfm.extract.readers.contract import NO_OPTIONS, Options, Probe, Range
+from usfm.extract.restored import Restored
 from usfm.extract.sampling import Sampling, choose
 from usfm.extract.scan import Scan
 from usfm.extract.sources import Source
@@ -31,6 +32,7 @@ class Piece:
         within: Range to read; None for all of it.
         due: About how many frames it gives.
         drawn: Its labels from files of their own; None where there are none.
+        restored: What an export says of its frames; None where it is none of one.
     """
 
     source: Source
@@ -41,6 +43,7 @@ class Piece:
     within: Range | None = None
     due: int = 0
     drawn: Drawn | None = None
+    restored: Restored | None = None
 
     @property
     def frame_bytes(self) -> int:
@@ -58,6 +61,7 @@ class Names:
         masks: Of the pixels of masks, the first is 1.
         multi: Of frames, of which several may apply.
         bits: Whether classes of masks are bits.
+        scores: (column of scores, run that gave them).
     """
 
     classes: tuple[str, ...] = ()
@@ -65,6 +69,12 @@ class Names:
     masks: tuple[str, ...] = ()
     multi: tuple[str, ...] = ()
     bits: bool = False
+    scores: tuple[tuple[str, str], ...] = ()
+
+    def behind(self, first: Mapping) -> "Names":
+        """Return the same with the names of an export first."""
+        classes = tuple(dict.fromkeys((*first["class"], *self.classes)))
+        return replace(self, classes=classes, multi=tuple(first["multi"]), scores=tuple(first["scores"].items()))
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ class Export:
         files: Path below the folder -> what is known of it.
         masks: Path below the folder of a picture or clip -> that of its masks.
         annotations: File of annotations below the folder, "" for none.
+        mask_files: All files of masks.
     """
 
     folder: str
@@ -100,6 +101,7 @@ class Export:
     files: dict[str, Restored]
     masks: dict[str, str]
     annotations: str = ""
+    mask_files: frozenset[str] = frozenset()
 
     def of(self, path: str) -> Restored | None:
         """Return what is known about a file on this machine."""
@@ -167,14 +169,19 @@ def _export(folder: str, data: dict) -> Export:
         )
         for file, entries in files.items()
     }
-    return Export(folder, names, whole, masks, _inside(data["annotations"]) if data.get("annotations") else "")
+    annotations = _inside(data["annotations"]) if data.get("annotations") else ""
+    return Export(folder, names, whole, masks, annotations, frozenset(masks.values()))
 
 
 def _source(row: Mapping) -> dict:
     found = {name: _text(row[name]) for name in _SOURCE}
     if not re.fullmatch("[0-9a-f]{64}", found["sha256"]):
         raise ValueError("a source without digest")
-    found |= {"fps": _float(row["fps"]), "frames": _number(row["frames"], -1, 1 << 40), "copy": _number(row["copy"], 0, 1 << 30)}
+    found |= {
+        "fps": _float(row["fps"]),
+        "frames": _number(row["frames"], -1, 1 << 40),
+        "copy": _number(row["copy"], 0, 1 << 30),
+    }
     known = {*_SOURCE, "fps", "frames", "copy"}
     extra = {stored_name(name) if name not in ("dicom_regions", "name_hashes") else name: _text(value)
              for name, value in row.items() if name not in known}  # fmt: skip
@@ -187,7 +194,7 @@ def _entry(row: Mapping, sources: int, regions: int) -> Entry:
     columns: dict[str, object] = {name: _float(row[name]) for name in _NUMBERS}
     columns |= {name: _number(row[name], -1, 1 << 60) for name in _WHOLE if name in row}
     columns["kind"] = row["kind"] if row["kind"] in KINDS else "other"
-    boxes = row.get("boxes")
+    boxes, multi = row.get("boxes"), row.get("multi", {})
     return Entry(
         frame_id=row["frame_id"],
         source=_number(row["source"], 0, sources - 1),
@@ -197,7 +204,7 @@ def _entry(row: Mapping, sources: int, regions: int) -> Entry:
         digest=_text(row["digest"]),
         label=_text(row["label"]),
         split=row["split"] if row["split"] in ("train", "val", "test") else "",
-        multi={_text(name): int(bool(value)) for name, value in row["multi"].items()} or None if "multi" in row else None,
+        multi={_text(name): int(bool(value)) for name, value in multi.items()} or None,
         values={_text(name): float(value) for name, value in row["values"].items()},
         scores={_text(name): float(value) for name, value in row["scores"].items()},
         masked=bool(row["masked"]),

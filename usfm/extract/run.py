@@ -3,12 +3,13 @@
 import os
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from usfm import console
 from usfm.config import Request, content_dict, did_you_mean
 from usfm.errors import RequestError
-from usfm.extract import imported, mask_files, plan, told
+from usfm.extract import exported, imported, mask_files, plan, restored, told
 from usfm.extract.config import Config
 from usfm.extract.drawn import LEFT_OUT
 from usfm.extract.folders import compiled
@@ -47,11 +48,14 @@ def run(config: Config, request: Request) -> dict:
         WorkError: If no frame is left because every source was rejected.
     """
     config = _with_preset(config)
-    sampling = parse(config.fps, config.every, config.max_frames)
+    export = restored.find(request.inputs)
+    if export:
+        exported.check(config, export.folder)
+    sampling = parse("all" if export else config.fps, config.every, config.max_frames)
     if request.out is None:
         raise RequestError("extract: say where the store goes with --out FILE.h5.")
     _check_map(config, request.out)
-    found, facts, paths, names, extra = _prepared(config, request)
+    found, facts, paths, names, extra = _prepared(config, request, export)
     options = Options(config.axis or "", config.keep_tag)
     told.passed(found)
     shown = told.dry_run(found, facts, sampling, Path(request.out)) if request.dry_run else {}
@@ -82,9 +86,12 @@ def run(config: Config, request: Request) -> dict:
         labels = labels_of(done)
         cut = plan.pieces(found.sources, scans_of(done), facts, sampling, names, hide_paths=paths.hidden)
         cut = [replace(piece, drawn=labels.of.get(piece.source.relative)) for piece in cut]
+        if export:
+            cut = [replace(piece, restored=export.of(piece.source.path)) for piece in cut]
         classes = tuple(class_names([piece.facts for piece in cut if not piece.scan.fault]))
         multi = tuple(sorted({name for piece in cut for name in piece.facts.multi or ()}))
-        words = plan.Names(classes, labels.box_names, labels.mask_names, multi, config.mask_kind == "bits")
+        words = plan.Names(classes, labels.box_names, labels.mask_names, multi, extra.bits)
+        words = words.behind(export.names) if export else words
         return [
             Part(
                 f"take-{number:06d}",
@@ -141,7 +148,7 @@ def run(config: Config, request: Request) -> dict:
         return {**summary, **shown}
     if config.path_map and summary.get("up_to_date"):
         path_map.write(config.path_map, told.mapped(found, paths))
-    summary |= told.outcome(summary, found, paths)
+    summary |= told.outcome(summary, found, paths, export)
     left = imported.left_out(extra, summary.get(LEFT_OUT, {}), Store.open(summary["out"]))
     return summary | {LEFT_OUT: left}
 
@@ -163,7 +170,7 @@ def _with_preset(config: Config) -> Config:
 
 
 def _prepared(
-    config: Config, request: Request
+    config: Config, request: Request, export: restored.Export | None
 ) -> tuple[Found, dict[str, Facts], Paths, Pseudonyms | None, imported.Imported]:
     """Find the sources and what is known about them, and settle whether their paths are hidden."""
     plain = config.anonymous_paths is False
@@ -179,7 +186,7 @@ def _prepared(
         request.inputs,
         private=not plain and (private or config.manifest is not None),
         keep_masks=how.mode == "keep",
-        claims=how.claims if how.mode == "given" else None,
+        claims=how.claims if how.mode == "given" else partial(_masks_of, export) if export else None,
         include=config.include,
         exclude=config.exclude,
     )
@@ -204,9 +211,15 @@ def _prepared(
     if hide and config.anonymous_paths is None and not request.dry_run:
         console.say("extract: patients or exams are known, so paths are hashed; --plain-paths keeps them.")
     bits, fill = config.mask_kind == "bits", config.fill_outlines
-    extra = imported.collect(found, how, config.annotations, fill=fill, bits=bits)
+    annotations = config.annotations or (exported.annotations(export) if export else None)
+    how = replace(how, mode="keep") if export and how.mode == "auto" else how
+    extra = imported.collect(found, how, annotations, fill=fill, bits=bits, export=export)
     facts = {name: replace(one, split=one.split or extra.split(name)) for name, one in facts.items()}
     return found, facts, paths, names, extra
+
+
+def _masks_of(export: restored.Export, path: str, below: str) -> bool:
+    return exported.is_mask(export, path)
 
 
 def _options(config: Config, paths: Paths, names: Pseudonyms | None, extra: imported.Imported) -> dict:

@@ -11,6 +11,7 @@ import numpy as np
 from usfm.errors import MediaError
 from usfm.extract.drawn import LEFT_OUT, Painter
 from usfm.extract.plan import Order, Piece
+from usfm.extract.put_back import put_back
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import Frame, Notes
 from usfm.extract.scan import NOT_THE_FILE
@@ -39,6 +40,7 @@ def take(order: Order) -> Iterator[bytes]:
         box_names=names.boxes,
         mask_names=names.masks,
         mask_kind="bits" if names.bits else "index",
+        score_runs=dict(names.scores),
     )
     for piece in order.pieces:
         _take_piece(part, piece, order)
@@ -69,7 +71,7 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
         _unchanged(piece)
         reader = READERS[piece.source.kind]
         for frame in reader.read(piece.source.media, order.sampling, notes, piece.within, order.options):
-            frames.append(_shaded(frame, order.color))
+            frames.append(frame if piece.restored else _shaded(frame, order.color))
     except MediaError as error:
         broke = error
     except OSError as error:
@@ -84,6 +86,8 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
     if shown:
         notes.metadata["frames"] = shown
     drawn = _drawn(piece, frames, notes)
+    if piece.restored:
+        frames, drawn = _put_back(part, piece, order, frames, drawn, notes)
     row = _source_row(part, piece, notes) if any(frame.pixels is not None for frame in frames) else -1
     label = order.names.classes.index(piece.facts.label) if piece.facts.label else None
     for frame, labels in zip(frames, drawn, strict=True):
@@ -110,8 +114,23 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
     told = [*notes.faults, *([broke] if broke is not None else [])]
     for fault in told:
         part.reject(piece.stored, "", STAGE, fault.reason, fault.detail)
-    if not told and not frames:
+    if not told and not frames and not piece.restored:
         part.reject(piece.stored, "", STAGE, "no frames", "nothing came out of it.")
+
+
+def _put_back(part: PartWriter, piece: Piece, order: Order, frames: list[Frame], drawn: list[dict], notes: Notes):
+    """Put exported frames back; returns those, with their labels, that the export does not know."""
+    left = Counter(notes.metadata.pop(LEFT_OUT, {}))
+    others = [
+        (_shaded(frame, order.color), labels)
+        for frame, labels in zip(frames, drawn, strict=True)
+        if frame.pixels is None or not put_back(part, piece.restored, frame.index, frame.pixels, labels, left)
+    ]
+    if left:  # the sources' own rows stay as they were
+        part.reject(
+            piece.stored, "", STAGE, "labels changed", "; ".join(f"{n} times: {why}" for why, n in left.items())
+        )
+    return [frame for frame, _ in others], [labels for _, labels in others]
 
 
 def _first_known(*numbers: float) -> float:

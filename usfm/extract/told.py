@@ -9,6 +9,7 @@ from usfm import console
 from usfm.extract.identity import Paths, Pseudonyms
 from usfm.extract.labels import Facts
 from usfm.extract.names import text_of
+from usfm.extract.restored import Export
 from usfm.extract.sampling import Sampling
 from usfm.extract.scan import Scan
 from usfm.extract.sources import Found, Source
@@ -96,7 +97,7 @@ def conflicts(
     return {"patient_conflicts": apart + joined}
 
 
-def outcome(summary: dict, found: Found, paths: Paths) -> dict:
+def outcome(summary: dict, found: Found, paths: Paths, export: Export | None = None) -> dict:
     """Say what came of the files; returns ``files``, ``files_read``, ``files_rejected`` and ``reasons``."""
     store = Store.open(summary["out"])
     table = store.rejected()
@@ -106,7 +107,9 @@ def outcome(summary: dict, found: Found, paths: Paths) -> dict:
     broken = [(source, reason, detail) for source, frame, reason, detail in rows if not frame]
     reasons = Counter(reason for _, reason, _ in broken)
     whole = Counter(reason for source, reason, _ in broken if source not in names)
-    read = sum(paths.stored(source.relative) in names for source in found.sources)
+    whole_files = {source.path for source in found.sources if paths.stored(source.relative) in names}
+    whole_files |= {one.path for one in found.sources if export and _put_back(export, one, names)}
+    read = len(whole_files)
     total = len(found.sources)
     in_part = len({source for source, _, _ in broken if source in names})
     words = f"{counted(total, 'file')}: {read:,} read"
@@ -137,6 +140,11 @@ def outcome(summary: dict, found: Found, paths: Paths) -> dict:
         "patients": people,
         "classes": classes,
     }
+
+
+def _put_back(export: Export, source: Source, names: set) -> bool:
+    known = export.of(source.path)
+    return known is not None and any(row["path"] in names for row in known.sources.values())
 
 
 NOTED = {

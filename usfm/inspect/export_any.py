@@ -24,7 +24,9 @@ def run(config: Config, request: Request) -> dict:
         return export_store.run(config, request)
     for path in request.inputs:
         if _is_store(Path(path)):
-            raise RequestError(f"{path}: is a store, and --to {config.to} takes a run; use --to {', '.join(OF_STORES)}.")
+            raise RequestError(
+                f"{path}: is a store, and --to {config.to} takes a run; use --to {', '.join(OF_STORES)}."
+            )
     from usfm.inspect import export
 
     return export.run(config, request)

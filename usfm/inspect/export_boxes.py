@@ -122,7 +122,7 @@ class Yolo:
         path.write_text("".join(lines), encoding="utf-8")
 
     def write(self) -> list[str]:
-        """Write ``data.yaml``; returns its name."""
+        """Write ``data.yaml``; returns its name, nothing where no frame's boxes are known."""
         import yaml
 
         splits = {name: f"images/{name}" for name in sorted(self._splits)}
@@ -131,4 +131,4 @@ class Yolo:
         text = yaml.safe_dump({"path": ".", **train, "val": splits.get("val", "images"), **splits, "names": names},
                               allow_unicode=True, sort_keys=False)  # fmt: skip
         (self._folder / "data.yaml").write_text(text, encoding="utf-8")
-        return ["data.yaml"]
+        return ["data.yaml"] if self._boxed.any() else []

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from usfm.config import Knob
 
-
 OF_STORES = ("png", "coco", "yolo", "nifti", "video")
 FORMATS = ("timm", "mae", "onnx", *OF_STORES)
 
@@ -14,7 +13,10 @@ FORMATS = ("timm", "mae", "onnx", *OF_STORES)
 class Config:
     """What to make of a run or a store."""
 
-    to: Annotated[str, Knob("what to write: timm, mae, onnx of a run; the others of a store", choices=FORMATS, panel="Input/Output")] = "timm"
+    to: Annotated[
+        str,
+        Knob("what to write: timm, mae, onnx of a run; the others of a store", choices=FORMATS, panel="Input/Output"),
+    ] = "timm"
     which: Annotated[
         str,
         Knob(

@@ -35,7 +35,9 @@ def write_clip(path: Path, frames: Iterator[np.ndarray], shape: tuple[int, ...],
         stream = container.add_stream("ffv1", rate=rate)
         stream.height, stream.width, stream.pix_fmt = shape[0], shape[1], kind
         for number, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="gray" if kind == "gray" else "rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(pixels), format="gray" if kind == "gray" else "rgb24"
+            )
             frame = frame if kind == "gray" else frame.reformat(format=kind)
             frame.pts, frame.time_base = number, 1 / rate
             container.mux(stream.encode(frame))
@@ -51,10 +53,12 @@ def write_volume(path: Path, frames: Iterator[np.ndarray], shape: tuple[int, int
         frames: uint8 (H, W), ``count`` of them.
         shape: (H, W).
         count: How many.
-        spacing_mm: (between rows, between columns); NaN where unknown, which the header cannot say, so 1.
+        spacing_mm: (between rows, between columns). The header says 1 where it is unknown, which it cannot say, and
+            where the two differ, since readers would resample the pixels then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    row_mm, col_mm = (1.0 if np.isnan(one) else float(one) for one in spacing_mm)
+    square = spacing_mm[0] == spacing_mm[1] and spacing_mm[0] > 0
+    row_mm, col_mm = (float(one) if square else 1.0 for one in spacing_mm)
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as file:
         file.write(_header((shape[1], shape[0], count), (col_mm, row_mm, 1.0)))
         for pixels in frames:
@@ -62,7 +66,7 @@ def write_volume(path: Path, frames: Iterator[np.ndarray], shape: tuple[int, int
 
 
 def _header(sizes: tuple[int, int, int], steps_mm: tuple[float, float, float]) -> bytes:
-    """Return the 352 bytes before the values; x runs to the right, y down, so that a viewer shows the picture upright."""
+    """Return the 352 bytes before the values; y runs down, so that a viewer shows the picture upright."""
     head = bytearray(352)
     struct.pack_into("<i", head, 0, 348)
     struct.pack_into("<8h", head, 40, 3, *sizes, 1, 1, 1, 1)

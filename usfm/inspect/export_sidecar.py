@@ -17,11 +17,17 @@ COLUMNS = tuple(name for name in FRAMES if name not in _OWN)
 """Columns of /frames that go along as they are, the digest of the pixels among them."""
 
 
-def stem_of(store: Store, row: int) -> str:
-    """Return a name for what is made of a frame or of the clip that begins with it: its row, and what its source is
-    called in the store, which is a hash wherever the store hides names.
+def stem_of(path: str, row: int) -> str:
+    """Return a name for what is made of a frame, or of the clip that begins with it.
+
+    Args:
+        path: What its source is called in the store, which is a hash wherever the store hides names.
+        row: Of the frame.
+
+    Example:
+        >>> stem_of("clips/liver 3.mp4", 12)
+        '0000012_liver-3'
     """
-    path = str(store.source_row(int(store.column("source")[row]))["path"])
     name = re.sub(r"[^A-Za-z0-9]+", "-", path.rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip("-")[:40]
     return f"{row:07d}_{name}" if name else f"{row:07d}"
 
@@ -40,9 +46,15 @@ def head(store: Store, to: str) -> dict:
             "mask_kind": store.mask_kind,
             "scores": store.score_runs,
         },
-        "sources": [{key: _plain(value) for key, value in store.source_row(s).items()} for s in range(store.num_sources)],
+        "sources": [
+            {key: _plain(value) for key, value in store.source_row(s).items()} for s in range(store.num_sources)
+        ],
         "regions": [_region(store, row) for row in range(store.num_regions)],
     }
+
+
+def _source(row: dict) -> dict:
+    return {key: _plain(value) for key, value in row.items()}
 
 
 def _region(store: Store, row: int) -> dict:
@@ -69,7 +81,9 @@ class Rows:
 
     def __init__(self, store: Store, *, boxes: bool):
         self._store, self._boxes = store, boxes
-        self._columns = {name: store.column(name) for name in (*COLUMNS, "frame_id", "source", "region_row", "pixels_group")}
+        self._columns = {
+            name: store.column(name) for name in (*COLUMNS, "frame_id", "source", "region_row", "pixels_group")
+        }
         self._class, self._multi, self._split = store.labels_class(), store.labels_multi(), store.split()
         self._values = {name: store.values(name) for name in store.value_names}
         self._scores = {name: store.scores(name) for name in store.score_names}

@@ -77,9 +77,10 @@ def _unfit(store: Store, to: str) -> np.ndarray:
 def _pictures(store: Store, folder: Path, skipped: np.ndarray, annotations=None) -> tuple[list[dict], dict]:
     """Write a picture a frame; masks as PNG unless the annotations hold them."""
     rows, files, split = sidecar.Rows(store, boxes=annotations is None), [], store.split()
+    paths = store.of_frames("path")
     whole = isinstance(annotations, Coco)
     for i in _told(range(len(store))):
-        stem = sidecar.stem_of(store, i)
+        stem = sidecar.stem_of(paths[i], i)
         file = annotations.place(split[i], stem) if isinstance(annotations, Yolo) else f"images/{stem}.png"
         write_png(folder / file, store.frame(i))
         row = rows.row(i, file, 0)
@@ -89,17 +90,19 @@ def _pictures(store: Store, folder: Path, skipped: np.ndarray, annotations=None)
             row["mask"] = f"masks/{stem}.png"
             write_png(folder / row["mask"], store.label_mask(i))
         files.append(row)
-    return files, {"annotations": annotations.write()[0]} if annotations is not None else {}
+    written = [] if annotations is None else annotations.write()
+    return files, {"annotations": written[0]} if written else {}
 
 
 def _clips(store: Store, folder: Path, skipped: np.ndarray, write: Callable, ending: str) -> tuple[list[dict], dict]:
     """Write a file for the frames of one source that have one size."""
     rows, files = sidecar.Rows(store, boxes=True), {}
+    paths = store.of_frames("path")
     groups, left_out = store.column("pixels_group"), set(skipped.tolist())
     clips = [[i for i in clip.tolist() if groups[i] == group and i not in left_out]
              for clip in store.clips() for group in sorted(set(groups[clip]))]  # fmt: skip
     for clip in _told([clip for clip in clips if clip]):
-        stem = sidecar.stem_of(store, min(clip))
+        stem = sidecar.stem_of(paths[clip[0]], min(clip))
         file, mask = f"clips/{stem}{ending}", f"masks/{stem}{ending}"
         shape = tuple(int(side) for side in groups[clip[0]].split("x"))
         write(folder / file, (store.frame(i) for i in clip), shape, clip)

@@ -14,6 +14,7 @@ from usfm.extract.sources import Source
 
 DEEPEST = 32
 _NUMBERED = re.compile(r"^(.*?)[/_\-. ]*(?:frame|img|image)?[_\-. ]*(\d{1,9})$", re.IGNORECASE)
+BARE = "picture without label"
 WHOLE = -1
 """Stands for "every frame of the source" where a frame's number is asked for."""
 
@@ -157,7 +158,7 @@ def counted(matched: Matched) -> Counter:
     found = Counter({
         "label of no picture": matched.unmatched,
         "label that fits several pictures": matched.ambiguous,
-        "picture without label": matched.bare,
+        BARE: matched.bare,
     })  # fmt: skip
     return +found
 
