@@ -103,7 +103,7 @@ def assert_equal(found, store, atol_px=0.0):
     return len(kept)
 
 
-@pytest.mark.parametrize("kind", ["index", "bits"])
+@pytest.mark.parametrize("kind", ["index", pytest.param("bits", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("to", OF_STORES)
 def test_there_and_back(to, kind, tmp_path):
     store = store_of(tmp_path / "s.h5", kind)
