@@ -18,6 +18,10 @@ class Config:
             content=False,
         ),
     ] = None
+    report: Annotated[
+        str | None,
+        Knob("write the dataset card of the stores there: card.md, card.json", metavar="DIR", content=False),
+    ] = None
     sheet_frames: Annotated[int, Knob("frames on the sheet", low=1, high=400, content=False)] = 40
     path_map: Annotated[
         str | None,

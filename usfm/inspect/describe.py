@@ -6,9 +6,11 @@ import numpy as np
 
 from usfm.console import format_table
 from usfm.escape import line
+from usfm.inspect import labels as labels_of
 from usfm.store.reader import Store
 
 _LINES = 20
+_COUNTED = ("frames", "sources", "patients")
 
 
 def counts(store: Store) -> dict:
@@ -36,6 +38,8 @@ def counts(store: Store) -> dict:
                 for s in sorted(set(split.tolist()))
             },
             "patients": {s or "(no split)": len(set(patients[split == s]) - {""}) for s in sorted(set(split.tolist()))},
+            "by_kind": labels_of.counts(store),
+            "conflicts": labels_of.identical_conflicts(store),
             "masks": int(store.has_masks().sum()),
             "boxed": int(store.has_boxes().sum()),
         },
@@ -86,7 +90,7 @@ def text(found: dict, title: str) -> str:
         if found["labels"][name]:
             first.append([label, f"{found['labels'][name]:,}"])
     blocks = ["\n".join([line(title), *(line(f"  {name:<11} {value}") for name, value in first)])]
-    blocks += _label_block(found["labels"])
+    blocks += _label_block(found["labels"]) + _kinds_block(found["labels"])
     if found["dropped"]:
         blocks.append(_table("dropped by", found["dropped"]))
     if found["rejected"]:
@@ -111,6 +115,36 @@ def _label_block(labels: dict) -> list[str]:
         for split, one in classes.items()
     ]
     return [format_table("", ["split", *names[:_LINES], "patients"], rows)]
+
+
+def _kinds_block(labels: dict) -> list[str]:
+    """Tables of the kinds of labels beside the class, and the conflicts."""
+    found, blocks = labels["by_kind"], []
+    if len(found.get("class", {})) > 1:
+        rows = [[name, *(f"{one[key]:,}" for key in _COUNTED)] for name, one in list(found["class"].items())[:_LINES]]
+        blocks.append(format_table("", ["class", *_COUNTED], rows))
+    if "multi" in found:
+        rows = [[name, f"{one['yes']:,}", f"{one['no']:,}"] for name, one in list(found["multi"].items())[:_LINES]]
+        blocks.append(format_table("", ["several may apply", "yes", "no"], rows))
+    if "masks" in found and found["masks"]["names"]:
+        shown = ", ".join(found["masks"]["names"][:_LINES])
+        blocks.append(line(f"structures of label masks ({found['masks']['kind']}): {shown}"))
+    if "boxes" in found:
+        classes = list(found["boxes"]["classes"].items())[:_LINES]
+        rows = [[name, f"{one['boxes']:,}", f"{one['frames']:,}"] for name, one in classes]
+        blocks.append(format_table("", ["class of boxes", "boxes", "frames"], rows))
+    if "values" in found:
+        rows = [[name, f"{one['frames']:,}", *(f"{one[key]:.4g}" for key in ("least", "median", "most"))]
+                for name, one in list(found["values"].items())[:_LINES]]  # fmt: skip
+        blocks.append(format_table("", ["number", "frames", "least", "median", "most"], rows))
+    conflicts = labels["conflicts"]
+    if conflicts["sets"]:
+        lines = [f"{conflicts['sets']:,} sets of identical frames carry different classes"]
+        for one in conflicts["named"][:_LINES]:
+            each = zip(one["sources"], one["classes"], strict=True)
+            lines.append("  " + "; ".join(f"{source}: {name}" for source, name in each))
+        blocks.append("\n".join(map(line, lines)))
+    return blocks
 
 
 def _table(title: str, many: dict) -> str:

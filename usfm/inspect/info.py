@@ -9,7 +9,7 @@ import numpy as np
 from usfm import console, escape
 from usfm.config import Request
 from usfm.errors import GateError, RequestError
-from usfm.inspect import describe
+from usfm.inspect import card, describe
 from usfm.inspect import runs as runs_of
 from usfm.inspect.config import Config
 from usfm.store import path_map
@@ -36,6 +36,7 @@ def run(config: Config, request: Request) -> dict:
     """
     started = time.monotonic()
     _check_sheet(config.sheet)
+    card.check(config.report)
     known = {} if config.path_map is None else path_map.read(config.path_map)
     if not request.inputs:
         raise RequestError("usfm info: name a store or a run directory.")
@@ -60,6 +61,12 @@ def run(config: Config, request: Request) -> dict:
         summary["paths"] = _named([path for path in stores if _described(path, config.verify)], config.path_map, known)
     if config.verify:
         summary |= _verify(stores, request.workers)
+    if config.report is not None:
+        whole = Store.open(stores).require() if stores else None
+        if whole is None:
+            raise RequestError("usfm info --report: name a store; a run has its card in card.json.")
+        summary["report"] = card.write(config.report, whole, describe.counts(whole))
+        console.say(f"dataset card: {', '.join(summary['report'])}")
     if config.sheet is not None:
         draw_sheet(Store.open(stores).require(), config.sheet, config.sheet_frames)
         summary["sheet"] = config.sheet
