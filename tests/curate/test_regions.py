@@ -1,5 +1,6 @@
 import importlib
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -167,3 +168,43 @@ def test_flat_means_within_four_levels_but_for_one_percent(shape):
     assert regions.is_flat(noisy)
     noisy[:2] = 0  # 5 %
     assert not regions.is_flat(noisy)
+
+
+TISSUE = {"x0": 5, "y0": 5, "x1": 95, "y1": 69, "spatial_format": 1, "data_type": 1}
+STRIP = {"x0": 5, "y0": 74, "x1": 115, "y1": 88, "spatial_format": 3, "data_type": 3}
+FLOW = {"x0": 40, "y0": 20, "x1": 60, "y1": 40, "spatial_format": 1, "data_type": 2}
+
+
+def declared(tmp_path, text):
+    """A clip of tissue above a strip that moves too, whose file declares its regions."""
+    random, part = np.random.default_rng(0), PartWriter()
+    known = {"dicom_regions": text} if text else {}
+    source = part.source(path="a.dcm", sha256="a" * 64, kind="dicom", fps=3.0, frames=6, **known)
+    for i in range(6):
+        frame = np.zeros((90, 120), np.uint8)
+        frame[10:65, 20:80] = random.integers(20, 200, (55, 60))
+        frame[75:88, 6:115] = random.integers(20, 200, (13, 109))
+        part.frame(frame, frame_id=f"{'a' * 16}:{i}", source=source, index=i, time_s=i / 3)
+    path = tmp_path / "raw.h5"
+    write_store(path, part)
+    (found,) = run(Store.open(str(path)), tmp_path)
+    return found.region(0)
+
+
+@pytest.mark.parametrize("boxes", [[TISSUE, STRIP], [STRIP, FLOW, TISSUE], [TISSUE, TISSUE]])
+def test_what_dicom_declares_bounds_the_region_and_the_pixels_refine_it(tmp_path, boxes):
+    region = declared(tmp_path, json.dumps([box | {"delta_x": 0.1} for box in boxes]))
+    assert region.evidence == "dicom"
+    assert not region.mask[72:].any()
+    assert not region.mask[:, 85:].any()  # the box is larger than the picture in it
+    assert region.mask[12:63, 22:78].mean() > 0.95
+    assert region.shape != "dual"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '[{"x0": "a", "y0": 0, "x1": 9, "y1": 9}]',
+     json.dumps([STRIP]), json.dumps([TISSUE | {"x0": 500, "x1": 900}]), json.dumps([TISSUE | {"x1": 1 << 40}])],
+)  # fmt: skip
+def test_what_makes_no_sense_leaves_the_region_to_the_pixels(tmp_path, text):
+    assert declared(tmp_path, text).evidence in ("motion", "still")

@@ -168,7 +168,7 @@ def find_part(payload: tuple) -> bytes:
     paths, rows, method = payload
     store = Store.open(paths)
     sources, stored = store.column("source")[rows], store.column("region_row")[rows]
-    frame_ids, metadata = store.column("frame_id"), store.source_column("metadata", "{}").tolist()
+    frame_ids, declared = store.column("frame_id"), store.source_column("dicom_regions", "").tolist()
     which, empty = np.full(len(rows), -1, np.int32), np.zeros(len(rows), bool)
     regions, keys, reused = [], [], []
     for source in dict.fromkeys(sources.tolist()):
@@ -188,7 +188,7 @@ def find_part(payload: tuple) -> bytes:
                 thumbnails.append(thumbnail(frame))
                 sizes.append(frame.shape)
                 empty[i] = is_flat(frame)
-        dicom = json.loads(metadata[source] or "{}").get("regions")
+        dicom = dicom_regions(str(declared[source]))
         for k, members in enumerate(layouts(np.stack(thumbnails), sizes)):
             picked = members[~empty[at[members]]]
             picked = picked if len(picked) else members
@@ -198,6 +198,29 @@ def find_part(payload: tuple) -> bytes:
             keys.append(f"{name}#{k}")
             reused.append(False)
     return Found(rows, which, regions, keys, empty, reused).to_bytes()
+
+
+def dicom_regions(text: str) -> list[dict]:
+    """Read a source's ``dicom_regions``; what is no list of boxes counts for nothing, since the pixels show more.
+
+    Example:
+        >>> dicom_regions('[{"x0": 1, "y0": 2, "x1": 30, "y1": 40, "data_type": 1}, {"x0": "a"}]')
+        [{'x0': 1, 'y0': 2, 'x1': 30, 'y1': 40, 'data_type': 1}]
+        >>> dicom_regions("{"), dicom_regions("")
+        ([], [])
+    """
+    try:
+        found = json.loads(text or "[]")
+    except (ValueError, RecursionError):
+        return []
+    known = ("x0", "y0", "x1", "y1", "spatial_format", "data_type")
+    listed = found if isinstance(found, list) else []
+    boxes = [{key: one[key] for key in known if key in one} for one in listed if isinstance(one, dict)]
+    return [box for box in boxes if set(known[:4]) <= set(box) and all(_is_whole(value) for value in box.values())]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 31
 
 
 def whole_frames(part: Part, reason: str) -> bytes:

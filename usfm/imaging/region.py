@@ -134,7 +134,15 @@ def _boxes(regions: list[dict], shape: tuple[int, int]) -> list[tuple[int, int, 
         whole = (int(entry["x1"]) + 1 - int(entry["x0"])) * (int(entry["y1"]) + 1 - int(entry["y0"]))
         if inside >= 0.02 * shape[0] * shape[1] and inside >= 0.9 * whole and (left, top, right, bottom) not in boxes:
             boxes.append((left, top, right, bottom))
-    return boxes
+    return [box for box in boxes if not any(other != box and _lies_in(box, other) for other in boxes)]
+
+
+def _lies_in(inner: tuple[int, int, int, int], outer: tuple[int, int, int, int]) -> bool:
+    """Say whether a box is a part of another, as the box of colour flow is of that of tissue, but for a few pixels."""
+    width = min(inner[2], outer[2]) - max(inner[0], outer[0])
+    height = min(inner[3], outer[3]) - max(inner[1], outer[1])
+    area, around = ((box[2] - box[0]) * (box[3] - box[1]) for box in (inner, outer))
+    return area < around and max(width, 0) * max(height, 0) >= 0.9 * area
 
 
 def _from_boxes(frames: Sequence[np.ndarray], boxes: list[tuple[int, int, int, int]]) -> Region:
