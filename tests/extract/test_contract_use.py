@@ -99,7 +99,7 @@ def extract(tmp_path, monkeypatch):
 
 def test_kind_spacing_mask_regions_facts_and_options_arrive(told_file, extract):
     told_file("a.told", regions=[{"type": 1}])
-    store = extract(fps="all", axis="1", keep_tag=("Foo",))
+    store = extract(fps="all", axis="1", keep_tag=("StudyDescription",))
     assert list(store.column("kind")) == ["color-doppler", "m-mode"]
     np.testing.assert_array_equal(store.column("row_spacing_mm"), np.float32([0.25, np.nan]))
     np.testing.assert_array_equal(store.column("col_spacing_mm"), np.float32([0.5, np.nan]))
@@ -107,7 +107,7 @@ def test_kind_spacing_mask_regions_facts_and_options_arrive(told_file, extract):
     assert store.label_mask(1) is None
     assert json.loads(store.source_column("dicom_regions")[0]) == [{"type": 1}]
     metadata = json.loads(store.source_column("metadata")[0])
-    assert metadata == {"axis": "1", "tags": ["Foo"], "item": "", "frames": {"0": {"pose": [1, 2]}}}
+    assert metadata == {"axis": "1", "tags": ["StudyDescription"], "item": "", "frames": {"0": {"pose": [1, 2]}}}
 
 
 def test_people_are_pseudonyms_everywhere_and_the_manifest_wins(told_file, extract, tmp_path, capsys):

@@ -102,6 +102,14 @@ class Config:
             metavar="NAME",
         ),
     ] = ()
+    keep_name_hashes: Annotated[
+        bool,
+        Knob(
+            "keep keyed hashes of the words of names in the files, by which clean proves that no name is left in the "
+            "pictures",
+            panel="Privacy",
+        ),
+    ] = False
     axis: Annotated[
         str | None,
         Knob(

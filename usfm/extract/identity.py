@@ -3,8 +3,10 @@
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +58,19 @@ class Pseudonyms:
         """Return the pseudonym of an exam; exams are often numbered anew for each patient, so both count."""
         value = alike(value.strip())
         return self._name("exam", alike(patient.strip()), value) if value else ""
+
+    def words(self, texts: Iterable[str]) -> str:
+        """Return the hashes of the words of names, in the order of the hashes, so that nobody learns theirs.
+
+        Words of one letter are left out: they are found in any picture.
+
+        Example:
+            >>> names = Pseudonyms(b"a key")
+            >>> names.words(["Doe^Jane A"]) == names.words(["JANE doe"]), len(names.words(["Doe^Jane"]).split())
+            (True, 2)
+        """
+        found = {word for text in texts for word in re.findall(r"[^\W_]{2,}", alike(text).casefold())}
+        return " ".join(sorted(self._name("word", word) for word in found))
 
     def item(self, relative: str, item: str) -> str:
         """Return the pseudonym of one thing in a file, after the colon of its path."""

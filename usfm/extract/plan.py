@@ -79,13 +79,23 @@ class Names:
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is asked to do: one part."""
+    """What a worker is asked to do: one part.
+
+    Attributes:
+        pieces: What to read, in order.
+        sampling: Which frames.
+        color: Whether to keep colour; None to look.
+        names: Of the classes.
+        options: What is asked of readers.
+        hashes: The run's pseudonyms, where the words of names in the files are to be kept hashed; else None.
+    """
 
     pieces: tuple[Piece, ...]
     sampling: Sampling
     color: bool | None
     names: Names
     options: Options = NO_OPTIONS
+    hashes: Pseudonyms | None = None
 
 
 def pieces(

@@ -56,7 +56,7 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError("extract: say where the store goes with --out FILE.h5.")
     _check_map(config, request.out)
     found, facts, paths, names, extra = _prepared(config, request, export)
-    options = Options(config.axis or "", config.keep_tag)
+    options, hashed = Options(config.axis or "", config.keep_tag), names if config.keep_name_hashes else None
     told.passed(found)
     shown = told.dry_run(found, facts, sampling, Path(request.out)) if request.dry_run else {}
 
@@ -95,7 +95,7 @@ def run(config: Config, request: Request) -> dict:
         return [
             Part(
                 f"take-{number:06d}",
-                plan.Order(group, sampling, config.color, words, options),
+                plan.Order(group, sampling, config.color, words, options, hashed),
                 source=told.several([piece.source for piece in group], paths),
                 weight=sum(piece.due for piece in group),
             )
@@ -179,6 +179,7 @@ def _prepared(
         raise RequestError("extract: --keep-column needs a --manifest that has the column.")
     if config.labels and config.label_regex:
         raise RequestError("extract: --labels and --label-regex both say the class; give one of them.")
+    _check_tags(config.keep_tag)
     if config.group:
         compiled("--group", config.group, needs=("patient", "exam"))
     how = mask_files.how_of(config.masks, config.mask_suffix, config.mask_pattern)
@@ -220,6 +221,17 @@ def _prepared(
 
 def _masks_of(export: restored.Export, path: str, below: str) -> bool:
     return exported.is_mask(export, path)
+
+
+def _check_tags(names: tuple[str, ...]) -> None:
+    if names:
+        from pydicom.datadict import DicomDictionary
+
+        known = {row[4] for row in DicomDictionary.values()}
+        for name in names:
+            if name not in known:
+                near = did_you_mean(name, known)
+                raise RequestError(f"extract: --keep-tag {name}: DICOM has no tag of this keyword{near or '.'}")
 
 
 def _options(config: Config, paths: Paths, names: Pseudonyms | None, extra: imported.Imported) -> dict:

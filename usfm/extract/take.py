@@ -1,6 +1,5 @@
 """One part: open its sources, take the frames that are due, and say what could not be had."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ import numpy as np
 
 from usfm.errors import MediaError
 from usfm.extract.drawn import LEFT_OUT, Painter
+from usfm.extract.identity import Pseudonyms
 from usfm.extract.plan import Order, Piece
 from usfm.extract.put_back import put_back
 from usfm.extract.readers import READERS
@@ -83,12 +83,12 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
     except Exception as error:  # one odd file never ends a run; our own mistakes show in the reason
         broke = MediaError("reader failed", f"the reader stopped with {type(error).__name__}.")
     shown = {str(frame.index): frame.facts for frame in frames if frame.facts and frame.pixels is not None}
-    if shown:
-        notes.metadata["frames"] = shown
+    if shown:  # of a source in ranges each would bring others, and its row would be several
+        notes.metadata["frames"] = shown if piece.within is None else "left out, since the source is long"
     drawn = _drawn(piece, frames, notes)
     if piece.restored:
         frames, drawn = _put_back(part, piece, order, frames, drawn, notes)
-    row = _source_row(part, piece, notes) if any(frame.pixels is not None for frame in frames) else -1
+    row = _source_row(part, piece, notes, order.hashes) if any(frame.pixels is not None for frame in frames) else -1
     label = order.names.classes.index(piece.facts.label) if piece.facts.label else None
     for frame, labels in zip(frames, drawn, strict=True):
         name = frame_id(scan.sha256, frame.index, piece.copy)
@@ -167,9 +167,9 @@ def _unchanged(piece: Piece) -> None:
         raise MediaError("changed during the run", "the file is not the one that the run began with.")
 
 
-def _source_row(part: PartWriter, piece: Piece, notes: Notes) -> int:
+def _source_row(part: PartWriter, piece: Piece, notes: Notes, hashes: Pseudonyms | None) -> int:
     facts, scan = piece.facts, piece.scan
-    known = {"dicom_regions": json.dumps(notes.dicom_regions, sort_keys=True)} if notes.dicom_regions else {}
+    words = hashes.words(notes.names) if hashes else ""
     return part.source(
         path=piece.stored,
         sha256=scan.sha256,
@@ -181,6 +181,7 @@ def _source_row(part: PartWriter, piece: Piece, notes: Notes) -> int:
         dataset=facts.dataset,
         metadata=notes.metadata,
         copy=piece.copy,
-        **known,
+        dicom_regions=notes.dicom_regions,
+        **({"name_hashes": words} if words else {}),
         **facts.columns,
     )

@@ -150,6 +150,8 @@ def _put_back(export: Export, source: Source, names: set) -> bool:
 NOTED = {
     "reduced_pages": "with reduced copies of their pictures, which were left out",
     "page_sizes": "with pages of several sizes; each page is a frame",
+    "burned_in": "that declare names or the like burnt into their pictures (BurnedInAnnotation YES)",
+    "secondary_capture": "that are secondary captures: pictures of a screen, whose frames are of kind other",
     "aspect": "whose pixels are not square; they were resampled to square pixels",
     "rotation": "turned or mirrored as their display matrix asks",
     "video_streams": "with several streams of pictures, of which the largest was read",

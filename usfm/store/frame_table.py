@@ -24,6 +24,8 @@ def frame_table(store: Any, rows: Sequence[int] | None) -> "pandas.DataFrame":
     kept = slice(None) if rows is None else np.asarray(rows, np.int64)
     columns = {name: store.column(name)[kept] for name in FRAMES if not name.startswith("pixels_")}
     for name in store.source_columns:
+        if name == "name_hashes":  # they stay in the store: a table goes to others
+            continue
         columns[f"source_{name}" if name in FRAMES else name] = store.of_frames(name)[kept]
     columns["class"] = np.array([*store.class_names, ""], object)[store.labels_class()[kept]]
     columns["split"] = store.split()[kept]

@@ -69,6 +69,14 @@ SOURCES = _table(
         ("dataset", "str", "", "name of the collection", ""),
         ("metadata", "text", "JSON", "tags that do not identify anybody", "{}"),
         ("dicom_regions", "text", "JSON", "items of the DICOM sequence of ultrasound regions; '' = none", "", True),
+        (
+            "name_hashes",
+            "text",
+            "",
+            "keyed hashes of words of names; kept only when asked for",
+            "",
+            True,
+        ),
     ],
 )
 
@@ -174,16 +182,6 @@ BLOCKS = {
     ]
 }
 
-EXTRA_SOURCES = _table(
-    "/sources",
-    "S",
-    [
-        ("dicom_regions", "text", "JSON", "SequenceOfUltrasoundRegions; only where a source has one", ""),
-        ("name_hashes", "text", "JSON", "keyed hashes of names in the file; only with --keep-name-hashes", ""),
-    ],
-)
-"""Columns that are there only where some source has them."""
-
 MANIFEST = Dataset("/sources/<column>", "text", "(S,)", "", "any further column of the manifest, as text", "")
 
 ROOT_ATTRIBUTES = {
@@ -263,7 +261,7 @@ def describe(path: str) -> Dataset:
     head, _, tail = path.rpartition("/")
     table = TABLES.get(head.strip("/"))
     if table is not None:
-        return (table | EXTRA_SOURCES).get(tail, MANIFEST) if head == "/sources" else table[tail]
+        return table.get(tail, MANIFEST) if head == "/sources" else table[tail]
     found = row_of(path) or BLOCKS.get(path)
     if found is not None:
         return found
@@ -276,7 +274,7 @@ def markdown() -> str:
     lines += [f"| `{name}` | {text} |" for name, text in ROOT_ATTRIBUTES.items()]
     lines += ["", "| dataset | type | shape | unit | meaning |", "|---|---|---|---|---|"]
     rows = [row for name in ("frames", "sources") for row in TABLES[name].values()]
-    rows += [*EXTRA_SOURCES.values(), MANIFEST]
+    rows += [MANIFEST]
     blocks = list(BLOCKS.values())
     rows += [blocks[0], *REGIONS.values(), blocks[1], *OVERLAYS.values(), *blocks[2:]]
     rows += [row for name in ("dropped", "rejected", "parts") for row in TABLES[name].values()]
