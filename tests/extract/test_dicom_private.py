@@ -11,6 +11,7 @@ from usfm.errors import RequestError
 from usfm.extract.config import Config
 from usfm.extract.identity import Pseudonyms
 from usfm.extract.run import run
+from usfm.inspect import export_sidecar
 from usfm.store.reader import Store
 
 PLANTED = ("mueller", "zwetschge", "kx77421", "19700102", "acc99812", "1.2.826.0.1.99", "privileged", "overlaid")
@@ -99,6 +100,7 @@ def test_hashes_of_names_answer_who_has_the_key_and_stay_inside(ward):
         assert set(own.words([word]).split()) <= kept
         assert not set(other.words([word]).split()) & kept
     assert not set(own.words(["Liver"]).split()) & kept
+    assert "name_hashes" not in export_sidecar.head(store, "png")["sources"][0]
     pytest.importorskip("pandas")
     assert "name_hashes" not in store.pandas().columns
 

@@ -47,7 +47,8 @@ def head(store: Store, to: str) -> dict:
             "scores": store.score_runs,
         },
         "sources": [
-            {key: _plain(value) for key, value in store.source_row(s).items()} for s in range(store.num_sources)
+            {key: _plain(value) for key, value in store.source_row(s).items() if key != "name_hashes"}  # never exported
+            for s in range(store.num_sources)
         ],
         "regions": [_region(store, row) for row in range(store.num_regions)],
     }
