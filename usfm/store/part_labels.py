@@ -22,16 +22,18 @@ class Labels:
         self._add_mask = add_mask
         self._kept: dict[str, dict[int, Any]] = {name: {} for name in KINDS}
         self._tokens: dict[int, str] = {}
-        self._places: dict[tuple[str, int], tuple[dict, np.ndarray]] = {}
+        self._places: dict[int, tuple[dict[str, dict], dict[str, np.ndarray]]] = {}
 
     def add(self, row: int, shape: tuple[int, ...], given: Mapping[str, Any]) -> None:
         """Take the labels of frame `row`, by the arguments of `PartWriter.frame`. Raises ValueError."""
         if not given.keys() <= KINDS.keys():
             raise TypeError(f"no kind of label: {', '.join(given.keys() - KINDS.keys())}; there are {', '.join(KINDS)}")
         values = {}
-        for name, kind in KINDS.items():
-            one = given.get(name)
-            value = None if one is None else kind.checked(one, self.heads[name], shape)
+        for name, one in given.items():
+            if one is None:
+                continue
+            kind = KINDS[name]
+            value = kind.checked(one, self.heads[name], shape)
             if value is not None:
                 values[name] = value
                 self._kept[name][row] = kind.kept(value, self._add_mask)
@@ -41,22 +43,24 @@ class Labels:
 
     def carried(self, file, row: int, framing) -> dict[str, Any]:
         """Labels of a frame of an input file, with this part's numbers, moved by a framing."""
-        values = {}
-        for name, kind in KINDS.items():
-            places = self._join(name, file.heads[name])
-            value = kind.of_frame(file, row) if name in file.kinds else None
+        values, places = {}, self._join(file.heads)
+        for name in file.kinds:
+            kind = KINDS[name]
+            value = kind.of_frame(file, row)
             if value is not None:
-                value = kind.renamed(value, places, self.heads[name])
+                value = kind.renamed(value, places[name], self.heads[name])
                 values[name] = value if framing is None else kind.moved(value, framing)
         return values
 
-    def _join(self, name: str, head: dict) -> np.ndarray:
-        """This part's numbers for those of an input file."""
-        known = self._places.get((name, id(head)))
+    def _join(self, heads: dict[str, dict]) -> dict[str, np.ndarray]:
+        """This part's numbers for those of an input file, by kind."""
+        known = self._places.get(id(heads))
         if known is None:
-            joined, places = KINDS[name].joined(self.heads[name], head)
-            self.heads[name].update(joined)
-            known = self._places[name, id(head)] = head, places
+            places = {}
+            for name, head in heads.items():
+                joined, places[name] = KINDS[name].joined(self.heads[name], head)
+                self.heads[name].update(joined)
+            known = self._places[id(heads)] = heads, places
         return known[1]
 
     def tokens(self, count: int) -> list[str]:

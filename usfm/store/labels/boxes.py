@@ -1,5 +1,7 @@
 """Boxes around what is on a frame, each with its class and, where it is known, which instance it is."""
 
+import math
+
 import numpy as np
 
 from usfm.store.dataset import Dataset
@@ -30,12 +32,16 @@ class Boxes(Named):
     def checked(self, given, head: dict, shape: tuple[int, ...]) -> tuple:
         """See `Kind`."""
         xyxy = np.asarray(given[0], np.float32).reshape(-1, 4)
-        classes = np.asarray([self._number(one, head) for one in np.asarray(given[1]).reshape(-1)], np.int32)
+        classes = given[1]
+        if not (isinstance(classes, np.ndarray) and classes.dtype == np.int32):
+            classes = np.array([self._number(one, head) for one in classes], np.int32)
         if len(xyxy) != len(classes) or (len(classes) and classes.max() >= len(head["names"])):
             raise ValueError(f"{len(xyxy)} boxes, {len(classes)} classes of {len(head['names'])} names")
-        if not np.isfinite(xyxy).all():
+        if not math.isfinite(xyxy.sum()):
             raise ValueError("a box that is not finite")
-        instances = np.asarray(given[2], np.int32).reshape(-1) if len(given) > 2 else np.zeros(0, np.int32)
+        if len(given) < 3:
+            return xyxy, classes
+        instances = np.asarray(given[2], np.int32).reshape(-1)
         if not (instances >= 0).any():
             return xyxy, classes
         if len(instances) != len(classes) or instances.min() < -1:
@@ -113,12 +119,15 @@ class Boxes(Named):
             return None
         first, last = file.column(OFFSETS)[row : row + 2]
         found = file.column(XYXY)[first:last], file.column(CLASSES)[first:last]
-        instances = file.column(INSTANCE)[first:last] if file.has_column(INSTANCE) else np.zeros(0, np.int32)
+        if not file.has_column(INSTANCE):
+            return found
+        instances = file.column(INSTANCE)[first:last]
         return (*found, instances) if (instances >= 0).any() else found
 
     def renamed(self, value: tuple, places: np.ndarray, head: dict) -> tuple:
         """See `Kind`."""
-        return value[0], np.append(places, -1).astype(np.int32)[value[1]], *value[2:]
+        classes = np.array([places[c] if c >= 0 else -1 for c in value[1].tolist()], np.int32)
+        return value[0], classes, *value[2:]
 
     def moved(self, value: tuple, framing) -> tuple:
         """See `Kind`."""
