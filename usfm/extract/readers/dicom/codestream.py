@@ -110,3 +110,20 @@ def _jpeg_frame(data: bytes, place: int, start: int, code: int, jfif: bool, adob
     guess = "ybr" if jfif else "rgb" if adobe == 0 or (adobe < 0 and named) else "ybr"
     colour = said.pop() if len(said) == 1 and components == 3 else ""
     return Codestream(family, rows, columns, components, bits, False, colour, guess, start)
+
+
+def predictor(data: bytes) -> int:
+    """Return how a lossless JPEG predicts a sample from its neighbours, 1 to 7; 0 where its markers are damaged.
+
+    Example:
+        >>> predictor(bytes.fromhex("ffd8 ffc3000b08003000400101 1100 ffda0008 0101 00 06 0000"))
+        6
+    """
+    place = 2
+    while data[place : place + 1] == b"\xff" and place + 4 <= len(data):
+        code, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+        if code == 0xDA:
+            at = place + 5 + 2 * data[place + 4]
+            return data[at] if at < min(place + 2 + length, len(data)) and data[at] <= 7 else 0
+        place += 2 + length
+    return 0

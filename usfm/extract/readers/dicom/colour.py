@@ -37,7 +37,7 @@ def settled(values: np.ndarray, claimed: str) -> str:
     """
     if values.dtype != np.uint8:
         return claimed
-    step = max(int((values.shape[0] * values.shape[1] / 250_000) ** 0.5), 1)
+    step = max(int((values.shape[0] * values.shape[1] / 60_000) ** 0.5), 1)
     first, second, third = (values[::step, ::step, channel].astype(np.int16) for channel in range(3))
     dark = first < DARK
     if claimed == RGB:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from usfm.errors import MediaError
-from usfm.extract.readers.dicom.codestream import Codestream, look
+from usfm.extract.readers.dicom.codestream import Codestream, look, predictor
 from usfm.extract.readers.dicom.colour import FULL, PARTIAL, RGB, SPACES, widened_420, widened_422
 from usfm.extract.readers.dicom.layout import DEFLATED_FRAMES, RLE, Layout
 
@@ -115,6 +115,9 @@ def _run_length(data: bytes, layout: Layout) -> Samples:
             row = Image.frombytes("L", (layout.pixels, 1), data[start:end] + b"\x80", "packbits", "L")
         except (ValueError, OSError):
             raise MediaError("not decodable", "a run-length segment ends too early.") from None
+        if count == 1:
+            values = np.asarray(row).reshape(layout.rows, layout.columns)
+            return Samples(_counted(values, layout), "", False, layout.stored, layout.signed)
         planes[number // bytes_each, :, bytes_each - 1 - number % bytes_each] = np.asarray(row)[0]
     values = planes.view(f"<u{bytes_each}").reshape(layout.samples, layout.rows, layout.columns)
     values = values[0] if layout.samples == 1 else np.moveaxis(values, 0, 2)
@@ -134,7 +137,7 @@ def _by_codec(data: bytes, stream: Codestream, layout: Layout) -> Samples:
     if stream.family == "jpeg":
         values, signed = _twelve_bits(data, stream), layout.signed
     elif stream.family == "jpeg-lossless":
-        values, signed = _gdcm(data, stream), layout.signed
+        values, signed = _lossless(data, stream), layout.signed
     elif stream.family == "jpeg-ls":
         values, signed = _jpeg_ls(data, stream), layout.signed
     else:
@@ -183,10 +186,28 @@ def _twelve_bits(data: bytes, stream: Codestream) -> np.ndarray:
     return np.right_shift(frames[0].to_ndarray(), 4)
 
 
+def _lossless(data: bytes, stream: Codestream) -> np.ndarray:
+    """Decode a JPEG without loss: FFmpeg knows damage where GDCM may take its process along, but not every kind."""
+    import av
+
+    predicts = predictor(data)
+    if not predicts:
+        raise MediaError("not decodable", "the markers of the compressed frame are damaged.")
+    if stream.bits != 8 or predicts != 1 or stream.components not in (1, 3):
+        return _gdcm(data, stream)
+    context = av.CodecContext.create("mjpeg", "r")
+    context.thread_count, context.options = 1, {"err_detect": "explode"}
+    frames = context.decode(av.Packet(data))
+    if not frames or frames[0].format.name not in ("gray", "bgr24"):
+        return _gdcm(data, stream)
+    values = frames[0].to_ndarray()
+    return values if values.ndim == 2 else values[..., ::-1]
+
+
 def _jpeg_ls(data: bytes, stream: Codestream) -> np.ndarray:
     import jpeg_ls
 
-    raw, told = jpeg_ls.decode_buffer(data)
+    raw, told = jpeg_ls.decode_buffer(data + b"\xff\xd9")  # CharLS runs on for ever where the end mark is missing
     kind = np.uint8 if stream.bits <= 8 else np.dtype("<u2")
     values = np.frombuffer(raw, kind)
     if stream.components == 1:

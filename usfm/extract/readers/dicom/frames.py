@@ -1,7 +1,7 @@
 """The frames of one object, one at a time: found, decoded, brought to gray or RGB; a broken one costs only itself."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -70,9 +70,12 @@ class Pictures:
     table: tuple[np.ndarray, int] | None
     space: str = ""
     claimed_wrong: bool = False
+    _held: tuple[int, Samples] | None = field(default=None, init=False, repr=False)
 
     def samples(self, number: int) -> Samples:
         """Decode one frame to samples."""
+        if self._held is not None and self._held[0] == number:
+            return self._held[1]
         most = 4 * self.layout.pixels * self.layout.samples * self.layout.allocated // 8 + (1 << 20)
         data = self.source.frame(number, most)
         return decoded(data, self.layout, self.header.syntax, self.header.big)
@@ -80,6 +83,7 @@ class Pictures:
     def pixels(self, number: int, span: tuple[float, float]) -> np.ndarray:
         """Return one frame as it is to be seen, uint8 (H, W) or RGB (H, W, 3)."""
         samples = self.samples(number)
+        self._held = None
         if samples.space:
             return np.ascontiguousarray(self._coloured(samples))
         if self.table is not None:
@@ -115,7 +119,10 @@ class Pictures:
                 samples = self.samples(number) if self.source.has(number) else None
             except MediaError:
                 continue
-            if samples is None or samples.certain:
+            if samples is None:
+                return
+            self._held = number, samples  # until it is asked for
+            if samples.certain:
                 return
             self.space = colour.settled(_eight_bits(samples), samples.space)
             self.claimed_wrong = self.space != samples.space

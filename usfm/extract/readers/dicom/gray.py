@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -109,11 +110,17 @@ def shown(samples: Samples, tone_: Tone, low: float, high: float) -> np.ndarray:
     values = samples.values
     if values.dtype == np.uint8 and tone_.plain and not tone_.modality and samples.bits == 8:
         return 255 - values if tone_.inverse else values
-    least, most = int(values.min()), int(values.max())
-    if most - least < MOST_TABLE:  # far fewer values than pixels: convert each value once
-        levels = _levels(np.arange(least, most + 1, dtype=np.float64), tone_, low, high)
-        return levels[values.astype(np.int64) - least]
-    return _levels(values.astype(np.float64), tone_, low, high)
+    if values.dtype.itemsize > 2:
+        return _levels(values.astype(np.float64), tone_, low, high)
+    return _table_of(values.dtype.str, tone_, low, high)[values.view(f"u{values.dtype.itemsize}")]
+
+
+@lru_cache(maxsize=4)
+def _table_of(kind: str, tone_: Tone, low: float, high: float) -> np.ndarray:
+    """Return the level of every sample that there can be: far fewer than a clip has pixels."""
+    width = np.dtype(kind).itemsize
+    every = np.arange(1 << 8 * width, dtype=f"u{width}").view(np.dtype(kind).newbyteorder("="))
+    return _levels(every.astype(np.float64), tone_, low, high)
 
 
 def _levels(values: np.ndarray, tone_: Tone, low: float, high: float) -> np.ndarray:
