@@ -179,7 +179,7 @@ def ours(store_path: Path, name: str, model_name: str, batch: int, device: torch
         return time.perf_counter() - started
 
     counts = Counts.of(stream.plan(0).candidates, recipe.selection)
-    return steps, {"flops_per_image": flops_per_image(recipe, model.encoder.shape, counts), "K": seen}, batches
+    return steps, {"flops_per_image": flops_per_image(model, counts), "K": seen}, batches
 
 
 def main() -> None:

@@ -14,9 +14,10 @@ from usfm.pretrain.config import Config
 from usfm.pretrain.run import run
 
 FILE = Path(__file__).parent.parent / "golden" / "pretrain.json"
+RECIPES = ("mae", "polarmae", "crossmae", "localmim", "selectivemae", "deblurmae", "ultrafedfm", "usf-mae")
 
 
-@pytest.mark.parametrize("recipe", ["mae", "polarmae"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_losses(recipe, store_path, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("usfm.pretrain.sheets.draw_sheet", lambda *arguments: None)
     monkeypatch.setattr("usfm.pictures.curves.curves", lambda path, *arguments, **more: path.touch())

@@ -5,10 +5,14 @@ import torch
 
 from usfm.model.vit import patchify
 from usfm.pretrain import recipe as recipes
+from usfm.pretrain.decoders import DECODERS
 from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.draw import NOISES, Counts
-from usfm.pretrain.targets import TARGETS, hog, hog_glyphs, normalised
+from usfm.pretrain.targets import TARGETS
+from usfm.pretrain.targets.contract import aim
+from usfm.pretrain.targets.hog import hog, hog_glyphs, orientations
+from usfm.pretrain.targets.pixels import normalised
 
 SET = ("model.name=vit_nano_patch16_64", "decoder.width=32", "decoder.depth=2", "decoder.heads=2")
 
@@ -107,7 +111,7 @@ def test_orientations_follow_stripes():
     assert drawn.std(0).mean() > 3 * drawn.std(1).mean() or drawn.std(1).mean() > 3 * drawn.std(0).mean()
 
 
-@pytest.mark.parametrize("name", ["mae", "polarmae", "debug"])
+@pytest.mark.parametrize("name", recipes.names())
 def test_gradients_reach_everything_that_is_trained(name):
     model = build(name, "model.name=vit_nano_patch16_64")
     _, output = passed(model)
@@ -116,10 +120,9 @@ def test_gradients_reach_everything_that_is_trained(name):
     assert not idle
 
 
-@pytest.mark.parametrize("decoder", ["self", "cross"])
+@pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("prior", ["random", "texture+grid", "gaussian"])
-@pytest.mark.parametrize("expansion", ["none", "progressive"])
+@pytest.mark.parametrize("prior, expansion", [("texture+grid", "progressive"), ("smooth", "none")])
 def test_parts_recombine(decoder, target, prior, expansion):
     changes = (f"decoder.kind={decoder}", f"target.kind={target}", f"prior={prior}", f"expansion={expansion}")
     model = build("polarmae", *changes)
@@ -128,7 +131,7 @@ def test_parts_recombine(decoder, target, prior, expansion):
     assert output.predictions.shape == (
         3,
         Counts.of(16, model.recipe.selection).targets,
-        36 if target == "hog" else 256,
+        model.target.length(16, 1),
     )
 
 
@@ -149,3 +152,65 @@ def test_the_draw_is_the_same_in_every_precision(name):
         drawn.append((output.ids_visible, output.ids_target))
     assert torch.equal(drawn[0][0], drawn[1][0])
     assert torch.equal(drawn[0][1], drawn[1][1])
+
+
+# ---------------------------------------------------------------- targets of several scales
+
+
+def local_loss(images, predictions, cells, ids_target, grid=4, patch=16):
+    """LocalMIM's loss on maps: errors of every cell, weighted by the mask brought to the map's size."""
+    mask = torch.zeros(len(images), grid * grid).scatter(1, ids_target, 1.0).view(-1, 1, grid, grid)
+    total = 0.0
+    for cell, predicted in zip(cells, predictions, strict=True):
+        strength = torch.nn.functional.avg_pool2d(orientations(images), cell)
+        truth = torch.nn.functional.normalize(strength, dim=1)
+        if cell > patch:
+            weights = torch.nn.functional.avg_pool2d(mask, 2)[:, 0]
+            full = predicted.transpose(1, 2).unflatten(2, truth.shape[2:])
+        else:
+            side = patch // cell
+            weights = mask.repeat_interleave(side, 2).repeat_interleave(side, 3)[:, 0]
+            spread = torch.zeros(len(images), grid * grid, predicted.shape[2])
+            spread = spread.scatter(1, ids_target[..., None].expand_as(predicted), predicted)
+            full = spread.view(-1, grid, grid, side, side, 9).permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
+        errors = (full - truth).square().mean(1)
+        total += (errors * weights).sum() / weights.sum()
+    return total
+
+
+def test_the_loss_on_four_scales_is_localmims():
+    model = build("localmim")
+    images, output = passed(model)
+    clean = model.encoder.normalise(images)
+    tokens = model.encoder.embed(patchify(clean, 16), output.ids_visible)
+    outputs = model.encoder.encode(tokens, taps=model.decoder.taps)
+    predictions = model.decoder(outputs, output.ids_visible, output.ids_target)
+    expected = local_loss(clean, predictions, model.decoder.cells, output.ids_target)
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("cell", [4, 8, 16, 32])
+def test_every_target_is_of_every_scale(target, cell):
+    kind, ids = TARGETS[target], torch.stack([torch.randperm(16)[:5] for _ in range(2)])
+    for channels in (1, 3):
+        values, weights = aim(kind, kind.prepare(torch.randn(2, channels, 64, 64)), ids, 16, cell)
+        count = 4 if cell > 16 else 5
+        assert values.shape == (2, count, kind.length(cell, channels) * (1 if cell > 16 else (16 // cell) ** 2))
+        assert values.isfinite().all()
+        if cell > 16:
+            assert weights.shape == (2, 4)
+            assert weights.sum().item() == pytest.approx(2 * 5 / 4)
+
+
+def test_the_encoder_may_see_something_else_than_the_target():
+    model = build("mae").eval()
+    images = torch.rand(2, 1, 64, 64) * 255
+    view, counts = View(images, torch.ones(2, 16), (4, 4)), Counts.of(16, model.recipe.selection)
+    uniform = torch.rand(NOISES, 2, 16)
+    plain = model(images, view, counts, uniform, 0.0)
+    worse = model(images, view, counts, uniform, 0.0, images.flip(3))
+    assert torch.equal(plain.targets, worse.targets)
+    assert torch.equal(plain.ids_visible, worse.ids_visible)
+    assert not torch.allclose(plain.predictions, worse.predictions)
+    assert torch.equal(plain.loss, model(images, view, counts, uniform, 0.0, images.clone()).loss)

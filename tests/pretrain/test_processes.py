@@ -8,6 +8,8 @@ import sys
 import time
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 SCRIPT = """
 import json, sys, torch
@@ -81,7 +83,9 @@ def test_sigkill_loses_nothing(straight, store_path, tiny, tmp_path):
     assert len(losses(out)) < 8
     assert start(store_path, out, tiny).wait(120) == 0
     assert losses(out) == losses(straight)
-    assert (out / "last" / "model.safetensors").read_bytes() == (straight / "last" / "model.safetensors").read_bytes()
+    ours, theirs = (load_file(run / "last" / "model.safetensors") for run in (out, straight))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)  # the order of a file's notes is not fixed
 
 
 GROUP = """

@@ -15,10 +15,6 @@ def test_every_recipe_says_what_it_is(name):
     assert {part.strip() for part in recipe.selection.prior.split("+")} <= set(SELECTIONS)
 
 
-def test_priors_are_the_table():
-    assert set(recipes.PRIORS) == set(SELECTIONS)
-
-
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_written_recipe_reads_back_the_same(name, tmp_path):
     recipe = recipes.load(name, ("optim.lr=3e-4",))
@@ -40,9 +36,11 @@ def test_set_by_full_or_short_name():
         ("polarma", "epochs=1", "did you mean 'polarmae'"),
         ("mae", "epohcs=1", "did you mean 'epochs'"),
         ("mae", "selection.priro=random", "did you mean 'prior'"),
-        ("mae", "kind=self", "write decoder.kind or target.kind"),
+        ("mae", "kind=self", "write decoder.kind or target.kind or degrade.kind"),
         ("mae", "visible=2", "between"),
-        ("mae", "decoder.kind=sideways", "one of"),
+        ("mae", "decoder.kind=sideways", "no decoder is called 'sideways'.*self, cross"),
+        ("mae", "target.kind=pixel", "did you mean 'pixels'"),
+        ("mae", "degrade.kind=blurr", "did you mean 'blur'"),
         ("mae", "prior=texure", "did you mean 'texture'"),
         ("mae", "prior=texture+polar", "no prior is called 'polar'.*grid, beam"),
         ("mae", "stages='0.5'", "four rising"),
@@ -63,3 +61,11 @@ def test_a_broken_file_is_one_sentence(tmp_path, text, says):
     file.write_text(text)
     with pytest.raises(RequestError, match=says):
         recipes.load(str(file))
+
+
+def test_fields_that_came_later_do_not_make_an_old_run_another_one():
+    old = recipes.settings_of(recipes.load("mae"))
+    assert "degrade" not in old
+    assert not {"order", "targets_from"} & set(old["selection"])
+    new = recipes.settings_of(recipes.load("mae", ("order=inverse", "degrade.kind=blur")))
+    assert (new["selection"]["order"], new["degrade"]) == ("inverse", {"kind": "blur"})

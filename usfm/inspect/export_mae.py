@@ -26,30 +26,43 @@ def layout(encoder: Encoder, file: Path, card: Mapping) -> tuple[dict[str, torch
         The tensors, the encoder's shape in that layout, and sentences about what was changed or left out.
     """
     weights = {name: value.detach().clone() for name, value in encoder.state_dict().items()}
-    decoder, said = _decoder(weights, file)
+    layout, unit = _of_decoder(card)
+    decoder, said = _decoder(weights, file, layout)
     shape = encoder.shape
     if shape.in_chans == 1:
         weights[PROJECTION], weights[BIAS] = fold_channels(weights[PROJECTION], weights[BIAS], 3)
         shape = replace(shape, in_chans=3)
         said.append("the patch projection is folded from 1 to 3 channels: the same features for gray frames")
         if decoder:
-            decoder = _three_channels(decoder, shape.patch, _target(card))
+            decoder = _three_channels(decoder, shape.patch, unit)
             said += [] if decoder else ["the decoder is left out: it predicts no pixels that MAE's class could read"]
-    elif decoder and decoder[f"{PREDICTION}.bias"].shape[0] != 3 * shape.patch**2:
+    elif decoder and (f"{PREDICTION}.bias" not in decoder or len(decoder[f"{PREDICTION}.bias"]) != 3 * shape.patch**2):
         decoder = {}
         said.append("the decoder is left out: it predicts no pixels that MAE's class could read")
     return weights | decoder, shape, said
 
 
-def _target(card: Mapping) -> str:
-    """What the run predicted: "pixels", "normalised", or another kind; "" where the card does not tell."""
+def _of_decoder(card: Mapping) -> tuple[str, str]:
+    """Whose class reads a run's decoder ("mae" or ""), and in which unit it predicts pixels ("" for none or not known).
+
+    Runs of earlier versions do not say it; their kinds do.
+    """
+    said = card.get("decoder")
+    if isinstance(said, dict):
+        return str(said.get("layout", "")), str(said.get("unit", ""))
+    decoder, target = (_kind(card, section) for section in ("decoder", "target"))
+    return "" if decoder == "cross" else "mae", target
+
+
+def _kind(card: Mapping, section: str) -> str:
+    """The kind in a section of a run's recipe; "" where the card does not tell."""
     settings = card.get("settings")
     recipe = settings.get("recipe") if isinstance(settings, dict) else None
-    target = recipe.get("target") if isinstance(recipe, dict) else None
-    return str(target.get("kind", "")) if isinstance(target, dict) else ""
+    table = recipe.get(section) if isinstance(recipe, dict) else None
+    return str(table.get("kind", "")) if isinstance(table, dict) else ""
 
 
-def _decoder(encoder: Mapping[str, torch.Tensor], file: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
+def _decoder(encoder: Mapping[str, torch.Tensor], file: Path, layout: str) -> tuple[dict[str, torch.Tensor], list[str]]:
     """The decoder that belongs to an encoder: trained with these very weights, or averaged as they were."""
     for name, part in ((checkpoint.MODEL, ""), (checkpoint.STATE, "average")):
         if not (file.parent / name).is_file():
@@ -64,8 +77,8 @@ def _decoder(encoder: Mapping[str, torch.Tensor], file: Path) -> tuple[dict[str,
         if any(name not in theirs or not torch.equal(theirs[name], value) for name, value in encoder.items()):
             continue  # of another kind: the encoder is an average of weights, and this is not
         decoder = {k.removeprefix("decoder."): v for k, v in found.items() if k.startswith("decoder.")}
-        if any("cross_attn" in name for name in decoder):
-            return {}, ["the decoder is left out: MAE's class has none with cross-attention"]
+        if layout != "mae" or any("cross_attn" in name for name in decoder):
+            return {}, ["the decoder is left out: MAE's class has none of this kind"]
         return decoder, []
     if (file.parent / checkpoint.MODEL).is_file():
         return {}, ["the decoder is left out: none of this checkpoint belongs to its encoder"]

@@ -199,10 +199,11 @@ class Encoder(nn.Module):
 
         Args:
             tokens: from `embed`, in any order.
-            taps: blocks (0-based) whose outputs are wanted instead; -1 stands for the embedded input.
+            taps: blocks (0-based) whose outputs are wanted instead, ascending; -1 stands for the embedded input, and
+                the number of blocks for the output after the final norm.
 
         Returns:
-            (B, 1 + V, D) after the final norm, or one un-normed (B, 1 + V, D) per tap.
+            (B, 1 + V, D) after the final norm, or one (B, 1 + V, D) per tap, un-normed but for the last kind.
         """
         cls = self.cls_token + self.pos_embed[:, :1]
         x = torch.cat([cls.expand(tokens.shape[0], -1, -1).to(tokens.dtype), tokens], dim=1)
@@ -211,6 +212,8 @@ class Encoder(nn.Module):
             x = block(x)
             if i in taps:
                 outputs.append(x)
+        if len(self.blocks) in taps:
+            outputs.append(self.norm(x))
         return outputs if taps else self.norm(x)
 
     def forward(self, images: torch.Tensor, ids_visible: torch.Tensor | None = None) -> torch.Tensor:

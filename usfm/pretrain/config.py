@@ -7,7 +7,7 @@ from usfm.config import Knob
 
 
 def _recipes() -> list[str]:
-    from usfm.pretrain.recipe import names  # not needed to start up
+    from usfm.pretrain.settings import names  # not needed to start up
 
     return names()
 

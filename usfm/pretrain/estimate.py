@@ -7,50 +7,35 @@ import torch
 from usfm.engine.device import autocast
 from usfm.engine.step import Training
 from usfm.engine.stream import Stream
-from usfm.model.vit import Shape
+from usfm.pretrain.decoders.contract import block_flops
 from usfm.pretrain.mae import MaskedAutoencoder
-from usfm.pretrain.recipe import Recipe
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.draw import NOISES, Counts
-from usfm.pretrain.targets import TARGETS
+from usfm.pretrain.settings import Recipe
 from usfm.quantities import duration, size
 
 TRIAL = 4  # images in the timed step
 
 
-def block_flops(queries: int, keys: int, width: int, memory: int | None = None) -> float:
-    """Floating-point operations (a multiply-add is two) of one transformer block, forward, one image."""
-    if memory is None:  # self-attention: qkv, scores and mix, projection, MLP
-        return 2 * (4 * queries * width**2 + 2 * queries * keys * width + 8 * queries * width**2)
-    project = 2 * queries * width**2 + 2 * keys * memory * width
-    return 2 * (project + 2 * queries * keys * width + 8 * queries * width**2)
-
-
-def flops_per_image(recipe: Recipe, shape: Shape, counts: Counts) -> float:
+def flops_per_image(model: MaskedAutoencoder, counts: Counts) -> float:
     """Forward and backward of one image (backward counted as twice the forward): encoder, decoder, projections."""
-    patch, total, d = shape.patch**2 * shape.in_chans, shape.grid[0] * shape.grid[1], recipe.decoder
-    seen = counts.visible + 1
+    shape = model.encoder.shape
+    patch, total, seen = shape.patch**2 * shape.in_chans, shape.grid[0] * shape.grid[1], counts.visible + 1
     encoder = shape.depth * block_flops(seen, seen, shape.embed_dim) + 2 * seen * patch * shape.embed_dim
-    out = TARGETS[recipe.target.kind].length(shape.patch, shape.in_chans)
     looked = 2 * total * patch * shape.embed_dim if counts.grown else 0.0  # tokens for similarity, forward only
-    embed = 2 * seen * shape.embed_dim * d.width
-    if d.kind == "self":
-        decoder = d.depth * block_flops(total + 1, total + 1, d.width)
-    else:
-        decoder = d.depth * block_flops(counts.targets, seen, d.width, d.width)
-    return 3 * (encoder + embed + decoder + 2 * counts.targets * d.width * out) + looked
+    return 3 * (encoder + model.decoder.flops(counts)) + looked
 
 
-def memory_bytes(recipe: Recipe, model: MaskedAutoencoder, counts: Counts, images: int, precision: str) -> float:
+def memory_bytes(model: MaskedAutoencoder, counts: Counts, images: int, precision: str) -> float:
     """Weights, gradients, two moments, and what the backward pass keeps; a guide, not a promise.
 
     A block keeps about 16 values of its width a token besides the attention's (which the fused kernel recomputes).
     """
-    shape, d = model.encoder.shape, recipe.decoder
+    shape = model.encoder.shape
     parameters = sum(p.numel() for p in model.parameters())
     size = 4 if precision == "fp32" else 2
-    decoded = shape.grid[0] * shape.grid[1] + 1 if d.kind == "self" else counts.targets
-    kept = 16 * size * (shape.depth * (counts.visible + 1) * shape.embed_dim + d.depth * decoded * d.width)
+    decoded = model.decoder.tokens(counts) * model.recipe.decoder.width
+    kept = 16 * size * (shape.depth * (counts.visible + 1) * shape.embed_dim + decoded)
     pixels = 16 * shape.image_size[0] * shape.image_size[1]
     return parameters * 16 + images * (kept + pixels)
 
@@ -76,8 +61,8 @@ def estimate(
         "candidates": k,
         "visible": counts.visible,
         "targets": counts.targets,
-        "flops_per_image": flops_per_image(recipe, shape, counts),
-        "memory_bytes": memory_bytes(recipe, model, counts, -(-batch // training.accumulate), training.precision),
+        "flops_per_image": flops_per_image(model, counts),
+        "memory_bytes": memory_bytes(model, counts, -(-batch // training.accumulate), training.precision),
         "images_per_s": round(1 / seconds, 2),
         "eta_s": round(training.steps * batch * seconds, 1),
     }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from usfm.model.vit import SIZES, encoder_shape
-from usfm.pretrain.recipe import Recipe
+from usfm.pretrain.settings import Recipe
 
 SMALL_STORES = ((5_000, "tiny", 1_000), (50_000, "small", 2_000))
 """Under so many training frames the encoder is at most of this size, and the run has at most so many steps."""

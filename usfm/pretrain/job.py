@@ -13,10 +13,11 @@ from usfm.engine.data import Batch, Pixels, spread
 from usfm.engine.optim import Group
 from usfm.engine.stream import Stream
 from usfm.model import checkpoint
+from usfm.pretrain.degradations import DEGRADATIONS
 from usfm.pretrain.mae import MaskedAutoencoder, Output
-from usfm.pretrain.recipe import Recipe
 from usfm.pretrain.selection.draw import NOISES, Counts
 from usfm.pretrain.selection.polar import grid_coordinates
+from usfm.pretrain.settings import Recipe
 from usfm.pretrain.views import Regions, Views
 from usfm.seeding import torch_seed
 
@@ -54,6 +55,7 @@ class PretrainJob:
     ):
         self.recipe, self.model, self.stream, self.pixels, self.regions = recipe, model, stream, pixels, regions
         shape = model.encoder.shape
+        self.degradation = DEGRADATIONS[recipe.degrade.kind]
         self.views = Views(recipe, shape.grid, shape.image_size, regions)
         self.tokens = shape.grid[0] * shape.grid[1]
         self.held_out = spread(pixels.store, held_out, CHECK_FRAMES)
@@ -72,8 +74,17 @@ class PretrainJob:
             rows = batch.plan.rows[batch.part]
             fixed = uniforms(key, rows, np.zeros_like(rows), self.tokens).astype(np.float32)
             uniform[0] = self.pixels.send(fixed)
-        output = net(images, view, counts, uniform, step / self.steps)
+        seen = self._degraded(images, len(batch.plan.rows), batch.part, "degrade", step)
+        output = net(images, view, counts, uniform, step / self.steps, seen)
         return output.loss, {}
+
+    def _degraded(self, images: torch.Tensor, n: int, part: slice, *names: str | int) -> torch.Tensor:
+        """What the encoder sees of some of the n images of a step: worse ones where the recipe says so."""
+        draws = self.degradation.draws(*images.shape[2:])
+        if not draws:
+            return images
+        with torch.autocast(images.device.type, enabled=False):
+            return self.degradation.worse(images, self._random((n, draws), *names)[part], self.recipe.degrade)
 
     def describe(self, batch: Batch) -> dict:
         """What the log says about a batch, known without asking the device."""
@@ -95,8 +106,11 @@ class PretrainJob:
         checkpoint.save(folder, encoder, self.model.encoder.shape, model=trained, state=state)
 
     def _uniform(self, n: int, *names: str | int) -> torch.Tensor:
+        return self._random((NOISES, n, self.tokens), *names)
+
+    def _random(self, shape: tuple[int, ...], *names: str | int) -> torch.Tensor:
         generator = torch.Generator(self.pixels.device).manual_seed(torch_seed(self.seed, *names))
-        return torch.rand(NOISES, n, self.tokens, generator=generator, device=self.pixels.device)
+        return torch.rand(shape, generator=generator, device=self.pixels.device)
 
     # ------------------------------------------------------------ watching
 
@@ -114,7 +128,8 @@ class PretrainJob:
         counts = Counts.of(candidates, self.recipe.selection)
         counts = Counts(counts.candidates, counts.visible, 0, counts.targets)  # growth would follow the weights
         noise = self._uniform(len(rows), "held out", int(rows[0]))
-        return model(images, view, counts, noise, 0.0), images, view
+        seen = self._degraded(images, len(rows), slice(None), "degrade held out", int(rows[0]))
+        return model(images, view, counts, noise, 0.0, seen), images, view
 
     def check(self, model: MaskedAutoencoder, step: int) -> dict:
         """The held-out reconstruction loss (`score`), by depth too, how many dimensions are in use, and pictures."""
@@ -130,7 +145,8 @@ class PretrainJob:
                 output, images, view = self.look(model, part)
                 total += output.loss.item() * len(part)
                 by_depth += depth_profile(output, view, self.recipe.selection.tau)
-                features.append(model.encoder.features(model.encoder.normalise(images)).float().cpu())
+                given = output.seen if self.degradation.downstream else images
+                features.append(model.encoder.features(model.encoder.normalise(given)).float().cpu())
             loss = total / len(rows)
             profile = [s / n if n else None for s, n in zip(*by_depth.tolist(), strict=True)]
             figures = {

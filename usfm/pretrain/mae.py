@@ -5,23 +5,25 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from usfm.model.vit import Encoder, encoder_shape, patchify, take
+from usfm.model.vit import Encoder, encoder_shape, patchify
 from usfm.pretrain.decoders import DECODERS
-from usfm.pretrain.recipe import Recipe
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.draw import Counts, draw, prior
+from usfm.pretrain.settings import Recipe
 from usfm.pretrain.targets import TARGETS
+from usfm.pretrain.targets.contract import aim
 
 
 @dataclass(frozen=True)
 class Output:
-    """What one forward pass gives.
+    """What one forward pass gives; of several scales the one whose cells are patches, but for the loss.
 
     Attributes:
-        loss: scalar, mean squared error over targets and their pixels.
+        loss: scalar: over the scales, the sum of the mean squared error of the targets and their numbers.
         errors: (B, M) mean squared error of each target, detached.
         predictions: (B, M, P); targets: (B, M, P), what they should be.
         ids_visible: (B, V) grid indices; ids_target: (B, M).
+        seen: (B, C, H, W) float images, 0 to 255, as the encoder had them.
     """
 
     loss: torch.Tensor
@@ -30,13 +32,14 @@ class Output:
     targets: torch.Tensor
     ids_visible: torch.Tensor
     ids_target: torch.Tensor
+    seen: torch.Tensor
 
 
 class MaskedAutoencoder(nn.Module):
     """Any recipe of this family: an encoder, a decoder, a way to choose tokens, and a target.
 
     Source: He et al. 2022. The loss is the mean over targets of the mean squared difference of their pixels: MAE's
-    masked mean, since every image has the same number of targets.
+    masked mean, since every image has the same number of targets. Decoders of several scales have one such mean each.
     """
 
     def __init__(self, recipe: Recipe):
@@ -47,32 +50,51 @@ class MaskedAutoencoder(nn.Module):
         )
         self.encoder = Encoder(shape)
         self.target = TARGETS[recipe.target.kind]
-        d, out_dim = recipe.decoder, self.target.length(shape.patch, shape.in_chans)
-        self.decoder = DECODERS[d.kind](
-            shape.embed_dim, shape.grid, out_dim, width=d.width, depth=d.depth, heads=d.heads, positions=d.positions
+        self.decoder = DECODERS[recipe.decoder.kind](
+            recipe.decoder, shape, lambda cell: self.target.length(cell, shape.in_chans)
         )
+        if shape.depth not in self.decoder.taps:
+            self.encoder.norm.requires_grad_(False)  # nothing goes through it: it stays 1 and 0
 
     def forward(
-        self, images: torch.Tensor, view: View, counts: Counts, uniform: torch.Tensor, progress: float
+        self,
+        images: torch.Tensor,
+        view: View,
+        counts: Counts,
+        uniform: torch.Tensor,
+        progress: float,
+        seen: torch.Tensor | None = None,
     ) -> Output:
         """One pass.
 
         Args:
-            images: (B, C, H, W) float, 0 to 255, augmented.
+            images: (B, C, H, W) float, 0 to 255, augmented; the targets are cut out of them.
             view: the same samples as the priors see them.
             counts: how many tokens of each kind.
             uniform: (NOISES, B, L) in [0, 1), all the randomness there is.
             progress: 0 to 1, how far the run is.
+            seen: as `images`, for the encoder, where it sees something else.
         """
-        patches = patchify(self.encoder.normalise(images), self.encoder.shape.patch)
-        settings = self.recipe.selection
+        encoder, settings, clean = self.encoder, self.recipe.selection, self.encoder.normalise(images)
+        seen = images if seen is None else seen
+        patches = patchify(clean if seen is images else encoder.normalise(seen), encoder.shape.patch)
         with torch.no_grad():
             with torch.autocast(images.device.type, enabled=False):  # the draw is the same whatever the precision
-                tokens = self.encoder.embed(patches.float()) if counts.grown else None
+                tokens = encoder.embed(patches.float()) if counts.grown else None
                 p, inside = prior(view, settings), view.inside(settings.tau)
                 ids_visible, ids_target = draw(p, inside, counts, uniform, settings, tokens=tokens, progress=progress)
-                target = self.target.values(take(patches, ids_target), self.encoder.shape.patch)
-        memory = self.encoder.encode(self.encoder.embed(patches, ids_visible))
-        prediction = self.decoder(memory, ids_visible, ids_target)
-        errors = (prediction.float() - target.float()).square().mean(-1)
-        return Output(errors.mean(), errors.detach(), prediction, target, ids_visible, ids_target)
+                aimed = self._aims(clean, ids_target)
+        outputs = encoder.encode(encoder.embed(patches, ids_visible), taps=self.decoder.taps)
+        predictions = self.decoder(outputs, ids_visible, ids_target)
+        loss = torch.zeros((), device=images.device)
+        for cell, prediction, (target, weights) in zip(self.decoder.cells, predictions, aimed, strict=True):
+            errors = (prediction.float() - target.float()).square().mean(-1)
+            mean = errors.mean() if weights is None else (errors * weights).sum() / weights.sum().clamp(min=1e-6)
+            loss = mean if len(aimed) == 1 else loss + mean
+            if cell == encoder.shape.patch:
+                shown = (errors.detach(), prediction, target)
+        return Output(loss, *shown, ids_visible, ids_target, seen)
+
+    def _aims(self, clean: torch.Tensor, ids_target: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+        prepared, patch = self.target.prepare(clean), self.encoder.shape.patch
+        return [aim(self.target, prepared, ids_target, patch, cell) for cell in self.decoder.cells]

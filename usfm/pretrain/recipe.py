@@ -1,172 +1,24 @@
 """Recipes: what a method is, as one TOML file each; the file's name is the recipe's name."""
 
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import get_type_hints
 
-from usfm.config import Knob, did_you_mean, override, resolve
+from usfm.config import did_you_mean, override, resolve
 from usfm.errors import RequestError
+from usfm.pretrain.decoders import DECODERS
+from usfm.pretrain.degradations import DEGRADATIONS
+from usfm.pretrain.selection import SELECTIONS
+from usfm.pretrain.settings import FOLDER, Recipe, Selection, names
+from usfm.pretrain.targets import TARGETS
 from usfm.toml import read_toml
 
-FOLDER = Path(__file__).parent / "recipes"
-PRIORS = ("random", "texture", "grid", "beam", "gaussian")
-
-
-@dataclass(frozen=True)
-class About:
-    """What a reader needs to know before running it."""
-
-    what: Annotated[str, Knob("what the method does")] = ""
-    cost: Annotated[str, Knob("what a run costs, and on what")] = ""
-    expect: Annotated[str, Knob("what comes out; not yet measured is honest")] = ""
-    source: Annotated[str, Knob("paper and code")] = ""
-    differs: Annotated[str, Knob("where we differ from the source, and why")] = ""
-
-
-@dataclass(frozen=True)
-class Model:
-    """The encoder."""
-
-    name: Annotated[str, Knob("encoder, by its timm name")] = "vit_base_patch16_224"
-    image_size: Annotated[int, Knob("side of the training crop; 0 = the number in the name", unit="px", low=0)] = 0
-    in_chans: Annotated[int, Knob("1 (gray) or 3 (gray three times, or colour)", low=1, high=3)] = 1
-
-
-@dataclass(frozen=True)
-class Augment:
-    """Random crop, flips and rotation of image, region and geometry together."""
-
-    crop_low: Annotated[float, Knob("smallest share of the frame's area that a crop takes", low=0.01, high=1)] = 0.2
-    crop_high: Annotated[float, Knob("largest share", low=0.01, high=1)] = 1.0
-    hflip: Annotated[float, Knob("probability of a left-right flip", low=0, high=1)] = 0.5
-    vflip: Annotated[float, Knob("probability of a top-bottom flip", low=0, high=1)] = 0.0
-    rotate_deg: Annotated[float, Knob("largest rotation to either side", unit="deg", low=0, high=180)] = 0.0
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which tokens the encoder sees and which the decoder reconstructs."""
-
-    prior: Annotated[str, Knob("priors to draw by, joined by +: random, texture, grid or beam (polar), gaussian")] = (
-        "random"
-    )
-    geometric_weight: Annotated[
-        float, Knob("lambda of eq. 14: weight of grid, beam or gaussian beside texture", low=0, high=1)
-    ] = 0.3
-    region: Annotated[bool, Knob("draw inside the acoustic region only")] = False
-    visible: Annotated[float, Knob("visible tokens, as a share of the candidates", low=0.01, high=0.99)] = 0.25
-    targets: Annotated[float, Knob("reconstructed tokens, as a share of the candidates", low=0.01, high=1)] = 0.75
-    max_targets: Annotated[int, Knob("most targets an image; 0 = no limit", low=0)] = 0
-    tau: Annotated[float, Knob("coverage from which a patch counts as inside", low=0, high=1)] = 0.1
-    texture: Annotated[
-        str,
-        Knob("texture score", choices=("gradient", "hog", "std", "laplacian", "uniform")),
-    ] = "gradient"
-    temperature: Annotated[float, Knob("of the texture softmax; negative prefers smooth patches")] = 1.0
-    depth_mean: Annotated[float, Knob("mu of eq. 8: preferred depth", low=0, high=1)] = 0.45
-    depth_width: Annotated[float, Knob("sigma of eq. 8", low=0.01)] = 0.2
-    angle_power: Annotated[float, Knob("k of eq. 9", low=0.1)] = 3.0
-    apex_band: Annotated[
-        float, Knob("share of rows that fix the centre line; 1 = all of the component", low=0.01, high=1)
-    ] = 1.0
-    gaussian_width: Annotated[float, Knob("sigma of the gaussian prior, as a share of the grid", low=0.01)] = 0.25
-    expansion: Annotated[
-        str, Knob("how the second half of the visible tokens is found", choices=("none", "progressive"))
-    ] = "none"
-    stages: Annotated[str, Knob("ends of near, near-far, far, far-random, as shares of the run")] = "0.467,0.5,0.967,1"
-    candidates: Annotated[str, Knob("drawn anew each epoch, or fixed for an image", choices=("fresh", "fixed"))] = (
-        "fresh"
-    )
-    short: Annotated[
-        str,
-        Knob(
-            "when the region has too few patches: others from outside, or its own again", choices=("outside", "repeat")
-        ),
-    ] = "outside"
-
-    @property
-    def by_beam(self) -> bool:
-        """Whether a prior asks for the fitted geometry."""
-        return "beam" in [name.strip() for name in self.prior.split("+")]
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """How the targets are predicted."""
-
-    kind: Annotated[
-        str, Knob("self-attention over all tokens, or cross-attention of the targets", choices=("self", "cross"))
-    ] = "self"
-    width: Annotated[int, Knob("width", low=4)] = 512
-    depth: Annotated[int, Knob("blocks", low=1)] = 8
-    heads: Annotated[int, Knob("attention heads", low=1)] = 16
-    positions: Annotated[
-        str, Knob("position of a visible token for the cross decoder", choices=("grid", "order", "none"))
-    ] = "grid"
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is predicted."""
-
-    kind: Annotated[
-        str,
-        Knob(
-            "pixels as they are, with each patch normalised, or the orientations of its gradients",
-            choices=("pixels", "normalised", "hog"),
-        ),
-    ] = "normalised"
-
-
-@dataclass(frozen=True)
-class Optim:
-    """AdamW on a warm-up and a half cosine."""
-
-    base_lr: Annotated[float, Knob("learning rate per 256 images of batch", low=0)] = 1.5e-4
-    lr: Annotated[float, Knob("peak learning rate; 0 = base_lr * batch / 256", low=0)] = 0.0
-    min_lr: Annotated[float, Knob("learning rate at the end", low=0)] = 0.0
-    weight_decay: Annotated[float, Knob("decay, not on one-dimensional parameters", low=0)] = 0.05
-    beta1: Annotated[float, Knob("first moment", low=0, high=1)] = 0.9
-    beta2: Annotated[float, Knob("second moment", low=0, high=1)] = 0.95
-    warmup: Annotated[float, Knob("warm-up, as a share of the run", low=0, high=1)] = 0.05
-    clip: Annotated[float, Knob("largest gradient norm; 0 = no clipping", low=0)] = 0.0
-    ema: Annotated[float, Knob("decay of the averaged weights; 0 = none", low=0, high=1)] = 0.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """How long, and what is kept."""
-
-    epochs: Annotated[float, Knob("passes over the store", low=0)] = 800
-    steps: Annotated[int, Knob("steps; 0 = by epochs", low=0)] = 0
-    batch_size: Annotated[int, Knob("images a step, over all devices", low=1)] = 4096
-    checks: Annotated[int, Knob("times in a run that the held-out loss is taken and pictures are made", low=1)] = 20
-    saves: Annotated[int, Knob("times in a run that a checkpoint is written", low=1)] = 20
-    keep: Annotated[int, Knob("older checkpoints to keep besides last and best", low=0)] = 0
-    held_out: Annotated[float, Knob("share of sources held out for the reconstruction loss", low=0, high=0.5)] = 0.02
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One method, with every constant."""
-
-    about: About = field(default_factory=About)
-    model: Model = field(default_factory=Model)
-    augment: Augment = field(default_factory=Augment)
-    selection: Selection = field(default_factory=Selection)
-    decoder: Decoder = field(default_factory=Decoder)
-    target: Target = field(default_factory=Target)
-    optim: Optim = field(default_factory=Optim)
-    run: Run = field(default_factory=Run)
-
-    def as_dict(self) -> dict:
-        """Nested plain values: what `recipe.toml` of a run holds."""
-        return asdict(self)
-
-
-def names() -> list[str]:
-    """The recipes that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+LATER = {
+    "selection": ("targets_from", "order"),
+    "degrade": ("kind", "probability", "sigma_px"),
+}
+"""Fields that came after the first runs were written: at their defaults they say nothing that such a run does not."""
 
 
 def from_tables(tables: dict, where: str) -> Recipe:
@@ -186,16 +38,33 @@ def from_tables(tables: dict, where: str) -> Recipe:
                 raise RequestError(f"{where}: unknown setting '{key}' in [{section}]{did_you_mean(key, known)}")
         parts[section] = resolve(kinds[section], f"pretrain, recipe [{section}]", None, table)
     recipe = Recipe(**parts)
+    for name in recipe.selection.prior.split("+"):
+        _one_of("prior", name.strip(), SELECTIONS, where)
+    _one_of("decoder", recipe.decoder.kind, DECODERS, where)
+    _one_of("target", recipe.target.kind, TARGETS, where)
+    _one_of("degradation", recipe.degrade.kind, DEGRADATIONS, where)
     _check(recipe.selection, where)
     return recipe
 
 
+def _one_of(what: str, name: str, table: Iterable[str], where: str) -> None:
+    if name not in table:
+        near = did_you_mean(name, table)
+        raise RequestError(f"{where}: no {what} is called '{name}'{near}; there are {', '.join(table)}")
+
+
+def settings_of(recipe: Recipe) -> dict:
+    """What of a recipe makes two runs the same: all but its texts, and `LATER` fields only where they say something."""
+    tables = {name: dict(table) for name, table in recipe.as_dict().items() if name != "about"}
+    plain = Recipe().as_dict()
+    for section, later in LATER.items():
+        kept = {k: v for k, v in tables[section].items() if k not in later or v != plain[section][k]}
+        tables[section] = kept
+    return {name: table for name, table in tables.items() if table}
+
+
 def _check(selection: Selection, where: str) -> None:
     """What no single knob can say."""
-    for name in selection.prior.split("+"):
-        if name.strip() not in PRIORS:
-            near = did_you_mean(name.strip(), PRIORS)
-            raise RequestError(f"{where}: no prior is called '{name.strip()}'{near}; there are {', '.join(PRIORS)}")
     try:
         ends = [float(end) for end in selection.stages.split(",")]
     except ValueError:

@@ -24,7 +24,7 @@ from usfm.pretrain.config import Config
 from usfm.pretrain.fitted import fields_of, fitted
 from usfm.pretrain.job import PretrainJob
 from usfm.pretrain.mae import MaskedAutoencoder
-from usfm.pretrain.recipe import Recipe
+from usfm.pretrain.settings import Recipe
 from usfm.pretrain.views import Regions
 from usfm.seeding import torch_seed
 from usfm.store.reader import Store
@@ -230,9 +230,14 @@ def make_stream(recipe: Recipe, store: Store, rows, grid, seed: int, regions: Re
 
 def run_settings(recipe: Recipe, config: Config, request: Request, store: Store, precision: str) -> dict:
     """Everything that changes the result, for telling whether two runs are the same."""
-    tables = {name: table for name, table in recipe.as_dict().items() if name != "about"}
     init = None if config.init is None else provenance.file_sha256(checkpoint.locate(config.init)[0])
-    return {"recipe": tables, "seed": request.seed, "precision": precision, "init": init, "inputs": store.content_id}
+    return {
+        "recipe": recipes.settings_of(recipe),
+        "seed": request.seed,
+        "precision": precision,
+        "init": init,
+        "inputs": store.content_id,
+    }
 
 
 def compile_blocks(model: MaskedAutoencoder) -> None:
@@ -241,7 +246,7 @@ def compile_blocks(model: MaskedAutoencoder) -> None:
 
     limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"
     setattr(torch._dynamo.config, limit, 64)  # one a bucket of candidates, for encoder and decoder
-    for block in [*model.encoder.blocks, *model.decoder.decoder_blocks]:
+    for block in [*model.encoder.blocks, *model.decoder.blocks()]:
         block.compile(dynamic=False)
 
 
@@ -264,6 +269,7 @@ def _open(
         "encoder": model.encoder.shape.as_dict(),
         "normalisation": {"mean": model.encoder.mean.flatten().tolist(), "std": model.encoder.std.flatten().tolist()},
         "pool": "mean",
+        "decoder": {"layout": model.decoder.layout, "unit": model.target.unit},
         "frames": len(store),
         "counts": {
             f"{what}_{part}": len(rows) if what == "frames" else len(set(patients[rows]) - {""})

@@ -8,17 +8,9 @@ import torch
 from usfm.model.vit import patchify, take, unpatchify
 from usfm.pictures.sheet import contact_sheet
 from usfm.pretrain.selection.draw import prior
-from usfm.pretrain.targets import hog_glyphs
+from usfm.pretrain.targets import Target
 
 COLUMNS = ("frame", "prior", "visible", "truth", "prediction", "difference")
-GLYPH_LEVELS = 200
-FORMS = {
-    "pixels": "Truth and prediction: pixels of the target patches.",
-    "normalised": "Truth and prediction: pixels of the target patches. The model predicts each patch without its mean "
-    "and contrast; both are taken from the truth.",
-    "hog": "Truth and prediction: orientations of the gradients in the quarters of each target patch. Strokes run "
-    "along edges, and brighter ones are more frequent.",
-}
 KEY = (
     "Each line is one frame. Prior: brighter patches are likelier to be drawn. Visible: what the encoder saw. {form} "
     "Difference: absolute difference of the two; black is none, and the brightest patch of the sheet is white."
@@ -37,10 +29,10 @@ def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
         path: PNG to write.
     """
     output, images, view = job.look(model, rows)
-    encoder, target = model.encoder, job.recipe.target.kind
+    encoder, target = model.encoder, model.target
     patch, grid = encoder.shape.patch, encoder.shape.grid
     with torch.autocast(images.device.type, enabled=False):
-        patches = torch.nn.functional.unfold(images[:, :1], patch, stride=patch).transpose(1, 2).float()
+        patches = torch.nn.functional.unfold(output.seen[:, :1], patch, stride=patch).transpose(1, 2).float()
         heat = prior(view, job.recipe.selection)
     true, predicted = pictured(encoder, target, output, images)
     seen = _put(torch.full_like(patches, 40.0), output.ids_visible, take(patches, output.ids_visible))
@@ -56,22 +48,21 @@ def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
         block = np.kron(warm[i], np.ones((patch, patch)))
         cells += [_picture(images[i, 0]), block, *(_picture(each[i]) for each in maps)]
         captions += [f"frame {rows[i]}, source {sources[i]}", *COLUMNS[1:]]
-    contact_sheet(cells, captions, columns=len(COLUMNS), path=path, title=KEY.format(form=FORMS[target]))
+    contact_sheet(cells, captions, columns=len(COLUMNS), path=path, title=KEY.format(form=target.form))
 
 
-def pictured(encoder, target: str, output, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def pictured(encoder, target: Target, output, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Targets and predictions as pictures of patches, both in one form: (B, M, patch * patch) each, 0 to about 255."""
-    true, predicted = output.targets.float(), output.predictions.float()
-    if target == "hog":
-        side = encoder.shape.patch
-        return hog_glyphs(true, side) * GLYPH_LEVELS, hog_glyphs(predicted, side) * GLYPH_LEVELS
-    if target == "normalised":
-        pixels = take(patchify(encoder.normalise(images), encoder.shape.patch).float(), output.ids_target)
-        contrast, mean = (pixels.var(-1, keepdim=True) + 1e-6).sqrt(), pixels.mean(-1, keepdim=True)
-        true, predicted = true * contrast + mean, predicted * contrast + mean
-    first = (each.unflatten(-1, (-1, encoder.shape.in_chans))[..., 0] for each in (true, predicted))
-    true, predicted = ((each * encoder.std[0, 0] + encoder.mean[0, 0]) * 255 for each in first)
-    return true, predicted
+    patch = encoder.shape.patch
+    pixels = take(patchify(encoder.normalise(images), patch).float(), output.ids_target)
+    drawn = []
+    for values in (output.targets.float(), output.predictions.float()):
+        picture, is_pixels = target.picture(values, pixels, patch)
+        if is_pixels:
+            first = picture.unflatten(-1, (-1, encoder.shape.in_chans))[..., 0]
+            picture = (first * encoder.std[0, 0] + encoder.mean[0, 0]) * 255
+        drawn.append(picture)
+    return drawn[0], drawn[1]
 
 
 def _put(canvas: torch.Tensor, ids: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

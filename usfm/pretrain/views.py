@@ -8,8 +8,8 @@ from usfm.engine.augment import beam_coordinates, cut_coverage, cut_images, geom
 from usfm.engine.crops import AreaTables
 from usfm.errors import RequestError
 from usfm.model.vit import luminance
-from usfm.pretrain.recipe import Recipe
 from usfm.pretrain.selection.contract import View
+from usfm.pretrain.settings import Recipe
 from usfm.store.reader import Store
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import torch
 
-from usfm.pretrain.recipe import Selection
+from usfm.pretrain.settings import Selection
 
 
 @dataclass(frozen=True)

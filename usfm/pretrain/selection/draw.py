@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
-from usfm.pretrain.recipe import Selection
 from usfm.pretrain.selection import GEOMETRIC, SELECTIONS
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.progressive import fractions, grow, tiers
+from usfm.pretrain.settings import Selection
 
 NOISES = 4  # uniform numbers a token needs: candidate, first visible, random growth, target
 
@@ -52,7 +52,7 @@ class Counts:
         else:
             first = max(1, max(2, round(candidates * share)) // 2)
             grown = int(candidates * share + 1e-6) - int(candidates * share / 2 + 1e-6)
-        left = candidates - first - grown
+        left = candidates if settings.targets_from == "all" else candidates - first - grown
         targets = min(left, max(1, round(candidates * settings.targets)), settings.max_targets or left)
         return cls(candidates, first, grown, targets)
 
@@ -117,8 +117,8 @@ def draw(
         progress: 0 to 1, how far the run is.
 
     Returns:
-        ids_visible (B, V) and ids_target (B, M), disjoint, int64. An outside patch is drawn only when no inside
-        candidate is left.
+        ids_visible (B, V) and ids_target (B, M), int64, disjoint unless targets are taken from all tokens. An outside
+        patch is drawn only when no inside candidate is left.
 
     Drawing without replacement in proportion to p is taking the largest log p + Gumbel noise (Efraimidis and
     Spirakis 2006; Kool et al. 2019): no loop, no host.
@@ -135,6 +135,10 @@ def draw(
         first, random, last = (noise[:, : counts.candidates] for noise in gumbel[1:])
     else:
         first, random, last = (noise.gather(1, ids) for noise in gumbel[1:])
+    if settings.order == "inverse":
+        ranks = tiers(log_p + first, preference).argsort(1, descending=True).argsort(1)
+        seen, rest = ranks.split([counts.first, counts.candidates - counts.first], dim=1)
+        return ids.gather(1, seen), ids.gather(1, rest[:, : counts.targets])
     visible = tiers(log_p + first, preference).topk(counts.first, dim=1).indices
     if counts.grown:
         if tokens is None:
@@ -143,6 +147,8 @@ def draw(
         shares = fractions(progress, (near, near_far, far, far_random))
         shown = tokens.gather(1, ids.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
         visible = grow(shown, visible, counts.grown, shares, random, preference)
-    taken = torch.zeros_like(log_p).scatter(1, visible, -torch.inf)
+    taken = torch.zeros_like(log_p)
+    if settings.targets_from == "hidden":
+        taken = taken.scatter(1, visible, -torch.inf)
     target = (tiers(log_p + last, preference) + taken).topk(counts.targets, dim=1).indices
     return ids.gather(1, visible), ids.gather(1, target)

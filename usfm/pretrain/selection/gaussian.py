@@ -2,8 +2,8 @@
 
 import torch
 
-from usfm.pretrain.recipe import Selection
 from usfm.pretrain.selection.contract import View, normalise
+from usfm.pretrain.settings import Selection
 
 
 def gaussian(view: View, settings: Selection) -> torch.Tensor:

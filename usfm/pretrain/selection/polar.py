@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from usfm.pretrain.recipe import Selection
 from usfm.pretrain.selection.contract import View, normalise
+from usfm.pretrain.settings import Selection
 
 MIN_COMPONENT = 12  # patches, of 196; smaller specks are ignored (public code)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from usfm.pretrain.recipe import Selection
 from usfm.pretrain.selection.contract import View
+from usfm.pretrain.settings import Selection
 
 
 def _gradients(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

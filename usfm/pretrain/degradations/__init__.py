@@ -1,0 +1,7 @@
+"""How the encoder's input is made worse than what has to be predicted."""
+
+from usfm.pretrain.degradations.blur import BLUR
+from usfm.pretrain.degradations.contract import NONE, Degradation
+from usfm.pretrain.degradations.mixed import MIXED
+
+DEGRADATIONS: dict[str, Degradation] = {"none": NONE, "blur": BLUR, "mixed": MIXED}
