@@ -112,13 +112,30 @@ def recipes_page() -> str:
         for name, member in rows.items():
             documented = member if getattr(member, "__doc__", None) else sys.modules[member.__module__]
             lines.append(_row(f"`{name}`", (documented.__doc__ or "").strip().splitlines()[0]))
-    lines += ["", "## Weight files of others", "", _row("family", "known by", "timm's model", "mean and std", "resize")]
-    lines.append("|---|---|---|---|---|")
-    families = import_module("usfm.model.families")
-    said = {families.IMAGENET: "ImageNet", families.CLIP: "CLIP", families.HALF: "0.5 and 0.5"}
-    for each in families.FAMILIES.values():
-        lines.append(_row(each.title, each.known_by, f"`{each.nearest}`", said[each.normalisation], each.resize))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_weight_files()]) + "\n"
+
+
+def _weight_files() -> list[str]:
+    """One line a family of weight files."""
+    columns = ("family", "known by", "timm's model", "mean and std", "resize", "authors' vector", "licence", "source")
+    lines = ["", "## Weight files of others", "", _PUBLISHED, "", _row(*columns), "|---" * len(columns) + "|"]
+    contract = import_module("usfm.model.families.contract")
+    said = {contract.IMAGENET: "ImageNet", contract.CLIP: "CLIP", contract.HALF: "0.5 and 0.5"}
+    for key, each in import_module("usfm.model.families").FAMILIES.items():
+        means = ", ".join(f"{values[0]:.4f}" for values in each.normalisation)
+        fed = "each frame from 0 to 1" if each.scale else said.get(each.normalisation, means)
+        fed += f", blurred by {each.blur_px} px" if each.blur_px else ""
+        name = f"{each.title} (`{key}`)"
+        lines.append(
+            _row(name, each.known_by, f"`{each.nearest}`", fed, each.resize, each.pool, each.licence, each.source)
+        )
+    return lines
+
+
+_PUBLISHED = """Files of these kinds are read as they are: `--encoder FILE`. `FILE?family=NAME` says the family, by the
+name in brackets, where tensors alone do not tell it. Each reader was tested on stand-ins with the same names and sizes
+against an independent forward pass; the published weights themselves were not at hand. There is no reader for OpenUS
+(its network needs CUDA) and for EchoCare (nothing is public)."""
 
 
 PAGES = {"cli.md": cli_page, "store.md": store_page, "families.md": recipes_page}

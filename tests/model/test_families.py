@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from usfm.errors import RequestError
-from usfm.model import embedders, files
+from usfm.model import embedders, families, files
 from usfm.model.spec import Told, split
 
 FRAMES = [np.random.default_rng(k).integers(0, 256, (40, 60), np.uint8) for k in range(2)]
@@ -69,6 +69,65 @@ def teacher(state):
     return {**both, "teacher": {f"module.backbone.{k}": v for k, v in state.items()}, "epoch": 3}
 
 
+def of_mmdet(state):
+    whole = named(
+        state, ("blocks.", "layers."), ("norm1", "ln1"), ("norm2", "ln2"), ("mlp.fc1", "ffn.layers.0.0"),
+        ("mlp.fc2", "ffn.layers.1"), ("patch_embed.proj", "patch_embed.projection"), ("neck.", "channel_reduction."),
+    )  # fmt: skip
+    whole = beside("backbone.", **{"bbox_head.weight": torch.zeros(3)})(whole)
+    return {"state_dict": whole, "meta": {"epoch": 3}}
+
+
+def three_of(state, block, names):
+    """Queries, keys and values of one block by three names."""
+    found = {}
+    for kind in ("weight", "bias"):
+        whole = state.pop(f"{block}.attn.qkv.{kind}", None)
+        if whole is not None:
+            parts = zip(names, whole.chunk(3), strict=True)
+            found |= {f"{name}.{kind}": part for name, part in parts}
+    return found
+
+
+def of_transformers(prefix, **more):
+    """As transformers' ViT and BEiT name them."""
+
+    def layout(state):
+        state = dict(state)
+        whole = {}
+        for i in range(2):
+            inner = f"encoder.layer.{i}.attention.attention"
+            whole |= three_of(state, f"blocks.{i}", [f"{inner}.{name}" for name in ("query", "key", "value")])
+            for name, their in (("q_bias", "query.bias"), ("v_bias", "value.bias")):
+                if f"blocks.{i}.attn.{name}" in state:
+                    whole[f"{inner}.{their}"] = state.pop(f"blocks.{i}.attn.{name}")
+        rest = named(
+            state, ("patch_embed.proj", "embeddings.patch_embeddings.projection"), ("cls_token", "embeddings.cls_token"),
+            ("pos_embed", "embeddings.position_embeddings"), ("attn.proj", "attention.output.dense"),
+            ("norm1", "layernorm_before"), ("norm2", "layernorm_after"), ("mlp.fc1", "intermediate.dense"),
+            ("mlp.fc2", "output.dense"), ("gamma_", "lambda_"), ("rel_pos_bias.", "encoder.relative_position_bias."),
+            ("blocks.", "encoder.layer."), ("fc_norm", "pooler.layernorm"),
+        )  # fmt: skip
+        rest = {("layernorm" + k[4:] if k.startswith("norm.") else k): v for k, v in rest.items()}
+        return beside(prefix, **more)({**whole, **rest})
+
+    return layout
+
+
+def of_open_clip(state):
+    pairs = (
+        ("patch_embed.proj", "conv1"), ("norm_pre", "ln_pre"), ("attn.qkv.", "attn.in_proj_"),
+        ("attn.proj", "attn.out_proj"), ("mlp.fc1", "mlp.c_fc"), ("mlp.fc2", "mlp.c_proj"), (".norm1", ".ln_1"),
+        (".norm2", ".ln_2"), ("blocks.", "transformer.resblocks."),
+    )  # fmt: skip
+    whole = named(state, *pairs)
+    whole = {("ln_post" + k[4:] if k.startswith("norm.") else k): v for k, v in whole.items()}
+    whole["class_embedding"] = whole.pop("cls_token").reshape(-1)
+    whole["positional_embedding"] = whole.pop("pos_embed")[0]
+    text = {"positional_embedding": torch.zeros(77, 8), "transformer.resblocks.0.ln_1.bias": torch.ones(8)}
+    return beside("visual.", **text, **{"logit_scale": torch.ones(()), "visual.proj": torch.ones(64, 32)})(whole)
+
+
 V2 = {"img_size": 56, "num_heads": 2, "fc_norm": False}
 SHARED = {"use_shared_rel_pos_bias": True, "use_rel_pos_bias": False, "img_size": 64, "num_heads": 2}
 SAM = {"img_size": 256, "num_heads": 2, "global_attn_indexes": [1], "global_pool": "avg"}
@@ -96,6 +155,27 @@ CASES = {
         ),
         "?heads=4",
     ),
+    "ultrasam": ("samvit_base_patch16", SAM, of_mmdet, ""),
+    "medsam": ("samvit_base_patch16", SAM, of_sam, "?family=medsam"),
+    "vit-mae of transformers": (
+        "vit_base_patch16_224",
+        {"img_size": 32, "num_heads": 2, "fc_norm": False},
+        of_transformers("vit.", **{"decoder.mask_token": torch.zeros(1, 1, 8)}),
+        "",
+    ),
+    "usfm of transformers": ("beit_base_patch16_224", SHARED, of_transformers(""), ""),
+    "beit of transformers": (
+        "beit_base_patch16_224",
+        {"img_size": 64, "num_heads": 4, "use_shared_rel_pos_bias": True, "use_rel_pos_bias": False},
+        of_transformers("beit.", **{"classifier.weight": torch.zeros(2, 64)}),
+        "?family=usfm",
+    ),
+    "fetalclip": (
+        "vit_base_patch16_clip_224",
+        {"img_size": 32, "num_heads": 4, "fc_norm": False},
+        of_open_clip,
+        "?heads=4",
+    ),
     "qk-norm": ("vit_base_patch16_224", {"img_size": 32, "qk_norm": True, "num_heads": 4}, as_it_is, ""),
 }
 
@@ -104,6 +184,8 @@ def written(path, case):
     name, keywords, layout, told = CASES[case]
     model = made(name, **keywords)
     torch.save(layout(model.state_dict()), path)
+    if case == "ultrasam":  # its authors take the map before the neck
+        model.neck = torch.nn.Identity()
     return model, f"{path}{told}"
 
 
@@ -112,19 +194,25 @@ def test_the_features_are_timms_own(tmp_path, case):
     model, spec = written(tmp_path / "w.pth", case)
     embedder = embedders.load(spec, device="cpu")
     mean, std = (torch.tensor(embedder.identity[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
+    images = torch.from_numpy(embedder.prepare(FRAMES)) / 255
+    if case == "medsam":  # each frame from 0 to 1
+        images = torch.stack([(image - image.min()) / (image.max() - image.min()) for image in images])
     with torch.inference_mode():
-        expected = model((torch.from_numpy(embedder.prepare(FRAMES)) / 255 - mean) / std).numpy()
+        expected = model((images - mean) / std).numpy()
     assert np.abs(embedder.embed(FRAMES) - expected).max() < 1e-5
     assert np.abs(expected[0] - expected[1]).max() > 1e-3
-    assert embedder.identity["resize"] == ("stretch" if "usfm" in case else "letterbox")
+    assert embedder.identity["resize"] == ("stretch" if case in STRETCHED else "letterbox")
     assert embedder.identity["heads"] == model.blocks[0].attn.num_heads
     assert embedder.identity["norm"] == ("after the pool" if case in NORM_AFTER else "before the pool")
 
 
-NORM_AFTER = ("usfm", "beit", "tinyusfm", "qk-norm")
+NORM_AFTER = ("usfm", "beit", "tinyusfm", "qk-norm", "usfm of transformers", "beit of transformers")
+STRETCHED = ("usfm", "tinyusfm", "medsam", "usfm of transformers", "beit of transformers")
+NESTED = ("dinov2", "ultrasam")
+RENAMED = ("vit-mae of transformers", "usfm of transformers", "beit of transformers", "fetalclip")
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case != "dinov2"])
+@pytest.mark.parametrize("case", [case for case in CASES if case not in (*NESTED, *RENAMED)])
 def test_a_file_with_a_part_missing_left_over_or_not_finite_is_refused(tmp_path, case):
     path = tmp_path / "w.pth"
     _, spec = written(path, case)
@@ -260,3 +348,158 @@ def test_weights_in_whole_numbers_are_refused(tmp_path):
     torch.save({**state, "norm.bias": torch.ones(64, dtype=torch.int8)}, tmp_path / "w.pth")
     with pytest.raises(RequestError, match="whole numbers"):
         embedders.load(str(tmp_path / "w.pth"), device="cpu")
+
+
+# ---------------------------------------------------------------- families that share tensors, or have another network
+
+
+def plain_vit():
+    from usfm.model.vit import build_encoder
+
+    torch.manual_seed(0)
+    encoder = build_encoder("vit_nano_patch16_32", depth=2, in_chans=3).eval()
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter, 0.02, 0.2)
+    return encoder
+
+
+def cross(width, **more):
+    return {
+        "mask_token": torch.zeros(1, 1, 32), "decoder_pos_embed": torch.zeros(1, 5, 32),
+        "decoder_blocks.0.cross_attn.q.weight": torch.ones(32, 32),
+        "decoder_blocks.0.cross_attn.kv.weight": torch.ones(64, width), "decoder_blocks.0.norm1.weight": torch.ones(32),
+        "decoder_pred.weight": torch.ones(768, 32), **more,
+    }  # fmt: skip
+
+
+BUFFERS = {"hog.weight_x": torch.ones(3, 1, 3, 3), "hog.gkern": torch.ones(16, 16)}
+DECODED = {
+    "mae": {"mask_token": torch.zeros(1, 1, 32), "decoder_blocks.0.attn.qkv.weight": torch.ones(96, 32)},
+    "crossmae": cross(64, **{"wfm.linear.weight": torch.ones(1, 3), "dec_norms.0.weight": torch.ones(64)}),
+    "selectivemae": cross(64, **BUFFERS, **{"decoder_embed1.weight": torch.ones(32, 64)}),
+    "polarmae": cross(32, **BUFFERS, **{"decoder_embed1.weight": torch.ones(32, 64)}),
+    "localmim": {
+        **{f"norm.{k}.{kind}": torch.full((64,), float(k)) for k in range(3) for kind in ("weight", "bias")},
+        "decoder.0.mask_token": torch.zeros(1, 1, 32), "hog_enc.0.conv.weight": torch.ones(1),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DECODED)
+def test_masked_autoencoders_are_told_apart_by_their_decoders_and_read_alike(tmp_path, kind):
+    encoder = plain_vit()
+    state = encoder.state_dict()
+    if kind == "crossmae":
+        torch.nn.init.ones_(encoder.norm.weight), torch.nn.init.zeros_(encoder.norm.bias)
+        state = {name: value for name, value in state.items() if not name.startswith("norm.")}
+    if kind == "localmim":
+        state = {(f"norm.3.{k[5:]}" if k.startswith("norm.") else k): v for k, v in state.items()}
+    torch.save({"model": {**state, **DECODED[kind]}, "epoch": 3}, tmp_path / "w.pth")
+    embedder = embedders.load(str(tmp_path / "w.pth"), device="cpu")
+    assert families.of(files.read(tmp_path / "w.pth")) == kind
+    with torch.inference_mode():
+        expected = encoder.features(encoder.normalise(torch.from_numpy(embedder.prepare(FRAMES)))).numpy()
+    assert np.abs(embedder.embed(FRAMES) - expected).max() < 1e-5
+
+
+def test_medclips_swin_is_read_without_its_package(tmp_path):
+    import timm
+
+    torch.manual_seed(0)
+    small = {"embed_dim": 24, "depths": (2, 2), "num_heads": (2, 4), "num_classes": 0}
+    model = timm.create_model("swin_tiny_patch4_window7_224", **small).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 0.02, 0.2)
+    state, whole = dict(model.state_dict()), {}
+    for block in [f"layers.{stage}.blocks.{i}" for stage in range(2) for i in range(2)]:
+        inner = f"encoder.{block}.attention.self"
+        whole |= three_of(state, block, [f"{inner}.{name}" for name in ("query", "key", "value")])
+    pairs = (
+        ("patch_embed.proj", "embeddings.patch_embeddings.projection"), ("patch_embed.norm", "embeddings.norm"),
+        ("norm1", "layernorm_before"), ("norm2", "layernorm_after"), ("attn.proj", "attention.output.dense"),
+        ("attn.relative", "attention.self.relative"), ("mlp.fc1", "intermediate.dense"), ("mlp.fc2", "output.dense"),
+        ("layers.1.downsample", "layers.0.downsample"),  # a stage ends with it there, and begins with it in timm
+    )  # fmt: skip
+    rest = {f"encoder.{k}" if k.startswith("layers") else k: v for k, v in named(state, *pairs).items()}
+    rest = {("layernorm" + k[4:] if k.startswith("norm.") else k): v for k, v in rest.items()}
+    others = {
+        "vision_model.projection_head.weight": torch.ones(512, 48),
+        "text_model.x": torch.ones(1),
+        "logit_scale": torch.ones(()),
+    }
+    torch.save({**{f"vision_model.model.{k}": v for k, v in {**whole, **rest}.items()}, **others}, tmp_path / "w.bin")
+    (tmp_path / "w.bin").rename(tmp_path / "w.pth")
+    embedder = embedders.load(str(tmp_path / "w.pth"), device="cpu")
+    images = torch.from_numpy(embedder.prepare(FRAMES)) / 255
+    with torch.inference_mode():
+        expected = model((images - 0.5862785803043838) / 0.27950088968644304).numpy()
+    assert np.abs(embedder.embed(FRAMES) - expected).max() < 1e-5
+    assert embedder.identity["family"] == "MedCLIP (Swin-T)"
+
+
+@pytest.mark.parametrize(
+    "name, told, title",
+    [
+        ("medsam_vit_b.pth", "", "MedSAM"),
+        ("lvmmed_vit.pth", "", "LVM-Med (ViT)"),
+        ("sam_vit_b.pth", "", "SAM"),
+        ("x.pth", "?family=medsam", "MedSAM"),
+    ],
+)
+def test_those_of_sams_tensors_are_told_apart_by_name(tmp_path, name, told, title):
+    torch.save(of_sam(made("samvit_base_patch16", **SAM).state_dict()), tmp_path / name)
+    identity = embedders.load(f"{tmp_path / name}{told}", device="cpu").identity
+    assert identity["family"] == title
+    assert identity.get("scale") == ("frame" if title == "MedSAM" else None)
+    assert identity["resize"] == ("stretch" if title == "MedSAM" else "letterbox")
+    assert ("by the file's name" in identity["loaded"]) == (title in ("MedSAM", "LVM-Med (ViT)") and not told)
+
+
+def test_frames_are_blurred_for_an_encoder_that_learnt_on_blurred_ones(tmp_path):
+    from scipy.ndimage import gaussian_filter
+
+    encoder = plain_vit()
+    for name in ("plain.pth", "deblur_mae.pth"):
+        torch.save(encoder.state_dict(), tmp_path / name)
+    plain, blurred = (embedders.load(str(tmp_path / name), device="cpu") for name in ("plain.pth", "deblur_mae.pth"))
+    batch = blurred.prepare(FRAMES)
+    soft = np.stack([[gaussian_filter(c.astype(np.float64), 1.1, mode="mirror", radius=4) for c in x] for x in batch])
+    with torch.inference_mode():
+        expected = encoder.features(encoder.normalise(torch.from_numpy(soft.astype(np.float32)))).numpy()
+    assert np.abs(blurred.embed(FRAMES) - expected).max() < 1e-4
+    assert np.abs(blurred.embed(FRAMES) - plain.embed(FRAMES)).max() > 1e-3
+    assert "blur_px" not in plain.identity
+    assert "Deblurring MAE by the name of the file" in blurred.identity["loaded"]
+
+
+@pytest.mark.parametrize("told, says", [("medsan", "did you mean 'medsam'"), ("medsam", "looks like MAE"), ("mae", "")])
+def test_a_family_that_cannot_be_is_refused(tmp_path, told, says):
+    torch.save(plain_vit().state_dict(), tmp_path / "w.pth")
+    if says:
+        with pytest.raises(RequestError, match=says):
+            embedders.load(f"{tmp_path / 'w.pth'}?family={told}", device="cpu")
+    else:
+        embedders.load(f"{tmp_path / 'w.pth'}?family={told}", device="cpu")
+
+
+@pytest.mark.parametrize("case", RENAMED)
+def test_renamed_tensors_that_are_missing_or_do_not_fit_are_one_sentence(tmp_path, case):
+    path = tmp_path / "w.pth"
+    _, spec = written(path, case)
+    whole = torch.load(path, weights_only=True)
+    block = [name for name in whole if ".1." in name]
+    for name in (block[0], block[-1]):
+        for value in (None, torch.full_like(whole[name], torch.inf), torch.ones(3)):
+            torch.save({k: value if k == name else v for k, v in whole.items() if k != name or value is not None}, path)
+            with pytest.raises(RequestError, match=r"w\.pth"):
+                embedders.load(spec, device="cpu")
+
+
+def test_every_family_says_whose_it_is():
+    for key, family in families.FAMILIES.items():
+        assert family.title, key
+        assert family.licence, key
+        assert family.source, key
+        assert (family.marks is None) == bool(family.like), key
+        assert bool(family.names) == bool(family.like), key
+        assert family.like in ("", *families.FAMILIES)

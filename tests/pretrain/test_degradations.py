@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from usfm.model.blur import gaussian
 from usfm.pretrain.degradations import DEGRADATIONS
-from usfm.pretrain.degradations.blur import gaussian
 from usfm.pretrain.degradations.mixed import MOTION_PX, motion, specks
 from usfm.pretrain.settings import Degrade
 

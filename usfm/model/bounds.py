@@ -118,18 +118,19 @@ def check(shape: Shape, weights: Mapping[str, torch.Tensor], source: str | Path)
     _check_blocks(shape, weights, source)
 
 
-def check_size(weights: Mapping[str, torch.Tensor], source: str | Path) -> None:
+def check_size(weights: Mapping[str, torch.Tensor], source: str | Path, *, blocks: bool = True) -> None:
     """See that the network which a file asks for is about as large as the file: before it is built.
 
     Args:
         weights: by timm's key names.
         source: named in the error.
+        blocks: whether it is made of numbered blocks of one width, whose size can be told beforehand.
 
     Raises:
         RequestError: its width, depth or patch is beyond all published ones, or its blocks are not in the file.
     """
     width, channels, patch = projection_of(weights, source)
-    depth = depth_of(weights, source)
+    depth = depth_of(weights, source) if blocks else 0
     hidden = max((v.shape[0] for k, v in weights.items() if v.ndim == 2 and k.startswith("blocks.0.mlp.")), default=0)
     asked, held = depth * width * (4 * width + 2 * hidden), sum(value.numel() for value in weights.values())
     if width > WIDEST or patch > LARGEST_PATCH or channels > 16 or asked > 2 * held + (1 << 20):

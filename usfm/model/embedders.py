@@ -214,14 +214,23 @@ def _pooled(tokens, prefix: int, pool: str, norm: Callable | None = None):
     return mean if pool == "mean" else torch.cat([mean, patches.std(1, correction=0)], dim=1)
 
 
-def _of_encoder(encoder, name: str, identity: dict, device: str, pool: str, resize: str) -> Embedder:
+def _of_encoder(
+    encoder, name: str, identity: dict, device: str, pool: str, resize: str, blur_px: float = 0.0
+) -> Embedder:
+    from usfm.model.blur import gaussian
     from usfm.model.vit import NORMALISATION
 
     shape = encoder.shape
     facts = {"model": shape.name, "image_size": list(shape.image_size), "in_chans": shape.in_chans, "pool": pool}
     resize = "letterbox" if resize == "auto" else resize
     facts |= {"heads": shape.num_heads, **_entry(*NORMALISATION[shape.in_chans], resize, after=False)}
-    forward = _runner(encoder, device, lambda model, x: _pooled(model(model.normalise(x)), 1, pool))
+    if blur_px:
+        facts["blur_px"] = blur_px
+
+    def pass_(model, x):
+        return _pooled(model(model.normalise(gaussian(x.float(), blur_px) if blur_px else x)), 1, pool)
+
+    forward = _runner(encoder, device, pass_)
     dim = shape.embed_dim * (2 if pool == "meanstd" else 1)
     return Embedder(name, dim, {**identity, **facts}, shape.image_size, shape.in_chans, forward, resize=resize)
 
@@ -256,11 +265,24 @@ def _own(spec: str, device: str, pool: str, told: Told, resize: str) -> Embedder
     if told.norm and "norm.weight" not in found.tensors:
         found = with_a_norm(found)
     own = bool(found.metadata.get("encoder"))
-    of_ours = own or (families.of(found) in ("mae", "crossmae") and not why_not_plain(found, file))
+    kind = families.named(found, file, told.family)
+    family = families.FAMILIES[kind]
+    of_ours = own or (family.build is None and not why_not_plain(found, file))
     if of_ours and not (told.mean or told.std):
         encoder, _, report = load_encoder(spec, found=found, heads=told.heads, image_size=told.px or None)
-        return _of_encoder(encoder, name, identity | {"loaded": str(report)}, device, pool, resize)
+        known = [f"taken for {family.title}{'' if told.family else ' by the name of the file'}"] * bool(family.like)
+        identity["loaded"] = "; ".join([str(report), *known])
+        blur_px = _blur_of(card, file) if own else family.blur_px
+        return _of_encoder(encoder, name, identity, device, pool, resize, blur_px)
     return _of_network(foreign.from_file(found, str(file), told), name, identity, device, pool, resize)
+
+
+def _blur_of(card: dict, file: Path) -> float:
+    """The blur that a run's frames had, px; 0 for none."""
+    blur_px = card.get("blur_px", 0)
+    if type(blur_px) not in (int, float) or not 0 <= blur_px <= 20:
+        raise RequestError(f"{file}: its run's card says a blur of {blur_px!r} px; 0 to 20 is meant")
+    return float(blur_px)
 
 
 def _vectors(path: str) -> Embedder:
@@ -316,7 +338,11 @@ def _of_network(network, name: str, identity: dict, device: str, pool: str, resi
     prefix = getattr(network.model, "num_prefix_tokens", 0)
 
     def pass_(model, x):
-        tokens = model.forward_features((x / 255 - mean.to(x.device)) / std.to(x.device))
+        values = x / 255
+        if network.scale == "frame":
+            low, high = x.float().amin((1, 2, 3), keepdim=True), x.float().amax((1, 2, 3), keepdim=True)
+            values = (x - low) / (high - low).clamp(min=1e-8)
+        tokens = model.forward_features((values - mean.to(x.device)) / std.to(x.device))
         if tokens.ndim == 3 and (pool != "cls" or prefix):
             return _pooled(tokens, prefix, pool, getattr(model, "fc_norm", None))
         return model.forward_head(tokens, pre_logits=True)
@@ -325,6 +351,7 @@ def _of_network(network, name: str, identity: dict, device: str, pool: str, resi
     dim = forward(np.zeros((1, network.in_chans, *network.image_size), np.uint8)).shape[1]
     after = any(True for _ in getattr(network.model, "fc_norm", torch.nn.Identity()).parameters())
     facts = {"image_size": list(network.image_size), "in_chans": network.in_chans, "pool": pool, **network.facts}
+    facts |= {"scale": network.scale} if network.scale else {}
     attention = getattr(next(iter(getattr(network.model, "blocks", [])), None), "attn", None)
     heads = getattr(attention, "num_heads", None)
     facts |= {} if heads is None else {"heads": heads}

@@ -2,42 +2,16 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from usfm.errors import RequestError
-from usfm.model import header
+from usfm.model import families, header
+from usfm.model.tensors import PROJECTION, Weights
 
-PROJECTION = "patch_embed.proj.weight"
 _DEPTH = 8  # containers inside containers
 _NOT_WEIGHTS = ("optimizer", "optim", "scaler", "lr_scheduler", "scheduler", "loss")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """One network's tensors out of a file.
-
-    Attributes:
-        tensors: by name, without the prefix.
-        prefix: what stood before the names in the file, containers included ("teacher.backbone.").
-        outside: names of the file's other tensors (a text tower, a decoder, the student beside the teacher).
-        others: prefixes of further networks of the same kind in the file.
-        metadata: what usfm wrote into the file; {} in the files of others.
-    """
-
-    tensors: dict[str, torch.Tensor]
-    prefix: str = ""
-    outside: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    metadata: dict = field(default_factory=dict)
-
-    def said(self) -> list[str]:
-        """Where the tensors were found, in words, when the file holds several networks."""
-        return (
-            [f"taken from {self.prefix}* (not from {', '.join(f'{p}*' for p in self.others)})"] if self.others else []
-        )
 
 
 def read(path: str | Path, own: Collection[str] = (PROJECTION,), *, prefix: str | None = None) -> Weights:
@@ -62,6 +36,8 @@ def read(path: str | Path, own: Collection[str] = (PROJECTION,), *, prefix: str 
     metadata = _notes(path, notes.get("usfm", content.get("usfm")))
     flat = {name: value for name, value in _flat(content).items() if not name.startswith(_NOT_WEIGHTS)}
     header.check_tensors(path, flat)
+    if tuple(own) == (PROJECTION,):
+        flat = families.renamed(flat, path)
     found = _prefixes(flat, own)
     if prefix is not None:
         found = [each for each in found if each == prefix]
@@ -89,7 +65,8 @@ def _nothing(path: str | Path, flat: Mapping[str, torch.Tensor], prefix: str | N
     """The refusal of a file that holds no vision transformer."""
     if any("embeddings.patch_embeddings" in name for name in flat):
         return RequestError(
-            f"{path}: has the names of Hugging Face's transformers; convert it to timm's (blocks.0.attn.qkv ...)"
+            f"{path}: has the names of Hugging Face's transformers for a network that is not known here; convert it to "
+            "timm's (blocks.0.attn.qkv ...)"
         )
     under = "" if prefix is None else f" under '{prefix}'"
     return RequestError(f"{path}: holds no vision transformer (no {PROJECTION}{under} among {len(flat)} tensors)")

@@ -17,6 +17,7 @@ class Told:
         mean, std: of a frame / 255, one number or one a channel; () = not told.
         prefix: names of the wanted network begin with this, where a file holds several; None = not told.
         norm: "none" where a file has no final norm, which then starts at 1 and 0.
+        family: a key of `usfm.model.families.FAMILIES`, where tensors do not tell it; "" = not told.
     """
 
     heads: int = 0
@@ -25,6 +26,7 @@ class Told:
     std: tuple[float, ...] = ()
     prefix: str | None = None
     norm: str = ""
+    family: str = ""
 
     def __bool__(self) -> bool:
         """Whether anything was told."""
@@ -81,7 +83,15 @@ def _none(text: str) -> str:
     return text
 
 
-_READ = {"heads": _whole, "px": _whole, "mean": _numbers, "std": _deviations, "prefix": str, "norm": _none}
+_READ = {
+    "heads": _whole,
+    "px": _whole,
+    "mean": _numbers,
+    "std": _deviations,
+    "prefix": str,
+    "norm": _none,
+    "family": str,
+}
 _EXAMPLE = {
     "heads": "heads=12",
     "px": "px=224",
@@ -89,6 +99,7 @@ _EXAMPLE = {
     "std": "std=0.229,0.224,0.225",
     "prefix": "prefix=teacher.backbone.",
     "norm": "norm=none",
+    "family": "family=medsam",
 }
 
 

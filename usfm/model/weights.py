@@ -8,8 +8,8 @@ import torch
 
 from usfm.errors import RequestError
 from usfm.model import bounds, families, files
-from usfm.model.files import Weights
 from usfm.model.positions import resize_positions
+from usfm.model.tensors import PROJECTION, Weights
 from usfm.model.vit import NORMALISATION, SIZES, Encoder, Shape
 
 NORM = ("norm.weight", "norm.bias")
@@ -79,7 +79,7 @@ def plain(found: Weights) -> Weights:
 
 def with_a_norm(found: Weights) -> Weights:
     """The same network with the final norm that its file lacks, at its start: 1 and 0."""
-    wide = found.tensors[files.PROJECTION].new_ones(found.tensors[files.PROJECTION].shape[0])
+    wide = found.tensors[PROJECTION].new_ones(found.tensors[PROJECTION].shape[0])
     tensors = {**found.tensors, NORM[0]: wide, NORM[1]: 0 * wide}
     return Weights(tensors, found.prefix, found.outside, found.others, found.metadata)
 
@@ -96,37 +96,12 @@ def why_not_plain(found: Weights, source: str | Path) -> str:
         return f"has {extra[0]}" + (f" and {len(extra) - 1} more tensors" if len(extra) > 1 else "")
     if "cls_token" not in t:
         return "has no class token (cls_token)"
-    hidden, dim = t.get("blocks.0.mlp.fc1.weight"), t[files.PROJECTION].shape[0]
+    hidden, dim = t.get("blocks.0.mlp.fc1.weight"), t[PROJECTION].shape[0]
     if hidden is not None and hidden.shape[0] != 4 * dim:
         return f"has a hidden layer of {hidden.shape[0]} instead of {4 * dim}"
     if families.of(found) == "tinyusfm":
         return "is 192 wide and has no norm, as TinyUSFM"
     return ""
-
-
-def heads_of(found: Weights, family: families.Family, source: str | Path, given: int = 0) -> tuple[int, str]:
-    """How many attention heads a file's network has, and a sentence when that was assumed.
-
-    Tensors do not tell it: shapes fit whatever the number, and the features are wrong with another one.
-
-    Raises:
-        RequestError: it is not known for a network of this width, or does not divide it.
-    """
-    dim = found.tensors[files.PROJECTION].shape[0]
-    if given:
-        if dim % given:
-            raise RequestError(f"{source}: {given} heads do not divide its width of {dim}; give another heads=")
-        return given, f"{given} heads as told"
-    known = dict(family.heads).get(dim)
-    if known:
-        return known, f"{known} heads assumed from the width of {dim}"
-    raise RequestError(
-        f"{source}: a file does not tell its number of attention heads, and it is not known for a width of {dim}; "
-        f"{_TINY if dim == 192 else f'give it, such as {source}?heads={max(1, dim // 64)}'}"
-    )
-
-
-_TINY = "timm's ViT-tiny has 3 and TinyUSFM 12, so write ?heads=3 or ?heads=12 behind the file"
 
 
 def shape_of(found: Weights, source: str | Path = "the file", heads: int = 0) -> tuple[Shape, str]:
@@ -143,7 +118,7 @@ def shape_of(found: Weights, source: str | Path = "the file", heads: int = 0) ->
     t = found.tensors
     dim, chans, patch = bounds.projection_of(t, source)
     tokens, depth = bounds.tokens_of(t, source), bounds.depth_of(t, source)
-    heads, said = heads_of(found, families.FAMILIES[families.of(found)], source, heads)
+    heads, said = families.heads_of(found, families.FAMILIES[families.of(found)], source, heads)
     pixels = round(((tokens or 197) - 1) ** 0.5) * patch
     size = next((name for name, (width, _, _) in SIZES.items() if width == dim), "base")
     shape = Shape(f"vit_{size}_patch{patch}_{pixels}", (pixels, pixels), patch, chans, dim, depth, heads)
@@ -217,11 +192,11 @@ def load_into(
     """
     found = weights if isinstance(weights, Weights) else Weights(dict(weights))
     weights, adapted, own = dict(found.tensors), [], encoder.state_dict()
-    projection, positions = weights.get(files.PROJECTION), weights.get("pos_embed")
+    projection, positions = weights.get(PROJECTION), weights.get("pos_embed")
     if projection is not None and {projection.shape[1], encoder.shape.in_chans} == {1, 3}:
         bias = weights.get("patch_embed.proj.bias", projection.new_zeros(projection.shape[0]))
         folded = fold_channels(projection.float(), bias.float(), encoder.shape.in_chans)
-        weights[files.PROJECTION], weights["patch_embed.proj.bias"] = folded
+        weights[PROJECTION], weights["patch_embed.proj.bias"] = folded
         adapted.append(f"patch projection folded from {projection.shape[1]} to {encoder.shape.in_chans} channels")
     if positions is not None and positions.ndim == 3 and positions.shape[2] == encoder.shape.embed_dim:
         if (grid or encoder.shape.grid) != encoder.shape.grid or positions.shape != own["pos_embed"].shape:
@@ -235,7 +210,7 @@ def load_into(
         )
     fits = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
     missing = tuple(k for k in own if k not in fits)
-    kind = families.of(found) if files.PROJECTION in found.tensors else "mae"
+    kind = families.of(found) if PROJECTION in found.tensors else "mae"
     may_lack = () if families.FAMILIES[kind].norm or any(k in fits for k in NORM) else NORM
     refuse_missing([k for k in missing if k not in may_lack], own, weights, source, encoder.shape.name)
     unexpected = [k for k in weights if k not in fits]

@@ -21,6 +21,7 @@ from usfm.model import checkpoint, progress
 from usfm.model.weights import grid_of, load_into, read_weights
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.config import Config
+from usfm.pretrain.degradations import DEGRADATIONS
 from usfm.pretrain.fitted import fields_of, fitted
 from usfm.pretrain.job import PretrainJob
 from usfm.pretrain.mae import MaskedAutoencoder
@@ -269,6 +270,7 @@ def _open(
         "encoder": model.encoder.shape.as_dict(),
         "normalisation": {"mean": model.encoder.mean.flatten().tolist(), "std": model.encoder.std.flatten().tolist()},
         "pool": "mean",
+        "blur_px": recipe.degrade.sigma_px if DEGRADATIONS[recipe.degrade.kind].downstream else None,
         "decoder": {"layout": model.decoder.layout, "unit": model.target.unit},
         "frames": len(store),
         "counts": {

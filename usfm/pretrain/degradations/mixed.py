@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from usfm.pretrain.degradations.blur import gaussian
+from usfm.model.blur import gaussian
 from usfm.pretrain.degradations.contract import Degradation
 from usfm.pretrain.settings import Degrade
 
