@@ -103,7 +103,8 @@ def of_transformers(prefix, **more):
                     whole[f"{inner}.{their}"] = state.pop(f"blocks.{i}.attn.{name}")
         rest = named(
             state, ("patch_embed.proj", "embeddings.patch_embeddings.projection"),
-            ("cls_token", "embeddings.cls_token"), ("pos_embed", "embeddings.position_embeddings"), ("attn.proj", "attention.output.dense"),
+            ("cls_token", "embeddings.cls_token"), ("pos_embed", "embeddings.position_embeddings"),
+            ("attn.proj", "attention.output.dense"),
             ("norm1", "layernorm_before"), ("norm2", "layernorm_after"), ("mlp.fc1", "intermediate.dense"),
             ("mlp.fc2", "output.dense"), ("gamma_", "lambda_"), ("rel_pos_bias.", "encoder.relative_position_bias."),
             ("blocks.", "encoder.layer."), ("fc_norm", "pooler.layernorm"),
