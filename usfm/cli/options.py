@@ -91,7 +91,7 @@ def _argument(setting: settings_of.Setting, shown: str) -> inspect.Parameter:
     text = _ARGUMENT_HELP[setting.name] = _help(setting)
     kind: Any = list[setting.kind] if setting.many else setting.kind  # type: ignore[name-defined]
     extra: Any = typer.Argument(metavar=shown, help=text, show_default=False, autocompletion=_completed(setting))
-    if not setting.optional and setting.default in ("", (), None):
+    if not shown.startswith("[") and not setting.optional and setting.default in ("", (), None):
         return _keyword(setting.name, Annotated[kind, extra], inspect.Parameter.empty)
     return _keyword(setting.name, Annotated[kind | None, extra])
 

@@ -166,6 +166,16 @@ _ROWS = (
         work="info",
     ),
     Command(
+        "encoders",
+        "List the weight files of others that can be read, or say how an encoder is read.",
+        "usfm.inspect",
+        ("usfm encoders", "usfm encoders UltraSam.pth", "usfm encoders 'weights.pth?family=medsam'"),
+        inputs="[SPEC]...",
+        without=("out", "overwrite", "cluster", "device", "seed", "dry_run", "workers", "strict"),
+        settings="encoders_config",
+        work="encoders",
+    ),
+    Command(
         "doctor",
         "Say what works on this machine and how to mend the rest.",
         "usfm.inspect",

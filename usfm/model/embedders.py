@@ -270,8 +270,10 @@ def _own(spec: str, device: str, pool: str, told: Told, resize: str) -> Embedder
     of_ours = own or (family.build is None and not why_not_plain(found, file))
     if of_ours and not (told.mean or told.std):
         encoder, _, report = load_encoder(spec, found=found, heads=told.heads, image_size=told.px or None)
-        known = [f"taken for {family.title}{'' if told.family else ' by the name of the file'}"] * bool(family.like)
-        identity["loaded"] = "; ".join([str(report), *known])
+        identity["loaded"] = str(report)
+        if family.like:
+            identity["family"] = family.title
+            identity["loaded"] += f"; taken for {family.title}{'' if told.family else ' by the name of the file'}"
         blur_px = _blur_of(card, file) if own else family.blur_px
         return _of_encoder(encoder, name, identity, device, pool, resize, blur_px)
     return _of_network(foreign.from_file(found, str(file), told), name, identity, device, pool, resize)
