@@ -504,3 +504,46 @@ def test_every_family_says_whose_it_is():
         assert (family.marks is None) == bool(family.like), key
         assert bool(family.names) == bool(family.like), key
         assert family.like in ("", *families.FAMILIES)
+
+
+ODD = {
+    "open_clip, no shape": {"visual.class_embedding": torch.zeros(()), "visual.conv1.weight": torch.zeros(())},
+    "open_clip, a vector": {"visual.class_embedding": torch.zeros(3), "visual.conv1.weight": torch.zeros(2)},
+    "swin, parts that do not fit": {
+        "encoder.layers.0.blocks.0.attention.self.query.weight": torch.zeros(()),
+        "encoder.layers.0.blocks.0.attention.self.key.weight": torch.zeros(2),
+        "encoder.layers.0.blocks.0.attention.self.value.weight": torch.zeros(2, 3),
+    },
+    "swin, one block": {
+        "encoder.layers.0.blocks.0.attention.self.query.weight": torch.zeros(4, 4),
+        "embeddings.patch_embeddings.projection.weight": torch.zeros(4, 3, 4, 4),
+    },
+    "swin, a stage far away": {
+        "encoder.layers.0.blocks.0.attention.self.query.weight": torch.zeros(4, 4),
+        "encoder.layers.999.blocks.999.attention.self.relative_position_bias_table": torch.zeros(9, 1),
+        "encoder.layers.0.blocks.0.attention.self.relative_position_bias_table": torch.zeros(10**5, 1),
+        "embeddings.patch_embeddings.projection.weight": torch.zeros(4, 3, 4, 4),
+    },
+    "transformers, no keys": {
+        "embeddings.patch_embeddings.projection.weight": torch.zeros(4, 3, 4, 4),
+        "encoder.layer.0.attention.attention.query.weight": torch.zeros(4, 4),
+    },
+    "mmdetection, no shape": {
+        "backbone.layers.0.ffn.layers.0.0.weight": torch.zeros(()),
+        "backbone.patch_embed.projection.weight": torch.zeros(()),
+    },
+    "mmdetection, one tensor": {
+        "backbone.layers.0.ffn.layers.0.0.weight": torch.zeros(8, 4),
+        "backbone.layers.0.attn.rel_pos_h": torch.zeros(3, 2),
+        "backbone.patch_embed.projection.weight": torch.zeros(4, 3, 4, 4),
+    },
+    "a projection without a shape": {files.PROJECTION: torch.zeros(())},
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_files_under_others_names_are_one_sentence(tmp_path, case):
+    torch.save(ODD[case], tmp_path / "w.pth")
+    for spec in (f"{tmp_path / 'w.pth'}", f"timm:vit_tiny_patch16_224@{tmp_path / 'w.pth'}"):
+        with pytest.raises(RequestError, match=r"w\.pth"):
+            embedders.load(spec, device="cpu")

@@ -18,11 +18,11 @@ def _memory(found: Weights) -> int:
 
 
 def _selectivemae(found: Weights) -> bool:
-    return _memory(found) == found.tensors[PROJECTION].shape[0] and "norm.weight" in found.tensors
+    return tuple(found.tensors[PROJECTION].shape[:1]) == (_memory(found),) and "norm.weight" in found.tensors
 
 
 def _polarmae(found: Weights) -> bool:
-    return 0 < _memory(found) != found.tensors[PROJECTION].shape[0]
+    return _memory(found) > 0 and tuple(found.tensors[PROJECTION].shape[:1]) != (_memory(found),)
 
 
 CROSSMAE = Family(

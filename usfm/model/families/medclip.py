@@ -24,6 +24,9 @@ _NAMES = (
 _THREE = re.compile(r"^(.*)\.attention\.self\.(query|key|value)\.(weight|bias)$")
 
 
+_STAGES, _WINDOW = 6, 64
+
+
 def rename(tensors: Tensors) -> dict[str, torch.Tensor] | None:
     """Transformers' names of a Swin to timm's; the projection to 512 numbers and the text tower go under `head.`."""
     before = next((name.removesuffix(_MARK) for name in tensors if name.endswith(_MARK)), None)
@@ -56,12 +59,24 @@ def build(found: Weights, family: Family, source: str, told: Told) -> Built:
     t = found.tensors
     dim, chans, patch, _ = t[PROJECTION].shape
     places = {
-        tuple(map(int, match.groups())) for name in t if (match := re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name))
+        tuple(map(int, match.groups()))
+        for name in t
+        if (match := re.match(r"layers\.(\d{1,3})\.blocks\.(\d{1,3})\.", name))
     }
-    stages = 1 + max(stage for stage, _ in places)
+    stages = len({stage for stage, _ in places})
     depths = [sum(stage == each for each, _ in places) for stage in range(stages)]
+    whole = {(stage, block) for stage, count in enumerate(depths) for block in range(count)}
+    asked = sum(12 * depth * (dim << stage) ** 2 for stage, depth in enumerate(depths))
+    if (
+        places != whole
+        or not 0 < stages <= _STAGES
+        or asked > 2 * sum(value.numel() for value in t.values()) + (1 << 20)
+    ):
+        raise ValueError(f"{len(places)} blocks in {stages} stages, some of them missing")
     tables = [t[f"layers.{stage}.blocks.0.attn.relative_position_bias_table"] for stage in range(stages)]
     window = round((tables[0].shape[0] ** 0.5 + 1) / 2)
+    if window > _WINDOW:
+        raise ValueError(f"windows of {window} x {window} patches")
     px = told.px or 224
     model = timm.create_model(
         "swin_tiny_patch4_window7_224", img_size=px, patch_size=patch, in_chans=chans, num_classes=0, embed_dim=dim,
