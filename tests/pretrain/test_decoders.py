@@ -102,7 +102,7 @@ def test_mixtures_of_encoder_blocks_equal_the_stack(tokens):
     decoder = build("weighted")
     taps = [memory[tap + 1] for tap in decoder.taps]
     assert len(taps) == SHAPE.depth + 1
-    stacked = torch.einsum("jk,kbnd->jbnd", decoder.wfm["linear"].weight, torch.stack(taps))
+    stacked = torch.einsum("jk,kbnd->jbnd", decoder.wfm.linear.weight, torch.stack(taps))
     for j, norm in enumerate(decoder.dec_norms):
         assert torch.allclose(decoder.memory(taps, j), norm(stacked[j]), atol=1e-5)
 

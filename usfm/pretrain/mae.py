@@ -84,15 +84,17 @@ class MaskedAutoencoder(nn.Module):
                 p, inside = prior(view, settings), view.inside(settings.tau)
                 ids_visible, ids_target = draw(p, inside, counts, uniform, settings, tokens=tokens, progress=progress)
                 aimed = self._aims(clean, ids_target)
-        outputs = encoder.encode(encoder.embed(patches, ids_visible), taps=self.decoder.taps)
+        outputs = list(encoder.encode(encoder.embed(patches, ids_visible), taps=self.decoder.taps))
         predictions = self.decoder(outputs, ids_visible, ids_target)
-        loss = torch.zeros((), device=images.device)
+        loss, shown = torch.zeros((), device=images.device), None
         for cell, prediction, (target, weights) in zip(self.decoder.cells, predictions, aimed, strict=True):
             errors = (prediction.float() - target.float()).square().mean(-1)
             mean = errors.mean() if weights is None else (errors * weights).sum() / weights.sum().clamp(min=1e-6)
             loss = mean if len(aimed) == 1 else loss + mean
             if cell == encoder.shape.patch:
                 shown = (errors.detach(), prediction, target)
+        if shown is None:
+            raise ValueError(f"the decoder predicts no cells of {encoder.shape.patch} px")
         return Output(loss, *shown, ids_visible, ids_target, seen)
 
     def _aims(self, clean: torch.Tensor, ids_target: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor | None]]:

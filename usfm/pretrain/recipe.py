@@ -7,11 +7,7 @@ from typing import get_type_hints
 
 from usfm.config import did_you_mean, override, resolve
 from usfm.errors import RequestError
-from usfm.pretrain.decoders import DECODERS
-from usfm.pretrain.degradations import DEGRADATIONS
-from usfm.pretrain.selection import SELECTIONS
 from usfm.pretrain.settings import FOLDER, Recipe, Selection, names
-from usfm.pretrain.targets import TARGETS
 from usfm.toml import read_toml
 
 LATER = {
@@ -38,13 +34,23 @@ def from_tables(tables: dict, where: str) -> Recipe:
                 raise RequestError(f"{where}: unknown setting '{key}' in [{section}]{did_you_mean(key, known)}")
         parts[section] = resolve(kinds[section], f"pretrain, recipe [{section}]", None, table)
     recipe = Recipe(**parts)
+    _check(recipe.selection, where)
+    _check_parts(recipe, where)
+    return recipe
+
+
+def _check_parts(recipe: Recipe, where: str) -> None:
+    """See that the parts that a recipe names are there; last, since their tables bring PyTorch with them."""
+    from usfm.pretrain.decoders import DECODERS
+    from usfm.pretrain.degradations import DEGRADATIONS
+    from usfm.pretrain.selection import SELECTIONS
+    from usfm.pretrain.targets import TARGETS
+
     for name in recipe.selection.prior.split("+"):
         _one_of("prior", name.strip(), SELECTIONS, where)
     _one_of("decoder", recipe.decoder.kind, DECODERS, where)
     _one_of("target", recipe.target.kind, TARGETS, where)
     _one_of("degradation", recipe.degrade.kind, DEGRADATIONS, where)
-    _check(recipe.selection, where)
-    return recipe
 
 
 def _one_of(what: str, name: str, table: Iterable[str], where: str) -> None:

@@ -41,6 +41,7 @@ class LocalDecoder(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(shape.embed_dim, eps=1e-6) for _ in SCALES[:-1])
         parts = [Part(settings, shape, scale, length(cell)) for scale, cell in zip(SCALES, self.cells, strict=True)]
         self.decoder = nn.ModuleList(parts)
+        self._parts = parts
 
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
@@ -51,15 +52,15 @@ class LocalDecoder(nn.Module):
 
     def blocks(self) -> list[nn.Module]:
         """The blocks of all four."""
-        return [block for part in self.decoder for block in part.blocks]
+        return [block for part in self._parts for block in part.blocks]
 
     def flops(self, counts: Counts) -> float:
         """Of all four."""
-        return sum(part.flops(counts) for part in self.decoder)
+        return sum(part.flops(counts) for part in self._parts)
 
     def tokens(self, counts: Counts) -> int:
         """All tokens, in each block of each of the four."""
-        return sum(len(part.blocks) * (part.total + 1) for part in self.decoder)
+        return sum(len(part.blocks) * (part.total + 1) for part in self._parts)
 
 
 class Part(nn.Module):

@@ -23,14 +23,13 @@ class WeightedDecoder(DirectDecoder):
     def __init__(self, settings: Settings, shape: Shape, length: Callable[[int], int]):
         super().__init__(settings, shape, length)
         self.taps = tuple(range(-1, shape.depth))
-        self.wfm = nn.ModuleDict({"linear": nn.Linear(len(self.taps), settings.depth, bias=False)})
-        nn.init.normal_(self.wfm["linear"].weight, std=len(self.taps) ** -0.5)
+        self.wfm = Mixtures(len(self.taps), settings.depth)
         norms = (nn.LayerNorm(shape.embed_dim, eps=1e-6) for _ in range(settings.depth))
         self.dec_norms = nn.ModuleList(norms)
 
     def memory(self, outputs: list[torch.Tensor], block: int) -> torch.Tensor:
         """The mixture of a block."""
-        weights = self.wfm["linear"].weight[block]
+        weights = self.wfm.linear.weight[block]
         mixed = sum(weight * output for weight, output in zip(weights.unbind(), outputs, strict=True))
         return self.dec_norms[block](mixed)
 
@@ -38,3 +37,12 @@ class WeightedDecoder(DirectDecoder):
         """As without mixtures, and the sums."""
         seen = counts.visible + 1
         return super().flops(counts) + 2 * len(self.decoder_blocks) * len(self.taps) * seen * self.sizes[0]
+
+
+class Mixtures(nn.Module):
+    """The weights W, under CrossMAE's name; at the start N(0, 1 / outputs)."""
+
+    def __init__(self, outputs: int, blocks: int):
+        super().__init__()
+        self.linear = nn.Linear(outputs, blocks, bias=False)
+        nn.init.normal_(self.linear.weight, std=outputs**-0.5)
