@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from usfm.errors import RequestError
 from usfm.imaging.framing import Framing
+from usfm.store import labels
 from usfm.store.assemble import assemble
 from usfm.store.damage import Damaged
-from usfm.store.labels import KINDS
+from usfm.store.dataset import Dataset
+from usfm.store.labels import KINDS, Kind
 from usfm.store.labels.masks import structure
 from usfm.store.reader import Store
 from usfm.store.schema import frame_id
@@ -39,6 +41,49 @@ def test_a_kind_says_what_it_is(name):
     assert not kind.within([])
     assert kind.joined(kind.empty(), kind.empty())[0] == kind.empty()
     assert kind.columns({}, 3, kind.empty()) == {}
+
+
+class Grade(Kind):
+    """A kind that the store does not know yet: a grade from 0 to 5, in a group of its own."""
+
+    name, home = "grade", "/labels/grade/value"
+    datasets = (Dataset(home, "int8", "(N,)", "", "grade, -1 = none", -1),)
+
+    def checked(self, given, head, shape):
+        return int(given)
+
+    def token(self, value, head):
+        return f"g={value}"
+
+    def columns(self, kept, frames, head):
+        return {self.home: [kept.get(row, -1) for row in range(frames)]} if kept else {}
+
+    def of_frame(self, file, row):
+        found = int(file.column(self.home)[row])
+        return found if found >= 0 else None
+
+
+def test_a_new_kind_is_one_object_and_one_row(tmp_path, monkeypatch):
+    """Written, put together, opened, read, copied, verified: nothing else of the store has to know it."""
+    monkeypatch.setitem(KINDS, "grade", Grade())
+    monkeypatch.setitem(labels._ROWS, Grade.home, Grade.datasets[0])
+    parts = [PartWriter(), PartWriter()]
+    for number, part in enumerate(parts):
+        source = part.source(path=f"{number}", sha256=f"{number}" * 64, kind="image")
+        grade = {"grade": 4} if number else {}
+        part.frame(np.ones((4, 4), np.uint8), frame_id=f"{number}:0", source=source, index=0, time_s=0.0, **grade)
+    store = stored(tmp_path / "s.h5", parts)
+    assert [store.label(Grade(), row) for row in (0, 1)] == [None, 4]
+    part = PartWriter(like=store)
+    for row in (1, 0):
+        part.copy(store, row)
+    copied = stored(tmp_path / "c.h5", [part])
+    assert [copied.label(Grade(), row) for row in (0, 1)] == [4, None]
+    assert verify(copied.paths[0]).whole
+    with h5py.File(copied.paths[0], "r+") as file:
+        file["labels/grade/value"][0] = 3
+    with pytest.raises(Damaged, match="grade"):
+        Store(copied.paths)
 
 
 NAMES = {"class_names": ("healthy", "ill"), "multi_names": ("stone", "sludge"), "box_names": ("lesion", "line"),
@@ -158,9 +203,9 @@ def test_stores_that_number_otherwise_are_joined_by_name_and_stay_so_when_copied
     copied = stored(tmp_path / "c.h5", [part])
     whole = [[by_name(store, i) for i in range(len(store))] for store in (one, two, both, copied)]
 
-    def known(labels: dict) -> dict:  # names that only the other store has are absent from each mask
-        mask = labels["mask"] and {name: plane for name, plane in labels["mask"].items() if np.any(plane)}
-        return {**labels, "mask": mask}
+    def known(found: dict) -> dict:  # names that only the other store has are absent from each mask
+        mask = found["mask"] and {name: plane for name, plane in found["mask"].items() if np.any(plane)}
+        return {**found, "mask": mask}
 
     assert [known(one) for one in whole[2]] == [known(one) for one in whole[0] + whole[1]]
     assert whole[3] == whole[2]

@@ -15,7 +15,7 @@ from h5py.h5l import TYPE_HARD
 from h5py.h5o import open as open_object
 
 from usfm.store.damage import of_the_system, one_line
-from usfm.store.labels import row_of
+from usfm.store.labels import KINDS, row_of
 from usfm.store.schema import BLOCKS, MANIFEST, SOURCES, TABLES, Dataset, group_shape, row_shape
 
 MAX_FRAME_BYTES = 1 << 29
@@ -92,8 +92,11 @@ def layout(file: h5py.File, size: int) -> Layout:
         size: of the file, in bytes.
     """
     found, inside = Layout(), {"/"}
-    for parent in ("/", *(f"/{table}" for table in TABLES), "/pixels", "/regions/mask", "/overlay/mask", "/labels",
-                   "/labels/boxes", "/labels/masks", "/labels/value", "/labels/score", "/patches"):  # fmt: skip
+    labels = {row.path.rsplit("/", 1)[0] for kind in KINDS.values() for row in kind.datasets}
+    parents = (
+        {"/", "/pixels", "/regions/mask", "/overlay/mask", "/labels/masks"} | {f"/{table}" for table in TABLES} | labels
+    )
+    for parent in sorted(parents):  # a group before what is in it
         for name, group in _names(file, parent, found.problems) if parent in inside else ():
             path = f"{parent.rstrip('/')}/{name}"
             inside.add(path)
