@@ -81,13 +81,14 @@ def test_a_data_file_is_part_of_its_source(extract, sequence):
         ("over time", {"fps": "3"}),
         ("over time", {"every": 2}),
         ("wide", {"fps": "all", "max_frames": 5}),
+        ("packed", {"fps": "all"}),
     ],
 )
 def test_ranges_give_what_the_whole_gives(extract, sequence, tmp_path, monkeypatch, settings, kind):
     folder, values = sequence
     source = folder / "a.mhd"
     if kind != "sequence":
-        source = tmp_path / "v.nii"
+        source = tmp_path / ("v.nii.gz" if kind == "packed" else "v.nii")
         values = values.reshape(4, 3, 8, 9).astype("<u2" if kind == "wide" else "u1") * (9 if kind == "wide" else 1)
         image = nibabel.Nifti1Image(values.transpose(3, 2, 1, 0), np.diag([0.5, 0.5, 0.5, 1]))
         image.header["xyzt_units"], image.header["pixdim"][4] = 2 | 8, 0.2

@@ -12,6 +12,7 @@ from usfm.extract.media import Media
 from usfm.extract.readers.volume import elements, packed
 from usfm.extract.readers.volume.grid import COLOUR, LIST, SPACE, TIME, Grid, layout
 
+gzip_file = gzip.GzipFile
 PACKERS = {"raw": bytes, "zlib": zlib.compress, "gzip": gzip.compress, "bzip2": bz2.compress}
 PACKERS["zlib2"] = lambda data: gzip.compress(data)  # MetaIO finds out by the first bytes
 
@@ -26,9 +27,11 @@ ROLES = [
 ]
 
 
-@pytest.mark.parametrize("coding", PACKERS)
+WAYS = [(coding, 40, 300) for coding in PACKERS] + [("raw", 1, 1), ("gzip", 1, 1), ("raw", 1 << 20, 1 << 20)]
+
+
+@pytest.mark.parametrize("coding, block, batch", WAYS)
 @pytest.mark.parametrize("roles", ROLES)
-@pytest.mark.parametrize("block, batch", [(1, 1), (40, 300), (1 << 20, 1 << 20)])
 def test_planes_are_those_of_the_array(tmp_path, monkeypatch, coding, roles, block, batch):
     random = np.random.default_rng(len(roles) + block)
     sizes = tuple(3 if role == COLOUR else int(random.integers(1 if role == SPACE else 2, 5)) for role in roles)
@@ -99,3 +102,18 @@ def test_a_small_file_that_says_it_is_huge_is_refused_before_it_is_read(tmp_path
         with pytest.raises(MediaError) as caught:
             packed.check(grid)
         assert caught.value.reason == reason
+
+
+def test_a_packed_file_is_unpacked_on_from_where_it_was_left(tmp_path, monkeypatch):
+    values = np.random.default_rng(0).integers(0, 256, (9, 50, 60), dtype=np.uint8)
+    path = tmp_path / "data"
+    path.write_bytes(gzip.compress(values.tobytes()))
+    grid = Grid("any", (60, 50, 9), (SPACE,) * 3, (1.0,) * 3, values.dtype, Media(str(path)), coding="gzip")
+    opened = []
+    monkeypatch.setattr(packed.gzip, "GzipFile", lambda fileobj: opened.append(1) or gzip_file(fileobj=fileobj))
+    for numbers in ([0, 1], [2, 3], [8], [4]):
+        assert all(np.array_equal(plane, values[n]) for n, plane in elements.planes(grid, layout(grid), numbers))
+    assert len(opened) == 1
+    path.write_bytes(gzip.compress((255 - values).tobytes(), 1))  # another file of the same name
+    assert np.array_equal(next(elements.planes(grid, layout(grid), [5]))[1], 255 - values[5])
+    assert len(opened) == 2

@@ -95,6 +95,7 @@ def test_long_names_eight_bytes_where_the_file_is_that_long(write_mha, taken, cu
         ((b"ElementDataFile = LOCAL", b"ElementDataFile = gone.raw"), "no data file"),
         ((b"ElementDataFile = LOCAL", b"ElementDataFile = LIST"), "several data files"),
         ((b"ElementDataFile", b"ElementData"), "damaged header"),
+        ((b"ElementDataFile = LOCAL", b"ElementDataFile LOCAL"), "damaged header"),
         ((b"Channels = 1", b"Channels = 2"), "unknown colours"),
     ],
 )
@@ -116,3 +117,15 @@ def test_planes_before_a_broken_place_are_kept(write_mha):
     assert np.array_equal(np.stack([next(frames).pixels for _ in range(19)]), values[:19])
     with pytest.raises(MediaError, match="truncated"):
         next(frames)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "f8"])
+def test_as_simpleitk_has_it(tmp_path, taken, cube, packed, dtype):
+    itk = pytest.importorskip("SimpleITK", reason="an independent writer and reader, where it is installed")
+    image = itk.GetImageFromArray((cube // 2).astype(dtype))
+    image.SetSpacing((0.5, 0.5, 2.0))
+    itk.WriteImage(image, str(tmp_path / "v.mha"), packed)
+    got = taken(tmp_path / "v.mha")
+    assert np.array_equal(np.stack(got.pixels), itk.GetArrayFromImage(itk.ReadImage(str(tmp_path / "v.mha"))))
+    assert got.frames[0].spacing_mm == (0.5, 0.5)

@@ -86,7 +86,7 @@ def _fields(media: Media) -> tuple[dict[str, str], int]:
                 break
             if equals:
                 fields[name.strip()] = value.strip()
-            if name.strip() == "ElementDataFile":
+            if equals and name.strip() == "ElementDataFile":
                 return fields, file.tell()
     raise MediaError("damaged header", "its header ends before it says where the pixels are (ElementDataFile).")
 

@@ -1,8 +1,10 @@
 """The bytes behind a header: raw, compressed, or numbers as text; all of it read forward, none of it kept."""
 
+import atexit
 import bz2
 import gzip
 import io
+import os
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -112,23 +114,61 @@ def opened(grid: Grid) -> Iterator[tuple[Any, int]]:
         with OPENERS[grid.coding](grid) as elements:
             yield elements, 0
         return
+    if grid.coding not in ("raw", "text"):
+        with _unpacked(grid) as stream:
+            yield stream, 0
+        return
     with grid.data.open() as file:
         start = grid.offset if grid.offset >= 0 else file.seek(0, io.SEEK_END) - grid.bytes
         if grid.coding == "raw":
             yield file, start
-            return
-        file.seek(max(start, 0))
-        if grid.coding == "text":
-            yield io.BytesIO(_numbers(file, grid)), 0
-            return
-        source = _Part(file) if start > 0 else file
-        if grid.coding == "gzip":
-            yield gzip.GzipFile(fileobj=source), 0
-        elif grid.coding == "bzip2":
-            yield bz2.BZ2File(source), 0
         else:
-            window = -15 if grid.coding == "deflate" else 47  # 47: zlib or gzip, by its first bytes
-            yield io.BufferedReader(_Inflated(file, window), 1 << 20), 0
+            file.seek(start)
+            yield io.BytesIO(_numbers(file, grid)), 0
+
+
+KEPT: dict[tuple, tuple[BinaryIO, Any]] = {}
+"""The stream that was unpacked last in this process: the next range of the same file goes on where it stands."""
+
+
+def _drop() -> None:
+    while KEPT:
+        _, (file, stream) = KEPT.popitem()
+        stream.close()
+        file.close()
+
+
+atexit.register(_drop)
+
+
+@contextmanager
+def _unpacked(grid: Grid) -> Iterator[Any]:
+    """Give the decompressed bytes of a file, which may stand anywhere."""
+    status = os.stat(grid.data.path)
+    told = (status.st_ino, status.st_size, status.st_mtime_ns)
+    key = (os.getpid(), grid.data, told, grid.offset, grid.coding)  # a fork would share the place in the file
+    if key not in KEPT:
+        _drop()
+        file = grid.data.open()
+        file.seek(max(grid.offset, 0))
+        KEPT[key] = (file, _stream(file, grid.coding))
+    try:
+        yield KEPT[key][1]
+    except GeneratorExit:
+        raise
+    except BaseException:  # what stands after damage is not known
+        _drop()
+        raise
+
+
+def _stream(file: BinaryIO, coding: str) -> Any:
+    source: Any = _Part(file) if file.tell() else file
+    if coding == "gzip":
+        return gzip.GzipFile(fileobj=source)
+    if coding == "bzip2":
+        return bz2.BZ2File(source)
+    window = -15 if coding == "deflate" else 47  # 47: zlib or gzip, by its first bytes
+    return io.BufferedReader(_Inflated(file, window), 1 << 20)
 
 
 class _Part(io.RawIOBase):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -81,9 +82,14 @@ def lost(grid: Grid, values: np.ndarray) -> int:
 def scaled(grid: Grid, values: np.ndarray) -> np.ndarray:
     """Bring stored values to those that the header means, in the byte order of this machine."""
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    if (grid.slope, grid.intercept) == (1.0, 0.0):
+    return _meant(values, grid.slope, grid.intercept)
+
+
+def _meant(values: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    if (slope, intercept) == (1.0, 0.0):
         return values
-    return values.astype(np.float64) * grid.slope + grid.intercept
+    with np.errstate(invalid="ignore", over="ignore"):  # what is no number then becomes black
+        return values.astype(np.float64) * slope + intercept
 
 
 def levels(grid: Grid, values: np.ndarray, window: Window) -> np.ndarray:
@@ -97,23 +103,43 @@ def levels(grid: Grid, values: np.ndarray, window: Window) -> np.ndarray:
     Returns:
         uint8 (H, W) or RGB (H, W, 3); opacity lies over black, unless it is 0 all over.
     """
-    if not plain(grid):
-        values = _scaled_to_levels(scaled(grid, values), window)
+    if not plain(grid) and grid.dtype.kind in "iu" and grid.dtype.itemsize <= 2:
+        values = values.astype(grid.dtype.newbyteorder("="), copy=False)
+        values = _table(grid.dtype.kind, grid.dtype.itemsize, grid.slope, grid.intercept, window)[_unsigned(values)]
+    elif not plain(grid):
+        values = _to_levels(scaled(grid, values), window)
     if values.ndim == 3 and values.shape[2] == 4:
         alpha = values[:, :, 3] / 255.0
         return shown(Samples(values[:, :, :3], alpha=alpha if alpha.any() else None), 0)
     return np.ascontiguousarray(values)
 
 
-def _scaled_to_levels(values: np.ndarray, window: Window) -> np.ndarray:
+@lru_cache(8)
+def _table(kind: str, size: int, slope: float, intercept: float, window: Window) -> np.ndarray:
+    """Return the gray level of every value of at most 16 bits, by its bits."""
+    values = np.arange(1 << 8 * size).astype(f"u{size}").view(f"{kind}{size}")
+    return _to_levels(_meant(values, slope, intercept), window)
+
+
+def _unsigned(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+
+
+def _to_levels(values: np.ndarray, window: Window) -> np.ndarray:
+    with np.errstate(all="ignore"):  # of infinite values and of NaN
+        return _scaled_to(values, window)
+
+
+def _scaled_to(values: np.ndarray, window: Window) -> np.ndarray:
     span = window.high - window.low
     if span <= 0:
         return np.zeros(values.shape, np.uint8)
-    single = values.dtype == np.float32 or values.dtype.itemsize < 4
+    small = max(abs(window.low), abs(window.high)) < 1e30
+    single = small and (values.dtype == np.float32 or values.dtype.itemsize < 4)
     values = values.astype(np.float32 if single else np.float64)
     if not np.isfinite(span):  # the ends lie further apart than a number can say
         values, window = values / 4, Window(window.low / 4, window.high / 4)
         span = window.high - window.low
-    out = (values - window.low) * (255 / span)
+    out = (values - window.low) / span * 255
     out[~np.isfinite(values)] = 0
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
