@@ -3,8 +3,8 @@
     python tests/bench/dicom_speed.py [--frames 40] [--repeat 3] [--media DIR]
 
 Both give every frame of the same cine as gray or RGB, one at a time, in one process, and throw it away. pydicom's
-side is `pydicom.pixels.iter_pixels`, which decodes frame by frame and brings YBR to RGB, and its colour tables where the
-file has one; it leaves deep gray as it is, where usfm finds one scale for the clip and brings it to 8 bits. Runs
+side is `pydicom.pixels.iter_pixels`, which decodes frame by frame and brings YBR to RGB, and its colour tables where
+the file has one; it leaves deep gray as it is, where usfm finds one scale for the clip and brings it to 8 bits. Runs
 alternate; the least processor time of each counts. Above 1 the reader of usfm is the faster one. `--media` adds the
 files of a folder.
 """

@@ -54,7 +54,7 @@ def data_set(rows=ROWS, columns=COLUMNS, **tags):
     return data
 
 
-def save(path, data, syntax, pixels, *, fragments=None, table=True, preamble=True, meta=True):
+def save(path, data, syntax, pixels, *, fragments=None, table=True, preamble=True, meta=True, words=False):
     """Write a data set with native pixels (bytes) or frames of fragments (lists of bytes)."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.filewriter import dcmwrite
@@ -70,7 +70,7 @@ def save(path, data, syntax, pixels, *, fragments=None, table=True, preamble=Tru
         data["PixelData"].VR = "OB"
     elif pixels is not None:
         data.PixelData = pixels + b"\0" * (len(pixels) % 2)
-        data["PixelData"].VR = "OW" if data.get("BitsAllocated", 8) > 8 else "OB"
+        data["PixelData"].VR = "OW" if words or data.get("BitsAllocated", 8) > 8 else "OB"
     dcmwrite(path, data, enforce_file_format=True)
     raw = path.read_bytes()
     if patched:

@@ -63,6 +63,22 @@ def test_a_data_set_without_preamble_or_meta_is_known_by_its_elements(bench, tmp
         same(bench.read(path)[0], bench, [0])
 
 
+def test_bytes_in_words_of_big_endian_change_places(bench, tmp_path):
+    frames = np.stack([bench.scene(number)[:, :63] for number in range(2)])[:, :47]  # an odd number of bytes each
+    flat = np.append(frames.ravel(), np.uint8(0)) if frames.size % 2 else frames.ravel()
+    data = bench.data_set(rows=47, columns=63, NumberOfFrames=2)
+    path = bench.save(tmp_path / "a.dcm", data, BIG, flat.reshape(-1, 2)[:, ::-1].tobytes(), words=True)
+    for one, frame in zip(bench.read(path)[0], frames, strict=True):
+        assert np.array_equal(one.pixels, frame)
+
+
+def test_a_deflated_data_set_that_ends_early_ends_there(bench, gray):
+    path = gray(frames=4, syntax=DEFLATED)
+    path.write_bytes(path.read_bytes()[:-600])
+    frames, _ = until_broken(path, "truncated")
+    assert 1 <= len(frames) <= 3
+
+
 @pytest.mark.parametrize("pieces", [1, 3])
 @pytest.mark.parametrize("table", [True, False])
 def test_frames_are_found_with_and_without_a_table_and_in_several_fragments(bench, packed, table, pieces):

@@ -18,6 +18,8 @@ from usfm.extract.readers.dicom.times import TICK_S, Clock, clock
 from usfm.extract.sampling import Sampling, choose
 
 NAN = float("nan")
+ENDS = ("too large", "truncated")
+"""A deflated data set that grows without end, or that ends too early: what comes next is no better."""
 
 
 class DicomReader:
@@ -105,7 +107,7 @@ def _one(source: Pictures, index: int, time_s: float, span: tuple[float, float])
             raise MediaError("missing frame", "there is no such frame.")
         return Frame(index, time_s, source.pixels(index, span))
     except MediaError as error:
-        if error.reason == "too large":  # a data set that grows without end: what comes next would not be better
+        if error.reason in ENDS:
             raise
         return Frame(index, time_s, None, error.reason)
 
