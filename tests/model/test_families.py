@@ -6,6 +6,7 @@ import torch
 
 from usfm.errors import RequestError
 from usfm.model import embedders, families, files
+from usfm.model.device import choose_device
 from usfm.model.spec import Told, split
 
 FRAMES = [np.random.default_rng(k).integers(0, 256, (40, 60), np.uint8) for k in range(2)]
@@ -292,9 +293,9 @@ def test_of_several_networks_the_averaged_one_is_taken_or_the_user_names_one(tmp
 
 @pytest.mark.parametrize("device", ["cpu:x", "cpu:1", "cpu:", "cpu:-1", "gpu", "cuda:x", ""])
 def test_a_device_is_there_or_refused(device):
-    assert embedders.torch_device("cpu:0") == "cpu:0"
+    assert str(choose_device("cpu:0")) == "cpu:0"
     with pytest.raises(RequestError, match="--device"):
-        embedders.torch_device(device)
+        choose_device(device)
 
 
 @pytest.mark.parametrize("told", ["head=3", "heads=x", "heads=0", "mean=200", "std=0,0,0", "norm=yes"])

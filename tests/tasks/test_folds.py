@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from usfm.screening.groups import group_frames
 from usfm.tasks import folds
 
 
@@ -16,7 +17,7 @@ def _cohort(seed, groups=30, classes=3):
 
 
 def test_a_patient_is_one_group_and_a_clip_without_patient_is_its_own():
-    groups = folds.group_frames(np.array(["p", "p", "", "", "q"]), np.array(["1", "2", "3", "3", "4"]))
+    groups = group_frames(np.array(["p", "p", "", "", "q"]), np.array(["1", "2", "3", "3", "4"]))
     assert groups.names == ["clip:3", "p", "q"]
     assert groups.code.tolist() == [1, 1, 0, 0, 2]
     assert groups.without_patient == 2
@@ -27,7 +28,7 @@ def test_patients_with_identical_content_are_one_group():
     patient, clip = np.array(["a", "b", "c", "d", "e"]), np.array(list("12345"))
     files = np.array(["x", "x", "y", "", ""])
     frames = np.array(["1", "2", "2", "3", "4"])
-    groups = folds.group_frames(patient, clip, [files, frames])
+    groups = group_frames(patient, clip, [files, frames])
     assert groups.joined == [("a", "b", "c")]
     assert groups.code.tolist() == [0, 0, 0, 1, 2]
     assert groups.names == ["a+b+c", "d", "e"]

@@ -13,7 +13,6 @@ from usfm.embed.config import FORMATS, Config
 from usfm.errors import RequestError
 from usfm.jobs.outputs import check_free, up_to_date
 from usfm.model import embedders, features, progress
-from usfm.model.embedders import Embedder
 from usfm.model.spec import check
 from usfm.provenance import digest, software
 from usfm.store import tables
@@ -44,7 +43,7 @@ def run(config: Config, request: Request) -> dict:
         console.say(f"would embed {len(store):,} frames with {config.encoder} and write {out}")
         return {**_summary(store, out, 0.0, 0), "dry_run": True}
     trained = progress.say(config.encoder, strict=request.strict)
-    embedder = _embedder(config, request)
+    embedder = embedders.asked_for(config, request)
     key = digest(["embed", content_dict(config), embedder.identity, store.content_id])
     if up_to_date(out, key, request.overwrite, key_of):
         return {**_summary(store, out, 0.0, embedder.dim), "up_to_date": True}
@@ -78,19 +77,6 @@ def _format(config: Config, request: Request) -> str:
     if format_ != "h5":
         table.check(request.out, format_)
     return format_
-
-
-def _embedder(config: Config, request: Request) -> Embedder:
-    embedder = embedders.load(
-        config.encoder,
-        device=request.device,
-        download=config.download,
-        seed=request.seed,
-        pool=config.pool,
-        resize=config.resize,
-    )
-    embedders.say(embedder)
-    return embedder
 
 
 def _key_of(out: Path) -> str | None:

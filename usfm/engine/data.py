@@ -11,6 +11,7 @@ import torch
 
 from usfm.engine.stream import Plan, Stream
 from usfm.engine.truth import Truth
+from usfm.screening.groups import group_frames
 from usfm.seeding import stream as random_stream
 from usfm.store.reader import Store
 
@@ -174,23 +175,22 @@ class Feed:
             thread.join()
 
 
-def hold_out(
-    store: Store, share: float, seed: int, usable: Callable[[np.ndarray], np.ndarray] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(store: Store, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split a store's rows into training rows and held-out rows, by whole sources, and by patient where one is known.
+
+    Patients or sources that share a file stay on one side.
 
     Args:
         store: any store.
         share: share of the sources to hold out; at least one is, unless the store has a single group. A small store
             gives up to three patients (or sources), at most one in six of them: figures of one patient mean little.
         seed: of the choice.
-        usable: keeps some rows (an array of rows to an array of rows); default all.
 
     Returns:
         (training rows, held-out rows), both sorted.
     """
-    rows = np.arange(len(store)) if usable is None else usable(np.arange(len(store)))
-    source, group = store.column("source")[rows], _groups(store)[rows]
+    rows = np.arange(len(store))
+    source, group = store.column("source"), _groups(store)
     groups = np.unique(group)
     if len(groups) < 2 or share <= 0:
         return rows, rows[:0]
@@ -236,7 +236,6 @@ def _turn(group: np.ndarray, *keys: np.ndarray) -> np.ndarray:
 
 
 def _groups(store: Store) -> np.ndarray:
-    """(N,) the patient of each frame, or its source where none is known."""
-    patient = np.array([str(value) for value in store.of_frames("patient")], object)
+    """(N,) int: the patient of each frame, or its source where none is known; who shares a file counts as one."""
     source = np.char.add("source ", store.column("source").astype(str))
-    return np.where(patient == "", source, patient.astype(str))
+    return group_frames(store.of_frames("patient"), source, [store.of_frames("sha256")]).code

@@ -10,35 +10,8 @@ import torch
 import torch.distributed as dist
 
 from usfm.config import cores
-from usfm.errors import RequestError
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
-    """The device a user asked for.
-
-    Args:
-        name: auto, cpu, cuda, cuda:1 or mps.
-        local_rank: which of a machine's processes this is; picks the GPU for auto and cuda.
-
-    Raises:
-        RequestError: it is not there.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(f"cuda:{local_rank}" if name == "cuda" else name)
-    except RuntimeError:
-        raise RequestError(f"--device {name}: write auto, cpu, cuda, cuda:1 or mps") from None
-    count = torch.cuda.device_count() if device.type == "cuda" else 1
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= count):
-        raise RequestError(f"--device {name}: this machine shows {count} CUDA devices to PyTorch; use --device cpu")
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise RequestError("--device mps: PyTorch finds no Apple GPU here; use --device cpu")
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise RequestError(f"--device {name}: write auto, cpu, cuda, cuda:1 or mps")
-    return device
 
 
 def choose_precision(name: str, device: torch.device) -> str:

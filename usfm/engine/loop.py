@@ -1,12 +1,9 @@
 """The training loop that every training shares: accumulate, clip, step, log, check, save, stop well, go on exactly."""
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,29 +16,9 @@ from usfm.engine.step import Job, Loop, NotFinite, Training
 from usfm.engine.strategy import Strategy
 from usfm.engine.timing import Clock
 from usfm.errors import Interrupted, WorkError
+from usfm.jobs.interrupts import Interrupts
 from usfm.model.checkpoint import save_plain
 from usfm.store.whole import whole_file
-
-
-class _Signals:
-    """SIGINT and SIGTERM set a flag that the loop looks at between steps; the second one stops at once."""
-
-    def __enter__(self) -> "_Signals":
-        self.asked, self._old = False, {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old[number] = signal.signal(number, self._ask)
-        return self
-
-    def _ask(self, number: int, frame: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        console.say("stopping after this step; once more to stop at once")
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
 
 
 def fit(
@@ -119,7 +96,10 @@ def _train(
     t, loss = loop.training, run.last_loss()
     started, first = time.perf_counter(), loop.step
     end = first if loop.tired else t.steps
-    with _Signals() as signals, console.progress(title, t.steps, "steps") as bar:
+    with (
+        Interrupts("stopping after this step; press Ctrl-C again to stop at once") as signals,
+        console.progress(title, t.steps, "steps") as bar,
+    ):
         bar.skip(first)
         for parts in feed.batches(first, end):
             try:
@@ -132,7 +112,7 @@ def _train(
                 rate = feed.stream.batch * (loop.step - first) / (time.perf_counter() - started)
                 loss = keep.note(loop, run, scalars, {"images_per_s": round(rate, 2), **describe(parts[0])})
             bar.advance(1, f"loss {loss:.4f}")
-            asked = signals.asked if loop.ranks.world == 1 else loop.step % 8 == 0 and _any(loop, signals.asked)
+            asked = signals.asked if loop.ranks.world == 1 else loop.step % 8 == 0 and _any(loop, bool(signals.asked))
             if t.due(t.checks, loop.step):
                 _check(loop, run, clock)
             if loop.tired and loop.pending:

@@ -7,10 +7,10 @@ import numpy as np
 from usfm import console
 from usfm.errors import RequestError
 from usfm.model import embedders, features
+from usfm.screening.groups import group_frames
 from usfm.store.reader import Store
 from usfm.tasks import directory
 from usfm.tasks.classify import scores_of
-from usfm.tasks.folds import group_frames
 from usfm.tasks.predictions import Predictions
 
 

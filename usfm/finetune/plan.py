@@ -7,10 +7,11 @@ import numpy as np
 from usfm import console
 from usfm.errors import RequestError
 from usfm.screening.features import visual_features
+from usfm.screening.groups import Groups, group_frames
 from usfm.screening.leaks import leaks_between
 from usfm.seeding import stream
 from usfm.store.reader import Store
-from usfm.tasks.folds import Fold, Groups, fraction_of, group_frames, groups_per_class, stratified
+from usfm.tasks.folds import Fold, fraction_of, groups_per_class, stratified
 
 DEFAULT_FOLDS = 5
 

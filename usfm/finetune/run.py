@@ -60,15 +60,7 @@ def run(config: Config, request: Request) -> dict:
         console.say(f"would embed {len(plan.rows):,} frames with {config.encoder} and write {out}")
         return {**_summary(plan, store, out, 0.0, 0), "dry_run": True}
     pretraining = progress.say(config.encoder, strict=request.strict)
-    embedder = embedders.load(
-        config.encoder,
-        device=request.device,
-        download=config.download,
-        seed=request.seed,
-        pool=config.pool,
-        resize=config.resize,
-    )
-    embedders.say(embedder)
+    embedder = embedders.asked_for(config, request)
     inputs = {"store": store.content_id, "encoder": embedder.identity}
     key = digest(["finetune", content_dict(config), request.seed, inputs])
     if up_to_date(out, key, request.overwrite, MARKER):

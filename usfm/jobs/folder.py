@@ -1,6 +1,5 @@
 """The `<out>.parts` folder of a run: its key, its lock, and the results of finished parts."""
 
-import fcntl
 import hashlib
 import json
 import mmap
@@ -18,7 +17,7 @@ from usfm.errors import RequestError
 from usfm.jobs.outputs import check_writable
 from usfm.jobs.parts import Part
 from usfm.store.codec import Checksum
-from usfm.store.whole import is_private, place, private, write_json
+from usfm.store.whole import is_private, lock, place, private, write_json
 
 KEY, LOCK, WORK = "run.json", "lock", "files.part"
 """What is in it beside the parts; WORK is a folder of files that are no parts of a store."""
@@ -107,15 +106,14 @@ class PartsFolder:
         path = self.path / LOCK
         while True:
             fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            got = lock(fd)
+            if got is False:
                 holder = os.pread(fd, 200, 0).decode(errors="replace").strip() or "another process"
                 os.close(fd)
                 raise RequestError(
                     f"{self.path}: held by another run ({holder}); wait until it is done, or choose another --out."
-                ) from None
-            except OSError:
+                )
+            if got is None:
                 console.warn(f"{self.path}: this file system has no locks, so do not start the same command twice.")
             try:
                 same = os.stat(path).st_ino == os.fstat(fd).st_ino

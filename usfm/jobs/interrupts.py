@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one lets the parts in flight finish, the second stops at once."""
+"""Ctrl-C: the first one lets what is in flight finish, the second stops at once."""
 
 import signal
 import threading
@@ -9,13 +9,15 @@ from usfm import console
 class Interrupts:
     """While it is entered, SIGINT and SIGTERM ask the run to stop instead of stopping it.
 
+    Args:
+        message: what is said at the first one.
+
     Attributes:
         asked: how many times.
     """
 
-    def __init__(self) -> None:
-        self.asked = 0
-        self.message = "stopping"
+    def __init__(self, message: str) -> None:
+        self.asked, self.message = 0, message
         self._before: dict = {}
 
     def __enter__(self) -> "Interrupts":

@@ -90,9 +90,10 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         return _dry_run(command, out, phases, inputs)
     folder = PartsFolder(out)
     resumed = folder.enter(key, request.overwrite)
-    interrupts = Interrupts()
     again = f"what is finished is kept in {folder.path}; type the same command to go on"
-    interrupts.message = f"stopping when the parts in flight are done ({again}); press Ctrl-C again to stop at once."
+    interrupts = Interrupts(
+        f"stopping when the parts in flight are done ({again}); press Ctrl-C again to stop at once."
+    )
     try:
         with interrupts:
             done = _run_phases(phases, folder, request, interrupts, resumed)

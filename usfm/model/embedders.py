@@ -15,11 +15,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from usfm import console
-from usfm.config import did_you_mean
+from usfm.config import Request, did_you_mean
 from usfm.errors import RequestError
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
@@ -158,6 +159,44 @@ def load(
     return _own(spec, device, pool, told, resize)
 
 
+class Asked(Protocol):
+    """The settings by which commands ask for an encoder; see `usfm.model.knobs`."""
+
+    @property
+    def encoder(self) -> str:
+        """The SPEC."""
+        ...
+
+    @property
+    def pool(self) -> str:
+        """How its tokens become a vector."""
+        ...
+
+    @property
+    def resize(self) -> str:
+        """How a frame gets its size."""
+        ...
+
+    @property
+    def download(self) -> bool:
+        """Whether the hub may be asked."""
+        ...
+
+
+def asked_for(config: Asked, request: Request) -> Embedder:
+    """Load the encoder that a command was asked for, and say what was found in its file."""
+    embedder = load(
+        config.encoder,
+        device=request.device,
+        download=config.download,
+        seed=request.seed,
+        pool=config.pool,
+        resize=config.resize,
+    )
+    say(embedder)
+    return embedder
+
+
 def say(embedder: Embedder) -> None:
     """Say what was found in a weight file and what was assumed for it."""
     if embedder.identity.get("loaded"):
@@ -165,36 +204,18 @@ def say(embedder: Embedder) -> None:
         console.say(f"{embedder.name}: {embedder.identity['loaded']}; {how}")
 
 
-def torch_device(device: str) -> str:
-    """Resolve "auto" to the best device here.
-
-    Raises:
-        RequestError: the device asked for is not there.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
-    kind, _, number = device.partition(":")
-    if kind not in there or (number or "0") != str(int(number) if number.isdecimal() else 0) or device.endswith(":"):
-        raise RequestError(f"--device {device}: write auto, cpu, cuda, cuda:1 or mps")
-    count = torch.cuda.device_count() if kind == "cuda" else 1
-    if not there[kind]() or int(number or 0) >= count:
-        raise RequestError(f"--device {device}: no such device here; use --device cpu or auto")
-    return device
-
-
 def _runner(model, device: str, pass_: Callable) -> Callable[[np.ndarray], np.ndarray]:
     import torch
 
-    device = torch_device(device)
-    model = model.eval().requires_grad_(False).to(device)
+    from usfm.model.device import choose_device  # torch is not needed to name an encoder
+
+    where = choose_device(device)
+    model = model.eval().requires_grad_(False).to(where)
 
     def forward(batch: np.ndarray) -> np.ndarray:
         # TF32 convolutions would make the vectors depend on the batch in the fourth digit.
         with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
-            return pass_(model, torch.from_numpy(batch).to(device)).float().cpu().numpy()
+            return pass_(model, torch.from_numpy(batch).to(where)).float().cpu().numpy()
 
     return forward
 

@@ -1,6 +1,5 @@
 """How far the training of an encoder had come: said wherever an unfinished run is used."""
 
-import fcntl
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from usfm.errors import RequestError
 from usfm.model.card import card_of
 from usfm.store import tables
 from usfm.store.reader import Store
+from usfm.store.whole import lock
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,10 @@ def _held(run: Path) -> bool:
     if not (run / ".lock").is_file():
         return False
     try:
-        with open(run / ".lock", "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        with open(run / ".lock", "rb") as file:
+            return lock(file.fileno(), shared=True) is False
     except OSError:
         return False
-    return False
 
 
 def _dict(value: object) -> dict:

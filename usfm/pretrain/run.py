@@ -10,7 +10,7 @@ import torch
 from usfm import console, provenance
 from usfm.config import Request, words_of
 from usfm.engine.data import Feed, Pixels, hold_out
-from usfm.engine.device import Ranks, choose_device, choose_precision, crowded
+from usfm.engine.device import Ranks, choose_precision, crowded
 from usfm.engine.group import start_ranks, together
 from usfm.engine.loop import fit
 from usfm.engine.record import RunDirectory, check_loggers
@@ -18,6 +18,7 @@ from usfm.engine.step import Training
 from usfm.engine.stream import Stream
 from usfm.errors import RequestError
 from usfm.model import checkpoint, progress
+from usfm.model.device import choose_device
 from usfm.model.weights import grid_of, load_into, read_weights
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.config import Config

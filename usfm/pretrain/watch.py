@@ -7,10 +7,11 @@ from usfm.engine.augment import cut_images
 from usfm.engine.crops import whole
 from usfm.engine.data import Pixels
 from usfm.model.vit import Encoder
+from usfm.screening.groups import group_frames
 from usfm.seeding import stream
 from usfm.store.reader import Store
 from usfm.tasks.classify import knn, linear
-from usfm.tasks.folds import group_frames, stratified
+from usfm.tasks.folds import stratified
 from usfm.tasks.metrics import balanced_accuracy, confusion
 
 

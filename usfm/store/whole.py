@@ -139,21 +139,32 @@ def begun_folder(path: Path) -> tuple[Path, int]:
 
 def keep(fd: int) -> bool:
     """Hold what was just made; False where another process swept it away between its making and this."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if lock(fd) is False:
         return False  # it is being swept
-    except OSError:
-        return True  # a disk without locks, where nothing is swept
-    return os.fstat(fd).st_nlink > 0
+    return os.fstat(fd).st_nlink > 0  # on a disk without locks nothing is swept
 
 
 def hold(fd: int) -> bool:
     """Lock an open file or folder until it is closed; False where another process has it or the disk has no locks."""
+    return lock(fd) is True
+
+
+def lock(fd: int, *, shared: bool = False) -> bool | None:
+    """Try to lock an open file or folder until it is closed; every lock of ours is taken here.
+
+    Args:
+        fd: of the file or folder.
+        shared: beside others who only look.
+
+    Returns:
+        True where it is ours now, False where another process has it, None where the disk has no locks.
+    """
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
