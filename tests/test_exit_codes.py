@@ -151,7 +151,7 @@ def test_2_the_request_was_wrong(shell, line, words):
 
 
 def test_2_a_guess_is_made_once(shell):
-    for line in ("extarct", "clean --inn x", "clean --in good.h5 --text rapidocrr", "doctor"):
+    for line in ("extarct", "clean --inn x", "clean --in good.h5 --text rapidocrr", "docter"):
         assert shell(line)[2].lower().count("did you mean") == 1, line
 
 
