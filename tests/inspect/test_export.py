@@ -213,3 +213,12 @@ def test_an_export_is_an_encoder_of_its_own_and_has_the_mode_of_the_umask(tmp_pa
     one, other = (embedders.load(str(path), device="cpu") for path in (tmp_path, tmp_path / f"e.{suffix}"))
     assert np.abs(one.embed(list(frames())) - other.embed(list(frames()))).max() < 3e-6
     assert other.identity["heads"] == 5
+
+
+def test_an_encoder_of_blurred_frames_says_that_the_export_does_not_blur(tmp_path, capsys):
+    encoder = build_encoder("vit_nano_patch16_64", depth=1)
+    (tmp_path / "run").mkdir()
+    checkpoint.save(tmp_path / "run" / "last", encoder.state_dict(), encoder.shape)
+    (tmp_path / "run" / "card.json").write_text(json.dumps({"blur_px": 1.1}))
+    export(tmp_path / "run", tmp_path / "e.safetensors", "timm")
+    assert "sigma 1.1 px" in capsys.readouterr().err

@@ -46,6 +46,11 @@ def run(config: Config, request: Request) -> dict:
     wanted = source if config.which == "auto" else source / config.which
     progress.say(wanted, strict=request.strict)
     encoder, card, _ = checkpoint.load_encoder(wanted)
+    if card.get("blur_px"):
+        console.warn(
+            f"{source}: its encoder learnt on blurred frames (sigma {card['blur_px']} px at its size), and what is "
+            "exported does not blur them: whoever uses it has to"
+        )
     suffix = {"timm": ".safetensors", "mae": ".pth", "onnx": ".onnx"}[config.to]
     out = Path(request.out or f"{source.name}{suffix}")
     if out.suffix != suffix:

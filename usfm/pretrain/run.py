@@ -210,7 +210,13 @@ def _probe(config: Config, model: MaskedAutoencoder, device: torch.device, seed:
         return None
     from usfm.pretrain.watch import OnlineProbe
 
-    return OnlineProbe(config.probe, model.encoder.shape.image_size, device, seed)
+    blur_px = _blur_px(model.recipe)
+    return OnlineProbe(config.probe, model.encoder.shape.image_size, device, seed, blur_px=blur_px)
+
+
+def _blur_px(recipe: Recipe) -> float:
+    """The blur that frames need wherever the encoder is used, px; 0 for none."""
+    return recipe.degrade.sigma_px if DEGRADATIONS[recipe.degrade.kind].downstream else 0.0
 
 
 def make_stream(recipe: Recipe, store: Store, rows, grid, seed: int, regions: Regions | None) -> Stream:
@@ -271,7 +277,7 @@ def _open(
         "encoder": model.encoder.shape.as_dict(),
         "normalisation": {"mean": model.encoder.mean.flatten().tolist(), "std": model.encoder.std.flatten().tolist()},
         "pool": "mean",
-        "blur_px": recipe.degrade.sigma_px if DEGRADATIONS[recipe.degrade.kind].downstream else None,
+        "blur_px": _blur_px(recipe) or None,
         "decoder": {"layout": model.decoder.layout, "unit": model.target.unit},
         "frames": len(store),
         "counts": {

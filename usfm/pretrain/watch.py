@@ -6,6 +6,7 @@ import torch
 from usfm.engine.augment import cut_images
 from usfm.engine.crops import whole
 from usfm.engine.data import Pixels
+from usfm.model.blur import gaussian
 from usfm.model.vit import Encoder
 from usfm.screening.groups import group_frames
 from usfm.seeding import stream
@@ -47,9 +48,18 @@ class OnlineProbe:
         device: where it runs.
         seed: of the split.
         limit: frames used at most, evenly over the store.
+        blur_px: sigma of a blur that the encoder's frames need; 0 = none.
     """
 
-    def __init__(self, path: str, size: tuple[int, int], device: torch.device, seed: int, limit: int = 1000):
+    def __init__(
+        self,
+        path: str,
+        size: tuple[int, int],
+        device: torch.device,
+        seed: int,
+        limit: int = 1000,
+        blur_px: float = 0.0,
+    ):
         store = Store.open(path).require(fixed=True, classes=True)
         target = store.labels_class()
         rows = np.flatnonzero(target >= 0)
@@ -61,8 +71,9 @@ class OnlineProbe:
         pixels = Pixels(store, device, "none")
         crops = torch.from_numpy(whole(1, store.frame_size).stacked()).to(device)
         parts = [rows[start : start + 64] for start in range(0, len(rows), 64)]
-        cut = [cut_images(pixels.read(part), crops.expand(len(part), -1), size).round().byte() for part in parts]
-        self.images = torch.cat(cut)
+        cut = [cut_images(pixels.read(part), crops.expand(len(part), -1), size) for part in parts]
+        soft = [gaussian(images, blur_px) if blur_px else images for images in cut]
+        self.images = torch.cat([images.round().byte() for images in soft])
 
     def __call__(self, encoder: Encoder) -> dict[str, float]:
         """Balanced accuracies of both probes."""
