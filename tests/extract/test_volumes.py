@@ -1,6 +1,7 @@
 """Volumes through the whole of `extract`: data files, ranges, times, planes, and arrays that were named."""
 
 import json
+import os
 from concurrent.futures import Executor, Future
 
 import h5py
@@ -12,7 +13,11 @@ from usfm.config import Request
 from usfm.errors import WorkError
 from usfm.extract import plan
 from usfm.extract.config import Config
+from usfm.extract.media import Media
+from usfm.extract.readers import recognised
+from usfm.extract.readers.contract import Notes
 from usfm.extract.run import run
+from usfm.extract.sampling import Sampling
 from usfm.jobs import pool
 from usfm.store.reader import Store
 
@@ -140,3 +145,18 @@ def test_a_source_that_is_no_picture_has_a_row_and_the_rest_goes_on(extract, seq
     assert reasons == {
         "b.mha": "too large", "c.nii": "empty file", "d.nrrd": "truncated or damaged", "e.mhd": "no data file"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [b"M\xc3\xbcller.raw", b"M\xfcller.raw", b"with space.raw"])
+@pytest.mark.parametrize("kind", ["mhd", "nhdr"])
+def test_a_data_file_may_have_any_name(sequence, name, kind):
+    folder, values = sequence
+    (folder / os.fsdecode(name)).write_bytes(values.tobytes())
+    head = (folder / "a.mhd").read_bytes().replace(b"a.raw", name)
+    if kind == "nhdr":
+        head = b"NRRD0005\ntype: uint8\ndimension: 3\nsizes: 9 8 12\nencoding: raw\ndata file: " + name + b"\n"
+    (folder / f"b.{kind}").write_bytes(head)
+    reader, media = recognised(head, f".{kind}"), Media(str(folder / f"b.{kind}"))
+    assert [os.fsencode(one.name) for one in reader.companions(media)] == [name]
+    first = next(reader.read(media, Sampling(None), Notes()))
+    assert np.array_equal(first.pixels, values[0])

@@ -81,7 +81,7 @@ def _fields(media: Media) -> tuple[dict[str, str], int]:
     with media.open() as file:
         while file.tell() < HEADER_BYTES:
             line = file.readline(1 << 16)
-            name, equals, value = line.decode("latin-1").partition("=")
+            name, equals, value = line.decode("utf-8", "surrogateescape").partition("=")  # a file name may be any bytes
             if not line:
                 break
             if equals:

@@ -30,6 +30,7 @@ CODINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": 
 CODINGS |= {"ascii": "text", "text": "text", "txt": "text"}
 COLOURS = {"vector", "rgb-color", "rgba-color", "3-color", "4-color", "point", "covariant-vector", "3-vector"}
 OTHER = {"complex", "2-vector", "hsv-color", "xyz-color", "quaternion", "normal", "3-normal", "4-vector", "3-gradient"}
+DATA_FILE = re.compile(rb"data ?file\s*:(?!=)")
 MOST_LINES = 100_000
 MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "um": 1e-3, "m": 1e3, "microns": 1e-3, "micrometer": 1e-3}
 
@@ -58,13 +59,13 @@ def read(media: Media) -> Grid:
     roles = _roles(header, sizes, vectors, any(FIELD.fullmatch(name) for name in text))
     frames = math.prod(size for size, role in zip(sizes, roles, strict=True) if role == LIST)
     data, offset = media, end
-    named = header.get("data file", header.get("datafile"))
-    if named is not None:
-        if str(named).upper().startswith("LIST") or "%" in str(named):
+    named = header["data file"]
+    if named:
+        if named.upper().startswith("LIST") or "%" in named:
             raise MediaError(
                 "several data files", "its pixels lie in several files, which is not read; save it as one."
             )
-        data, offset = media.beside(str(named)), 0
+        data, offset = media.beside(named), 0
     big = str(header.get("endian", "little")).lower() == "big" and coding != "text"
     found = Grid(
         format="NRRD",
@@ -97,7 +98,8 @@ def _header(media: Media) -> tuple[dict[str, Any], int]:
             warnings.simplefilter("ignore")
             header = dict(nrrd.read_header(lines))
         sizes = [int(size) for size in header["sizes"]]
-        header = {"type": "", "encoding": "", **header}
+        named = next((line for line in lines if DATA_FILE.match(line)), b":").partition(b":")[2].strip()
+        header = {"type": "", "encoding": "", **header, "data file": named.decode("utf-8", "surrogateescape")}
     except (MemoryError, ImportError):
         raise
     except Exception:  # pynrrd raises whatever a broken header makes it trip over
