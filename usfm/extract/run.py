@@ -56,7 +56,10 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError("extract: say where the store goes with --out FILE.h5.")
     _check_map(config, request.out)
     found, facts, paths, names, extra = _prepared(config, request, export)
-    options, hashed = Options(config.axis or "", config.keep_tag), names if config.keep_name_hashes else None
+    options, hashed = (
+        Options(config.axis or "", config.keep_tag, config.color),
+        names if config.keep_name_hashes else None,
+    )
     told.passed(found)
     shown = told.dry_run(found, facts, sampling, Path(request.out)) if request.dry_run else {}
 

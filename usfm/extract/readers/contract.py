@@ -26,10 +26,12 @@ class Options:
     Attributes:
         axis: Axis along which a volume is cut into frames; "" for the planes that were acquired.
         keep_tags: Tags to keep in ``Notes.metadata`` although they are on no whitelist.
+        color: Unless it is True, a reader may give a frame that has no colour as gray, which is faster.
     """
 
     axis: str = ""
     keep_tags: tuple[str, ...] = ()
+    color: bool | None = True
 
 
 NO_OPTIONS = Options()

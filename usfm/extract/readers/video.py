@@ -85,9 +85,9 @@ class VideoReader:
             if _in_pictures(path):
                 yield from animation.read(path, sampling, notes, within)
             elif within is not None:
-                yield from _read_range(path, within, notes)
+                yield from _read_range(path, within, notes, options)
             else:
-                yield from _read_all(path, sampling, notes)
+                yield from _read_all(path, sampling, notes, options)
 
 
 def _probed(path: str, stamps_above: int) -> Probe:
@@ -124,7 +124,7 @@ def _probed(path: str, stamps_above: int) -> Probe:
     )
 
 
-def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
+def _read_all(path: str, sampling: Sampling, notes: Notes, options: Options) -> Iterator[Frame]:
     with opened(path) as container:
         stream = video_stream(container)
         tick, display = tick_of(stream), None
@@ -144,7 +144,7 @@ def _read_all(path: str, sampling: Sampling, notes: Notes) -> Iterator[Frame]:
             if decoded_frame is None:
                 continue
             frame, fault = decoded_frame
-            display = display or _displayed(notes, container, stream, frame)
+            display = display or _displayed(notes, container, stream, frame, options)
             last, given = float(time_s), given + 1
             yield _as_frame(index, last, frame, display, fault)
             if given == sampling.limit:
@@ -170,7 +170,7 @@ def _stamps_by_decoding(path: str) -> tuple[list[int], int]:
         return stamps, faults.lead
 
 
-def _read_range(path: str, within: Range, notes: Notes) -> Iterator[Frame]:
+def _read_range(path: str, within: Range, notes: Notes, options: Options) -> Iterator[Frame]:
     wanted = dict(zip(within.stamps, within.indices, strict=True))
     notes.frames = within.frames
     with opened(path) as container:
@@ -186,7 +186,7 @@ def _read_range(path: str, within: Range, notes: Notes) -> Iterator[Frame]:
             frames = ((frame.pts, 0, frame) for frame in _from(path, within.stamps[0], faults))
         for stamp, _, frame, fault in judged(frames, stream, faults):
             if stamp in wanted and stamp not in given and frame is not None:
-                display = display or _displayed(notes, container, stream, frame)
+                display = display or _displayed(notes, container, stream, frame, options)
                 given.add(stamp)
                 time_s = float((stamp - within.first_stamp) * tick)
                 yield _as_frame(wanted[stamp], time_s, frame, display, fault)
@@ -230,9 +230,9 @@ def _as_frame(index: int, time_s: float, frame: av.VideoFrame, display: Display,
     return Frame(index, time_s, display.pixels(frame))
 
 
-def _displayed(notes: Notes, container: Any, stream: Any, frame: av.VideoFrame) -> Display:
+def _displayed(notes: Notes, container: Any, stream: Any, frame: av.VideoFrame, options: Options) -> Display:
     """Decide how a source is displayed, and keep that; the rotation is in degrees clockwise."""
-    display = Display(stream, frame)
+    display = Display(stream, frame, gray=options.color is not True)
     notes.metadata["codec"] = stream.codec_context.name
     streams, ratio = len(streams_of(container)), display.ratio
     if streams > 1:

@@ -79,7 +79,7 @@ class DicomReader:
             if each and not math.isnan(apart := planes.between_mm(header)):
                 notes.metadata["plane_spacing_mm"] = apart
             if video.is_video(header):
-                frames = video.read(header, sampling, notes, within)
+                frames = video.read(header, sampling, notes, within, options.color is not True)
             else:
                 frames = _frames(pictures(header, told), _clock(header, told), sampling, notes, within)
             for frame in frames:

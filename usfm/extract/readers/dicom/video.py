@@ -117,7 +117,7 @@ def _rising(stamps: list[int | None], lasts: int) -> list[int]:
     return [repair.ticks(stamp) for stamp in [*known, *[None] * (len(stamps) - len(known))]]
 
 
-def read(header: Header, sampling: Sampling, notes: Notes, within: Range | None) -> Iterator[Frame]:
+def read(header: Header, sampling: Sampling, notes: Notes, within: Range | None, gray: bool = False) -> Iterator[Frame]:
     """Decode in order of display and give the frames that are due."""
     from usfm.extract.readers.display import Display
     from usfm.extract.readers.stream import Faults
@@ -137,7 +137,7 @@ def read(header: Header, sampling: Sampling, notes: Notes, within: Range | None)
                 continue
             frame, fault = found
             if display is None:
-                display = Display(video.stream, frame)
+                display = Display(video.stream, frame, gray)
                 notes.metadata["codec"] = video.stream.codec_context.name
             fault = fault or ("" if display.holds(frame, LARGEST_PX) else "too large")
             last_s, given = float(time_s), given + 1
