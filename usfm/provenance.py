@@ -10,7 +10,31 @@ from pathlib import Path
 
 from usfm import __version__, escape
 
-LIBRARIES = ("numpy", "h5py", "opencv-python-headless", "scikit-image", "av", "torch", "timm", "rapidocr")
+LIBRARIES = (
+    "av",
+    "h5py",
+    "imagehash",
+    "isal",
+    "nibabel",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "pydicom",
+    "pyjpegls",
+    "pylibjpeg-openjpeg",
+    "pynrrd",
+    "python-gdcm",
+    "rapidocr",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "tifffile",
+    "timm",
+    "torch",
+    "torchvision",
+)
+"""Distributions whose version can change a result: decoders, filters, solvers, networks."""
 
 
 def commit() -> str:

@@ -35,6 +35,9 @@ def stratified(target: np.ndarray, groups: np.ndarray, folds: int, rng: np.rando
     order to the fold that has the fewest groups of that class, then the fewest frames: a class with k groups is in
     min(k, folds) folds, and its groups differ by at most one between folds.
 
+    scikit-learn's StratifiedGroupKFold is not used: it evens out the frames of a class and not its groups, and the
+    patients are what an interval counts; and it refuses a class with fewer frames than folds.
+
     Args:
         target: (N,) int class.
         groups: (N,) int group.
