@@ -70,3 +70,28 @@ def test_readme_has_the_two_commands_each_on_one_line():
 
 def test_changelog_has_an_unreleased_part():
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_snippets_for_an_encoder_run(good, tmp_path, monkeypatch):
+    import torch
+
+    from usfm.config import Request
+    from usfm.inspect.export import run
+    from usfm.inspect.export_config import Config
+    from usfm.model import checkpoint
+    from usfm.model.vit import build_encoder
+
+    encoder = build_encoder("vit_nano_patch16_64", depth=2, in_chans=1)
+    folder = tmp_path / "runs" / "polar"
+    folder.mkdir(parents=True)
+    checkpoint.save(folder / "last", encoder.state_dict(), encoder.shape, model={})
+    (folder / "card.json").write_text("{}")
+    (tmp_path / "sector.h5").symlink_to(good / "sector.h5")
+    run(Config(to="timm"), Request(inputs=(str(folder),), out=str(tmp_path / "encoder.safetensors")))
+    monkeypatch.chdir(tmp_path)
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "questions.md").read_text(), flags=re.S)
+    for snippet, frames in zip(snippets, (4, 2), strict=True):
+        names = {}
+        exec(snippet, names)
+        assert names["vectors"].shape == (frames, encoder.shape.embed_dim)
+        assert torch.isfinite(torch.as_tensor(names["vectors"])).all()
