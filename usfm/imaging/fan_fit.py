@@ -142,8 +142,8 @@ def _refined(guess: SectorGeometry, outline: np.ndarray, inside: np.ndarray) -> 
 
     scipy.optimize.least_squares with its Cauchy loss was tried instead. On the hand-drawn regions of
     `tests/bench/region_truth.py` it came out a little worse: median IoU 0.9888 against 0.9895, least 0.8177 against
-    0.8183, five regions under 0.95 against four. A likely reason, not tested: each point goes to its nearest edge again at
-    every step, so the sum of squares is not smooth.
+    0.8183, five regions under 0.95 against four. A likely reason, not tested: each point goes to its nearest edge
+    again at every step, so the sum of squares is not smooth.
     """
     if guess.shape == "linear":
         return _refined_box(guess, outline)
