@@ -105,9 +105,9 @@ class AreaTables:
         """Build from (R, H, W) bool or uint8 0/1 masks."""
         count, rows, columns = masks.shape
         cell = 1
-        while count * (rows // cell + 1) * (columns // cell + 1) * 4 > limit_bytes and rows % (
-            2 * cell
-        ) == 0 == columns % (2 * cell):
+        while count * (rows // cell + 1) * (columns // cell + 1) * 4 > limit_bytes:
+            if rows % (2 * cell) or columns % (2 * cell):
+                break  # cells twice as large would not cover the frame
             cell *= 2
         sums = np.zeros((count, rows // cell + 1, columns // cell + 1), np.float32)
         for i, mask in enumerate(masks):

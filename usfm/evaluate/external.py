@@ -48,8 +48,34 @@ def predict(
             "score new frames (only --protocol linear does)"
         )
     probes = directory.probes_of(path, len(seen.class_names))
-    card = directory.card_of(path, seed=int, encoder=dict)
-    recipe = directory.recipe_of(path)
+    rows, target = _known_cases(path, seen, store, among)
+    embedder = _embedder_of(path, device, resize)
+    with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
+        vectors = features.cached(store, rows, embedder, path.parent / ".features", advance=bar.advance)
+    if any(probe["mean"].shape != (embedder.dim,) for probe in probes.values()):
+        raise RequestError(f"{path}: its probes are for vectors of another length than {embedder.dim}; make it again")
+    each = [scores_of(probes[fold], vectors, len(seen.class_names)) for fold in sorted(probes)]
+    patient, source = store.of_frames("patient")[rows], store.of_frames("path")[rows]
+    groups = group_frames(patient, source)
+    return Predictions(
+        frame_id=store.column("frame_id")[rows],
+        source=source,
+        patient=patient,
+        group=np.array(groups.names, object)[groups.code],
+        split=np.full(len(rows), "test", object),
+        fold=np.full(len(rows), "external", object),
+        target=target,
+        scores=np.mean(each, axis=0).astype(np.float32),
+        majority=np.full(len(rows), np.bincount(seen.majority).argmax(), np.int32),
+        class_names=seen.class_names,
+        training=seen.training,
+    )
+
+
+def _known_cases(
+    path: Path, seen: Predictions, store: Store, among: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a store whose class the run knows, and those classes as the run numbers them."""
     store.require(classes=True)
     label, known = store.labels_class(), {name: c for c, name in enumerate(seen.class_names)}
     names = np.array([*store.class_names, ""], object)[label]
@@ -65,6 +91,13 @@ def predict(
         console.warn(
             f"{path.name} does not know these classes of the store, so they are left out: {', '.join(strange)}"
         )
+    return rows, np.array([known[name] for name in names[rows]], np.int32)
+
+
+def _embedder_of(path: Path, device: str, resize: str) -> embedders.Embedder:
+    """The encoder that a run was made with, loaded again."""
+    card = directory.card_of(path, seed=int, encoder=dict)
+    recipe = directory.recipe_of(path)
     theirs = card["encoder"].get("resize", "letterbox")  # the only rule there was, in older runs
     if not isinstance(theirs, str) or theirs not in _DONE:
         raise RequestError(f"{path}: its card names no way to resize frames ('{theirs}'); make the run again")
@@ -74,26 +107,7 @@ def predict(
     embedder = embedders.load(recipe["encoder"], device=device, seed=card["seed"], pool=recipe["pool"], resize=resize)
     if not _same_encoder(embedder.identity, card["encoder"]):
         raise RequestError(f"{path}: '{recipe['encoder']}' is no longer the encoder that this run was made with")
-    with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
-        vectors = features.cached(store, rows, embedder, path.parent / ".features", advance=bar.advance)
-    if any(probe["mean"].shape != (embedder.dim,) for probe in probes.values()):
-        raise RequestError(f"{path}: its probes are for vectors of another length than {embedder.dim}; make it again")
-    each = [scores_of(probes[fold], vectors, len(known)) for fold in sorted(probes)]
-    patient, source = store.of_frames("patient")[rows], store.of_frames("path")[rows]
-    groups = group_frames(patient, source)
-    return Predictions(
-        frame_id=store.column("frame_id")[rows],
-        source=source,
-        patient=patient,
-        group=np.array(groups.names, object)[groups.code],
-        split=np.full(len(rows), "test", object),
-        fold=np.full(len(rows), "external", object),
-        target=np.array([known[name] for name in names[rows]], np.int32),
-        scores=np.mean(each, axis=0).astype(np.float32),
-        majority=np.full(len(rows), np.bincount(seen.majority).argmax(), np.int32),
-        class_names=seen.class_names,
-        training=seen.training,
-    )
+    return embedder
 
 
 _DONE = {"letterbox": "letterboxed", "stretch": "stretched"}

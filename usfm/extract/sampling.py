@@ -133,8 +133,9 @@ def choose(
     def due(number: int, begin: int, end: int) -> bool:
         if sampling.fps is None:
             return number % sampling.every == 0
-        first_instant = -((slack_units - begin * whole) // step_units)  # rounded up
-        return first_instant * step_units < end * whole - slack_units
+        begin_units, end_units = begin * whole - slack_units, end * whole - slack_units
+        instants_before = -(-begin_units // step_units)  # rounded up
+        return instants_before * step_units < end_units
 
     for time, lasts, thing in frames:
         if held is not None:

@@ -177,11 +177,13 @@ def _cross_validation(
     if rare:
         console.warn(f"fewer patients than {k} folds, so some folds hold none of: {', '.join(rare)}")
     fold = stratified(target, groups.code, k, stream(seed, "folds"))
-    return [
-        Fold(str(f), np.flatnonzero(fold != f), held := np.flatnonzero(fold == f), np.full(len(held), "test", object))
-        for f in range(k)
-        if (fold == f).any()
-    ]
+    made = []
+    for number in range(k):
+        held = np.flatnonzero(fold == number)
+        if len(held):
+            split = np.full(len(held), "test", object)
+            made.append(Fold(str(number), np.flatnonzero(fold != number), held, split))
+    return made
 
 
 def _fewer(fold: Fold, target: np.ndarray, code: np.ndarray, fraction: float, seed: int) -> Fold:

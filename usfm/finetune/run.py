@@ -78,51 +78,71 @@ def run(config: Config, request: Request) -> dict:
             store, plan.rows, embedder, out.parent / ".features", batch_size=config.batch_size, advance=bar.advance
         )
     seconds_embed = time.monotonic() - started
-    parts, lines, arrays = [], [], {}
-    with console.progress(f"fitting {config.protocol}", len(plan.folds), unit="folds") as bar:
-        for fold in plan.folds:
-            part, line, fitted = _fit(config, request.seed, plan, fold, vectors, store)
-            parts.append(part)
-            lines.append(line)
-            arrays |= {f"{fold.name}.{name}": array for name, array in fitted.arrays.items()}
-            bar.advance(1)
-    whole = predictions.joined(parts)
-    measured = _frame_metrics(whole)
-    seconds = time.monotonic() - started
+    whole, lines, arrays = _fit_all(config, request.seed, plan, vectors, store)
+    measured, seconds = _frame_metrics(whole), time.monotonic() - started
     card = {
         "kind": "finetune",
         "key": key,
-        "task": config.task,
-        "protocol": config.protocol,
         "encoder": {"name": embedder.name, "dim": embedder.dim, **embedder.identity},
         "pretraining": None if pretraining is None else {**asdict(pretraining), "same_store": pretraining.saw(store)},
         "inputs": {"store": store.content_id},
-        "class_names": list(plan.class_names),
-        "counts": _counts(plan),
+        **_about(config, request.seed, plan),
         "leaks": leaking,
         "folds": lines,
         "frame_metrics": measured,
-        "settings": content_dict(config),
-        "flags": words_of(replace(config, task="")) + (["--seed", str(request.seed)] if request.seed else []),
-        "seed": request.seed,
         "seconds": round(seconds, 2),
         "seconds_embedding": round(seconds_embed, 2),
         "software": software(),
     }
     with whole_directory(out, MARKER, overwrite=request.overwrite) as new:
-        about = {"task": config.task, "protocol": config.protocol, "encoder": card["encoder"], "seed": request.seed}
-        predictions.write(new / predictions.FILE, whole, about)
-        (new / "metrics.jsonl").write_text("".join(json_text(line) + "\n" for line in lines), encoding="utf-8")
-        (new / "recipe.toml").write_text(to_toml({"finetune": as_dict(config)}), encoding="utf-8")
-        if leaks:
-            _write_leaks(new / LEAKS, leaks)
-        if arrays:
-            np.savez(new / "probe.npz", **arrays)
-        _figures(new / "figures", whole)
-        directory.write_card(new, card)
+        _write(new, config, card, whole, arrays, leaks)
     _say_result(whole, measured, config, embedder.name)
     _say_leaks(plan, out, leaking)
     return {**_summary(plan, store, out, seconds, leaking), **measured}
+
+
+def _about(config: Config, seed: int, plan: planning.Plan) -> dict:
+    """What a card says of the request and of the cases."""
+    return {
+        "task": config.task,
+        "protocol": config.protocol,
+        "class_names": list(plan.class_names),
+        "counts": _counts(plan),
+        "settings": content_dict(config),
+        "flags": words_of(replace(config, task="")) + (["--seed", str(seed)] if seed else []),
+        "seed": seed,
+    }
+
+
+def _write(
+    new: Path, config: Config, card: dict, whole: Predictions, arrays: dict[str, np.ndarray], leaks: list[dict]
+) -> None:
+    """Fill a run directory; its card comes last."""
+    about = {name: card[name] for name in ("task", "protocol", "encoder", "seed")}
+    predictions.write(new / predictions.FILE, whole, about)
+    (new / "metrics.jsonl").write_text("".join(json_text(line) + "\n" for line in card["folds"]), encoding="utf-8")
+    (new / "recipe.toml").write_text(to_toml({"finetune": as_dict(config)}), encoding="utf-8")
+    if leaks:
+        _write_leaks(new / LEAKS, leaks)
+    if arrays:
+        np.savez(new / "probe.npz", **arrays)  # type: ignore[arg-type]
+    _figures(new / "figures", whole)
+    directory.write_card(new, card)
+
+
+def _fit_all(
+    config: Config, seed: int, plan: planning.Plan, vectors: np.ndarray, store: Store
+) -> tuple[Predictions, list[dict], dict[str, np.ndarray]]:
+    """Fit every fold: all predictions, a line of figures each, and the probes' arrays by fold and name."""
+    parts, lines, arrays = [], [], {}
+    with console.progress(f"fitting {config.protocol}", len(plan.folds), unit="folds") as bar:
+        for fold in plan.folds:
+            part, line, fitted = _fit(config, seed, plan, fold, vectors, store)
+            parts.append(part)
+            lines.append(line)
+            arrays |= {f"{fold.name}.{name}": array for name, array in fitted.arrays.items()}
+            bar.advance(1)
+    return predictions.joined(parts), lines, arrays
 
 
 def _check(config: Config, request: Request) -> None:
@@ -149,12 +169,7 @@ def _fit(
     options = {"class_weights": config.class_weights, "neighbours": config.neighbours}
     fitted = probe(vectors[fold.train], target[fold.train], code[fold.train], classes, seed, options)
     scores = fitted.scores(vectors[fold.held]).astype(np.float32)
-    lacking = sorted(set(range(classes)) - set(target[fold.train].tolist()))
-    if lacking:
-        names = ", ".join(plan.class_names[c] for c in lacking)
-        console.warn(f"fold {fold.name} is trained without any frame of: {names}")
-    if fitted.chosen.get("not_converged") or fitted.chosen.get("inner_not_converged"):
-        console.warn("the logistic regression did not always converge in 1000 steps; see metrics.jsonl")
+    _warn_of(fold, plan, fitted)
     rows, trained = plan.rows[fold.held], plan.rows[fold.train]
     name, path, patient = store.column("frame_id"), store.of_frames("path"), store.of_frames("patient")
     part = Predictions(
@@ -181,6 +196,15 @@ def _fit(
         "seconds": round(time.monotonic() - started, 3),
     }
     return part, line, fitted
+
+
+def _warn_of(fold: Fold, plan: planning.Plan, fitted: Fitted) -> None:
+    lacking = sorted(set(range(len(plan.class_names))) - set(plan.target[fold.train].tolist()))
+    if lacking:
+        names = ", ".join(plan.class_names[c] for c in lacking)
+        console.warn(f"fold {fold.name} is trained without any frame of: {names}")
+    if fitted.chosen.get("not_converged") or fitted.chosen.get("inner_not_converged"):
+        console.warn("the logistic regression did not always converge in 1000 steps; see metrics.jsonl")
 
 
 def _write_leaks(path: Path, leaks: list[dict]) -> None:

@@ -224,7 +224,10 @@ class WorkerPool(Executor):
             raise
         finally:
             for name, value in before.items():
-                os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
         theirs.close()
         life_theirs.close()
         worker = _Worker(process, ours, life_ours)

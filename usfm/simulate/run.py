@@ -45,19 +45,13 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError("nothing to simulate: --clips and --stills are both 0.")
     options = {**content_dict(config), "seed": request.seed}
     key = provenance.digest({"options": options, "usfm": provenance.software()["usfm"]})
-    summary = {
-        "command": "simulate",
-        "out": str(request.out),
-        "truth": str(truth),
-        "clips": config.clips,
-        "stills": config.stills,
-    }
+    summary = {"command": "simulate", "out": str(request.out), "truth": str(truth)}
+    summary |= {"clips": config.clips, "stills": config.stills}
     if request.dry_run:
         check_writable(out)
         handover.is_there(out, truth, key, request.overwrite)
-        console.say(
-            f"would render {len(items)} files of {config.patients} patients into {out} and the truth into {truth}"
-        )
+        whose = f"{len(items)} files of {config.patients} patients"
+        console.say(f"would render {whose} into {out} and the truth into {truth}")
         return {**summary, "sources": len(items), "dry_run": True}
     about = {"command": "simulate", "usfm": provenance.software()["usfm"], **options}
     parts = PartsFolder(out)
@@ -78,10 +72,7 @@ def run(config: Config, request: Request) -> dict:
             sync_all(work)
             handover.is_there(out, truth, key, request.overwrite)
             handover.prepare(work, out, truth)
-        handover.finish(work, out, truth)
-        entries = json.loads((truth / "truth.json").read_text())["items"]
-        shutil.rmtree(work)  # before the key, by which a later run knows whose leftovers these are
-        parts.remove()
+        entries = _handed_over(parts, work, out, truth)
     except (NotADirectoryError, FileExistsError, PermissionError):
         raise  # a wrong request: the front door says so
     except OSError as error:
@@ -91,6 +82,15 @@ def run(config: Config, request: Request) -> dict:
     finally:
         parts.leave()
     return {**summary, **_figures(entries, time.monotonic() - started)}
+
+
+def _handed_over(parts: PartsFolder, work: Path, out: Path, truth: Path) -> list[dict]:
+    """Put a whole collection in its place and take the parts away; returns its entries."""
+    handover.finish(work, out, truth)
+    entries = json.loads((truth / "truth.json").read_text())["items"]
+    shutil.rmtree(work)  # before the key, by which a later run knows whose leftovers these are
+    parts.remove()
+    return entries
 
 
 def _clear_leftovers(out: Path, about: dict) -> None:

@@ -1,6 +1,6 @@
 """The scanner: attenuation and gain, artefacts, noise, log compression, gray map, persistence, scan conversion."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,6 +88,66 @@ def _gain(probe: Probe, settings: Settings, rng: np.random.Generator) -> tuple[n
     return tgc[:, None].astype(np.float32), whole.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class _Still:
+    """What of the noise stands still in a clip.
+
+    Attributes:
+        noise: amplitude of the noise by depth, with the gain that depth asks for.
+        haze: clutter below the probe.
+        bank: complex noise that each frame takes a window of.
+        veil: share of the light that spreads over the neighbourhood.
+        spread: size of that neighbourhood.
+    """
+
+    noise: np.ndarray
+    haze: np.ndarray
+    bank: np.ndarray
+    veil: np.float32
+    spread: tuple[int, int]
+
+    @classmethod
+    def of(cls, probe: Probe, settings: Settings, tgc: np.ndarray, rng: np.random.Generator) -> "_Still":
+        """Draw it."""
+        depth_cm = np.linspace(0, probe.depth_mm / 10, probe.n_axial, dtype=np.float32)[:, None]
+        ideal = 2 * probe.frequency_mhz * ATTENUATION_DB * depth_cm
+        noise = (np.power(10, (settings.noise_db + np.minimum(ideal, 75) + tgc) / 20) / np.sqrt(2)).astype(np.float32)
+        near = settings.haze_db - 26 * depth_cm / (0.25 * depth_cm[-1])
+        haze = np.power(np.float32(10), near / 20) * np.abs(rng.standard_normal((probe.n_axial, 1), np.float32))
+        uneven = 0.8 + 0.4 * rng.random((1, probe.n_lateral), np.float32)
+        haze = cv2.GaussianBlur(haze, (1, 0), sigmaX=0.1, sigmaY=1.5) * uneven
+        bank = rng.standard_normal((2, 2 * probe.n_axial, probe.n_lateral), np.float32)
+        veil, spread = np.float32(10 ** (settings.veil_db / 20)), (probe.n_lateral // 6 | 1, probe.n_axial // 8 | 1)
+        return cls(noise, haze, bank, veil, spread)
+
+    def envelope(self, signals: Sequence[np.ndarray], shown: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Detect the looks of one frame, with noise and veil, and average them."""
+        rows = len(self.noise)
+        total = np.zeros(shown.shape, np.float32)
+        for signal in signals:
+            top = int(rng.integers(rows))
+            grain = self.bank[:, top : top + rows] * self.noise
+            real, imag = np.real(signal) * shown + grain[0] + self.haze, np.imag(signal) * shown + grain[1]
+            total += np.sqrt(real * real + imag * imag)
+        total += self.veil * cv2.blur(total, self.spread)
+        return total * np.float32(1 / len(signals))
+
+
+def _polished(envelope: np.ndarray, settings: Settings) -> np.ndarray:
+    """What a scanner makes of an envelope: compressed, smoothed, sharpened."""
+    gray = compress(envelope, settings)
+    if settings.smooth_px:
+        gray = cv2.GaussianBlur(gray, (0, 0), settings.smooth_px)
+    if settings.sharpen:
+        gray += np.float32(settings.sharpen) * (gray - cv2.GaussianBlur(gray, (0, 0), 2.0))
+    return gray
+
+
+def _seen(values: np.ndarray, maps: tuple, inside: np.ndarray) -> np.ndarray:
+    """A mask of the tissue on the screen."""
+    return (cv2.remap(values, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127) & inside
+
+
 def shots(
     body: Body,
     motion: Motion,
@@ -126,17 +186,8 @@ def shots(
     artefacts = Artefacts(body, probe, rng)
     tgc, gain = _gain(probe, settings, rng)
 
-    depth_cm = np.linspace(0, probe.depth_mm / 10, probe.n_axial, dtype=np.float32)[:, None]
     slope = np.float32(2 * probe.frequency_mhz * probe.axial_step_mm / 10)
-    ideal = 2 * probe.frequency_mhz * ATTENUATION_DB * depth_cm
-    noise = (np.power(10, (settings.noise_db + np.minimum(ideal, 75) + tgc) / 20) / np.sqrt(2)).astype(np.float32)
-    near = settings.haze_db - 26 * depth_cm / (0.25 * depth_cm[-1])
-    haze = np.power(np.float32(10), near / 20) * np.abs(rng.standard_normal((probe.n_axial, 1), np.float32))
-    haze = cv2.GaussianBlur(haze, (1, 0), sigmaX=0.1, sigmaY=1.5) * (
-        0.8 + 0.4 * rng.random((1, probe.n_lateral), np.float32)
-    )
-    bank = rng.standard_normal((2, 2 * probe.n_axial, probe.n_lateral), np.float32)
-    veil, spread = np.float32(10 ** (settings.veil_db / 20)), (probe.n_lateral // 6 | 1, probe.n_axial // 8 | 1)
+    still = _Still.of(probe, settings, tgc, rng)
     kept, last, shot = None, None, None
     for time_s in times_s:
         clock = motion.clock(float(time_s))
@@ -154,29 +205,15 @@ def shots(
         loss = body.sample(body.loss, *here)
         lost = cv2.blur(np.cumsum((loss - ATTENUATION_DB) * slope, axis=0, dtype=np.float32), (5, 1))
         shown = np.power(np.float32(10), (gain - np.clip(lost, -14, 90)) * np.float32(1 / 20))
-        total = np.zeros(gain.shape, np.float32)
-        for signal in signals:
-            top = int(rng.integers(probe.n_axial))
-            grain = bank[:, top : top + probe.n_axial] * noise
-            real, imag = np.real(signal) * shown + grain[0] + haze, np.imag(signal) * shown + grain[1]
-            total += np.sqrt(real * real + imag * imag)
-        total += veil * cv2.blur(total, spread)
-        gray = compress(total * np.float32(1 / len(signals)), settings)
-        if settings.smooth_px:
-            gray = cv2.GaussianBlur(gray, (0, 0), settings.smooth_px)
-        if settings.sharpen:
-            gray += np.float32(settings.sharpen) * (gray - cv2.GaussianBlur(gray, (0, 0), 2.0))
+        gray = _polished(still.envelope(signals, shown, rng), settings)
         kept = gray if kept is None else cv2.addWeighted(kept, settings.persistence, gray, 1 - settings.persistence, 0)
         frame = cv2.remap(np.clip(kept, 0, 254.4), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         frame = np.where(inside, (frame + np.float32(0.5)).astype(np.uint8), np.uint8(0))
-        truth = [
-            (cv2.remap(body.sample(values, *here), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127)
-            & inside
-            if present
-            else none
+        lesion, blood = (
+            _seen(body.sample(values, *here), maps, inside) if present else none
             for values, present in ((body.lesion, True), (body.flow, flow))
-        ]
+        )
         moved = 0.0 if last is None else float(np.mean(np.hypot(across - last[0], down - last[1]))) * view.scale_px_mm
         last = (across, down)
-        shot = Shot(frame, truth[0], truth[1], moved)
+        shot = Shot(frame, lesion, blood, moved)
         yield shot

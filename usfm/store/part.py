@@ -153,7 +153,8 @@ def open_part(path: Path | str) -> PartFile:
                 raise ValueError(magic)
             file.seek(at)
             header = json.loads(file.read(length))
-            first = min((place[0] for kind in ("tables", "chunks") for place in header[kind].values()), default=at)
+            begins = [place[0] for place in (*header["tables"].values(), *header["chunks"].values())]
+            first = min(begins, default=at)
             file.seek(first)
             data = memoryview(file.read(at - first))
             tables, chunks = (

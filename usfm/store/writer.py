@@ -286,9 +286,7 @@ class PartWriter:
     def columns(self) -> dict[str, list]:
         """Columns of /frames so far."""
         order = (*_ORDER, "height", "width", "pixels_group", "pixels_row", "digest")
-        return dict(zip(order, map(list, zip(*self._frames, strict=True)), strict=True)) if self._frames else {
-            name: [] for name in order
-        }  # fmt: skip
+        return {name: [row[place] for row in self._frames] for place, name in enumerate(order)}
 
     def drain(self) -> list[bytes]:
         """The chunks since the last time: whoever writes them as they come holds none of the part's pixels."""

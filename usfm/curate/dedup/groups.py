@@ -27,8 +27,10 @@ def group_numbers(store: Store, scope: str) -> np.ndarray:
     for row in range(store.num_sources):
         still = kinds[row] == "image" or lengths[row] == 1
         name = ("folder", datasets[row], posixpath.dirname(paths[row])) if still else ("clip", row)
-        if scope == "group" and (exams[row] or patients[row]):
-            name = ("exam", datasets[row], patients[row], exams[row]) if exams[row] else (datasets[row], patients[row])
+        if scope == "group" and exams[row]:
+            name = ("exam", datasets[row], patients[row], exams[row])
+        elif scope == "group" and patients[row]:
+            name = (datasets[row], patients[row])
         names.append(name)
     numbers: dict = {}
     of_source = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
