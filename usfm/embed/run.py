@@ -13,6 +13,7 @@ from usfm.embed.config import FORMATS, Config
 from usfm.errors import RequestError
 from usfm.jobs.outputs import check_free, up_to_date
 from usfm.model import embedders, features, progress
+from usfm.model.asked import asked_for
 from usfm.model.spec import check
 from usfm.provenance import digest, software
 from usfm.store import tables
@@ -43,7 +44,7 @@ def run(config: Config, request: Request) -> dict:
         console.say(f"would embed {len(store):,} frames with {config.encoder} and write {out}")
         return {**_summary(store, out, 0.0, 0), "dry_run": True}
     trained = progress.say(config.encoder, strict=request.strict)
-    embedder = embedders.asked_for(config, request)
+    embedder = asked_for(config, request)
     key = digest(["embed", content_dict(config), embedder.identity, store.content_id])
     if up_to_date(out, key, request.overwrite, key_of):
         return {**_summary(store, out, 0.0, embedder.dim), "up_to_date": True}

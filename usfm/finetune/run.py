@@ -13,7 +13,8 @@ from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
 from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
-from usfm.model import embedders, features, progress
+from usfm.model import features, progress
+from usfm.model.asked import asked_for
 from usfm.model.spec import check
 from usfm.pictures import curves, matrix
 from usfm.provenance import digest, json_text, software
@@ -60,7 +61,7 @@ def run(config: Config, request: Request) -> dict:
         console.say(f"would embed {len(plan.rows):,} frames with {config.encoder} and write {out}")
         return {**_summary(plan, store, out, 0.0, 0), "dry_run": True}
     pretraining = progress.say(config.encoder, strict=request.strict)
-    embedder = embedders.asked_for(config, request)
+    embedder = asked_for(config, request)
     inputs = {"store": store.content_id, "encoder": embedder.identity}
     key = digest(["finetune", content_dict(config), request.seed, inputs])
     if up_to_date(out, key, request.overwrite, MARKER):

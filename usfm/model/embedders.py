@@ -15,12 +15,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from usfm import console
-from usfm.config import Request, did_you_mean
+from usfm.config import did_you_mean
 from usfm.errors import RequestError
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
@@ -157,44 +156,6 @@ def load(
     if kind == "vectors" and rest:
         return _vectors(rest)
     return _own(spec, device, pool, told, resize)
-
-
-class Asked(Protocol):
-    """The settings by which commands ask for an encoder; see `usfm.model.knobs`."""
-
-    @property
-    def encoder(self) -> str:
-        """The SPEC."""
-        ...
-
-    @property
-    def pool(self) -> str:
-        """How its tokens become a vector."""
-        ...
-
-    @property
-    def resize(self) -> str:
-        """How a frame gets its size."""
-        ...
-
-    @property
-    def download(self) -> bool:
-        """Whether the hub may be asked."""
-        ...
-
-
-def asked_for(config: Asked, request: Request) -> Embedder:
-    """Load the encoder that a command was asked for, and say what was found in its file."""
-    embedder = load(
-        config.encoder,
-        device=request.device,
-        download=config.download,
-        seed=request.seed,
-        pool=config.pool,
-        resize=config.resize,
-    )
-    say(embedder)
-    return embedder
 
 
 def say(embedder: Embedder) -> None:

@@ -1,0 +1,44 @@
+"""The encoder that a command was asked for, by the settings that every command means in the same way."""
+
+from typing import Protocol
+
+from usfm.config import Request
+from usfm.model import embedders
+
+
+class Asked(Protocol):
+    """The settings by which commands ask for an encoder; see `usfm.model.knobs`."""
+
+    @property
+    def encoder(self) -> str:
+        """The SPEC."""
+        ...
+
+    @property
+    def pool(self) -> str:
+        """How its tokens become a vector."""
+        ...
+
+    @property
+    def resize(self) -> str:
+        """How a frame gets its size."""
+        ...
+
+    @property
+    def download(self) -> bool:
+        """Whether the hub may be asked."""
+        ...
+
+
+def asked_for(config: Asked, request: Request) -> embedders.Embedder:
+    """Load the encoder that a command was asked for, and say what was found in its file."""
+    embedder = embedders.load(
+        config.encoder,
+        device=request.device,
+        download=config.download,
+        seed=request.seed,
+        pool=config.pool,
+        resize=config.resize,
+    )
+    embedders.say(embedder)
+    return embedder
