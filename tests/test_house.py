@@ -1,5 +1,6 @@
 """The house rules that a program can check: layers, start-up, file sizes, names, and nothing of a machine."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -74,3 +75,30 @@ def test_nothing_of_a_machine_or_registry_in_the_tree():
     files += [ROOT / name for name in ("README.md", "CHANGELOG.md", "pyproject.toml")]
     text_files = [path for path in files if path.suffix in {".py", ".md", ".toml", ".txt", ".json", ".html", ""}]
     assert not [str(path) for path in text_files if bad.search(path.read_text(errors="ignore"))]
+
+
+DESCRIBED = ("imaging", "pictures", "tasks", "screening", "curate", "evaluate", "finetune")
+"""Packages in which every public function of two or more arguments has Args, and Returns where it gives something."""
+
+
+def public_functions(tree):
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield node
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node)
+
+
+@pytest.mark.parametrize("package", DESCRIBED)
+def test_arguments_and_results_are_described(package):
+    lacking = []
+    for path in (path for path in SOURCES if path.relative_to(ROOT / "usfm").parts[0] == package):
+        for function in public_functions(ast.parse(path.read_text())):
+            found = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+            if len([one for one in found if one.arg not in ("self", "cls")]) < 2:
+                continue
+            text = ast.get_docstring(function) or ""
+            gives = function.returns is not None and ast.unparse(function.returns) != "None"
+            if "Args:" not in text or (gives and not re.search("Returns:|Yields:", text)):
+                lacking.append(f"{path.relative_to(ROOT)}:{function.lineno} {function.name}")
+    assert not lacking

@@ -75,7 +75,15 @@ class Found:
         return self.keys[self.which[self._at(row)]]
 
     def is_empty(self, row: int, frame: np.ndarray) -> bool:
-        """Say whether a frame is one flat colour; where the region came with the store nobody has looked yet."""
+        """Say whether a frame is one flat colour; where the region came with the store nobody has looked yet.
+
+        Args:
+            row: of the frame in the store.
+            frame: its pixels.
+
+        Returns:
+            Whether it shows one flat colour.
+        """
         return is_flat(frame) if self.is_reused(row) else bool(self.empty[self._at(row)])
 
     def is_reused(self, row: int) -> bool:
@@ -154,6 +162,9 @@ def phase(store: Store, *, method: str = "auto") -> Phase:
         store: the input store; sources that have regions keep them.
         method: auto, dicom, temporal, single, abrc (see `usfm.imaging.region.find_region`); any but auto finds regions
             anew where the store has them already.
+
+    Returns:
+        The phase.
     """
     paths = [str(path) for path in store.paths]
     parts = [
@@ -224,7 +235,15 @@ def _is_whole(value: object) -> bool:
 
 
 def whole_frames(part: Part, reason: str) -> bytes:
-    """Stand in for a part whose search killed its worker: every frame is its own region, with confidence 0."""
+    """Stand in for a part whose search killed its worker: every frame is its own region, with confidence 0.
+
+    Args:
+        part: that failed.
+        reason: one sentence.
+
+    Returns:
+        The bytes of a `Found`.
+    """
     paths, rows, _ = part.payload
     store = Store.open(paths)
     sizes = np.stack([store.column("height")[rows], store.column("width")[rows]], 1)
@@ -279,7 +298,14 @@ def flat_rows(store: Store, rows: np.ndarray, found: Found | None) -> np.ndarray
 
 
 def reject_flat(part: PartWriter, store: Store, row: int, stage: str) -> None:
-    """Reject a flat frame: every step does, so that such frames end the same way whichever step comes first."""
+    """Reject a flat frame: every step does, so that such frames end the same way whichever step comes first.
+
+    Args:
+        part: the writer of the part.
+        store: the input.
+        row: of the frame.
+        stage: step that rejects it.
+    """
     source = store.source_row(int(store.column("source")[row]))
     name = str(store.column("frame_id")[row])
     part.reject(str(source["path"]), name, stage, "empty frame", "The frame is one flat colour.")

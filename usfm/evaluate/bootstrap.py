@@ -36,7 +36,16 @@ class Draws:
 
 
 def draw(groups: np.ndarray, resamples: int, rng: np.random.Generator) -> Draws:
-    """Draw the patients that occur in `groups` anew, `resamples` times."""
+    """Draw the patients that occur in `groups` anew, `resamples` times.
+
+    Args:
+        groups: (N,) group of each case.
+        resamples: how many times to draw.
+        rng: of the draws.
+
+    Returns:
+        How often each patient was drawn in each resample.
+    """
     names = np.unique(np.asarray(groups).astype(str))
     return Draws(names, rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples))
 
@@ -71,7 +80,16 @@ def measure(units: Units, predicted: np.ndarray, scores: np.ndarray, draws: Draw
 
 
 def counted(units: Units, predicted: np.ndarray, draws: Draws | None) -> dict[str, np.ndarray]:
-    """Compute the measures that need no scores, once or for every resample; shapes as in `measure`."""
+    """Compute the measures that need no scores, once or for every resample; shapes as in `measure`.
+
+    Args:
+        units: the cases.
+        predicted: (N,) int class.
+        draws: the resamples, or None for the cases themselves.
+
+    Returns:
+        Measure -> its values.
+    """
     classes = len(units.class_names)
     if draws is None:
         counts = metrics.confusion(units.target, predicted, classes)

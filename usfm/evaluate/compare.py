@@ -60,6 +60,13 @@ def holm(p: list[float]) -> list[float]:
 def shared(first: tuple[str, Predictions], second: tuple[str, Predictions]) -> tuple[Predictions, Predictions]:
     """Cut two runs to the frames that both predicted, in the same order.
 
+    Args:
+        first: name and predictions of a run.
+        second: name and predictions of another run.
+
+    Returns:
+        Both, cut to the same frames in the same order.
+
     Raises:
         RequestError: there are none, or the runs disagree about classes, truth or patients.
     """

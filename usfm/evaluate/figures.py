@@ -12,7 +12,15 @@ from usfm.tasks.predictions import Predictions
 
 
 def of_run(run: dict, units: Units) -> dict[str, bytes]:
-    """PNGs of one run: "confusion", "roc", "calibration"."""
+    """PNGs of one run: "confusion", "roc", "calibration".
+
+    Args:
+        run: its entry in the report.
+        units: its cases.
+
+    Returns:
+        Name -> PNG.
+    """
     names = list(units.class_names)
     pictures = {"confusion": matrix.confusion(None, np.array(run["confusion"]), names)}
     lines = {}

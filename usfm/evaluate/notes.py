@@ -35,7 +35,16 @@ def progress_of(about: dict) -> Progress | None:
 
 
 def of_store(run: dict, store: Store, meeting: Meeting) -> list[str]:
-    """Notes on a run that was asked about the store given with ``--in``."""
+    """Notes on a run that was asked about the store given with ``--in``.
+
+    Args:
+        run: its entry in the report.
+        store: the store.
+        meeting: what run and store have in common.
+
+    Returns:
+        Sentences.
+    """
     trained, name = progress_of(run["about"]), run["name"]
     found = [f"{name}: {meeting.sentence()}"]
     if trained is not None and trained.saw(store):
@@ -51,6 +60,9 @@ def of_runs(runs: list[dict], held: Mapping[str, Predictions], paths: Mapping[st
         held: name -> what was measured.
         paths: name -> run directory.
         resamples: of the intervals.
+
+    Returns:
+        Sentences.
     """
     notes = [note for run in runs for note in _of_run(run, held[run["name"]], paths[run["name"]], resamples)]
     if len({frozenset(each.frame_id.tolist()) for each in held.values()}) > 1:
@@ -59,7 +71,15 @@ def of_runs(runs: list[dict], held: Mapping[str, Predictions], paths: Mapping[st
 
 
 def leaking(run: dict, held: Predictions) -> int:
-    """Frames whose score is too good: alike to a training frame (as finetune found), or of a clip or patient of it."""
+    """Frames whose score is too good: alike to a training frame (as finetune found), or of a clip or patient of it.
+
+    Args:
+        run: its entry in the report.
+        held: its predictions.
+
+    Returns:
+        Number of frames.
+    """
     counts = overlap.within(held)
     return _listed(run, held) + counts["files"] + counts["patients"]
 

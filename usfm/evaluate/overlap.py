@@ -60,6 +60,9 @@ def meet(path: str | Path, seen: Predictions, store: Store) -> Meeting:
         seen: all its predictions, with the frames that it was trained on where they are known.
         store: given with ``--in``.
 
+    Returns:
+        What the run knows of the store, and which frames are new to it.
+
     Raises:
         RequestError: the run has worked on all of the store, yet was scored on none of it (its training data).
     """

@@ -54,7 +54,17 @@ def summarise(units: Units, draws: Draws, confidence: float) -> dict:
 
 
 def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: int) -> dict:
-    """A value with its interval, and in how many resamples it was not defined."""
+    """A value with its interval, and in how many resamples it was not defined.
+
+    Args:
+        point: the value.
+        drawn: its value in each resample; NaN where it is not defined.
+        confidence: of the interval, 0 to 1.
+        patients: how many there are.
+
+    Returns:
+        value, low, high and undefined.
+    """
     low, high = bootstrap.interval(drawn, confidence, patients)
     return {
         "value": plain(point),

@@ -12,6 +12,13 @@ TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "mac
 def words(estimate: dict, digits: int = 3) -> str:
     """An estimate with its interval as text.
 
+    Args:
+        estimate: value, low and high.
+        digits: after the point.
+
+    Returns:
+        Such as "0.71 [0.64, 0.78]".
+
     >>> words({"value": 0.8123, "low": 0.7, "high": None})
     '0.812'
     >>> words({"value": 0.8123, "low": 0.7001, "high": 0.9})

@@ -49,6 +49,9 @@ def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
         fraction: share of the training groups to learn from.
         seed: of the folds and of the fraction.
 
+    Returns:
+        The labelled frames, their groups and the folds.
+
     Raises:
         RequestError: fewer than two classes or patients, a split that shares patients, or more folds than patients.
     """
@@ -83,7 +86,15 @@ def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
 
 
 def patients_of(plan: Plan, where: np.ndarray) -> int:
-    """Count the groups among some of the plan's frames."""
+    """Count the groups among some of the plan's frames.
+
+    Args:
+        plan: the plan.
+        where: (N,) bool, some of its frames.
+
+    Returns:
+        Number of groups.
+    """
     return len(np.unique(plan.groups.code[where]))
 
 
@@ -91,6 +102,10 @@ def leaks(store: Store, plan: Plan) -> list[dict]:
     """Find the held-out frames that look like a training frame of another patient.
 
     "Like" is the cosine of the visual screening (`usfm.screening`), which all frames with labels go through.
+
+    Args:
+        store: the store.
+        plan: the plan.
 
     Returns:
         One row a fold and held-out frame: fold, frame_id, source, patient, similarity, and frame_id, source and

@@ -58,6 +58,9 @@ def window_of(mask: np.ndarray, size: int) -> Window:
     Args:
         mask: (H, W) bool.
         size: Side of the square, pixels.
+
+    Returns:
+        Rows and columns of the box, and the region on the square, bool; None where it fills the box or is empty.
     """
     top, left, bottom, right = region_box(mask)
     rows, columns = slice(top, bottom), slice(left, right)

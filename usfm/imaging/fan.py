@@ -52,7 +52,16 @@ class SectorGeometry:
         return self.shape in ("phased", "convex")
 
     def moved(self, scale: float, row_px: float, col_px: float) -> "SectorGeometry":
-        """Return the geometry after ``out = in * scale + (row_px, col_px)`` in pixel coordinates."""
+        """Return the geometry after ``out = in * scale + (row_px, col_px)`` in pixel coordinates.
+
+        Args:
+            scale: output pixels per input pixel.
+            row_px: shift down, px.
+            col_px: shift right, px.
+
+        Returns:
+            The moved geometry.
+        """
         return dataclasses.replace(
             self,
             apex_x_px=self.apex_x_px * scale + col_px,
@@ -75,6 +84,9 @@ def points(geometry: SectorGeometry, depth: np.ndarray, angle: np.ndarray) -> tu
         geometry: the sector.
         depth: 0 (start of the beams) to 1 (end), any shape.
         angle: -1 (left edge) to 1 (right edge), broadcast against ``depth``.
+
+    Returns:
+        Rows and columns, each of the shape of the input.
     """
     g = geometry
     r = g.radius_0_px + np.asarray(depth, np.float64) * (g.radius_1_px - g.radius_0_px)

@@ -46,7 +46,15 @@ class Framing:
 
     @classmethod
     def for_box(cls, box: tuple[int, int, int, int], size: int) -> "Framing":
-        """Letterbox a box (first row, first column, end row, end column; ends not included) into size x size pixels."""
+        """Letterbox a box (first row, first column, end row, end column; ends not included) into size x size pixels.
+
+        Args:
+            box: first row, first column, end row, end column, px.
+            size: side of the output, px.
+
+        Returns:
+            The map.
+        """
         top, left, bottom, right = box
         height, width = bottom - top, right - left
         if height <= 0 or width <= 0:
@@ -64,6 +72,9 @@ class Framing:
             mask: bool (H, W); an empty one stands for the whole frame.
             size: side of the output in pixels.
             pad_px: input pixels to keep around the box, as far as the frame goes.
+
+        Returns:
+            The map.
         """
         rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
@@ -78,7 +89,16 @@ class Framing:
         return self.crop_row_px - self.pad_row_px / self.scale, self.crop_col_px - self.pad_col_px / self.scale
 
     def source_crop(self, crop_row_px: float, crop_col_px: float, scale: float) -> tuple[float, float, float]:
-        """Chain a frame's own way back to its source (crop_row_px, crop_col_px, scale of the store) with this map."""
+        """Chain a frame's own way back to its source (crop_row_px, crop_col_px, scale of the store) with this map.
+
+        Args:
+            crop_row_px: first row of the frame in its source, px.
+            crop_col_px: first column, px.
+            scale: frame pixels per source pixel.
+
+        Returns:
+            The same three for the output of this map.
+        """
         row, col = self.origin_px
         return crop_row_px + row / scale, crop_col_px + col / scale, scale * self.scale
 
@@ -152,7 +172,15 @@ class Framing:
         return mm / self.scale
 
     def inverse_mask(self, mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Move an output mask back onto an input frame of ``shape`` (H, W); False outside the box."""
+        """Move an output mask back onto an input frame of ``shape`` (H, W); False outside the box.
+
+        Args:
+            mask: bool, of the output's size.
+            shape: (H, W) of the input frame.
+
+        Returns:
+            bool (H, W).
+        """
         if self.is_identity:
             return mask.copy()
         high, wide = round(self.out_height_px / self.scale), round(self.out_width_px / self.scale)

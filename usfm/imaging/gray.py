@@ -52,6 +52,9 @@ def is_gray(frame: np.ndarray, tolerance: float = 16.0, share: float = 0.0005) -
         frame: uint8 (H, W) or RGB (H, W, 3).
         tolerance: chroma in grey levels that compression noise may reach.
         share: part of the pixels (0 to 1) that may be more coloured than that.
+
+    Returns:
+        Whether it can be stored as gray.
     """
     if frame.ndim == 2 or frame.shape[2] == 1:
         return True

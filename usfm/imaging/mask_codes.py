@@ -63,6 +63,9 @@ def levels_of(codes: np.ndarray, words: str, *, lossy: bool = False) -> tuple[li
         words: From `codes_of`.
         lossy: Whether compression may have changed values.
 
+    Returns:
+        The codes, and whether they are exact.
+
     Example:
         >>> levels_of(np.array([[0, 3], [3, 7]]), "values")
         ([0, 3, 7], True)
@@ -129,6 +132,13 @@ def classes_of(codes: np.ndarray, words: str, exact: bool, numbers: Mapping[int,
 
 def background_of(levels: Sequence[int], counts: Mapping[int, int]) -> int:
     """Return the code of the background: 0 where it is there, else the most frequent one.
+
+    Args:
+        levels: the codes.
+        counts: how many pixels have each.
+
+    Returns:
+        The code.
 
     Example:
         >>> background_of([0, 5], {5: 9, 0: 1}), background_of([4, 5], {5: 9, 4: 1})

@@ -61,13 +61,32 @@ class Overlay:
     def write(
         self, text: str, x_px: float, y_px: float, size_px: int, *, colour: Colour = WHITE, font: str = "sans"
     ) -> tuple[int, int, int, int]:
-        """Write one line with its top left corner at (x, y); what leaves the frame is cut. Returns its box, xyxy."""
+        """Write one line with its top left corner at (x, y); what leaves the frame is cut. Returns its box, xyxy.
+
+        Args:
+            text: one line.
+            x_px: left edge.
+            y_px: top edge.
+            size_px: height of a line.
+            colour: RGB, 0 to 255.
+            font: one of `overlay_fonts.FONTS`.
+
+        Returns:
+            The box of the text, xyxy, px.
+        """
         ink = lettering(text, size_px, font)
         self.stamp(ink, x_px, y_px, colour)
         return int(x_px), int(y_px), int(x_px) + ink.shape[1], int(y_px) + ink.shape[0]
 
     def stamp(self, ink: np.ndarray, x_px: float, y_px: float, colour: Colour = WHITE) -> None:
-        """Put a small picture of ink (0 to 1) with its top left corner at (x, y); what leaves the frame is cut."""
+        """Put a small picture of ink (0 to 1) with its top left corner at (x, y); what leaves the frame is cut.
+
+        Args:
+            ink: (h, w) float, 0 to 1.
+            x_px: left edge.
+            y_px: top edge.
+            colour: RGB, 0 to 255.
+        """
         height, width = self.cover.shape
         x0, y0 = int(x_px), int(y_px)
         left, top = max(0, -x0), max(0, -y0)
@@ -80,7 +99,13 @@ class Overlay:
         self.colour[rows, cols][more] = colour
 
     def paste(self, picture: np.ndarray, x_px: int, y_px: int) -> None:
-        """Put an opaque picture (uint8, gray or RGB) with its top left corner at (x, y), wholly inside the frame."""
+        """Put an opaque picture (uint8, gray or RGB) with its top left corner at (x, y), wholly inside the frame.
+
+        Args:
+            picture: uint8 (h, w) or (h, w, 3).
+            x_px: left edge.
+            y_px: top edge.
+        """
         rows, cols = slice(y_px, y_px + picture.shape[0]), slice(x_px, x_px + picture.shape[1])
         self.colour[rows, cols] = picture if picture.ndim == 3 else picture[..., None]
         self.cover[rows, cols] = 1
@@ -88,7 +113,14 @@ class Overlay:
     def lines(
         self, points: list[tuple[float, float]], colour: Colour = WHITE, width_px: int = 1, *, closed=False
     ) -> None:
-        """Draw a line through (x, y) points, anti-aliased."""
+        """Draw a line through (x, y) points, anti-aliased.
+
+        Args:
+            points: (x, y), px.
+            colour: RGB, 0 to 255.
+            width_px: of the line.
+            closed: whether the last point joins the first.
+        """
         places = np.rint(np.asarray(points, np.float64)).astype(np.int32)
         low, high = places.min(axis=0) - width_px - 2, places.max(axis=0) + width_px + 3
         ink = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
@@ -98,11 +130,23 @@ class Overlay:
     def line(
         self, start: tuple[float, float], end: tuple[float, float], colour: Colour = WHITE, width_px: int = 1
     ) -> None:
-        """Draw a line between two (x, y) points."""
+        """Draw a line between two (x, y) points.
+
+        Args:
+            start: (x, y), px.
+            end: (x, y), px.
+            colour: RGB, 0 to 255.
+            width_px: of the line.
+        """
         self.lines([start, end], colour, width_px)
 
     def polygon(self, points: list[tuple[float, float]], colour: Colour = WHITE) -> None:
-        """Fill a polygon of (x, y) corners."""
+        """Fill a polygon of (x, y) corners.
+
+        Args:
+            points: corners (x, y), px.
+            colour: RGB, 0 to 255.
+        """
         places = np.rint(np.asarray(points, np.float64)).astype(np.int32)
         low, high = places.min(axis=0), places.max(axis=0) + 1
         ink = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
@@ -112,7 +156,14 @@ class Overlay:
     def dotted(
         self, start: tuple[float, float], end: tuple[float, float], colour: Colour = WHITE, gap_px: float = 5
     ) -> None:
-        """Draw single dots from one (x, y) point to another."""
+        """Draw single dots from one (x, y) point to another.
+
+        Args:
+            start: (x, y), px.
+            end: (x, y), px.
+            colour: RGB, 0 to 255.
+            gap_px: from dot to dot.
+        """
         length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
         for share in np.arange(0, 1, gap_px / max(length, gap_px)):
             x_px = start[0] + share * (end[0] - start[0])
@@ -120,7 +171,14 @@ class Overlay:
             self.stamp(np.ones((1, 1), np.float32), round(x_px), round(y_px), colour)
 
     def cross(self, x_px: float, y_px: float, arm_px: int, colour: Colour = WHITE) -> None:
-        """Draw a plus sign around (x, y)."""
+        """Draw a plus sign around (x, y).
+
+        Args:
+            x_px: of the centre.
+            y_px: of the centre.
+            arm_px: length of an arm.
+            colour: RGB, 0 to 255.
+        """
         self.line((x_px - arm_px, y_px), (x_px + arm_px, y_px), colour)
         self.line((x_px, y_px - arm_px), (x_px, y_px + arm_px), colour)
 

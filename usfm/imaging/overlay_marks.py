@@ -32,7 +32,13 @@ def _spot(region: np.ndarray, rng: np.random.Generator, margin_px: int) -> tuple
 
 
 def ruler(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """A depth ruler: ticks or dots down one side of the region, every fifth longer, sometimes with numbers."""
+    """A depth ruler: ticks or dots down one side of the region, every fifth longer, sometimes with numbers.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height, width = overlay.cover.shape
     top, left, bottom, right = _box(region)
     x_px = min(width - 9, right + 3) if rng.random() < 0.7 else max(2, left - 9)
@@ -51,7 +57,13 @@ def ruler(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> Non
 
 
 def gray_bar(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """The gray map as a bar at one side."""
+    """The gray map as a bar at one side.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height, width = overlay.cover.shape
     tall, wide = int(height * rng.uniform(0.2, 0.4)), int(max(5, width * 0.018))
     ramp = np.repeat(np.linspace(250, 5, tall)[:, None], wide, axis=1).astype(np.uint8)
@@ -60,7 +72,13 @@ def gray_bar(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> 
 
 
 def colour_bar(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """The Doppler colour map as a bar with the velocities at its ends."""
+    """The Doppler colour map as a bar with the velocities at its ends.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height, width = overlay.cover.shape
     tall, wide = int(height * 0.26), int(max(6, width * 0.022))
     share = np.linspace(1, -1, tall)[:, None]
@@ -76,7 +94,13 @@ def colour_bar(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -
 
 
 def focus(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """One to three focus marks beside the region."""
+    """One to three focus marks beside the region.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     width = overlay.cover.shape[1]
     top, _, bottom, right = _box(region)
     x_px = min(right + 5, width - 8)
@@ -88,7 +112,13 @@ def focus(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> Non
 
 
 def logo(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """A maker's mark at the top of the fan or in a corner."""
+    """A maker's mark at the top of the fan or in a corner.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     width = overlay.cover.shape[1]
     top, left, _, right = _box(region)
     ink = lettering(("V", "S", "m", "GE", "P", "e", "W")[rng.integers(7)], int(rng.integers(10, 18)), "sans-bold")
@@ -105,7 +135,13 @@ def logo(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None
 
 
 def body_mark(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """A little drawing of the body with the probe on it, in a lower corner."""
+    """A little drawing of the body with the probe on it, in a lower corner.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height, width = overlay.cover.shape
     size = int(np.clip(0.11 * height, 22, 70))
     x_px = 6 if rng.random() < 0.4 else width - size - 8
@@ -119,7 +155,13 @@ def body_mark(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) ->
 
 
 def caliper(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """One to three dotted distances between crosses over tissue, or a dotted ellipse."""
+    """One to three dotted distances between crosses over tissue, or a dotted ellipse.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height = overlay.cover.shape[0]
     colour = WHITE if rng.random() < 0.3 else COLOURS[rng.integers(len(COLOURS))]
     for number in range(int(rng.integers(1, 4))):
@@ -147,7 +189,13 @@ def caliper(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> N
 
 
 def arrow(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """One to three arrows that point at something."""
+    """One to three arrows that point at something.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height = overlay.cover.shape[0]
     for _ in range(int(rng.integers(1, 4))):
         x_px, y_px = _spot(region, rng, 10)
@@ -161,7 +209,13 @@ def arrow(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> Non
 
 
 def ink(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """A line drawn by hand in a coloured ink, open or around something."""
+    """A line drawn by hand in a coloured ink, open or around something.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height = overlay.cover.shape[0]
     x_px, y_px = _spot(region, rng, 12)
     size, colour = rng.uniform(0.05, 0.14) * height, (RED, GREEN, YELLOW, ORANGE, BLUE)[rng.integers(5)]

@@ -43,7 +43,16 @@ class Ecg:
         self.drawing.lines(list(zip(x_px, base - tall * wave, strict=True)), colour)
 
     def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the strip at a time."""
+        """Draw the strip at a time.
+
+        Args:
+            frame: uint8 (H, W), or RGB (H, W, 3).
+            time_s: since the clip began, s.
+            flow: bool (H, W), where blood flows.
+
+        Returns:
+            The frame with the drawing, and the mask (H, W) of what was drawn.
+        """
         width = frame.shape[1]
         at = int(time_s / SWEEP_S * width) % width
         cover = self.drawing.cover.copy()
@@ -76,7 +85,16 @@ class ColourBox:
         """Pixels coloured by flow in the last frame drawn."""
 
     def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the box at a time over where blood flows."""
+        """Draw the box at a time over where blood flows.
+
+        Args:
+            frame: uint8 (H, W), or RGB (H, W, 3).
+            time_s: since the clip began, s.
+            flow: bool (H, W), where blood flows.
+
+        Returns:
+            The frame with the drawing, and the mask (H, W) of what was drawn.
+        """
         pulse = 0.25 + max(0.0, math.sin(2 * math.pi * (time_s / self.period_s + self.phase))) ** 2
         speed = self.speed * pulse + 0.12 * np.roll(self.grain, int(time_s * 997) % 64, axis=1)
         speed = (speed + 1) % 2 - 1
@@ -119,7 +137,16 @@ class Spectral:
             self.picture[-4:, tick] = 200
 
     def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the strip at a time."""
+        """Draw the strip at a time.
+
+        Args:
+            frame: uint8 (H, W), or RGB (H, W, 3).
+            time_s: since the clip began, s.
+            flow: bool (H, W), where blood flows.
+
+        Returns:
+            The frame with the drawing, and the mask (H, W) of what was drawn.
+        """
         width = frame.shape[1]
         at = int(time_s / SWEEP_S * width) % width
         strip = self.picture.copy()
@@ -148,7 +175,16 @@ class MMode:
         )
 
     def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the strip at a time; frames must come in order."""
+        """Draw the strip at a time; frames must come in order.
+
+        Args:
+            frame: uint8 (H, W), or RGB (H, W, 3).
+            time_s: since the clip began, s.
+            flow: bool (H, W), where blood flows.
+
+        Returns:
+            The frame with the drawing, and the mask (H, W) of what was drawn.
+        """
         width = frame.shape[1]
         gray = frame if frame.ndim == 2 else frame[..., 1]
         line = gray[self.rows[0] : self.rows[1], self.col][:, None]

@@ -71,6 +71,9 @@ def design(elements: tuple[str, ...], region: np.ndarray, rng: np.random.Generat
         region: the acoustic region, bool (H, W), which says where things go.
         rng: the random stream.
 
+    Returns:
+        The drawing.
+
     Example:
         >>> overlay = design(("header",), np.ones((120, 160), bool), np.random.default_rng(0))
         >>> painted, mask = overlay.over(np.zeros((120, 160), np.uint8))

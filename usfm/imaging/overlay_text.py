@@ -27,7 +27,13 @@ def _size(overlay: Overlay, rng: np.random.Generator, share: float = 32) -> int:
 
 
 def header(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """Patient name, number, hospital, date and time along the top."""
+    """Patient name, number, hospital, date and time along the top.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     width = overlay.cover.shape[1]
     size, font = _size(overlay, rng, 36), FONTS[rng.integers(len(FONTS))]
     colour = (WHITE, WHITE, YELLOW, CYAN, GRAY)[rng.integers(5)]
@@ -51,7 +57,13 @@ def header(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> No
 
 
 def presets(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """A column of machine settings at the left or right side, over tissue where there is no room."""
+    """A column of machine settings at the left or right side, over tissue where there is no room.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height, width = overlay.cover.shape
     size, font = _size(overlay, rng, 44), FONTS[rng.integers(len(FONTS))]
     words = [
@@ -71,7 +83,13 @@ def presets(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> N
 
 
 def results(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """A box of measurement results in a lower corner, on a dark ground."""
+    """A box of measurement results in a lower corner, on a dark ground.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height, width = overlay.cover.shape
     size, font = _size(overlay, rng, 36), FONTS[rng.integers(len(FONTS))]
     count = int(rng.integers(1, 5))
@@ -89,7 +107,13 @@ def results(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> N
 
 
 def words(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """One to three annotations over tissue, in several fonts, sizes and inks."""
+    """One to three annotations over tissue, in several fonts, sizes and inks.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     rows, cols = np.nonzero(region)
     if not rows.size:
         return
@@ -107,7 +131,13 @@ def words(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> Non
 
 
 def toolbar(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """A handheld's row of buttons along the bottom or the right side."""
+    """A handheld's row of buttons along the bottom or the right side.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height, width = overlay.cover.shape
     thick = int(max(14, 0.085 * min(height, width)))
     low = rng.random() < 0.6
@@ -140,7 +170,13 @@ def toolbar(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> N
 
 
 def report(overlay: Overlay, region: np.ndarray, rng: np.random.Generator) -> None:
-    """A page of results that fills the screen: title, table, a small growth chart; no tissue at all."""
+    """A page of results that fills the screen: title, table, a small growth chart; no tissue at all.
+
+    Args:
+        overlay: drawn on, in place.
+        region: bool (H, W), the acoustic region.
+        rng: of all choices.
+    """
     height, width = overlay.cover.shape
     dark = rng.random() < 0.7
     overlay.paste(np.full((height, width), 12 if dark else 225, np.uint8), 0, 0)

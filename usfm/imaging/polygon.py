@@ -47,7 +47,15 @@ def fill(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def fill_all(rings: Iterable[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """Return the union of several polygons: bool (H, W). Raises ValueError as `fill`."""
+    """Return the union of several polygons: bool (H, W). Raises ValueError as `fill`.
+
+    Args:
+        rings: polygons, each (n, 2) x, y in px.
+        size: (height, width), px.
+
+    Returns:
+        bool (H, W).
+    """
     mask = np.zeros(size, bool)
     for points in rings:
         mask |= fill(points, size)

@@ -52,6 +52,9 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
     Args:
         stack: uint8 (T, h, w) gray frames at working size.
         spread: float32 (h, w) standard deviation over the frames, None to look at their mean only.
+
+    Returns:
+        The region with its shape and confidence, at the size of the input.
     """
     image = stack.mean(0, dtype=np.float32)
     levels = region_seeds.background_levels(image, spread)
@@ -117,7 +120,15 @@ def _along(edges: np.ndarray, mask: np.ndarray) -> float:
 
 
 def shape_of(blob: np.ndarray, hull: np.ndarray) -> Shaped:
-    """Return the best shape for a blob: a sector, one cut by a window, two side by side, or its envelope ``hull``."""
+    """Return the best shape for a blob: a sector, one cut by a window, two side by side, or its envelope ``hull``.
+
+    Args:
+        blob: bool (h, w).
+        hull: bool (h, w), the envelope to fall back on.
+
+    Returns:
+        The shape with its confidence.
+    """
     best = Shaped(hull, "", 0.6 * float(blob.sum() / hull.sum()) ** 4)
     whole = (0, 0, *blob.shape)
     best = _better(best, _sector(blob, whole))
@@ -224,7 +235,16 @@ def _seed_maps(
 
 
 def enlarged(shaped: Shaped, scale: float, shape: tuple[int, int]) -> Shaped:
-    """Return a shape found at working size (``scale`` working pixels per pixel) for the full-size frame (H, W)."""
+    """Return a shape found at working size (``scale`` working pixels per pixel) for the full-size frame (H, W).
+
+    Args:
+        shaped: at working size.
+        scale: working pixels per pixel.
+        shape: (H, W) of the frame.
+
+    Returns:
+        The same at full size.
+    """
     offset = 0.5 / scale - 0.5
     if not shaped.views:
         mask = cv2.resize(shaped.mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) >= 0.5

@@ -38,7 +38,15 @@ def shrink(frames: Sequence[np.ndarray], side: int = WORK_PX) -> tuple[np.ndarra
 
 
 def flat_map(image: np.ndarray, spread: float = _FLAT_RANGE) -> np.ndarray:
-    """Return the pixels whose 5x5 surroundings vary by no more than ``spread`` grey levels (bool, like the image)."""
+    """Return the pixels whose 5x5 surroundings vary by no more than ``spread`` grey levels (bool, like the image).
+
+    Args:
+        image: (H, W) gray.
+        spread: gray levels.
+
+    Returns:
+        bool (H, W).
+    """
     window = np.ones((5, 5), np.uint8)
     image = image.astype(np.float32)
     return (cv2.dilate(image, window) - cv2.erode(image, window)) <= spread
@@ -104,7 +112,15 @@ def background_levels(image: np.ndarray, spread: np.ndarray | None = None) -> np
 
 
 def distance(image: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Return how far each pixel is from the nearest of some grey levels (float32, like the image)."""
+    """Return how far each pixel is from the nearest of some grey levels (float32, like the image).
+
+    Args:
+        image: (H, W) gray.
+        levels: gray levels.
+
+    Returns:
+        float32 (H, W), gray levels.
+    """
     image = image.astype(np.float32)
     if not len(levels):
         return np.full(image.shape, np.inf, np.float32)
@@ -118,6 +134,9 @@ def panel_levels(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarra
         image: float32 (h, w), a still or the mean over a clip.
         spread: float32 (h, w) standard deviation over the clip, or None.
         levels: background levels as `background_levels` gives them.
+
+    Returns:
+        Gray levels.
     """
     flat = flat_map(image, 1.0)
     if spread is not None:
@@ -161,7 +180,15 @@ def disc(diameter_px: int) -> np.ndarray:
 
 
 def fill_holes(mask: np.ndarray, largest_px: float) -> np.ndarray:
-    """Return a uint8 mask with its holes of up to ``largest_px`` pixels filled (thin frames keep their inside)."""
+    """Return a uint8 mask with its holes of up to ``largest_px`` pixels filled (thin frames keep their inside).
+
+    Args:
+        mask: uint8 (H, W), 0 or 1.
+        largest_px: area of the largest hole to fill, square px.
+
+    Returns:
+        uint8 (H, W).
+    """
     count, labels, areas = label(1 - mask, connectivity=4)
     small = areas <= largest_px
     small[0] = False

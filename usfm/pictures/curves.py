@@ -138,7 +138,14 @@ def intervals(
 
 
 def new_axis(xlabel: str, ylabel: str, title: str, size_in: tuple[float, float]):
-    """Make an empty matplotlib figure and axis in the house style, without touching pyplot's global state."""
+    """Make an empty matplotlib figure and axis in the house style, without touching pyplot's global state.
+
+    Args:
+        xlabel: of the horizontal axis.
+        ylabel: of the vertical axis.
+        title: above the plot; "" for none.
+        size_in: width and height in inches.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -158,7 +165,15 @@ def new_axis(xlabel: str, ylabel: str, title: str, size_in: tuple[float, float])
 
 
 def write(figure, path: str | Path | None) -> bytes:
-    """Render a matplotlib figure to PNG, and to `path` if one is given (its folder is made)."""
+    """Render a matplotlib figure to PNG, and to `path` if one is given (its folder is made).
+
+    Args:
+        figure: of matplotlib.
+        path: of a PNG file, or None to write none.
+
+    Returns:
+        The PNG.
+    """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")

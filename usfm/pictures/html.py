@@ -75,12 +75,28 @@ def code(text: str) -> str:
 
 
 def details(summary: str, body: str) -> str:
-    """Folded content: `body` is HTML of this module, shown on a click."""
+    """Folded content: `body` is HTML of this module, shown on a click.
+
+    Args:
+        summary: plain text that is always shown.
+        body: HTML.
+
+    Returns:
+        HTML.
+    """
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; numbers are set to the right, floats to four significant digits, None and NaN as a dash."""
+    """A table; numbers are set to the right, floats to four significant digits, None and NaN as a dash.
+
+    Args:
+        columns: names of the columns.
+        rows: one sequence of values a row.
+
+    Returns:
+        HTML.
+    """
     rows = [list(row) for row in rows]
     numeric = [
         bool(rows) and all(isinstance(row[k], int | float | np.number) or row[k] is None for row in rows)
@@ -107,6 +123,9 @@ def figure(image: np.ndarray | bytes | str | Path, caption: str = "", width_px: 
         image: (H, W) or (H, W, 3) array, the bytes of a PNG or JPEG, or the path of one.
         caption: text below.
         width_px: shown width; by default the picture's own.
+
+    Returns:
+        HTML with the picture inside.
     """
     if isinstance(image, np.ndarray):
         data = to_png(image)

@@ -42,7 +42,12 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def save(image: np.ndarray, path: str | Path) -> None:
-    """Write a picture to disk; the suffix of `path` chooses the format (png, jpg)."""
+    """Write a picture to disk; the suffix of `path` chooses the format (png, jpg).
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3).
+        path: of the file.
+    """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(to_rgb(image)).save(path)
 

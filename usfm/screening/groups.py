@@ -32,6 +32,9 @@ def group_frames(patient: np.ndarray, clip: np.ndarray, same: Sequence[np.ndarra
         same: arrays of (N,) keys of content (a file's or a frame's digest); groups that share a key are joined, for the
             same picture filed under two patients would stand on both sides. "" joins nothing.
 
+    Returns:
+        The group of each frame, and the groups' names.
+
     >>> groups = group_frames(np.array(["a", "a", "b", ""]), np.array(["1", "2", "3", "4"]))
     >>> groups.names, groups.code.tolist()
     (['a', 'b', 'clip:4'], [0, 0, 1, 2])

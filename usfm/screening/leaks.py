@@ -67,6 +67,9 @@ def leaks_between(
         same: Digests of the pixels of both sets; frames of equal digest are alike whatever their features ("" is none).
         block: Rows compared at a time; memory grows with n and m, never with the pairs found.
 
+    Returns:
+        The rows of the set that look like one of the others, each with the most similar one.
+
     >>> found = leaks_between(np.float32([[1, 0], [0, 1]]), np.float32([[1, 0], [1, 0]]))
     >>> found.row.tolist(), found.like.tolist(), found.similarity.tolist()
     ([0], [0], [1.0])

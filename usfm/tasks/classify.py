@@ -28,6 +28,17 @@ def linear(
     Options:
         class_weights: "none", or "balanced" for frames weighted by the inverse frequency of their class.
 
+    Args:
+        features: (N, D) float, a row a frame.
+        target: (N,) int class.
+        groups: (N,) int group, the patient where known.
+        classes: number of classes.
+        seed: of all draws.
+        options: those named above.
+
+    Returns:
+        The fitted probe; its weights are mean, std, weight, bias and classes.
+
     Source: the frozen-feature protocol of SimCLR (arXiv 2002.05709) and CLIP (arXiv 2103.00020), which choose C on a
     validation split of images; ours on patients.
     """
@@ -61,6 +72,17 @@ def knn(features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: i
 
     Options:
         neighbours: how many vote (all, when there are fewer).
+
+    Args:
+        features: (N, D) float, a row a frame.
+        target: (N,) int class.
+        groups: (N,) int group, the patient where known.
+        classes: number of classes.
+        seed: of all draws.
+        options: those named above.
+
+    Returns:
+        The scores of new frames as a function, and how many neighbours vote.
 
     Source: weighted kNN of DINO (arXiv 2104.14294). We differ by centring, without which the mean-pooled tokens of a
     masked autoencoder all point the same way.

@@ -16,7 +16,12 @@ RECIPE, PROBE = "recipe.toml", "probe.npz"
 
 
 def write_card(run: str | Path, card: dict) -> None:
-    """Write the card of a run with the digests of its other files and of itself; the last file to be written."""
+    """Write the card of a run with the digests of its other files and of itself; the last file to be written.
+
+    Args:
+        run: run directory.
+        card: what to write, without the digests.
+    """
     folder = Path(run)
     files = {name: file_sha256(folder / name) for name in (RECIPE, PROBE) if (folder / name).is_file()}
     whole = sealed({**card, "digests": files})
@@ -56,6 +61,9 @@ def probes_of(run: str | Path, classes: int) -> dict[str, dict[str, np.ndarray]]
     Args:
         run: run directory.
         classes: how many the run knows.
+
+    Returns:
+        Name of the fold -> the arrays of its probe.
 
     Raises:
         RequestError: the file is missing or damaged, or its arrays do not fit one another.

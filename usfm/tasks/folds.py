@@ -23,7 +23,16 @@ class Fold:
 
 
 def groups_per_class(target: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
-    """Count the groups that hold each class: (classes,) int."""
+    """Count the groups that hold each class: (classes,) int.
+
+    Args:
+        target: (N,) int class.
+        groups: (N,) int group.
+        classes: number of classes.
+
+    Returns:
+        (classes,) int, how many groups hold each class.
+    """
     pairs = np.unique(np.stack([target, groups]), axis=1)[0]
     return np.bincount(pairs, minlength=classes)
 

@@ -115,6 +115,10 @@ def macro_auroc(target: np.ndarray, scores: np.ndarray, weights: np.ndarray | No
 def roc(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """ROC curve, one point per distinct score.
 
+    Args:
+        positive: (N,) bool, whether the case has the class.
+        score: (N,) float, higher means more likely.
+
     Returns:
         (false positive rate, true positive rate), both rising from 0 to 1; empty without positives or negatives.
     """
@@ -149,12 +153,29 @@ def average_precision(positive: np.ndarray, score: np.ndarray, weights: np.ndarr
 
 
 def log_loss(target: np.ndarray, scores: np.ndarray, floor: float = 1e-15) -> np.ndarray:
-    """Negative log of the probability given to the truth, per case: (N,), (N, C) -> (N,) in nats."""
+    """Negative log of the probability given to the truth, per case: (N,), (N, C) -> (N,) in nats.
+
+    Args:
+        target: (N,) int class.
+        scores: (N, C) probabilities.
+        floor: smaller probabilities count as this one.
+
+    Returns:
+        (N,) float, nats.
+    """
     return -np.log(np.clip(scores[np.arange(len(target)), target], floor, 1.0))
 
 
 def brier(target: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Squared distance between probabilities and truth, summed over classes, per case: (N,), (N, C) -> (N,) in 0..2."""
+    """Squared distance between probabilities and truth, summed over classes, per case: (N,), (N, C) -> (N,) in 0..2.
+
+    Args:
+        target: (N,) int class.
+        scores: (N, C) probabilities.
+
+    Returns:
+        (N,) float, 0 to 2.
+    """
     truth = np.eye(scores.shape[1])[target]
     return ((scores - truth) ** 2).sum(axis=1)
 
@@ -182,7 +203,16 @@ def reliability(target: np.ndarray, scores: np.ndarray, bins: int = 10) -> dict[
 
 
 def calibration_error(target: np.ndarray, scores: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error: mean over cases of |confidence - accuracy| of their bin, 0..1."""
+    """Expected calibration error: mean over cases of |confidence - accuracy| of their bin, 0..1.
+
+    Args:
+        target: (N,) int class.
+        scores: (N, C) probabilities.
+        bins: number of bins of equal width.
+
+    Returns:
+        The error, 0 to 1.
+    """
     table = reliability(target, scores, bins)
     gap = np.nan_to_num(np.abs(table["confidence"] - table["accuracy"]))
     return float((gap * table["cases"]).sum() / max(1, len(target)))

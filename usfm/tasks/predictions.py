@@ -80,7 +80,13 @@ _NUMBERS = {"target": np.int32, "scores": np.float32, "majority": np.int32}
 
 
 def write(path: str | Path, predictions: Predictions, attributes: dict | None = None) -> None:
-    """Write ``predictions.h5``, whole or not at all."""
+    """Write ``predictions.h5``, whole or not at all.
+
+    Args:
+        path: of the file.
+        predictions: what to write.
+        attributes: more facts, as JSON can hold them.
+    """
     columns = {name: np.asarray(getattr(predictions, name), _NUMBERS.get(name, object)) for name in _COLUMNS}
     if predictions.training is not None:
         columns |= {f"training/{n}": np.asarray(getattr(predictions.training, n), object) for n in _TRAINING}

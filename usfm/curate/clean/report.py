@@ -72,13 +72,29 @@ def examples(out: Store) -> list[int]:
 
 
 def of_frame(out: Store, row: int) -> tuple[np.ndarray, dict]:
-    """Overlay mask (H, W) of a frame, and what it is made of."""
+    """Overlay mask (H, W) of a frame, and what it is made of.
+
+    Args:
+        out: the cleaned store.
+        row: of the frame.
+
+    Returns:
+        bool (H, W), and the details of `/overlay`.
+    """
     overlay = int(out.column("overlay_row")[row])
     return out.overlay(overlay), _NOTHING | out.overlay_detail(overlay)
 
 
 def blurred(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The frame with the masked pixels and a rim around them too coarse to read."""
+    """The frame with the masked pixels and a rim around them too coarse to read.
+
+    Args:
+        frame: uint8 (H, W) or (H, W, 3).
+        mask: bool (H, W).
+
+    Returns:
+        A picture like `frame`.
+    """
     sigma = max(4.0, BLUR_SHARE * frame.shape[0])
     rim = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
     smooth = cv2.GaussianBlur(frame, (0, 0), sigma)

@@ -71,6 +71,9 @@ def plan_phases(config: Config, store: Store) -> list[Phase]:
     Args:
         config: Settings.
         store: The input.
+
+    Returns:
+        The phases in order; the last one makes the store.
     """
     paths = [str(path) for path in store.paths]
     phases = [] if store.has_regions else [regions.phase(store)]
@@ -88,7 +91,15 @@ def plan_phases(config: Config, store: Store) -> list[Phase]:
 
 
 def reject_part(part: Part, reason: str) -> bytes:
-    """Stand in for a part that killed its worker: all its frames are rejected."""
+    """Stand in for a part that killed its worker: all its frames are rejected.
+
+    Args:
+        part: that failed.
+        reason: one sentence.
+
+    Returns:
+        The bytes of a part that rejects its frames.
+    """
     paths, rows, *_ = part.payload
     return reject_rows(paths, rows, "clean", "part failed", reason)
 

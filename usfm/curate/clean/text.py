@@ -110,6 +110,13 @@ def find_text(image: np.ndarray) -> list[TextBox]:
 def tallest(height: int, width: int) -> float:
     """How tall a line of text may be in a picture of this size, px.
 
+    Args:
+        height: of the picture, px.
+        width: of the picture, px.
+
+    Returns:
+        The height, px.
+
     >>> tallest(60, 60), tallest(300, 400), tallest(1000, 1400)
     (30.0, 40.0, 120.0)
     """
@@ -118,7 +125,15 @@ def tallest(height: int, width: int) -> float:
 
 
 def resized(colour: np.ndarray, scale: float) -> np.ndarray:
-    """The picture at another scale, at least 32 px a side."""
+    """The picture at another scale, at least 32 px a side.
+
+    Args:
+        colour: uint8 (H, W, 3).
+        scale: output pixels per input pixel.
+
+    Returns:
+        uint8 (h, w, 3).
+    """
     if scale == 1:
         return colour
     size = [max(32, round(side * scale)) for side in colour.shape[1::-1]]
@@ -138,6 +153,9 @@ def recognise(colour: np.ndarray, corners: np.ndarray) -> tuple[float, int]:
     Args:
         colour: BGR picture.
         corners: (4, 2), clockwise from the top left.
+
+    Returns:
+        The certainty, and the number of letters and digits.
     """
     top, right = np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[2] - corners[1])
     width, height = max(8, round(float(top))), max(8, round(float(right)))
@@ -159,6 +177,9 @@ def same_line(a: tuple[float, float, float, float], b: tuple[float, float, float
     Args:
         a: xyxy of the new box.
         b: xyxy of a box found before.
+
+    Returns:
+        Whether they are one line.
     """
     shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     smaller = min(area(a), area(b))

@@ -96,6 +96,9 @@ def within_window(source: np.ndarray, time_s: np.ndarray, window_s: float) -> Al
         source: (n,) source of each frame.
         time_s: (n,) presentation time, NaN = none (passes).
         window_s: Largest distance, s.
+
+    Returns:
+        A function of two arrays of rows: (n, m) bool, whether these rows may be compared.
     """
 
     def allowed(i: np.ndarray, j: np.ndarray) -> np.ndarray:

@@ -44,7 +44,15 @@ def write(config: Config, store: Store, visual: Verdict, final: Verdict) -> Path
 
 
 def result(config: Config, final: Verdict) -> dict[str, object]:
-    """Counts and settings for the first table."""
+    """Counts and settings for the first table.
+
+    Args:
+        config: settings of the run.
+        final: what was decided for each frame.
+
+    Returns:
+        Label -> value.
+    """
     rejected = int((~final.kept & (final.keeper == "")).sum())
     facts: dict[str, object] = {
         "frames in": len(final.stage),
@@ -75,7 +83,15 @@ def curve(figures: dict) -> str:
 
 
 def pairs(store: Store, chosen: list) -> str:
-    """Pictures of pairs of frames side by side, each with its similarity."""
+    """Pictures of pairs of frames side by side, each with its similarity.
+
+    Args:
+        store: the input.
+        chosen: pairs of rows with their similarity.
+
+    Returns:
+        HTML.
+    """
     if not chosen:
         return html.paragraph("There are none.")
     cells = [store.frame(int(row)) for i, j, _ in chosen for row in (i, j)]
@@ -84,7 +100,15 @@ def pairs(store: Store, chosen: list) -> str:
 
 
 def dropped(store: Store, final: Verdict) -> str:
-    """Some dropped frames beside the frames that stand for them: the least similar first."""
+    """Some dropped frames beside the frames that stand for them: the least similar first.
+
+    Args:
+        store: the input.
+        final: what was decided for each frame.
+
+    Returns:
+        HTML.
+    """
     row_of = {frame_id: row for row, frame_id in enumerate(store.column("frame_id"))}
     rows = np.flatnonzero(final.keeper != "")
     rows = rows[np.argsort(final.similarity[rows], kind="stable")][:MOST_SHOWN]
@@ -93,7 +117,15 @@ def dropped(store: Store, final: Verdict) -> str:
 
 
 def odds(store: Store, disagreements: dict) -> list[tuple[str, str]]:
-    """Sections on near-duplicates whose labels or patients differ."""
+    """Sections on near-duplicates whose labels or patients differ.
+
+    Args:
+        store: the input.
+        disagreements: kind -> pairs.
+
+    Returns:
+        Title and HTML of each section.
+    """
     sections = []
     labels, names = store.labels_class(), store.class_names
     patients, paths, frame_ids = store.of_frames("patient"), store.of_frames("path"), store.column("frame_id")

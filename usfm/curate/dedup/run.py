@@ -85,6 +85,9 @@ def plan_phases(config: Config, request: Request, store: Store, other: Store | N
         request: For the device and the seed.
         store: The input.
         other: The store of `--against`, or None.
+
+    Returns:
+        The phases in order; the last one makes the store.
     """
     phases = describe(config, store, "")
     if other is not None:
@@ -115,7 +118,15 @@ def plan_phases(config: Config, request: Request, store: Store, other: Store | N
 
 
 def reject_part(part: Part, reason: str) -> bytes:
-    """Stand in for a part that killed its worker while it was taken over: all its frames are rejected."""
+    """Stand in for a part that killed its worker while it was taken over: all its frames are rejected.
+
+    Args:
+        part: that failed.
+        reason: one sentence.
+
+    Returns:
+        The bytes of a part that rejects its frames.
+    """
     paths, rows, *_ = part.payload
     return reject_rows(paths, rows, "dedup", "part failed", reason)
 
@@ -127,6 +138,9 @@ def describe(config: Config, store: Store, prefix: str) -> list[Phase]:
         config: Settings.
         store: The store.
         prefix: Of the phases' names, "" for the input.
+
+    Returns:
+        The phases in order.
     """
     paths, cut = [str(path) for path in store.paths], regions.partition(store)
     phases = []

@@ -177,6 +177,9 @@ def near_hashes(first: np.ndarray, second: np.ndarray, most: int) -> Allowed:
         first: (n,) uint64, of the first frame of a pair.
         second: (m,) uint64, of the second.
         most: Bits that may differ.
+
+    Returns:
+        A function of two arrays of rows: (n, m) bool, whether their hashes are near.
     """
     return lambda i, j: hamming(first[i][:, None], second[j][None]) <= most
 

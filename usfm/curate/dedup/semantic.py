@@ -17,7 +17,12 @@ from usfm.store.reader import Store
 
 
 def load(config: Config, request: Request):
-    """The encoder that the settings name, as an `Embedder`."""
+    """The encoder that the settings name, as an `Embedder`.
+
+    Args:
+        config: settings, with the name of an encoder.
+        request: for the device and the seed.
+    """
     from usfm.model.embedders import load as load_embedder
 
     if config.embedder is None:
@@ -34,6 +39,9 @@ def phases(config: Config, request: Request, store: Store) -> list[Phase]:
         config: Settings.
         request: For the device and the seed.
         store: The input.
+
+    Returns:
+        The phases in order.
     """
     paths, cut = [str(path) for path in store.paths], regions.partition(store)
 
@@ -55,7 +63,15 @@ def phases(config: Config, request: Request, store: Store) -> list[Phase]:
 
 
 def unread(part: Part, reason: str) -> bytes:
-    """Stand in for a part that cannot be embedded: it has no vectors, so its frames are compared with none."""
+    """Stand in for a part that cannot be embedded: it has no vectors, so its frames are compared with none.
+
+    Args:
+        part: that failed.
+        reason: one sentence.
+
+    Returns:
+        The bytes of a result without vectors.
+    """
     buffer = io.BytesIO()
     np.savez(buffer, rows=np.empty(0, np.int64), vectors=np.empty((0, 1), np.float32))
     return buffer.getvalue()

@@ -28,6 +28,13 @@ def unread(part: Part, reason: str) -> bytes:
     """Stand in for the features of a part that killed its worker: its frames are compared with none, and rejected.
 
     It holds what the results of `describe_part` hold, in the same shapes: a store of such parts only has them too.
+
+    Args:
+        part: that failed.
+        reason: one sentence.
+
+    Returns:
+        The bytes of a result whose frames have all failed.
     """
     _, rows, _, config = part.payload
     width = published.KEEP**2 if config.preset == "polarmae" else KEEP * KEEP
@@ -183,6 +190,9 @@ def frames_of(store: Store, rows: np.ndarray, known: dict[str, np.ndarray], conf
         rows: (k,) their rows.
         known: From `gather`.
         config: Settings.
+
+    Returns:
+        The frames, as `thin` takes them.
     """
     group, order = groups.group_numbers(store, config.scope)[rows], groups.canonical_order(store)[rows]
     return Frames(

@@ -48,7 +48,16 @@ def read(path: str | None) -> dict[str, dict]:
 
 
 def entry_of(entries: dict[str, dict], key: str, source_path: str) -> tuple[str, dict] | None:
-    """Return the correction of a region: by its key, else by its source's id, else by its source's path."""
+    """Return the correction of a region: by its key, else by its source's id, else by its source's path.
+
+    Args:
+        entries: key -> correction, as the file has them.
+        key: of the region.
+        source_path: of its source.
+
+    Returns:
+        The key under which the correction stands, and the correction; None without one.
+    """
     for name in (key, key.partition("#")[0], source_path):
         if name in entries:
             return name, entries[name]
@@ -56,7 +65,15 @@ def entry_of(entries: dict[str, dict], key: str, source_path: str) -> tuple[str,
 
 
 def region(entry: dict, shape: tuple[int, int]) -> Region:
-    """Draw a correction on frames of a shape (H, W)."""
+    """Draw a correction on frames of a shape (H, W).
+
+    Args:
+        entry: the correction.
+        shape: (H, W) of the frames.
+
+    Returns:
+        The region, with confidence 1.
+    """
     kind, value = next(iter(entry.items()))
     if kind == "whole":
         if value is not True:

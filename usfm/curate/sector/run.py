@@ -112,7 +112,15 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
 
 
 def reject_part(part: Part, reason: str) -> bytes:
-    """Stand in for a part that killed its worker: all its frames are rejected."""
+    """Stand in for a part that killed its worker: all its frames are rejected.
+
+    Args:
+        part: that failed.
+        reason: one sentence.
+
+    Returns:
+        The bytes of a part that rejects its frames.
+    """
     paths, rows, _, config, _ = part.payload
     store, rejected = Store.open(paths), PartWriter(contiguous=True, patch=(config.size, config.patch))
     source_paths, frame_ids = store.of_frames("path"), store.column("frame_id")
@@ -151,7 +159,15 @@ def _cut(frame: np.ndarray, framing: Framing, mask: np.ndarray, config: Config, 
 
 
 def figures(parts: Sequence[Path], config: Config) -> dict:
-    """Count what the finished parts hold."""
+    """Count what the finished parts hold.
+
+    Args:
+        parts: result files of the phase.
+        config: settings of the run.
+
+    Returns:
+        Figures for the summary.
+    """
     evidence: dict[str, int] = {}
     layouts, low, fitted, few, valid = 0, 0, 0, 0, []
     for path in parts:
