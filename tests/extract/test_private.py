@@ -163,7 +163,8 @@ def test_nothing_planted_is_in_the_parts_of_a_run_that_was_cut_short(ward, capfd
 
 
 def test_a_pattern_stands_in_the_history_as_a_digest(ward, capfd):
-    call(capfd, "extract", ward / "ward", "--group", "(?P<patient>Mueller)", "--out", ward / "g.h5", "--workers", "1")
+    hidden = ("--group", "(?P<patient>Mueller)", "--include", "*", "--out", ward / "g.h5", "--workers", "1")
+    call(capfd, "extract", ward / "ward", *hidden)
     assert not leaks(ward / "g.h5")
     call(capfd, "extract", ward / "ward", "--out", ward / "p.h5", "--workers", "1")
     assert leaks(ward / "p.h5")  # nobody said that there are patients: paths are plain

@@ -97,6 +97,16 @@ def shows_path(name: str) -> bool:
     return bool(set(_words(name)) & _PATHS) or _plain(name) in _FILES | _PATHS
 
 
+def shows_file(name: str) -> bool:
+    """Say whether a column holds paths or names of files of this machine, so no addresses.
+
+    Example:
+        >>> shows_file("file"), shows_file("url")
+        (True, False)
+    """
+    return shows_path(name) and not set(_words(name)) & {"url", "uri", "link"}
+
+
 def repeats(values: Sequence[str], rows: Sequence[dict[str, str]]) -> bool:
     """Say whether a column repeats what is hidden elsewhere: a row's patient or exam, or the name of its file.
 

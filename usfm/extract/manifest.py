@@ -164,7 +164,7 @@ def _cells(file: str, text: str, delimiter: str):
 
 def _head(file: str, names: list[str], keep: Sequence[str]) -> _Head:
     head, meanings = _Head(), [columns.meaning(name) for name in names]
-    paths = [place for place, name in enumerate(names) if columns.shows_path(name) and not meanings[place]]
+    paths = [place for place, name in enumerate(names) if columns.shows_file(name) and not meanings[place]]
     if "path" not in meanings and len(paths) == 1:
         meanings[paths[0]] = "path"
     if "path" not in meanings:

@@ -241,7 +241,7 @@ def _options(config: Config, paths: Paths, names: Pseudonyms | None, extra: impo
     """The settings that make the result, as the history keeps them: patterns may hold names, so they are hidden."""
     options = content_dict(config)
     if names is not None:
-        options |= {name: names.secret(options[name]) for name in PATTERNS if options.get(name)}
+        options |= {name: names.secret(_joined(options[name])) for name in PATTERNS if options.get(name)}
     return options | {
         "color": True if config.color else None,  # under the names of the flags: history prints them as a command
         "gray": True if config.color is False else None,
@@ -252,6 +252,10 @@ def _options(config: Config, paths: Paths, names: Pseudonyms | None, extra: impo
         "manifest": f"sha256:{file_sha256(config.manifest)}" if config.manifest else None,
         "salt": f"key:{names.key_id}" if names else None,
     }
+
+
+def _joined(pattern: str | list[str]) -> str:
+    return pattern if isinstance(pattern, str) else "\n".join(pattern)
 
 
 def _check_map(config: Config, out: str) -> None:
