@@ -9,8 +9,11 @@ from PIL import Image
 from usfm.config import Request
 from usfm.errors import RequestError
 from usfm.extract import imported, mask_files, sources
+from usfm.extract.annotations.contract import Marks, Shape
 from usfm.extract.config import Config
-from usfm.extract.drawn import Painter
+from usfm.extract.drawn import Painter, placed
+from usfm.extract.labels import gather
+from usfm.extract.manifest import read_manifest
 from usfm.extract.readers.contract import Probe
 from usfm.extract.run import run
 from usfm.extract.scan import Scan
@@ -333,3 +336,40 @@ def test_codes_without_a_class_are_background():
     assert mask_codes.classes_of(codes, "values", True, {3: 1}).tolist() == [[0, 1, 0]]
     with pytest.raises(ValueError, match="whole"):
         mask_codes.codes_of(np.array([[0.5]]))
+
+
+@pytest.mark.parametrize("counts, size", [("0", [48, 64]), ("P`R3", [48, 64]), ("PP6", [40, 60]), ("~", [48, 64])])
+def test_run_lengths_that_do_not_fill_the_picture_are_counted(counts, size):
+    runs = Shape("cyst", (), counts.encode(), tuple(size))
+    marks = Marks("a.png", None, np.array([[1.0, 2, 3, 4]]), ("cyst",), (runs,))
+    found, left = placed(marks, SHAPE, {"cyst": 0}, {"cyst": 1})
+    assert left == {"run lengths that do not fill the picture": 1}
+    assert (len(found.classes), found.shapes) == (1, ())
+
+
+@pytest.mark.parametrize("kind", ["nii.gz", "mat", "npy"])
+def test_label_maps_of_volumes_keep_their_numbers(kind, tmp_path):
+    import nibabel
+    from scipy.io import savemat
+
+    pictures(tmp_path / "in", 2)
+    (tmp_path / "m").mkdir()
+    for n in range(2):
+        path, values = tmp_path / "m" / f"p{n}.{kind}", TWO.astype(np.int16) * 7
+        if kind == "mat":
+            savemat(path, {"mask": values})
+        elif kind == "npy":
+            np.save(path, values)
+        else:
+            nibabel.save(nibabel.Nifti1Image(values.T[..., None], np.eye(4)), path)
+    found, names = drawn(tmp_path / "m", tmp_path / "in")
+    assert names == ("7", "14")
+    assert all(np.array_equal(mask, TWO) for mask in found.values())
+
+
+def test_a_manifest_of_windows_in_another_case(tmp_path):
+    pictures(tmp_path / "in" / "Scans", 2)
+    (tmp_path / "m.csv").write_bytes("path;label\r\nC:\\Data\\IN\\SCANS\\P0.PNG;0042\r\n".encode("utf-8-sig"))
+    found = sources.find([str(tmp_path / "in")])
+    facts = gather(found.sources, manifest=read_manifest(str(tmp_path / "m.csv")))
+    assert [one.label for one in facts.values()] == ["0042", ""]

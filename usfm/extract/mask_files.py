@@ -20,6 +20,10 @@ _TAIL = re.compile(rf"[\s_.\-]*(?:ground[\s_\-]?truth|{_WORD})(?:[\s_.\-]*\d{{1,
 _HEAD = re.compile(rf"^(?:{_WORD})[\s_.\-]+", re.IGNORECASE)
 
 
+ARRAYS = frozenset((".mat", ".npy"))
+"""Suffixes of label maps that claim no media elsewhere."""
+
+
 @dataclass(frozen=True)
 class How:
     """How label masks are told from pictures.
@@ -193,7 +197,7 @@ def listed(how: How, found: Sequence[MaskFile]) -> list[MaskFile]:
     files = []
     for file in walk.files([how.folder], private=True):
         below = text_of(f"{os.path.basename(file.root)}/{file.below}")
-        if suffix_of(file.path) not in SUFFIXES:
+        if suffix_of(file.path) not in SUFFIXES | ARRAYS:
             continue
         if how.suffix and not how._cut(os.path.splitext(os.path.basename(below))[0]):
             continue

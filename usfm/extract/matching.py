@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from collections.abc import Callable, Sequence
 
 from usfm import console
@@ -41,6 +42,16 @@ class Finder:
         for form in (_as_it_is, alike, _any_case, _as_windows):
             for way in ways:
                 found = self._by_form(form, way, here)
+                if found:
+                    return found
+        return self._of_elsewhere(path) if re.match(r"[A-Za-z]:[\\/]|[\\/]", path) else []
+
+    def _of_elsewhere(self, path: str) -> list[Source]:
+        """Return the sources that a path of another machine means: by its longest end, a folder and a name at least."""
+        parts = path.replace("\\", "/").split("/")
+        for start in range(max(1, len(parts) - DEEPEST), len(parts) - 1):
+            for form in (_any_case, _as_windows):
+                found = self._ends_of(form).get(form("/".join(parts[start:])), [])
                 if found:
                     return found
         return []
