@@ -38,7 +38,7 @@ def up_to_date(out: str | Path, key: str, overwrite: bool, key_of: "Callable[[Pa
         return False
     found = key_of.key_of(found_at) if isinstance(key_of, Marker) else key_of(found_at)
     if found == key and not overwrite:
-        console.say(f"{out} is up to date")
+        say_up_to_date(out)
         return True
     if found is None:
         raise RequestError(f"{out}: exists and was not made by this command; choose another --out")
@@ -47,6 +47,11 @@ def up_to_date(out: str | Path, key: str, overwrite: bool, key_of: "Callable[[Pa
     if isinstance(key_of, Marker):
         key_of.refuse_strangers(found_at)
     return False
+
+
+def say_up_to_date(out: str | Path) -> None:
+    """Say that a result is there already; every command says it like this."""
+    console.say(f"{out} is up to date")
 
 
 def check_free(out: str | Path, overwrite: bool, key_of: "Callable[[Path], str | None] | Marker") -> None:

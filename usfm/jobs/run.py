@@ -13,6 +13,7 @@ from usfm.errors import Interrupted, RequestError, WorkError
 from usfm.jobs.execute import Execution
 from usfm.jobs.folder import PartsFolder, difference
 from usfm.jobs.interrupts import Interrupts
+from usfm.jobs.outputs import say_up_to_date
 from usfm.jobs.parts import Done, Part, Phase
 from usfm.quantities import counted
 from usfm.store.assemble import assemble
@@ -147,7 +148,7 @@ def _existing(out: Path, key: Mapping, overwrite: bool) -> dict | None:
             f"{out}: exists, made otherwise ({_otherwise(step, key)}); replace it with --overwrite, or choose another "
             "--out."
         )
-    console.say(f"{out}: up to date")
+    say_up_to_date(out)
     counts = step.get("counts", {})
     return {"command": key["command"], "out": str(out), **counts, "seconds": 0.0, "frames_per_s": None,
             **step.get("figures", {}), "up_to_date": True}  # fmt: skip

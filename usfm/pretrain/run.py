@@ -17,6 +17,7 @@ from usfm.engine.record import RunDirectory, check_loggers
 from usfm.engine.step import Training
 from usfm.engine.stream import Stream
 from usfm.errors import RequestError
+from usfm.jobs.outputs import say_up_to_date
 from usfm.model import checkpoint, progress
 from usfm.model.device import choose_device
 from usfm.model.weights import grid_of, load_into, read_weights
@@ -162,7 +163,7 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
         if ranks.first and status != "done":
             directory.update({"steps": steps})
         if status == "done":
-            console.say(f"{request.out} is up to date")
+            say_up_to_date(request.out)
             known = directory.card.get("result", {})
             return {**summary, "seconds": 0.0, "frames_per_s": None, "images_per_s": None, **known}
         _say_plan(recipe, stream, regions, len(rows), len(held_out), steps, device, precision, ranks)

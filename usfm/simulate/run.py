@@ -1,7 +1,6 @@
 """Make ultrasound clips by physics, with the truth beside them."""
 
 import json
-import os
 import shutil
 import time
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -15,13 +14,13 @@ from usfm.errors import Interrupted, RequestError, UsfmError, WorkError
 from usfm.jobs.execute import TRIES
 from usfm.jobs.failure import reason_of
 from usfm.jobs.folder import KEY, WORK, PartsFolder
-from usfm.jobs.outputs import check_writable
+from usfm.jobs.outputs import check_writable, say_up_to_date
 from usfm.jobs.pool import WorkerPool
 from usfm.simulate import handover, plan
 from usfm.simulate.config import Config
 from usfm.simulate.render import render
 from usfm.simulate.truth import write_truth
-from usfm.store.whole import place, sync_all
+from usfm.store.whole import place, sync_all, write_json
 
 
 def run(config: Config, request: Request) -> dict:
@@ -59,7 +58,7 @@ def run(config: Config, request: Request) -> dict:
     ending = _begun(parts.path) == about and handover.is_prepared(work, out, truth)
     if not ending and handover.is_there(out, truth, key, request.overwrite):
         _clear_leftovers(out, about)
-        console.say(f"{out} is up to date")
+        say_up_to_date(out)
         return {**summary, **_figures(json.loads((truth / "truth.json").read_text())["items"], 0.0)}
     started = time.monotonic()
     try:
@@ -193,6 +192,4 @@ def _one(config: Config, seed: int, item: plan.Item, parts: Path, at: int) -> No
     """Render one item in a worker and note that it is done."""
     cv2.setNumThreads(1)
     entry = render(config, seed, item, parts / "media", parts / "truth")
-    done = parts / "done" / f"{at:06d}.json"
-    done.with_suffix(".new").write_text(json.dumps(entry))
-    os.replace(done.with_suffix(".new"), done)
+    write_json(parts / "done" / f"{at:06d}.json", entry, indent=None)

@@ -1,12 +1,12 @@
 """The truth beside the media: truth.json (everything), truth.csv (a manifest), pairs.csv, boxes.coco.json."""
 
-import json
 from pathlib import Path
 
 from usfm import escape, provenance
 from usfm.simulate import repeats
 from usfm.simulate.organs import CLASSES
 from usfm.simulate.plan import REPEATS
+from usfm.store.whole import write_json
 
 COLUMNS = ("path", "patient", "exam", "split", "label", "scene", "probe", "layout", "repeat_of", "repeat_kind")
 """Columns of truth.csv, which `usfm extract --manifest` reads as it is; its paths are relative to the media folder."""
@@ -30,11 +30,11 @@ def write_truth(folder: Path, entries: list[dict], options: dict, key: str) -> N
         "classes": list(CLASSES),
         "items": entries,
     }
-    (folder / "truth.json").write_text(json.dumps(book, indent=1) + "\n")
+    write_json(folder / "truth.json", book, indent=1)
     rows = [row for entry in entries for row in _rows(entry)]
     _table(folder / "truth.csv", COLUMNS, rows)
     _table(folder / "pairs.csv", ("a", "a_frame", "b", "b_frame", "mark", "how"), repeats.pairs(entries, REPEATS))
-    (folder / "boxes.coco.json").write_text(json.dumps(_coco(entries), indent=1) + "\n")
+    write_json(folder / "boxes.coco.json", _coco(entries), indent=1)
 
 
 def _rows(entry: dict) -> list[dict]:
