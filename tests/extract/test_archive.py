@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usfm.errors import MediaError, RequestError
-from usfm.extract import archive, seekable
+from usfm.extract import archive, packed, seekable
 from usfm.extract.folders import by_folder
 from usfm.extract.labels import Facts
 from usfm.extract.plan import Names, Order, pieces
@@ -27,7 +27,7 @@ RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (24, 32), dtype=np.uint8)
 
 
-def packed(path, files, *, how=None):
+def made_of(path, files, *, how=None):
     """Write an archive of the kind that its name says: name -> bytes."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", how or zipfile.ZIP_DEFLATED) as file:
@@ -72,7 +72,7 @@ ENDS = ["zip", "tar", "tar.gz", "tgz", "tar.bz2", "tar.xz"]
 
 @pytest.mark.parametrize("end", ENDS)
 def test_an_archive_is_its_folder_unpacked(tmp_path, files, end):
-    path = packed(tmp_path / f"set.{end}", files)
+    path = made_of(tmp_path / f"set.{end}", files)
     inside, outside = found_in(path), found_in(tmp_path / "made")
     assert [one.relative for one in inside.sources] == [one.relative for one in outside.sources]
     assert [(one.kind, one.size, one.fault) for one in inside.sources] == [
@@ -87,8 +87,8 @@ def test_an_archive_is_its_folder_unpacked(tmp_path, files, end):
 
 def test_in_a_folder_an_archive_is_a_folder(tmp_path, files):
     (tmp_path / "in").mkdir()
-    packed(tmp_path / "in/benign.zip", {"a/1.png": files["benign/1.png"]})
-    packed(tmp_path / "in/malignant.tar.gz", {"2.tif": files["benign/2.tif"]})
+    made_of(tmp_path / "in/benign.zip", {"a/1.png": files["benign/1.png"]})
+    made_of(tmp_path / "in/malignant.tar.gz", {"2.tif": files["benign/2.tif"]})
     sources = found_in(tmp_path / "in").sources
     assert [one.relative for one in sources] == ["benign.zip/a/1.png", "malignant.tar.gz/2.tif"]
     assert {label for label, _ in by_folder(sources, "folder").values()} == {"benign", "malignant"}
@@ -98,8 +98,8 @@ def test_in_a_folder_an_archive_is_a_folder(tmp_path, files):
 
 def test_what_cannot_be_read_has_a_row(tmp_path, files):
     png = files["benign/1.png"]
-    inner = packed(tmp_path / "inner.zip", {"x.png": png}).read_bytes()
-    path = packed(tmp_path / "set.zip", {"good.png": png, "inner.zip": inner, "bad.png": png, "locked.png": png})
+    inner = made_of(tmp_path / "inner.zip", {"x.png": png}).read_bytes()
+    path = made_of(tmp_path / "set.zip", {"good.png": png, "inner.zip": inner, "bad.png": png, "locked.png": png})
     data = bytearray(path.read_bytes())
     for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         data[_entry(data, mark, b"locked.png") + flags] |= 1
@@ -117,7 +117,7 @@ def test_what_cannot_be_read_has_a_row(tmp_path, files):
 
 def test_a_member_that_breaks_behind_its_beginning_has_a_row(tmp_path):
     png = b"\x89PNG\r\n\x1a\n" + RNG.bytes(50_000)
-    path = packed(tmp_path / "set.zip", {"bad.png": png}, how=zipfile.ZIP_STORED)
+    path = made_of(tmp_path / "set.zip", {"bad.png": png}, how=zipfile.ZIP_STORED)
     data = bytearray(path.read_bytes())
     data[40_000] ^= 1
     path.write_bytes(data)
@@ -164,17 +164,17 @@ def test_a_name_that_is_there_twice_is_told(tmp_path, files):
 @pytest.mark.parametrize("end", ["zip", "tar.gz", "tar.xz"])
 def test_a_bomb_is_refused_at_the_stated_ratio(tmp_path, monkeypatch, end):
     monkeypatch.setattr(seekable, "FREE_BYTES", 1 << 20)
-    path = packed(tmp_path / f"set.{end}", {"a.png": bytes(4 << 20), "b.txt": b"words"})
+    path = made_of(tmp_path / f"set.{end}", {"a.png": bytes(4 << 20), "b.txt": b"words"})
     source = found_in(path).sources[0]
     assert source.fault == "archive bomb"
     assert str(seekable.LARGEST_RATIO) in source.detail
-    packed(path, {"a.png": RNG.bytes(2 << 20)})
+    made_of(path, {"a.png": RNG.bytes(2 << 20)})
     assert found_in(path).sources[0].fault == "not media"
 
 
 def test_a_zip_whose_table_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "DIRECTORY_BYTES", 1000)
-    path = packed(tmp_path / "set.zip", {f"{number}.png": b"x" for number in range(100)})
+    monkeypatch.setattr(packed, "DIRECTORY_BYTES", 1000)
+    path = made_of(tmp_path / "set.zip", {f"{number}.png": b"x" for number in range(100)})
     assert found_in(path).sources[0].fault == "archive bomb"
 
 
@@ -188,7 +188,7 @@ def test_a_tar_header_of_any_length_is_not_read_whole(tmp_path):
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 0.95])
 def test_a_cut_archive_has_a_row_and_no_traceback(tmp_path, files, end, share):
-    path = packed(tmp_path / f"set.{end}", files | {"z.png": RNG.bytes(5000)})
+    path = made_of(tmp_path / f"set.{end}", files | {"z.png": RNG.bytes(5000)})
     data = path.read_bytes().rstrip(b"\0")  # a tar ends in zeros, which nobody misses
     path.write_bytes(data[: int(share * len(data))])
     (tmp_path / "other.png").write_bytes(files["benign/1.png"])
@@ -200,12 +200,12 @@ def test_a_cut_archive_has_a_row_and_no_traceback(tmp_path, files, end, share):
 
 def test_other_zips_and_other_gzips_are_passed_over(tmp_path, files):
     (tmp_path / "in").mkdir()
-    packed(tmp_path / "x.zip", {"word/media/1.png": files["benign/1.png"]}).rename(tmp_path / "in/letter.docx")
+    made_of(tmp_path / "x.zip", {"word/media/1.png": files["benign/1.png"]}).rename(tmp_path / "in/letter.docx")
     (tmp_path / "in/table.csv.gz").write_bytes(gzip.compress(b"a,b"))
     with pytest.raises(RequestError, match="no video or image"):
         found_in(tmp_path / "in")
     with pytest.raises(RequestError, match="no video or image"):
-        found_in(packed(tmp_path / "y.zip", {"a.txt": b"words"}))
+        found_in(made_of(tmp_path / "y.zip", {"a.txt": b"words"}))
 
 
 @given(
@@ -236,10 +236,11 @@ def _again(zipped, file):
 
 @pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_large_member_is_read_from_any_place_with_little_memory(tmp_path, monkeypatch, how):
-    monkeypatch.setattr(archive, "IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(packed, "IN_MEMORY_BYTES", 1000)
     data = RNG.bytes(50_000)
-    path = packed(tmp_path / "set.zip", {"a": b"first", "b.dcm": data}, how=how)
+    path = made_of(tmp_path / "set.zip", {"a": b"first", "b.dcm": data}, how=how)
     member = archive.listing(str(path)).members[1]
+    assert archive.unpacked(str(path), member) is archive.unpacked(str(path), member)
     with archive.opened(str(path), member) as file:
         for place in (40_000, 0, 49_999, 25_000):
             file.seek(place)
@@ -250,7 +251,7 @@ def test_a_large_member_is_read_from_any_place_with_little_memory(tmp_path, monk
 def test_a_header_finds_its_pixels_in_the_same_archive_only(tmp_path):
     from usfm.extract.media import Media
 
-    path = packed(tmp_path / "set.tar.gz", {"a/x.mhd": b"head", "a/x.raw": b"pixels"})
+    path = made_of(tmp_path / "set.tar.gz", {"a/x.mhd": b"head", "a/x.raw": b"pixels"})
     media = Media(str(path), member=archive.found(str(path), "a/x.mhd"))
     with media.beside("x.raw").open() as file:
         assert file.read() == b"pixels"
@@ -263,7 +264,7 @@ def test_a_header_finds_its_pixels_in_the_same_archive_only(tmp_path):
 def test_no_temporary_file_is_left(tmp_path, files, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    sources = found_in(packed(tmp_path / "set.zip", files)).sources
+    sources = found_in(made_of(tmp_path / "set.zip", files)).sources
     parts_of(sources)
     assert list((tmp_path / "temporary").iterdir()) == []
 
@@ -274,7 +275,7 @@ def test_label_masks_are_known_and_read_in_an_archive(tmp_path, files, make_stil
     mask = np.zeros((24, 32), np.uint8)
     mask[5:15, 8:20] = 255
     data = make_still("made/mask.png", mask).read_bytes()
-    path = packed(tmp_path / "set.tar.gz", {"1.png": files["benign/1.png"], "1_mask.png": data})
+    path = made_of(tmp_path / "set.tar.gz", {"1.png": files["benign/1.png"], "1_mask.png": data})
     found = found_in(path)
     assert [one.relative for one in found.sources] == ["1.png"]
     assert [one.below for one in found.mask_files] == ["set.tar.gz/1_mask.png"]
@@ -283,6 +284,6 @@ def test_label_masks_are_known_and_read_in_an_archive(tmp_path, files, make_stil
 
 def test_a_header_and_its_pixels_are_one_source_in_an_archive(tmp_path):
     head = b"ObjectType = Image\nNDims = 2\nDimSize = 8 6\nElementType = MET_UCHAR\nElementDataFile = x.raw\n"
-    sources = found_in(packed(tmp_path / "set.zip", {"a/x.mhd": head, "a/x.raw": bytes(range(48))})).sources
+    sources = found_in(made_of(tmp_path / "set.zip", {"a/x.mhd": head, "a/x.raw": bytes(range(48))})).sources
     assert [(one.relative, one.kind, len(one.companions)) for one in sources] == [("a/x.mhd", "metaimage", 1)]
     assert loads(scan(Batch(sources, 1 << 30)))[0].fault == ""

@@ -3,58 +3,29 @@
 Nothing is written under a name from an archive, so links and names that lead elsewhere do no harm.
 """
 
-import bz2
 import errno
 import io
-import lzma
 import os
 import tarfile
 import tempfile
 import threading
 import weakref
-import zipfile
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from usfm.errors import MediaError
-from usfm.extract.seekable import Gunzipped, Window, bomb, is_bomb
+from usfm.extract import packed
+from usfm.extract.packed import WRONG, Member, Tar, Zip
+from usfm.extract.seekable import Window
 
 ENDS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 OTHERS = tuple(".npz .docx .xlsx .pptx .odt .ods .odp .jar .apk .epub .pt .pth .ckpt .whl .kmz".split())
 """Files that are zips inside and hold no folder of anybody."""
-DIRECTORY_BYTES = 64 << 20
-"""Largest table of contents of a zip that is read: some 600,000 members."""
 MOST_MEMBERS = 1_000_000
-IN_MEMORY_BYTES = 32 << 20
-"""A compressed member up to this size is held in memory, a larger one in a temporary file without a name."""
-HEADER_BYTES = 1 << 20
-"""Most that is read of a tar at once to list it."""
 HELD = 4
 """Archives that a process keeps open."""
-WRONG = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, KeyError,
-         NotImplementedError, RuntimeError, OverflowError)  # fmt: skip
-"""What the libraries raise for a damaged archive, besides OSError."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file in an archive.
-
-    Attributes:
-        name: Its path in the archive, cleaned: forward slashes, nothing empty, no leading slash.
-        size: Bytes, unpacked.
-        place: Where it is: its number in a zip's table of contents, the byte at which its content begins in a tar.
-        fault: Why it cannot be read, "" where it can; with ``detail``, a sentence.
-    """
-
-    name: str
-    size: int
-    place: int
-    fault: str = ""
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,12 +82,12 @@ def listing(path: str) -> Listing:
         archive = _held(path)
     except MediaError as error:
         return Listing(fault=error)
-    if archive.listing is None:
-        archive.listing = _listed(archive)
-    return archive.listing
+    if archive not in _listings:
+        _listings[archive] = _listed(archive)
+    return _listings[archive]
 
 
-def _listed(archive: "_Zip | _Tar") -> Listing:
+def _listed(archive: Zip | Tar) -> Listing:
     members, links, fault = [], 0, None
     try:
         for member in archive.members():
@@ -150,8 +121,8 @@ def head(path: str, member: Member, count: int) -> bytes:
         raise _unreadable(error) from None
 
 
-def opened(path: str, member: Member) -> BinaryIO:
-    """Open a member for reading from any place in it.
+def opened(path: str, member: Member, *, whole: bool = False) -> BinaryIO:
+    """Open a member for reading from any place in it, or with ``whole`` from its beginning to its end once.
 
     Raises:
         MediaError: If it cannot be unpacked.
@@ -162,138 +133,50 @@ def opened(path: str, member: Member) -> BinaryIO:
     if member.place < 0:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     try:
-        return _held(path).open(member)
+        held = _held(path)
+        if not whole and member.size > packed.IN_MEMORY_BYTES and held.packed(member):
+            copy = unpacked(path, member)
+            return io.BufferedReader(Window(copy.file, 0, member.size, copy))  # type: ignore[arg-type]
+        return held.open(member, whole)
     except WRONG as error:
         raise _unreadable(error) from None
+
+
+class Copy:
+    """A member unpacked to a temporary file without a name, kept until another one is: a long one is read in ranges.
+
+    Attributes:
+        file: The whole member.
+        lock: Held while the file is moved and read.
+    """
+
+    def __init__(self, stream, size: int):
+        self.lock, self.file = threading.Lock(), tempfile.TemporaryFile()
+        weakref.finalize(self, self.file.close)
+        packed.copy_to(self.file, stream, size)
+        self.file.flush()
+
+
+def unpacked(path: str, member: Member) -> Copy:
+    """Return a large member as a file of its own; raises as ``opened`` does."""
+    status = os.stat(path)
+    key = (path, status.st_size, status.st_mtime_ns, member.place)
+    with _copying:
+        if key not in _copies:
+            try:
+                with opened(path, member, whole=True) as stream:
+                    copy = Copy(stream, member.size)
+            except WRONG as error:
+                raise _unreadable(error) from None
+            _copies.clear()
+            _copies[key] = copy
+        return _copies[key]
 
 
 def _unreadable(error: Exception) -> MediaError:
     unknown = isinstance(error, NotImplementedError)
     why = "; its kind of compression is not read." if unknown else " to its end."
     return MediaError("unreadable in the archive", f"it cannot be unpacked{why}")
-
-
-class _Zip:
-    listing: Listing | None = None
-
-    def __init__(self, path: str):
-        self._check_directory(path)
-        self.raw, self.lock = open(path, "rb"), threading.Lock()
-        weakref.finalize(self, self.raw.close)
-        self.file = zipfile.ZipFile(path)
-        self.infos = self.file.infolist()
-        stored = os.path.getsize(path)
-        if is_bomb(sum(info.file_size for info in self.infos), stored):
-            raise bomb()
-
-    @staticmethod
-    def _check_directory(path: str) -> None:
-        """Refuse a table of contents that would fill the memory, by what the end of the file says about it."""
-        with open(path, "rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - (1 << 16) - 128))
-            tail = file.read()
-        at, wide = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
-        lengths = [int.from_bytes(tail[at + 12 : at + 16], "little")] if at >= 0 else []
-        if lengths == [0xFFFFFFFF]:
-            lengths = [int.from_bytes(tail[wide + 40 : wide + 48], "little")] if wide >= 0 else []
-        if any(length > DIRECTORY_BYTES for length in lengths):
-            raise MediaError("archive bomb", "its table of contents is too large; unpack it with care.")
-
-    def members(self) -> Iterator[Member]:
-        for number, info in enumerate(self.infos):
-            if info.is_dir():
-                continue
-            member = Member(info.filename, info.file_size, number)
-            if info.flag_bits & 1:
-                member = replace(member, fault="encrypted", detail="it needs a password; unpack the archive first.")
-            elif is_bomb(info.file_size, info.compress_size):
-                member = replace(member, fault="archive bomb", detail=bomb().detail)
-            yield _cleaned(member)
-
-    def head(self, member: Member, count: int) -> bytes:
-        with self.file.open(self.infos[member.place]) as stream:
-            return stream.read(count)
-
-    def open(self, member: Member) -> BinaryIO:
-        info = self.infos[member.place]
-        if info.compress_type == zipfile.ZIP_STORED and member.size > IN_MEMORY_BYTES:
-            with self.lock:
-                self.raw.seek(info.header_offset)
-                header = self.raw.read(30)
-            if len(header) < 30 or header[:4] != b"PK\3\4":
-                raise zipfile.BadZipFile
-            start = info.header_offset + 30 + int.from_bytes(header[26:28], "little")
-            start += int.from_bytes(header[28:30], "little")
-            return io.BufferedReader(Window(self.raw, start, info.compress_size, self))  # type: ignore[arg-type]
-        with self.file.open(info) as stream:
-            return _copied(stream, member.size)
-
-
-class _Small:
-    """A file of which nobody reads much at once: a header of a tar may claim any length."""
-
-    def __init__(self, file: BinaryIO):
-        self.seek, self.tell, self._file = file.seek, file.tell, file
-
-    def read(self, count: int = -1) -> bytes:
-        if not 0 <= count <= HEADER_BYTES:
-            raise MediaError("damaged archive", "one of its headers claims to be larger than any is.")
-        return self._file.read(count)
-
-
-class _Tar:
-    listing: Listing | None = None
-
-    def __init__(self, path: str, head: bytes):
-        self.lock, self.compressed = threading.Lock(), True
-        self.raw = open(path, "rb")
-        weakref.finalize(self, self.raw.close)
-        if head.startswith(b"\x1f\x8b"):
-            self.file: BinaryIO = io.BufferedReader(Gunzipped(self.raw))  # type: ignore[assignment]
-        elif head.startswith((b"BZh", b"\xfd7zXZ\0")):
-            self.file = _unpacked(self.raw, head)
-            weakref.finalize(self, self.file.close)
-        else:
-            self.file, self.compressed = self.raw, False
-
-    def members(self) -> Iterator[Member | None]:
-        with self.lock:
-            self.file.seek(0)
-            with tarfile.open(fileobj=_Small(self.file), mode="r:") as tar:
-                end = 0
-                while (info := tar.next()) is not None:
-                    tar.members = []  # else each stays in memory
-                    end = info.offset_data + (info.size if info.isreg() else 0)
-                    if info.isdir():
-                        continue
-                    if not info.isreg():
-                        yield None
-                        continue
-                    member = Member(info.name, info.size, info.offset_data)
-                    if info.issparse():
-                        member = replace(member, fault="unreadable in the archive", detail="it has holes; unpack it.")
-                    yield _cleaned(member)
-                self._check_end(end)
-
-    def _check_end(self, end: int) -> None:
-        if self.file.seek(0, 2) < end:
-            raise MediaError("truncated archive", "the archive is cut short within its last file.")
-
-    def head(self, member: Member, count: int) -> bytes:
-        return Window(self.file, member.place, member.size, self).read(count) or b""
-
-    def open(self, member: Member) -> BinaryIO:
-        window = Window(self.file, member.place, member.size, self)
-        return _copied(window, member.size) if self.compressed else io.BufferedReader(window)  # type: ignore[arg-type]
-
-
-def _cleaned(member: Member) -> Member:
-    parts = [part for part in member.name.replace("\\", "/").split("/") if part not in ("", ".")]
-    if ".." in parts or not parts:
-        name = "/".join("__" if part == ".." else part for part in parts) or "__"
-        return replace(member, name=name, fault="unsafe name", detail="its name leads out of the archive; rename it.")
-    return replace(member, name="/".join(parts))
 
 
 def _unique(members: list[Member]) -> Iterator[Member]:
@@ -306,50 +189,13 @@ def _unique(members: list[Member]) -> Iterator[Member]:
         yield member
 
 
-def _copied(stream, size: int) -> BinaryIO:
-    """Copy a member to memory or to a temporary file without a name, so that it can be read from any place."""
-    target = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)
-    try:
-        left = size
-        while left > 0 and (data := stream.read(min(left, 1 << 20))):
-            target.write(data)
-            left -= len(data)
-        if left:
-            raise MediaError("truncated archive", "the archive ends within this file.")
-        if stream.read(1):  # the end is also where a zip compares its checksum
-            raise MediaError("unreadable in the archive", "it holds more bytes than the archive says.")
-    except BaseException:
-        target.close()
-        raise
-    target.seek(0)
-    return target  # type: ignore[return-value]
+_lock, _copying = threading.Lock(), threading.Lock()
+_listings: weakref.WeakKeyDictionary[Zip | Tar, Listing] = weakref.WeakKeyDictionary()
+_copies: dict[tuple, Copy] = {}
+_open: OrderedDict[tuple, Zip | Tar] = OrderedDict()
 
 
-def _unpacked(raw: BinaryIO, head: bytes) -> BinaryIO:
-    """Unpack a stream that cannot be entered in its middle to a temporary file without a name."""
-    stream = bz2.BZ2File(raw) if head.startswith(b"BZh") else lzma.LZMAFile(raw)
-    target = tempfile.TemporaryFile()
-    try:
-        while data := stream.read(1 << 20):
-            target.write(data)
-            if is_bomb(target.tell(), raw.tell()):
-                raise bomb()
-    except (*WRONG, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            target.close()
-            raise
-        # what came out is listed, and the missing end shows
-    except BaseException:
-        target.close()
-        raise
-    return target
-
-
-_lock = threading.Lock()
-_open: OrderedDict[tuple, "_Zip | _Tar"] = OrderedDict()
-
-
-def _held(path: str) -> "_Zip | _Tar":
+def _held(path: str) -> Zip | Tar:
     """Return an archive as this process holds it open."""
     status = os.stat(path)
     key = (path, status.st_size, status.st_mtime_ns)
@@ -362,13 +208,13 @@ def _held(path: str) -> "_Zip | _Tar":
         return _open[key]
 
 
-def _begun(path: str) -> "_Zip | _Tar":
+def _begun(path: str) -> Zip | Tar:
     with open(path, "rb") as file:
         head = file.read(512)
     try:
         if head.startswith(b"PK"):
-            return _Zip(path)
-        archive = _Tar(path, head)
+            return Zip(path)
+        archive = Tar(path, head)
         with archive.lock:
             archive.file.seek(0)
             start = archive.file.read(512)

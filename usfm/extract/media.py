@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from usfm.errors import MediaError
-from usfm.extract import archive
+from usfm.extract import archive, packed
 from usfm.extract.archive import Member
 
 DESCRIPTORS = "/proc/self/fd"
@@ -75,6 +75,9 @@ class Media:
         """
         if self.member is None:
             yield self.path
+        elif os.path.isdir(DESCRIPTORS) and self.member.size > packed.IN_MEMORY_BYTES:
+            copy = archive.unpacked(self.path, self.member)
+            yield f"{DESCRIPTORS}/{copy.file.fileno()}"
         elif os.path.isdir(DESCRIPTORS):
             with self.open() as source, tempfile.TemporaryFile() as file:
                 shutil.copyfileobj(source, file, 1 << 20)
