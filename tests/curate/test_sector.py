@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,6 +123,14 @@ def test_corrections_are_regions_by_hand(store, tmp_path):
     out = Store.open(summary["out"])
     assert summary["evidence"] == {"manual": 9}
     assert float(out.column("scale")[8]) == pytest.approx(64 / 60)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_correction_of_no_source_is_named(store, tmp_path, capsys, dry_run):
+    file = tmp_path / "c.json"
+    file.write_text('{"a slip.mp4": {"whole": true}}')
+    run(Config(size=64, corrections=str(file)), replace(request(store), dry_run=dry_run))
+    assert "no source of the store is 'a slip.mp4'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"x": {"ring": 3}}', '{"x": {"box": [5, 5, 1, 1]}}'])

@@ -1,6 +1,7 @@
 """Regions drawn by hand: read `--corrections` and turn an entry into a region."""
 
 import json
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -62,6 +63,22 @@ def entry_of(entries: dict[str, dict], key: str, source_path: str) -> tuple[str,
         if name in entries:
             return name, entries[name]
     return None
+
+
+def without_source(entries: dict[str, dict], frame_ids: Iterable[str], paths: Iterable[str]) -> list[str]:
+    """The keys of a corrections file that no source of a store has: most often a slip of the hand.
+
+    Args:
+        entries: key -> correction, as the file has them.
+        frame_ids: of the store.
+        paths: of its sources.
+
+    Examples:
+        >>> without_source({"00ff": {}, "00ff#1": {}, "a.mp4": {}, "b.mp4": {}}, ["00ff:0", "00ff:1"], ["a.mp4"])
+        ['b.mp4']
+    """
+    known = {name.partition(":")[0] for name in frame_ids} | set(paths)
+    return [key for key in entries if key not in known and key.partition("#")[0] not in known]
 
 
 def region(entry: dict, shape: tuple[int, int]) -> Region:

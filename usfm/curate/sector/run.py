@@ -48,6 +48,9 @@ def run(config: Config, request: Request) -> dict:
     if not request.dry_run:
         check_report(config.report)
     store = Store.open(list(request.inputs)).require(labels=True)
+    lost = corrections.without_source(drawn, store.column("frame_id"), store.source_column("path")) if drawn else []
+    if lost:
+        console.warn(f"{config.corrections}: no source of the store is '{lost[0][:80]}' ({len(lost)} such entries)")
     out = out_path(request, "sector")
     options = content_dict(config) | {"corrections": provenance.digest(drawn) if drawn else None}
     phases = [regions.phase(store, method=config.method), _phase(store, config, drawn)]
