@@ -287,3 +287,51 @@ def test_a_header_and_its_pixels_are_one_source_in_an_archive(tmp_path):
     sources = found_in(made_of(tmp_path / "set.zip", {"a/x.mhd": head, "a/x.raw": bytes(range(48))})).sources
     assert [(one.relative, one.kind, len(one.companions)) for one in sources] == [("a/x.mhd", "metaimage", 1)]
     assert loads(scan(Batch(sources, 1 << 30)))[0].fault == ""
+
+
+def spoilt(data, seed):
+    """Some bytes with a few changed, cut out, doubled or missing at the end."""
+    random = np.random.default_rng(seed)
+    data = bytearray(data)
+    for _ in range(int(random.integers(1, 5))):
+        at, how = int(random.integers(len(data))), int(random.integers(4))
+        if how == 0:
+            data[at : at + 4] = random.bytes(4)
+        elif how == 1:
+            data[at] ^= 1 << int(random.integers(8))
+        elif how == 2:
+            data[at : at + int(random.integers(1, 600))] = b""
+        else:
+            data[at:at] = data[max(0, at - 300) : at]
+        data = data or bytearray(b"P")
+    return bytes(data)
+
+
+def survives(path, seeds):
+    """Look into spoilt versions of an archive; the result is how many gave a source that its reader can open."""
+    whole, good = path.read_bytes(), 0
+    for seed in seeds:
+        path.write_bytes(spoilt(whole, seed))
+        try:
+            sources = found_in(path).sources
+        except RequestError:
+            continue
+        scans = loads(scan(Batch(sources, 1 << 30)))
+        assert "reader failed" not in {one.fault for one in scans}
+        assert all(one.detail.endswith(".") for one in (*sources, *scans) if one.fault)
+        good += any(one.fault == "" for one in scans)
+    path.write_bytes(whole)
+    return good
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_spoilt_archives_end_as_rows(tmp_path, files, end):
+    small = {name: files[name] for name in ("benign/1.png", "benign/2.tif", "notes.txt")}
+    good = survives(made_of(tmp_path / f"set.{end}", small), range(20))
+    assert good or end in ("tar.bz2", "tar.xz")  # one block: what is spoilt in it spoils all
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ENDS)
+def test_thousands_of_spoilt_archives_end_as_rows(tmp_path, files, end):
+    survives(made_of(tmp_path / f"set.{end}", files), range(100, 600))
