@@ -186,6 +186,9 @@ def test_the_sidecar_of_another_export_makes_new_pictures(tmp_path):
     lambda data: data.update(version=2), lambda data: data.pop("names"), lambda data: data.update(frames=3),
     lambda data: data["frames"][0].update(frame_id="x"), lambda data: data["frames"][0].update(source=99),
     lambda data: data["frames"][0].update(file="../x.png"), lambda data: data["frames"].append(data["frames"][0]),
+    lambda data: data["frames"][0].update(values={"a/b": 1.0}), lambda data: data["frames"][0].update(scale=1e300),
+    lambda data: data["frames"][0].update(scores={"other": 1.0}), lambda data: data["frames"][0].update(part=1 << 40),
+    lambda data: data["frames"][0].update(label="unknown"), lambda data: data["frames"][0].update(time_s=float("inf")),
     lambda data: data["sources"][0].update(path=3), lambda data: data["frames"][0].update(boxes=[[1]]),
 ])  # fmt: skip
 def test_a_sidecar_that_cannot_be_understood_is_one_sentence(change, tmp_path):

@@ -347,6 +347,13 @@ def test_run_lengths_that_do_not_fill_the_picture_are_counted(counts, size):
     assert (len(found.classes), found.shapes) == (1, ())
 
 
+def test_polygons_far_away_are_counted():
+    rings = (np.array([[1e300, 0], [5, 5], [0, 9.0]]),)
+    for relative in (True, False):
+        found, left = placed(Marks("a.png", shapes=(Shape("x", rings),), relative=relative), SHAPE, {}, {"x": 1})
+        assert (found.shapes, left.total()) == ((), 1)
+
+
 @pytest.mark.parametrize("kind", ["nii.gz", "mat", "npy"])
 def test_label_maps_of_volumes_keep_their_numbers(kind, tmp_path):
     import nibabel

@@ -75,7 +75,8 @@ def placed(marks: Marks, size: tuple[int, int], boxes: dict[str, int], masks: di
         return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32)), left
     height, width = size
     scale = np.array([width, height, width, height], np.float64) if marks.relative else np.ones(4)
-    whole = marks.boxes * scale
+    with np.errstate(over="ignore"):
+        whole = marks.boxes * scale
     cut = np.clip(whole, 0, [width, height, width, height])
     inside = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])
     passing = inside & (np.abs(cut - whole).max(1, initial=0) > TOLERANCE_PX)
@@ -86,10 +87,16 @@ def placed(marks: Marks, size: tuple[int, int], boxes: dict[str, int], masks: di
     for shape in marks.shapes:
         if shape.runs is not None and (shape.runs_size != size or not _fills(shape, size)):
             left["run lengths that do not fill the picture"] += 1
+        elif not all(_is_polygon(ring * scale[:2]) for ring in shape.rings):
+            left["polygon that lies nowhere near the picture"] += 1
         else:
             rings = tuple(ring * scale[:2] for ring in shape.rings) if marks.relative else shape.rings
             shapes.append((masks[shape.name], Shape(shape.name, rings, shape.runs, shape.runs_size)))
     return Boxes(cut[inside].astype(np.float32), numbers[inside], tuple(shapes)), +left
+
+
+def _is_polygon(ring: np.ndarray) -> bool:
+    return 3 <= len(ring) <= polygon.MOST_POINTS and bool(np.isfinite(ring).all() and np.abs(ring).max() <= 1e9)
 
 
 def _fills(shape: Shape, size: tuple[int, int]) -> bool:
@@ -97,7 +104,7 @@ def _fills(shape: Shape, size: tuple[int, int]) -> bool:
         runs = rle.unpack(shape.runs) if isinstance(shape.runs, bytes) else shape.runs
     except ValueError:
         return False
-    if runs is None or not len(runs):
+    if runs is None or not len(runs) or size[0] * size[1] > rle.LARGEST_PX:
         return False
     return runs.min() >= 0 and runs.max() <= size[0] * size[1] and runs.sum() == size[0] * size[1]
 

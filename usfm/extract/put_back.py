@@ -61,7 +61,7 @@ def _region_row(part: PartWriter, restored: Restored, entry: Entry, size: tuple[
         region = region_of(row, size)
         if region is not None:
             return part.region(region, key=str(row["key"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
     left[REGION] += 1
     return -1

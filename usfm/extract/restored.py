@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from usfm.errors import RequestError
 from usfm.extract.columns import stored_name
 from usfm.extract.names import text_of
@@ -154,6 +152,7 @@ def _export(folder: str, data: dict) -> Export:
     masks, seen = {}, set()
     for row in data["frames"]:
         entry = _entry(row, len(sources), len(regions))
+        _check_names(entry, names)
         file, page = _inside(row["file"]), _number(row["page"], 0, 1 << 40)
         if entry.frame_id in seen or page in files.setdefault(file, {}):
             raise ValueError(f"frame {entry.frame_id} is there twice")
@@ -192,7 +191,7 @@ def _entry(row: Mapping, sources: int, regions: int) -> Entry:
     if not _FRAME_ID.fullmatch(row["frame_id"]):
         raise ValueError("a frame without id")
     columns: dict[str, object] = {name: _float(row[name]) for name in _NUMBERS}
-    columns |= {name: _number(row[name], -1, 1 << 60) for name in _WHOLE if name in row}
+    columns |= {name: _number(row[name], -1, 1 << (53 if name == "index" else 30)) for name in _WHOLE if name in row}
     columns["kind"] = row["kind"] if row["kind"] in KINDS else "other"
     boxes, multi = row.get("boxes"), row.get("multi", {})
     return Entry(
@@ -205,14 +204,24 @@ def _entry(row: Mapping, sources: int, regions: int) -> Entry:
         label=_text(row["label"]),
         split=row["split"] if row["split"] in ("train", "val", "test") else "",
         multi={_text(name): int(bool(value)) for name, value in multi.items()} or None,
-        values={_text(name): float(value) for name, value in row["values"].items()},
-        scores={_text(name): float(value) for name, value in row["scores"].items()},
+        values={_column(name): _finite(value) for name, value in row["values"].items()},
+        scores={_column(name): _finite(value) for name, value in row["scores"].items()},
         masked=bool(row["masked"]),
         boxed=bool(row["boxed"]),
-        boxes=None if boxes is None else np.array(boxes, np.float32).reshape(-1, 4).tolist(),
+        boxes=None if boxes is None else [[_finite(side) for side in _four(box)] for box in boxes],
         box_classes=tuple(_text(name) for name in row.get("box_classes", ())),
         instances=tuple(_number(one, -1, 1 << 30) for one in row.get("instances", ())),
     )
+
+
+def _check_names(entry: Entry, names: Mapping) -> None:
+    """See that what a frame has is among the names. Raises ValueError."""
+    pairs = (([entry.label] if entry.label else [], "class"), (entry.multi or (), "multi"),
+             (entry.box_classes, "boxes"), (entry.scores, "scores"))  # fmt: skip
+    if not all(name in names[kind] or name == "" for used, kind in pairs for name in used):
+        raise ValueError(f"frame {entry.frame_id} has a class without a name")
+    if entry.boxes is not None and len(entry.boxes) != len(entry.box_classes):
+        raise ValueError(f"frame {entry.frame_id} has boxes without classes")
 
 
 def region_of(row: Mapping, size: tuple[int, int]) -> Region | None:
@@ -247,7 +256,25 @@ def _number(value: object, least: int, most: int) -> int:
 
 
 def _float(value: object) -> float:
-    return math.nan if value is None else float(value)
+    return math.nan if value is None else _finite(value)
+
+
+def _finite(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e30:
+        raise ValueError("a number is out of range")
+    return float(value)
+
+
+def _four(box: object) -> list:
+    if not isinstance(box, list) or len(box) != 4:
+        raise ValueError("a box is none")
+    return box
+
+
+def _column(name: object) -> str:
+    if not _text(name) or len(name.encode()) > 200 or name in (".", "..") or "/" in name:
+        raise ValueError("a column without name")
+    return name
 
 
 def _inside(path: object) -> str:
