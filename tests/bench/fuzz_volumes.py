@@ -8,6 +8,7 @@ also inside its packing), looks at it and reads it along some axis. It must be r
 
 import argparse
 import collections
+import functools
 import gzip
 import re
 import resource
@@ -112,6 +113,11 @@ SEEDS = {
 """Good files of each format: the file to read first, then those that belong to it."""
 
 
+@functools.cache
+def _good(kind: str) -> list[dict[str, bytes]]:
+    return SEEDS[kind]()
+
+
 def spoil(data: bytes, draw: np.random.Generator) -> bytes:
     """Change a file in one of many ways."""
     if data[:2] == b"\x1f\x8b" and draw.random() < 0.6:
@@ -176,7 +182,7 @@ def trials(kind: str, count: int, seed: int, folder: Path) -> collections.Counte
     Raises:
         Exception: What a reader should not have raised, with the number of the trial and the file left in the folder.
     """
-    seeds, outcomes = SEEDS[kind](), collections.Counter()
+    seeds, outcomes = _good(kind), collections.Counter()
     for number in range(count):
         draw = np.random.default_rng([seed, number])
         files = seeds[int(draw.integers(len(seeds)))]

@@ -101,7 +101,7 @@ class VolumeReader:
         known = within is not None and (within.low, within.full) != (0.0, 0.0)
         look = Window(within.low, within.full) if within is not None and known else find(grid)
         notes.metadata.update(_facts(grid, cut, look, media))
-        spacing = square.spacing(grid, cut)
+        size, spacing = square.size(grid, cut), square.spacing(grid, cut)
         invalid = grid.sequence.invalid
         taken = planes(grid, cut, [number for number in due if number // cut.planes not in invalid])
         for number in due:
@@ -113,7 +113,7 @@ class VolumeReader:
             _, values = next(taken)
             facts = dict(grid.sequence.poses[moment]) if moment < len(grid.sequence.poses) else {}
             facts |= {"not_finite": count} if (count := lost(grid, values)) else {}
-            pixels = square.made(levels(grid, values, look), grid, cut)
+            pixels = square.made(levels(grid, values, look), *size)
             yield Frame(number, time_s, pixels, spacing_mm=spacing, facts=facts)
 
     def _opened(self, media: Media, options: Options) -> tuple[Grid, Layout]:

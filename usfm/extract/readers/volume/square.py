@@ -39,9 +39,8 @@ def spacing(grid: Grid, cut: Layout) -> tuple[float, float]:
     return rows_mm, grid.steps[cut.column] * grid.sizes[cut.column] / width
 
 
-def made(pixels: np.ndarray, grid: Grid, cut: Layout) -> np.ndarray:
-    """Stretch one plane of uint8 where its pixels are not square."""
-    height, width = size(grid, cut)
+def made(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Stretch one plane of uint8 to a size from ``size``."""
     if pixels.shape[:2] == (height, width):
         return pixels
     import cv2
