@@ -15,7 +15,7 @@ class Config:
     store: Annotated[
         tuple[str, ...],
         Knob(
-            "store: of the same frames, for pictures; of others, to score them with the runs' probes",
+            "store with the same frames (adds pictures), or with other frames (scores them with the runs' probes)",
             panel="Input/Output",
             flag="--in",
             metavar="STORE",
@@ -25,24 +25,31 @@ class Config:
     resize: Annotated[
         str,
         Knob(
-            "how frames of --in fit the encoder's square; auto: as when the run was made",
+            "how frames of --in are resized to the encoder's square; auto: as when the run was made",
             choices=("auto", "letterbox", "stretch"),
             panel="Input/Output",
         ),
     ] = "auto"
     aggregate: Annotated[
         str,
-        Knob("one case; scores are averaged over its frames", choices=("frame", "clip", "patient"), panel="Measures"),
+        Knob(
+            "what counts as one case; scores are averaged over its frames",
+            choices=("frame", "clip", "patient"),
+            panel="Measures",
+        ),
     ] = "frame"
-    bootstrap: Annotated[int, Knob("times that patients are drawn anew", unit="resamples", low=0, panel="Measures")] = (
-        1000
-    )
-    confidence: Annotated[float, Knob("of the intervals", low=0.5, high=0.999, panel="Measures")] = 0.95
+    bootstrap: Annotated[
+        int, Knob("number of bootstrap resamples of the patients", unit="resamples", low=0, panel="Measures")
+    ] = 1000
+    confidence: Annotated[float, Knob("level of the intervals", low=0.5, high=0.999, panel="Measures")] = 0.95
     compare: Annotated[
         bool,
         Knob("test every pair of runs on the frames they share, drawing the same patients for both", panel="Measures"),
     ] = False
     format: Annotated[str, Knob("comma-separated: " + ", ".join(FORMATS), panel="Report", metavar="LIST")] = "html,json"
     pictures: Annotated[
-        int, Knob("right and as many wrong ones shown for a run, with --in", unit="frames", low=0, panel="Report")
+        int,
+        Knob(
+            "correct frames, and as many wrong ones, shown for a run (with --in)", unit="frames", low=0, panel="Report"
+        ),
     ] = 12

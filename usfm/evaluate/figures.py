@@ -35,7 +35,8 @@ def of_run(run: dict, units: Units) -> dict[str, bytes]:
     filled = table["cases"] > 0
     points = {"all classes": (table["confidence"][filled], table["accuracy"][filled])}
     pictures["calibration"] = curves.curves(
-        None, points, "highest probability", "share right", diagonal=True, markers=True, xlim=(0, 1.02), ylim=(0, 1.02),
+        None, points, "highest probability", "share correct", diagonal=True, markers=True, xlim=(0, 1.02),
+        ylim=(0, 1.02),
         size_in=(4.2, 3.9),
     )  # fmt: skip
     return pictures

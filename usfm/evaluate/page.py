@@ -68,7 +68,7 @@ def _run(run: dict, pictures: dict[str, bytes], sheet: bytes | None) -> str:
         lines.append([tables.TITLES[name], tables.words(e), answer, value, difference, tables.verdict(m["beaten"])])
     body += html.table(heads, lines)
     for name, text in (("confusion", "cases, and share of the true class"), ("roc", "ROC, area in brackets"),
-                       ("calibration", "calibration: on the diagonal, scores are honest probabilities")):  # fmt: skip
+                       ("calibration", "calibration: a well-calibrated model lies on the diagonal")):  # fmt: skip
         body += html.figure(pictures[name], text, width_px=380)
     heads = ["class", "cases", "patients", "precision", "recall", "specificity", "F1", "AUROC", "average precision"]
     lines = [
@@ -77,8 +77,8 @@ def _run(run: dict, pictures: dict[str, bytes], sheet: bytes | None) -> str:
     ]
     body += html.table(heads, lines)
     if sheet is not None:
-        text = "The frames this run was surest about, one a patient: right (green), then wrong (red). "
-        body += html.figure(sheet, text + "True class, then what was said and how surely.")
+        text = "The frames with the highest scores of this run, one a patient: correct (green), then wrong (red). "
+        body += html.figure(sheet, text + "Captions: true class, then predicted class and its score.")
     folds = html.table(list(run["folds"][0]), [list(row.values()) for row in run["folds"]]) if run["folds"] else ""
     return body + html.details("Folds", folds) + html.details("Calibration", html.facts(run["calibration"]))
 

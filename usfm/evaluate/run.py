@@ -120,7 +120,7 @@ def _read(paths: tuple[str, ...]) -> dict[str, Predictions]:
         if both:
             raise RequestError(
                 f"{path}: {both:,} of its {len(whole):,} scored frames are also in the training of the fold that "
-                "scored them, so its scores are no evidence; make the run again"
+                "scored them, so its scores are not valid; make the run again"
             )
         held["/".join(mine[-depth:])] = whole
     return held

@@ -17,10 +17,12 @@ class Config:
     resize: Annotated[str, knobs.resize()] = "auto"
     download: Annotated[bool, knobs.download()] = False
     batch_size: Annotated[int, knobs.batch_size()] = 64
-    protocol: Annotated[str, Knob("how the frozen encoder is asked", choices=("linear", "knn"), panel="Protocol")] = (
+    protocol: Annotated[str, Knob("probe on the frozen features", choices=("linear", "knn"), panel="Protocol")] = (
         "linear"
     )
-    neighbours: Annotated[int, Knob("that vote in knn", unit="frames", low=1, panel="Protocol")] = 20
+    neighbours: Annotated[
+        int, Knob("nearest training frames that vote (knn)", unit="frames", low=1, panel="Protocol")
+    ] = 20
     class_weights: Annotated[
         str,
         Knob("weight frames by the inverse frequency of their class", choices=("none", "balanced"), panel="Protocol"),

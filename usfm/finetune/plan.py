@@ -67,7 +67,7 @@ def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
     groups = _groups(store, rows)
     if len(groups.names) == 1:
         raise RequestError(
-            f"{store.paths[0]}: all labelled frames are of one patient ({groups.names[0]}); nobody can be held out"
+            f"{store.paths[0]}: all labelled frames are of one patient ({groups.names[0]}); two or more are needed"
         )
     split = np.asarray(store.split(), object)[rows]
     has_split = bool((split == "train").any() and ((split == "test") | (split == "val")).any())
@@ -181,11 +181,11 @@ def _cross_validation(
         raise RequestError(f"--folds {folds}: {store.paths[0]} has only {len(groups.names)} patients with labels")
     if patients.max() < 2:
         raise RequestError(
-            f"{store.paths[0]}: every class has one patient only, so a class cannot be learned and held out at once"
+            f"{store.paths[0]}: every class has one patient only, so no class can be both trained and tested"
         )
     for name, count in zip(names, patients, strict=True):
         if count == 1:
-            console.warn(f"class '{name}' has one patient only: it is never in training when it is held out")
+            console.warn(f"class '{name}' has one patient only, so it cannot be both trained and tested")
     several = patients[patients > 1]
     k = folds or int(min(DEFAULT_FOLDS, several.min()))
     rare = [f"{name} ({count})" for name, count in zip(names, patients, strict=True) if 1 < count < k]

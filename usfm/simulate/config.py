@@ -17,15 +17,17 @@ class Config:
     clips: Annotated[int, Knob("clips to render", low=0, high=100_000, panel="Collection")] = 60
     stills: Annotated[int, Knob("still images to render", low=0, high=100_000, panel="Collection")] = 12
     patients: Annotated[int, Knob("patients that the clips and stills belong to", low=1, panel="Collection")] = 24
-    duplicates: Annotated[int, Knob("planted repeats, from byte for byte to cropped", low=0, panel="Collection")] = 8
+    duplicates: Annotated[
+        int, Knob("duplicates to add, from identical files to cropped copies", low=0, panel="Collection")
+    ] = 8
     conflicts: Annotated[int, Knob("files that repeat under another patient and class", low=0, panel="Collection")] = 0
-    corrupt: Annotated[int, Knob("broken files among the others", low=0, panel="Collection")] = 0
+    corrupt: Annotated[int, Knob("damaged files to add", low=0, panel="Collection")] = 0
     reports: Annotated[int, Knob("stills that are report pages", low=0, panel="Collection")] = 0
     seconds: Annotated[float, Knob("length of a clip", unit="s", low=0.1, high=600, panel="Clip")] = 1.5
     fps: Annotated[float, Knob("frame rate of a clip", unit="frames/s", low=1, high=120, panel="Clip")] = 15.0
     size: Annotated[int, Knob("longest side of a frame", unit="px", low=96, high=2048, panel="Clip")] = 320
-    probe: Annotated[str, Knob("probe; mixed: one a patient", choices=PROBES, panel="Scanner")] = "mixed"
-    scene: Annotated[str, Knob("what the probe looks at; mixed: one a patient", choices=SCENES, panel="Scanner")] = (
+    probe: Annotated[str, Knob("probe; mixed: another one for each patient", choices=PROBES, panel="Scanner")] = "mixed"
+    scene: Annotated[str, Knob("anatomy; mixed: another one for each patient", choices=SCENES, panel="Scanner")] = (
         "mixed"
     )
     overlays: Annotated[bool, Knob("draw text, rulers and calipers as scanners do", panel="Scanner")] = True

@@ -21,22 +21,27 @@ class Config:
         ),
     ] = "auto"
     color_markers: Annotated[
-        bool, Knob("find thin coloured ink: calipers, lines, logos; Doppler flow is left alone", panel=FIND)
+        bool, Knob("find thin coloured ink: calipers, lines, logos; Doppler flow stays", panel=FIND)
     ] = True
     inpaint: Annotated[
         str,
         Knob("Navier-Stokes, Telea, or black", choices=("ns", "telea", "blank"), panel=FILL),
     ] = "ns"
-    radius: Annotated[int, Knob("neighbourhood that a filled pixel is taken from", unit="px", low=1, panel=FILL)] = 3
+    radius: Annotated[int, Knob("radius of the neighbourhood that fills a pixel", unit="px", low=1, panel=FILL)] = 3
     outside_sector: Annotated[
         str,
         Knob(
-            "pixels outside the acoustic region: as they are, or black (where the region is more than a guess)",
+            "pixels outside the acoustic region: unchanged, or black (unless the region is a guess)",
             choices=("keep", "blank"),
             panel=FILL,
         ),
     ] = "keep"
     report: Annotated[
         str | None,
-        Knob("write a page here: counts, before and after, text blurred", content=False, panel=REPORT, metavar="DIR"),
+        Knob(
+            "folder for an HTML page: counts, frames before and after, text blurred",
+            content=False,
+            panel=REPORT,
+            metavar="DIR",
+        ),
     ] = None

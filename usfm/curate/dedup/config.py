@@ -22,7 +22,13 @@ class Config:
     ] = 0.95
     phash_distance: Annotated[
         int | None,
-        Knob("near-duplicates must also have perceptual hashes this near", unit="bits", low=0, high=64, panel=VISUAL),
+        Knob(
+            "largest Hamming distance of the perceptual hashes of near-duplicates",
+            unit="bits",
+            low=0,
+            high=64,
+            panel=VISUAL,
+        ),
     ] = None
     scope: Annotated[
         str,
@@ -34,7 +40,7 @@ class Config:
     ] = "clip"
     window: Annotated[
         float,
-        Knob("compare frames of a clip only this near in time; 0 = the whole clip", unit="s", low=0, panel=VISUAL),
+        Knob("largest time between compared frames of a clip; 0 = the whole clip", unit="s", low=0, panel=VISUAL),
     ] = 0.0
     against: Annotated[
         str | None,
@@ -44,9 +50,9 @@ class Config:
             metavar="OTHER.h5",
         ),
     ] = None
-    keep: Annotated[str, Knob("which frame of a group stays", choices=KEEPS)] = "first"
+    keep: Annotated[str, Knob("which frame of a group is kept", choices=KEEPS)] = "first"
     target_keep: Annotated[
-        float | None, Knob("set the last stage's threshold so that this share of the frames stays", low=0, high=1)
+        float | None, Knob("set the last stage's threshold so that this share of the frames is kept", low=0, high=1)
     ] = None
     preset: Annotated[
         str | None,
@@ -74,7 +80,7 @@ class Config:
     report: Annotated[
         str | None,
         Knob(
-            "write a page here: retention curve, pairs at each similarity, labels at odds",
+            "folder for an HTML page: share kept at each threshold, pairs at each similarity, conflicting labels",
             content=False,
             panel=REPORT,
             metavar="DIR",

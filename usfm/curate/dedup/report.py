@@ -1,4 +1,4 @@
-"""The page of dedup: how many frames each threshold keeps, pairs to judge it by, and labels at odds."""
+"""The page of dedup: how many frames each threshold keeps, pairs at each similarity, and conflicting labels."""
 
 from pathlib import Path
 
@@ -33,9 +33,9 @@ def write(config: Config, store: Store, visual: Verdict, final: Verdict) -> Path
         ("Result", html.facts(result(config, final))),
         ("How many frames stay", curve(figures)),
         ("Pairs at each similarity", html.paragraph(
-            "Pairs of frames that are compared (same scope), from unlike to alike. The threshold should lie where "
+            "Pairs of compared frames (same scope), the least similar first. Set the threshold where "
             "pairs begin to show the same picture.") + pairs(store, visual.figures["pairs"])),
-        ("Dropped frames and their keepers", dropped(store, final)),
+        ("Dropped frames and the frames that represent them", dropped(store, final)),
         *odds(store, figures.get("disagreements", {})),
     ]  # fmt: skip
     return write_report(
@@ -113,7 +113,9 @@ def dropped(store: Store, final: Verdict) -> str:
     rows = np.flatnonzero(final.keeper != "")
     rows = rows[np.argsort(final.similarity[rows], kind="stable")][:MOST_SHOWN]
     chosen = [(row_of[final.keeper[row]], row, final.similarity[row]) for row in rows if final.keeper[row] in row_of]
-    return html.paragraph("Keeper left, dropped right; the least similar of all drops.") + pairs(store, chosen)
+    return html.paragraph(
+        "Left: the kept frame. Right: the dropped one. These are the least similar pairs of all."
+    ) + pairs(store, chosen)
 
 
 def odds(store: Store, disagreements: dict) -> list[tuple[str, str]]:
@@ -138,6 +140,6 @@ def odds(store: Store, disagreements: dict) -> list[tuple[str, str]]:
             for i, j, cosine in found
         ]
         columns = ["cosine", f"{kind} A", f"{kind} B", "source A", "source B", "frame A", "frame B"]
-        body = pairs(store, found[:MOST_SHOWN]) + html.details("all of them (200 at most)", html.table(columns, rows))
+        body = pairs(store, found[:MOST_SHOWN]) + html.details("all pairs (200 at most)", html.table(columns, rows))
         sections.append((f"Same picture, different {kind}", body))
     return sections

@@ -21,7 +21,7 @@ class Config:
     color: Annotated[bool, Knob("keep RGB instead of gray", panel="Output frames", flag="--color/--gray")] = False
     outside: Annotated[
         str,
-        Knob("pixels outside the region: black, or as they are", choices=("blank", "keep"), panel="Output frames"),
+        Knob("pixels outside the region: black, or unchanged", choices=("blank", "keep"), panel="Output frames"),
     ] = "blank"
     pad: Annotated[int, Knob("margin kept around the region's box", unit="px", low=0, panel="Output frames")] = 0
     patch: Annotated[int, Knob("side of the patches whose coverage is written", unit="px", low=1, panel="Patches")] = 16
@@ -35,8 +35,8 @@ class Config:
     method: Annotated[
         str,
         Knob(
-            "auto keeps regions that the store has, else takes DICOM's, else motion, else the still; any other finds"
-            " them anew (abrc: the published PolarMAE rule)",
+            "auto uses the store's regions, else DICOM's, else motion, else the single frame; the others find regions"
+            " again (abrc: the published PolarMAE rule)",
             choices=("auto", "dicom", "temporal", "single", "abrc"),
             panel="Region",
         ),
@@ -45,13 +45,15 @@ class Config:
     corrections: Annotated[
         str | None,
         Knob(
-            "regions by hand: {source or region key: {box|polygon|geometry|whole}}", panel="Region", metavar="FILE.json"
+            "JSON file with regions drawn by hand: {source or region key: {box|polygon|geometry|whole}}",
+            panel="Region",
+            metavar="FILE.json",
         ),
     ] = None
     preset: Annotated[
         str | None,
         Knob(
-            "settings of a paper's public code, where you give no other: polarmae (224 px, ABRC, 64 patches)",
+            "polarmae: settings of its public code (224 px, ABRC, 64 patches); your own options take precedence",
             choices=tuple(PRESETS),
             panel="Region",
             metavar="NAME",

@@ -33,11 +33,11 @@ def read(path: str | None) -> dict[str, dict]:
     try:
         entries = json.loads(given.text_of(path, "JSON file of corrections"))
     except ValueError as error:
-        raise RequestError(f"{path}: not JSON ({error}); mend the file.") from None
+        raise RequestError(f"{path}: not JSON ({error}); correct the file.") from None
     except RecursionError:
-        raise RequestError(f"{path}: nested too deep for corrections; mend the file.") from None
+        raise RequestError(f"{path}: nested too deep for corrections; correct the file.") from None
     if not isinstance(entries, dict):
-        raise RequestError(f"{path}: corrections are one JSON object {{source: {{box: ...}}}}; mend the file.")
+        raise RequestError(f"{path}: corrections are one JSON object {{source: {{box: ...}}}}; correct the file.")
     for key, entry in entries.items():
         if not isinstance(entry, dict) or len(entry) != 1 or next(iter(entry)) not in KINDS:
             raise RequestError(f"{path}: the entry of '{key[:80]}' needs exactly one of {', '.join(KINDS)}.")

@@ -48,8 +48,8 @@ def write(out: Store, source: Store, folder: Path, summary: dict, config: Config
     if pictures:
         outlines = html.figure(sheet.contact_sheet(pictures, captions), "confidence, evidence, shape")
         frames = html.figure(sheet.contact_sheet(cut), f"{config.size} x {config.size} px")
-        sections[:0] = [("Regions, the most doubtful first", outlines), ("The frames that come out", frames)]
-    return write_report(folder, html.page("sector", sections, "Where the ultrasound is."))
+        sections[:0] = [("Regions, the least certain first", outlines), ("Output frames", frames)]
+    return write_report(folder, html.page("sector", sections, "The acoustic region of every clip layout."))
 
 
 def _blurred(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -195,8 +195,8 @@ def _warn(summary: dict) -> None:
     """Say what the user should look at."""
     if summary.get("low_confidence"):
         console.warn(
-            f"{summary['low_confidence']:,} of {summary['frames_out']:,} frames have a guessed region (as a rule the"
-            " whole frame); look at them with --report, mend them with --corrections"
+            f"{summary['low_confidence']:,} of {summary['frames_out']:,} frames have a guessed region (usually the"
+            " whole frame); inspect them with --report and correct them with --corrections"
         )
     if summary.get("few_patches"):
         console.warn(f"{summary['few_patches']:,} frames have no valid patch; training will skip their region")
