@@ -66,12 +66,15 @@ def entry_of(entries: dict[str, dict], key: str, source_path: str) -> tuple[str,
 
 
 def without_source(entries: dict[str, dict], frame_ids: Iterable[str], paths: Iterable[str]) -> list[str]:
-    """The keys of a corrections file that no source of a store has: most often a slip of the hand.
+    """The keys of a corrections file that no source of a store has, usually a typing error.
 
     Args:
         entries: key -> correction, as the file has them.
         frame_ids: of the store.
         paths: of its sources.
+
+    Returns:
+        These keys, in the order of the file.
 
     Examples:
         >>> without_source({"00ff": {}, "00ff#1": {}, "a.mp4": {}, "b.mp4": {}}, ["00ff:0", "00ff:1"], ["a.mp4"])
