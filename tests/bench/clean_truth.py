@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from usfm.curate.clean.layout import Layout
+from usfm.curate.clean.layout import LayoutOverlay
 from usfm.curate.clean.text import find_text
 from usfm.imaging import overlay
 from usfm.imaging.gray import to_gray
@@ -58,7 +58,7 @@ def main() -> None:
         frames = [to_gray(frame) for frame in store.frames(rows)]
         region = store.region(int(store.column("region_row")[rows[0]])).mask
         moving = (overlay.spread_over_time(frames) > overlay.TISSUE_SPREAD) & region
-        plain = Layout(region, find_text)
+        plain = LayoutOverlay(region, find_text)
         lost_plain.append(np.mean([(mask & moving).sum() / max(1, moving.sum()) for mask in plain.look(frames)]))
         readings.append(plain.readings)
         for size in map(int, args.sizes.split(",")):
@@ -70,7 +70,7 @@ def main() -> None:
                     at = (int(column) - 3 * size, int(row) - size // 2)
                 text = drawn(region.shape, str(random.choice(WORDS)), at, size, level)
                 strokes = text > level // 2
-                masks = Layout(region, find_text).look([np.maximum(frame, text) for frame in frames])
+                masks = LayoutOverlay(region, find_text).look([np.maximum(frame, text) for frame in frames])
                 covered.setdefault((size, place, level), []).append(float(np.mean([m[strokes].mean() for m in masks])))
                 away = moving & ~cv2.dilate(strokes.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
                 lost.append(np.mean([(mask & away).sum() / max(1, moving.sum()) for mask in masks]))

@@ -11,7 +11,7 @@ from usfm.config import Request
 from usfm.curate.clean import run as room
 from usfm.curate.clean import text as text_module
 from usfm.curate.clean.config import Config
-from usfm.curate.clean.layout import Layout
+from usfm.curate.clean.layout import LayoutOverlay
 from usfm.curate.clean.text import TextBox, find_text, same_line
 from usfm.imaging.region import Region
 from usfm.store.assemble import write_store
@@ -54,7 +54,7 @@ class FakeReader:
 
 def test_a_clip_is_read_once():
     reader = FakeReader(HEADER)
-    layout = Layout(region(), reader)
+    layout = LayoutOverlay(region(), reader)
     masks = layout.look([write_on(tissue(i), HEADER) for i in range(24)])
     masks += layout.look([write_on(tissue(100 + i), HEADER) for i in range(24)])
     assert reader.calls == 1
@@ -66,7 +66,7 @@ def test_a_clip_is_read_once():
 def test_text_that_appears_later_is_found(box):
     clean, written = [tissue(i) for i in range(24)], [write_on(tissue(50 + i), box) for i in range(24)]
     reader = FakeReader(box)
-    layout = Layout(region(), reader)
+    layout = LayoutOverlay(region(), reader)
     masks = layout.look(clean + written)
     assert reader.calls == 2
     strokes = np.all(np.stack(written) > 235, axis=0)
@@ -78,14 +78,14 @@ def test_text_that_appears_later_is_found(box):
 def test_text_of_a_single_frame_outside_the_region_is_found():
     frames = [tissue(i) for i in range(16)]
     frames[11] = write_on(frames[11], HEADER)
-    masks = Layout(region(), FakeReader(HEADER)).look(frames)
+    masks = LayoutOverlay(region(), FakeReader(HEADER)).look(frames)
     assert masks[11][frames[11] > 235].mean() > 0.99
 
 
 def test_moving_tissue_is_not_lost_to_a_false_find():
     decoy = (60, 60, 160, 90)
     frames = [tissue(i) for i in range(24)]
-    layout = Layout(region(), lambda picture: [TextBox(decoy, 0.99, 8)])
+    layout = LayoutOverlay(region(), lambda picture: [TextBox(decoy, 0.99, 8)])
     lost = np.mean([(mask & region()).sum() / region().sum() for mask in layout.look(frames)])
     assert lost < 0.002
 
@@ -93,14 +93,14 @@ def test_moving_tissue_is_not_lost_to_a_false_find():
 def test_text_over_moving_tissue_costs_little_more_than_its_strokes():
     frames = [write_on(tissue(i), INSIDE) for i in range(24)]
     strokes = np.all(np.stack(frames) > 235, axis=0)
-    for mask in Layout(region(), FakeReader(INSIDE)).look(frames):
+    for mask in LayoutOverlay(region(), FakeReader(INSIDE)).look(frames):
         assert mask[strokes].all()
         assert mask.sum() < 0.8 * (INSIDE[2] - INSIDE[0]) * (INSIDE[3] - INSIDE[1])
 
 
 def test_unreadable_finds_count_outside_the_region_only():
     boxes = [TextBox(HEADER, 0.1, 3), TextBox(INSIDE, 0.1, 3)]
-    (mask,) = Layout(region(), lambda picture: boxes).look([write_on(write_on(tissue(0), HEADER), INSIDE)])
+    (mask,) = LayoutOverlay(region(), lambda picture: boxes).look([write_on(write_on(tissue(0), HEADER), INSIDE)])
     assert mask[4:20, 8:110].all()
     assert not (mask & region()).any()
 
@@ -108,7 +108,7 @@ def test_unreadable_finds_count_outside_the_region_only():
 def test_a_screen_that_never_rests_does_not_read_for_ever(monkeypatch):
     monkeypatch.setattr("usfm.curate.clean.layout.MOST_READINGS", 3)
     reader = FakeReader()
-    layout = Layout(region(), reader)
+    layout = LayoutOverlay(region(), reader)
     layout.look([write_on(tissue(i), (8 + 7 * (i % 9), 4, 200, 18 + i % 8), f"{i:05d}") for i in range(40)])
     assert reader.calls == 3
     assert layout.unread > 0
@@ -120,10 +120,10 @@ def test_colour_is_found_frame_by_frame():
         frame = np.repeat(tissue(i)[..., None], 3, 2)
         cv2.drawMarker(frame, (60 + 15 * i, 90), (255, 255, 0), cv2.MARKER_CROSS, 12, 2)
         frames.append(frame)
-    masks = Layout(region(), None).look(frames)
+    masks = LayoutOverlay(region(), None).look(frames)
     assert all(mask[90, 60 + 15 * i] for i, mask in enumerate(masks))
     assert not masks[0][90, 120]
-    assert not any(mask.any() for mask in Layout(region(), None, ink=False).look(frames))
+    assert not any(mask.any() for mask in LayoutOverlay(region(), None, ink=False).look(frames))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from usfm.curate.dedup import published
 from usfm.curate.dedup.config import Config
 from usfm.curate.dedup.groups import canonical_order, group_numbers
 from usfm.curate.dedup.run import run
-from usfm.curate.dedup.select import Frames, nearest, retention, thin, threshold_for
+from usfm.curate.dedup.select import Compared, nearest, retention, thin, threshold_for
 from usfm.errors import RequestError, WorkError
 from usfm.imaging.region import Region
 from usfm.model.embedders import FEATURES_FORMAT
@@ -239,7 +239,7 @@ def line(degrees):
 
 def on_a_line(degrees, **more):
     n = len(degrees)
-    return Frames(features=line(degrees), group=np.zeros(n, np.int64), order=np.arange(n), **more)
+    return Compared(features=line(degrees), group=np.zeros(n, np.int64), order=np.arange(n), **more)
 
 
 def test_central_takes_the_frame_that_stands_for_most():

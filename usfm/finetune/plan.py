@@ -17,7 +17,7 @@ DEFAULT_FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Plan:
+class Cases:
     """What a fit works on.
 
     Attributes:
@@ -37,7 +37,7 @@ class Plan:
     unlabelled: int
 
 
-def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
+def make(store: Store, folds: int | None, fraction: float, seed: int) -> Cases:
     """Decide the folds of a store with class labels.
 
     The store's own split is used when it has one and `folds` is not given; else folds that keep patients whole. Frames
@@ -82,10 +82,10 @@ def make(store: Store, folds: int | None, fraction: float, seed: int) -> Plan:
     for fold in chosen:
         shared = np.intersect1d(groups.code[fold.train], groups.code[fold.held])
         assert not len(shared), f"fold {fold.name} has {len(shared)} patients on both sides"
-    return Plan(rows, target, names, groups, chosen, len(store) - len(rows))
+    return Cases(rows, target, names, groups, chosen, len(store) - len(rows))
 
 
-def patients_of(plan: Plan, where: np.ndarray) -> int:
+def patients_of(plan: Cases, where: np.ndarray) -> int:
     """Count the groups among some of the plan's frames.
 
     Args:
@@ -98,7 +98,7 @@ def patients_of(plan: Plan, where: np.ndarray) -> int:
     return len(np.unique(plan.groups.code[where]))
 
 
-def leaks(store: Store, plan: Plan) -> list[dict]:
+def leaks(store: Store, plan: Cases) -> list[dict]:
     """Find the held-out frames that look like a training frame of another patient.
 
     "Like" is the cosine of the visual screening (`usfm.screening`), which all frames with labels go through.

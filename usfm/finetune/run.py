@@ -102,7 +102,7 @@ def run(config: Config, request: Request) -> dict:
     return {**_summary(plan, store, out, seconds, leaking), **measured}
 
 
-def _about(config: Config, seed: int, plan: planning.Plan) -> dict:
+def _about(config: Config, seed: int, plan: planning.Cases) -> dict:
     """What a card says of the request and of the cases."""
     return {
         "task": config.task,
@@ -132,7 +132,7 @@ def _write(
 
 
 def _fit_all(
-    config: Config, seed: int, plan: planning.Plan, vectors: np.ndarray, store: Store
+    config: Config, seed: int, plan: planning.Cases, vectors: np.ndarray, store: Store
 ) -> tuple[Predictions, list[dict], dict[str, np.ndarray]]:
     """Fit every fold: all predictions, a line of figures each, and the probes' arrays by fold and name."""
     parts, lines, arrays = [], [], {}
@@ -162,7 +162,7 @@ def _check(config: Config, request: Request) -> None:
 
 
 def _fit(
-    config: Config, seed: int, plan: planning.Plan, fold: Fold, vectors: np.ndarray, store: Store
+    config: Config, seed: int, plan: planning.Cases, fold: Fold, vectors: np.ndarray, store: Store
 ) -> tuple[Predictions, dict, Fitted]:
     started = time.monotonic()
     target, code, classes = plan.target, plan.groups.code, len(plan.class_names)
@@ -199,7 +199,7 @@ def _fit(
     return part, line, fitted
 
 
-def _warn_of(fold: Fold, plan: planning.Plan, fitted: Fitted) -> None:
+def _warn_of(fold: Fold, plan: planning.Cases, fitted: Fitted) -> None:
     lacking = sorted(set(range(len(plan.class_names))) - set(plan.target[fold.train].tolist()))
     if lacking:
         names = ", ".join(plan.class_names[c] for c in lacking)
@@ -228,11 +228,11 @@ def _frame_metrics(held: Predictions) -> dict:
     return {name: round(float(v), 6) if np.isfinite(v) else None for name, v in values.items()}
 
 
-def _used(plan: planning.Plan) -> np.ndarray:
+def _used(plan: planning.Cases) -> np.ndarray:
     return np.unique(np.concatenate([np.union1d(fold.train, fold.held) for fold in plan.folds]))
 
 
-def _counts(plan: planning.Plan) -> dict:
+def _counts(plan: planning.Cases) -> dict:
     used = _used(plan)
     return {
         "frames": len(used),
@@ -244,7 +244,7 @@ def _counts(plan: planning.Plan) -> dict:
     }
 
 
-def _summary(plan: planning.Plan, store: Store, out: Path, seconds: float, leaks: int) -> dict:
+def _summary(plan: planning.Cases, store: Store, out: Path, seconds: float, leaks: int) -> dict:
     counts = _counts(plan)
     used = plan.rows[_used(plan)]
     return {
@@ -263,7 +263,7 @@ def _summary(plan: planning.Plan, store: Store, out: Path, seconds: float, leaks
     }
 
 
-def _say_plan(plan: planning.Plan, config: Config) -> None:
+def _say_plan(plan: planning.Cases, config: Config) -> None:
     rows = []
     for c, name in enumerate(plan.class_names):
         of = plan.target == c
@@ -283,7 +283,7 @@ def _say_result(whole: Predictions, measured: dict, config: Config, name: str) -
     console.say("frames of one patient are not independent: 'usfm eval' gives intervals by patient")
 
 
-def _say_leaks(plan: planning.Plan, out: Path, leaking: int) -> None:
+def _say_leaks(plan: planning.Cases, out: Path, leaking: int) -> None:
     if leaking:
         held = len(np.unique(np.concatenate([fold.held for fold in plan.folds])))
         console.warn(

@@ -45,7 +45,7 @@ class Sighting:
 
 
 @dataclass
-class Layout:
+class LayoutOverlay:
     """The overlay of one layout of one clip, built up run by run.
 
     Attributes:

@@ -12,7 +12,7 @@ from usfm import console
 from usfm.config import Request, content_dict
 from usfm.curate import regions
 from usfm.curate.clean.config import Config
-from usfm.curate.clean.layout import Layout
+from usfm.curate.clean.layout import LayoutOverlay
 from usfm.curate.clean.text import find_text
 from usfm.imaging.inpaint import fill
 from usfm.jobs.outputs import check_report
@@ -129,7 +129,7 @@ def clean_part(payload: tuple) -> Iterator[bytes]:
     part = PartWriter(like=store)
     flat = dict(zip(rows.tolist(), regions.flat_rows(store, rows, found).tolist(), strict=True))
     sources, times = store.column("source")[rows], store.column("time_s")[rows]
-    layouts: dict[str, Layout] = {}
+    layouts: dict[str, LayoutOverlay] = {}
     in_time = rows[np.lexsort((store.column("index")[rows], np.nan_to_num(times), sources))]
     members: dict[str, list[int]] = {}
     for row in (int(row) for row in in_time if not flat[int(row)]):
@@ -137,7 +137,7 @@ def clean_part(payload: tuple) -> Iterator[bytes]:
     masks: dict[int, bytes] = {}
     for key, mine in members.items():
         region = _region(store, found, mine[0])
-        layouts[key] = Layout(region.mask, find_text if config.text != "none" else None, config.color_markers)
+        layouts[key] = LayoutOverlay(region.mask, find_text if config.text != "none" else None, config.color_markers)
         for start in range(0, len(mine), FRAMES_AT_ONCE):
             some = mine[start : start + FRAMES_AT_ONCE]
             for row, mask in zip(some, layouts[key].look(store.frames(some)), strict=True):
@@ -176,7 +176,7 @@ def _write(part, store, row, region, key, packed, layout, found, config) -> None
     part.copy(store, row, pixels=filled, overlay=mask, overlay_key=f"{key}:{digest}", detail=detail, **given)
 
 
-def _detail(mask: np.ndarray, region: np.ndarray, layout: Layout, blank: bool) -> dict:
+def _detail(mask: np.ndarray, region: np.ndarray, layout: LayoutOverlay, blank: bool) -> dict:
     """What an overlay is made of: counts and boxes, no words."""
     boxes = sorted({tuple(round(v) for v in box.box) for sighting in layout.sightings for box in sighting.boxes})
     return {

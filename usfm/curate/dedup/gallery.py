@@ -3,7 +3,7 @@
 import numpy as np
 
 from usfm.curate.dedup.groups import one_feature_a_picture
-from usfm.curate.dedup.select import Frames
+from usfm.curate.dedup.select import Compared
 from usfm.imaging.neighbours import cosine_pairs
 from usfm.screening import leaks
 from usfm.screening.leaks import Pairs
@@ -17,7 +17,7 @@ GROUPS_LOOKED_AT = 300
 FRAMES_PER_GROUP = 150
 
 
-def example_pairs(frames: Frames, seed: np.random.Generator) -> list[tuple[int, int, float]]:
+def example_pairs(frames: Compared, seed: np.random.Generator) -> list[tuple[int, int, float]]:
     """Pick some pairs of each bin of similarity, from as many groups as possible.
 
     Args:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from usfm.curate.dedup.config import Config
-from usfm.curate.dedup.verdict import Verdict
+from usfm.curate.dedup.verdict import Outcome
 from usfm.jobs.outputs import write_report
 from usfm.pictures import html
 from usfm.pictures.curves import curves
@@ -16,14 +16,14 @@ CELL_PX = 150
 MOST_SHOWN = 24
 
 
-def write(config: Config, store: Store, visual: Verdict, final: Verdict) -> Path:
+def write(config: Config, store: Store, visual: Outcome, final: Outcome) -> Path:
     """Write the page.
 
     Args:
         config: Settings; `report` names the folder.
         store: The input, for pictures.
-        visual: Verdict of the visual stage, with its examples.
-        final: Verdict of the last stage.
+        visual: Outcome of the visual stage, with its examples.
+        final: Outcome of the last stage.
 
     Returns:
         Path of the page.
@@ -43,7 +43,7 @@ def write(config: Config, store: Store, visual: Verdict, final: Verdict) -> Path
     )
 
 
-def result(config: Config, final: Verdict) -> dict[str, object]:
+def result(config: Config, final: Outcome) -> dict[str, object]:
     """Counts and settings for the first table.
 
     Args:
@@ -99,7 +99,7 @@ def pairs(store: Store, chosen: list) -> str:
     return html.figure(contact_sheet(cells, names, columns=6, cell_px=CELL_PX))
 
 
-def dropped(store: Store, final: Verdict) -> str:
+def dropped(store: Store, final: Outcome) -> str:
     """Some dropped frames beside the frames that stand for them: the least similar first.
 
     Args:

@@ -8,7 +8,7 @@ from usfm.config import Request, content_dict
 from usfm.curate import regions
 from usfm.curate.dedup import groups, published, semantic, visual
 from usfm.curate.dedup.config import Config
-from usfm.curate.dedup.verdict import Verdict
+from usfm.curate.dedup.verdict import Outcome
 from usfm.errors import RequestError
 from usfm.jobs.outputs import check_report
 from usfm.jobs.parts import Done, Part, Phase
@@ -50,11 +50,11 @@ def run(config: Config, request: Request) -> dict:
         embedder = semantic.load(config, request)
         embedders.say(embedder)
         options["embedder"] = embedder.identity
-    last: dict[str, Verdict] = {}
+    last: dict[str, Outcome] = {}
 
     def figures(done: Done) -> dict:
-        last["visual"] = Verdict.read(done["visual"][0])
-        verdict = Verdict.read(done["semantic"][0]) if "semantic" in done else last["visual"]
+        last["visual"] = Outcome.read(done["visual"][0])
+        verdict = Outcome.read(done["semantic"][0]) if "semantic" in done else last["visual"]
         last["final"] = verdict
         if config.report:
             from usfm.curate.dedup.report import write
@@ -160,7 +160,7 @@ def describe(config: Config, store: Store, prefix: str) -> list[Phase]:
 def copy_part(payload: tuple) -> Iterator[bytes]:
     """Take the kept frames of one part over, and note the dropped ones (runs in a worker)."""
     paths, rows, found_path, verdict_path = payload
-    store, verdict = Store.open(paths), Verdict.read(verdict_path)
+    store, verdict = Store.open(paths), Outcome.read(verdict_path)
     found = None if found_path is None else regions.Found.read(found_path)
     part = PartWriter(like=store)
     names, sources = store.column("frame_id"), store.of_frames("path")

@@ -20,7 +20,7 @@ HALVINGS = 14
 
 
 @dataclass
-class Frames:
+class Compared:
     """What selection knows of n frames.
 
     Attributes:
@@ -58,7 +58,7 @@ class Frames:
         return self._members
 
 
-def thin(frames: Frames, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def thin(frames: Compared, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Find a keeper for every frame at a threshold.
 
     Args:
@@ -80,7 +80,7 @@ def thin(frames: Frames, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     return kept_by, similarity
 
 
-def retention(frames: Frames, seed: np.random.Generator) -> dict[float, float]:
+def retention(frames: Compared, seed: np.random.Generator) -> dict[float, float]:
     """Share of the frames that stays at each threshold of the curve.
 
     Args:
@@ -98,7 +98,7 @@ def retention(frames: Frames, seed: np.random.Generator) -> dict[float, float]:
     }
 
 
-def threshold_for(frames: Frames, share: float) -> float:
+def threshold_for(frames: Compared, share: float) -> float:
     """The threshold whose share of kept frames comes nearest to the wanted one.
 
     Args:
@@ -142,7 +142,7 @@ def nearest(kept: Callable[[float], float], share: float) -> float:
     return min(sorted(tried, reverse=True), key=lambda threshold: abs(tried[threshold] - share))
 
 
-def _priority(frames: Frames, rows: np.ndarray, features: np.ndarray, threshold: float) -> np.ndarray:
+def _priority(frames: Compared, rows: np.ndarray, features: np.ndarray, threshold: float) -> np.ndarray:
     """Rank of each row of a group (they stand in canonical order): smaller is kept rather."""
     place = np.arange(len(rows))
     if frames.keep == "sharpest" and frames.sharpness is not None:
@@ -158,7 +158,7 @@ def _priority(frames: Frames, rows: np.ndarray, features: np.ndarray, threshold:
     return rank
 
 
-def _allowed(frames: Frames, rows: np.ndarray) -> Allowed | None:
+def _allowed(frames: Compared, rows: np.ndarray) -> Allowed | None:
     """The further conditions on pairs of a group: time window, hash distance."""
     conditions: list[Allowed] = []
     if frames.window_s > 0 and frames.source is not None and frames.time_s is not None:
@@ -184,7 +184,7 @@ def near_hashes(first: np.ndarray, second: np.ndarray, most: int) -> Allowed:
     return lambda i, j: hamming(first[i][:, None], second[j][None]) <= most
 
 
-def _sample(frames: Frames, seed: np.random.Generator) -> Frames:
+def _sample(frames: Compared, seed: np.random.Generator) -> Compared:
     """Whole groups, and of a very large group some frames, so that a curve costs seconds."""
     members = frames.members()
     if sum(float(len(rows)) ** 2 for rows in members) <= CURVE_WORK:

@@ -8,8 +8,8 @@ from usfm.config import Request
 from usfm.curate import regions
 from usfm.curate.dedup.config import Config
 from usfm.curate.dedup.groups import canonical_order, labelled, one_feature_a_picture
-from usfm.curate.dedup.select import Frames, retention, thin, threshold_for
-from usfm.curate.dedup.verdict import Verdict
+from usfm.curate.dedup.select import Compared, retention, thin, threshold_for
+from usfm.curate.dedup.verdict import Outcome
 from usfm.curate.dedup.visual import LIMIT_S
 from usfm.jobs.parts import Done, Part, Phase
 from usfm.seeding import stream
@@ -83,7 +83,7 @@ def embed_part(payload: tuple) -> bytes:
 
     paths, rows, verdict_path, config, request = payload
     store = Store.open(paths)
-    rows = np.asarray(rows)[Verdict.read(verdict_path).kept[rows]]
+    rows = np.asarray(rows)[Outcome.read(verdict_path).kept[rows]]
     vectors = of_rows(store, rows, load(config, request))
     buffer = io.BytesIO()
     np.savez(buffer, rows=rows, vectors=vectors)
@@ -93,7 +93,7 @@ def embed_part(payload: tuple) -> bytes:
 def select_part(payload: tuple) -> bytes:
     """Decide the semantic stage for the whole store (one part, runs in a worker)."""
     paths, verdict_path, files, config, seed = payload
-    store, verdict = Store.open(paths), Verdict.read(verdict_path)
+    store, verdict = Store.open(paths), Outcome.read(verdict_path)
     parts = [part for part in map(np.load, files) if len(part["rows"])]
     rows = np.concatenate([np.empty(0, np.int64), *(part["rows"] for part in parts)])
     vectors = np.concatenate([part["vectors"] for part in parts]) if parts else np.empty((0, 1), np.float32)
@@ -102,7 +102,7 @@ def select_part(payload: tuple) -> bytes:
     keep = "first" if config.keep == "sharpest" else config.keep
     order = canonical_order(store)[rows]
     vectors = one_feature_a_picture(vectors, store.column("digest")[rows], order)
-    frames = Frames(
+    frames = Compared(
         features=vectors, group=np.zeros(len(rows), np.int64), order=order, keep=keep,
         labelled=labelled(store)[rows] if keep == "labelled" else None,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass
-class Verdict:
+class Outcome:
     """The result of a selection over the N frames of a store.
 
     Attributes:
@@ -26,7 +26,7 @@ class Verdict:
     figures: dict = field(default_factory=dict)
 
     @classmethod
-    def all_kept(cls, n: int) -> "Verdict":
+    def all_kept(cls, n: int) -> "Outcome":
         """The verdict before any selection."""
         return cls(np.full(n, "", object), np.ones(n, np.float32), np.full(n, "", object))
 
@@ -54,7 +54,7 @@ class Verdict:
         return buffer.getvalue()
 
     @classmethod
-    def read(cls, path: str | Path) -> "Verdict":
+    def read(cls, path: str | Path) -> "Outcome":
         """Read what `to_bytes` made, from a file."""
         with np.load(path) as arrays:
             return cls(arrays["keeper"].astype(object), arrays["similarity"], arrays["stage"].astype(object),

@@ -7,8 +7,8 @@ import numpy as np
 from usfm.curate import regions
 from usfm.curate.dedup import gallery, groups, published
 from usfm.curate.dedup.config import Config
-from usfm.curate.dedup.select import Frames, near_hashes, retention, thin, threshold_for
-from usfm.curate.dedup.verdict import Verdict
+from usfm.curate.dedup.select import Compared, near_hashes, retention, thin, threshold_for
+from usfm.curate.dedup.verdict import Outcome
 from usfm.imaging.dct import phash, sharpness
 from usfm.imaging.gray import to_gray
 from usfm.jobs.run import Part
@@ -110,7 +110,7 @@ def select_part(payload: tuple) -> bytes:
     store = Store.open(paths)
     known = gather(files, len(store))
     names = store.column("frame_id")
-    verdict = Verdict.all_kept(len(store))
+    verdict = Outcome.all_kept(len(store))
     if "failed" in known:
         verdict.stage[known["failed"]] = "rejected"
     if "unread" in known:
@@ -147,7 +147,7 @@ def select_part(payload: tuple) -> bytes:
 
 
 def drop_leaks(
-    verdict: Verdict,
+    verdict: Outcome,
     store: Store,
     known: dict[str, np.ndarray],
     other: Store,
@@ -182,7 +182,7 @@ def drop_leaks(
     return {"leaks": len(leaks), "against_unread": int(unread.sum())}
 
 
-def frames_of(store: Store, rows: np.ndarray, known: dict[str, np.ndarray], config: Config) -> Frames:
+def frames_of(store: Store, rows: np.ndarray, known: dict[str, np.ndarray], config: Config) -> Compared:
     """Bundle what selection needs of some frames.
 
     Args:
@@ -195,7 +195,7 @@ def frames_of(store: Store, rows: np.ndarray, known: dict[str, np.ndarray], conf
         The frames, as `thin` takes them.
     """
     group, order = groups.group_numbers(store, config.scope)[rows], groups.canonical_order(store)[rows]
-    return Frames(
+    return Compared(
         features=groups.one_feature_a_picture(known["features"][rows], store.column("digest")[rows], order, group),
         group=group, order=order, keep=config.keep,
         labelled=groups.labelled(store)[rows] if config.keep == "labelled" else None,
@@ -206,7 +206,7 @@ def frames_of(store: Store, rows: np.ndarray, known: dict[str, np.ndarray], conf
     )  # fmt: skip
 
 
-def count_stages(verdict: Verdict) -> dict[str, int]:
+def count_stages(verdict: Outcome) -> dict[str, int]:
     """Number of frames dropped by each stage that dropped any."""
     names, counts = np.unique(verdict.stage[~verdict.kept].astype(str), return_counts=True)
     return {
