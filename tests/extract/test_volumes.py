@@ -1,7 +1,9 @@
 """Volumes through the whole of `extract`: data files, ranges, times, planes, and arrays that were named."""
 
+import gzip
 import json
 import os
+import zipfile
 from concurrent.futures import Executor, Future
 
 import h5py
@@ -160,3 +162,21 @@ def test_a_data_file_may_have_any_name(sequence, name, kind):
     assert [os.fsencode(one.name) for one in reader.companions(media)] == [name]
     first = next(reader.read(media, Sampling(None), Notes()))
     assert np.array_equal(first.pixels, values[0])
+
+
+def test_volumes_inside_archives(extract, tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (4, 5, 6), dtype=np.uint8)
+    nibabel.save(nibabel.Nifti1Image(values.transpose(2, 1, 0), np.eye(4)), str(tmp_path / "v.nii.gz"))
+    head = "ObjectType = Image\nNDims = 3\nDimSize = 6 5 4\nElementType = MET_UCHAR\nElementDataFile = v.raw\n"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "v.nii.gz", "in/v.nii.gz")
+        archive.writestr("in/v.mhd", head)
+        archive.writestr("in/v.raw", values.tobytes())
+        archive.writestr(
+            "in/w.nhdr", "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 6 5 4\nencoding: gz\ndata file: w.gz\n"
+        )
+        archive.writestr("in/w.gz", gzip.compress(values.tobytes()))
+    store = extract(tmp_path / "a.zip")
+    assert store.source_column("kind").tolist() == ["metaimage", "nifti", "nrrd"]
+    assert all(np.array_equal(frame, values[n % 4]) for n, frame in enumerate(frames_of(store)))
+    assert len(store.rejected()["reason"]) == 0

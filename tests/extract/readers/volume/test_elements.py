@@ -110,7 +110,7 @@ def test_a_packed_file_is_unpacked_on_from_where_it_was_left(tmp_path, monkeypat
     path.write_bytes(gzip.compress(values.tobytes()))
     grid = Grid("any", (60, 50, 9), (SPACE,) * 3, (1.0,) * 3, values.dtype, Media(str(path)), coding="gzip")
     opened = []
-    monkeypatch.setattr(packed.gzip, "GzipFile", lambda fileobj: opened.append(1) or gzip_file(fileobj=fileobj))
+    monkeypatch.setattr(packed.gzip, "GzipFile", lambda **how: opened.append(1) or gzip_file(**how))
     for numbers in ([0, 1], [2, 3], [8], [4]):
         assert all(np.array_equal(plane, values[n]) for n, plane in elements.planes(grid, layout(grid), numbers))
     assert len(opened) == 1

@@ -63,9 +63,7 @@ def opened(found: Grid) -> Iterator[io.BytesIO]:
     with found.data.open() as file:
         try:
             values = loadmat(file, variable_names=[name], mat_dtype=False)[name]
-        except MemoryError:
-            raise
-        except Exception:  # SciPy raises whatever a broken file makes it trip over
+        except Exception:  # SciPy raises whatever a broken file makes it trip over, MemoryError for sizes that lie
             raise MediaError("damaged", "its array cannot be read.") from None
     if values.shape != found.sizes or values.dtype.kind not in "iufb":
         raise MediaError("damaged", "its array is not the one that its list of arrays says.")
@@ -78,9 +76,7 @@ def _listed(media: Media) -> dict[str, tuple[tuple[int, ...], str]]:
     with media.open() as file:
         try:
             return {name: (tuple(int(size) for size in shape), kind) for name, shape, kind in whosmat(file)}
-        except MemoryError:
-            raise
-        except Exception:  # SciPy raises whatever a broken file makes it trip over
+        except Exception:  # SciPy raises whatever a broken file makes it trip over, MemoryError for sizes that lie
             raise MediaError("truncated or damaged", "its list of arrays cannot be read.") from None
 
 

@@ -164,7 +164,7 @@ def _unpacked(grid: Grid) -> Iterator[Any]:
 def _stream(file: BinaryIO, coding: str) -> Any:
     source: Any = _Part(file) if file.tell() else file
     if coding == "gzip":
-        return gzip.GzipFile(fileobj=source)
+        return gzip.GzipFile(fileobj=source, mode="rb")
     if coding == "bzip2":
         return bz2.BZ2File(source)
     window = -15 if coding == "deflate" else 47  # 47: zlib or gzip, by its first bytes
