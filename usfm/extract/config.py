@@ -15,7 +15,7 @@ class Config:
         Knob("frames to take each second by presentation time, or all", unit="frames/s", panel="Sampling"),
     ] = "3"  # USF-MAE (2026): videos at 3 fps
     every: Annotated[
-        int | None, Knob("take every N-th frame instead, whatever the clock says", low=1, panel="Sampling", metavar="N")
+        int | None, Knob("take every N-th frame, ignoring time stamps", low=1, panel="Sampling", metavar="N")
     ] = None
     max_frames: Annotated[
         int | None, Knob("take at most N frames of a source, the first ones", low=1, panel="Sampling", metavar="N")
