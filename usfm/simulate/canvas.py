@@ -42,7 +42,16 @@ class Body:
     facts: dict = field(default_factory=dict)
 
     def sample(self, values: np.ndarray, x_mm: np.ndarray, z_mm: np.ndarray) -> np.ndarray:
-        """Values of a map at points in mm, bilinear; beyond the raster its edge goes on. Same shape as the points."""
+        """Values of a map at points in mm, bilinear; beyond the raster its edge goes on. Same shape as the points.
+
+        Args:
+            values: (H, W) map of the body.
+            x_mm: across, any shape.
+            z_mm: into the body, like `x_mm`.
+
+        Returns:
+            Values at the points, of their shape.
+        """
         col = ((x_mm - self.x0_mm) * np.float32(1 / self.step_mm)).astype(np.float32)
         row = ((z_mm - self.z0_mm) * np.float32(1 / self.step_mm)).astype(np.float32)
         if col.ndim == 2:
@@ -92,6 +101,9 @@ class Canvas:
             across: its width.
             angle: its direction, radians from horizontal.
             bent: how much the direction follows the canvas' own smooth warp, 0 to 1.
+
+        Returns:
+            (H, W) float32.
         """
         cell = (max(along, self.step), max(across, self.step))
         reach = math.hypot(self.shape[0], self.shape[1]) * self.step * 1.2
@@ -108,7 +120,16 @@ class Canvas:
         return (found - found.mean()) / found.std()
 
     def wave(self, depth: float, swing: float, *, waves: float = 2.0) -> np.ndarray:
-        """Level set of what lies above a wavy line: a depth, and how far the line swings around it."""
+        """Level set of what lies above a wavy line: a depth, and how far the line swings around it.
+
+        Args:
+            depth: of the line, mm.
+            swing: how far the line goes up and down, mm.
+            waves: how fast it goes up and down across the canvas.
+
+        Returns:
+            (H, W) float32 level set, mm, negative inside.
+        """
         turn = self.x / self.half * np.float32(waves)
         line = sum(
             np.sin(turn * self.rng.uniform(0.3, 1) * (n + 1) + self.rng.uniform(0, 6.3)) / (n + 1) for n in range(3)
@@ -116,7 +137,18 @@ class Canvas:
         return (self.z - np.float32(depth) - np.float32(swing) * line).astype(np.float32)
 
     def ellipse(self, x: float, z: float, long: float, short: float, angle: float = 0.0) -> np.ndarray:
-        """Level set of an ellipse with half axes `long` and `short` (first-order distance)."""
+        """Level set of an ellipse with half axes `long` and `short` (first-order distance).
+
+        Args:
+            x: of the centre, mm.
+            z: of the centre, mm.
+            long: half axis, mm.
+            short: half axis, mm.
+            angle: of the long axis from horizontal, radians.
+
+        Returns:
+            (H, W) float32 level set, mm, negative inside.
+        """
         cos, sin = math.cos(angle), math.sin(angle)
         u = (cos * (self.x - x) + sin * (self.z - z)) / long
         v = (cos * (self.z - z) - sin * (self.x - x)) / short
@@ -125,14 +157,34 @@ class Canvas:
         return ((radius - 1) / slope).astype(np.float32)
 
     def star(self, x: float, z: float, size: float, outline, squash: float = 1.0, angle: float = 0.0) -> np.ndarray:
-        """Level set of a star-shaped blob; `outline` gives the relative radius at angles around its centre."""
+        """Level set of a star-shaped blob; `outline` gives the relative radius at angles around its centre.
+
+        Args:
+            x: of the centre, mm.
+            z: of the centre, mm.
+            size: radius, mm.
+            outline: angles in radians -> relative radius.
+            squash: width across `angle` over the length along it.
+            angle: radians from horizontal.
+
+        Returns:
+            (H, W) float32 level set, mm, negative inside.
+        """
         cos, sin = math.cos(angle), math.sin(angle)
         u = (cos * (self.x - x) + sin * (self.z - z)) * math.sqrt(squash)
         v = (cos * (self.z - z) - sin * (self.x - x)) / math.sqrt(squash)
         return (np.hypot(u, v) - size * outline(np.arctan2(v, u))).astype(np.float32)
 
     def tube(self, points: list[tuple[float, float]], radius: float) -> np.ndarray:
-        """Level set of a tube of a radius along a line through (x, z) points."""
+        """Level set of a tube of a radius along a line through (x, z) points.
+
+        Args:
+            points: (x, z) in mm.
+            radius: mm.
+
+        Returns:
+            (H, W) float32 level set, mm, negative inside.
+        """
         ink = np.full(self.shape, 255, np.uint8)
         places = np.array([((x - self.x0) / self.step, (z - self.z0) / self.step) for x, z in points])
         cv2.polylines(ink, [np.rint(places * 16).astype(np.int32)], False, 0, 1, cv2.LINE_8, 4)
@@ -162,6 +214,13 @@ class Canvas:
         A smooth interface sends most of its echo along its normal, so its strength falls with the angle between normal
         and beam as cos^(2 mirror) in power; `mirror` 0 scatters alike in all directions. `onto` is drawn on in place of
         the canvas' own echo.
+
+        Args:
+            level: (H, W) level set, mm.
+            width: of the border, mm.
+            echo_db: scattering strength at the brightest place.
+            mirror: exponent of the angle law; 0 scatters alike in all directions.
+            onto: (H, W) map to draw on; None for the canvas' own echo.
         """
         near = np.abs(level) < 2.5 * width
         if not near.any():

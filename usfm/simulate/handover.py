@@ -66,13 +66,28 @@ def is_there(out: Path, truth: Path, key: str, overwrite: bool) -> bool:
 
 
 def prepare(work: Path, out: Path, truth: Path) -> None:
-    """Note what is to change places with what; from here on `finish` can be called again and again."""
+    """Note what is to change places with what; from here on `finish` can be called again and again.
+
+    Args:
+        work: folder in which the collection was made.
+        out: final name of the media.
+        truth: final name of the truth.
+    """
     note = {name: [_inode(work / name), _inode(final)] for name, final in _names(out, truth)}
     write_json(work / NOTE, note)
 
 
 def is_prepared(work: Path, out: Path, truth: Path) -> bool:
-    """Whether a run was ended while it put its collection in place, and all of it is still there."""
+    """Whether a run was ended while it put its collection in place, and all of it is still there.
+
+    Args:
+        work: folder in which the collection was made.
+        out: final name of the media.
+        truth: final name of the truth.
+
+    Returns:
+        Whether `finish` can be called.
+    """
     try:
         note = json.loads((work / NOTE).read_text(encoding="utf-8"))
         return all(note[name][0] in (_inode(final), _inode(work / name)) for name, final in _names(out, truth))
@@ -86,6 +101,11 @@ def _names(out: Path, truth: Path) -> tuple[tuple[str, Path], ...]:
 
 def finish(work: Path, out: Path, truth: Path) -> None:
     """Give media and truth their names; what had them before is in `work` then.
+
+    Args:
+        work: folder in which the collection was made.
+        out: final name of the media.
+        truth: final name of the truth.
 
     Raises:
         RequestError: something else has taken a name meanwhile.

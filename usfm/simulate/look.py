@@ -125,7 +125,16 @@ def _settings(rng: np.random.Generator) -> Settings:
 
 
 def look_of(config: Config, seed: int, patient: str) -> Look:
-    """Choose scene, device and screen for a patient; sizes scale with `config.size`."""
+    """Choose scene, device and screen for a patient; sizes scale with `config.size`.
+
+    Args:
+        config: settings of the collection.
+        seed: of the collection.
+        patient: its made-up name, such as "p03".
+
+    Returns:
+        The look.
+    """
     rng = stream(seed, "look", patient)
     scene, shape = CYCLE[int(patient[1:]) % len(CYCLE)]
     if config.scene != "mixed":
@@ -155,7 +164,18 @@ def look_of(config: Config, seed: int, patient: str) -> Look:
 
 
 def motion_of(look: Look, body: Body, seconds: float, rng: np.random.Generator, *, pace: float = 1.0) -> Motion:
-    """Draw how the tissue of one picture moves; amplitudes scale with depth."""
+    """Draw how the tissue of one picture moves; amplitudes scale with depth.
+
+    Args:
+        look: of the patient.
+        body: of the picture.
+        seconds: length of the clip.
+        rng: of all draws.
+        pace: time of the tissue per time of the clip.
+
+    Returns:
+        The motion.
+    """
     deep, facts = look.views[0].probe.depth_mm, body.facts
     calm = rng.random() < 0.3
     modes: list = [

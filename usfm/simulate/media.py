@@ -58,6 +58,10 @@ def write_video(
 def write_picture(path: Path, frame: np.ndarray) -> None:
     """Write one uint8 frame, gray (H, W) or RGB (H, W, 3); the suffix says the format (JPEG at quality 92).
 
+    Args:
+        path: of the file.
+        frame: uint8, gray (H, W) or RGB (H, W, 3).
+
     Raises:
         OSError: when it cannot be written.
     """
@@ -69,7 +73,16 @@ def write_picture(path: Path, frame: np.ndarray) -> None:
 
 
 def broken(data: bytes, fault: str, rng: np.random.Generator) -> bytes:
-    """Return what a broken file holds in place of its bytes; `fault` is one of `plan.FAULTS`."""
+    """Return what a broken file holds in place of its bytes; `fault` is one of `plan.FAULTS`.
+
+    Args:
+        data: bytes of the whole file.
+        fault: one of `plan.FAULTS`.
+        rng: of the garbage.
+
+    Returns:
+        Bytes.
+    """
     return {
         "truncated": data[: int(0.55 * len(data))],
         "text": b"This is no picture.\n" * 20,

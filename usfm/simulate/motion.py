@@ -21,7 +21,15 @@ class Breath:
     depth_mm: float
 
     def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
-        """Displacement (across, down) per mm of course."""
+        """Displacement (across, down) per mm of course.
+
+        Args:
+            x_mm: points across, any shape.
+            z_mm: points into the body, like `x_mm`.
+
+        Returns:
+            Displacement across and down for a course of 1.
+        """
         reach = np.float32(0.2) + np.clip(z_mm / np.float32(self.depth_mm), 0, 1.2) * np.float32(0.8)
         return (
             reach * np.float32(math.sin(self.direction_rad)) + np.float32(0.1 / self.depth_mm) * x_mm,
@@ -42,7 +50,15 @@ class Slide:
     phase: float
 
     def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
-        """Displacement (across, down) per mm of course."""
+        """Displacement (across, down) per mm of course.
+
+        Args:
+            x_mm: points across, any shape.
+            z_mm: points into the body, like `x_mm`.
+
+        Returns:
+            Displacement across and down for a course of 1.
+        """
         return 1.0, 0.1
 
     def course(self, time_s: float) -> float:
@@ -66,7 +82,15 @@ class Beat:
     phase: float
 
     def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
-        """Displacement (across, down) per unit of course: towards the centre."""
+        """Displacement (across, down) per unit of course: towards the centre.
+
+        Args:
+            x_mm: points across, any shape.
+            z_mm: points into the body, like `x_mm`.
+
+        Returns:
+            Displacement across and down for a course of 1.
+        """
         cos, sin = np.float32(math.cos(self.angle_rad)), np.float32(math.sin(self.angle_rad))
         dx, dz = x_mm - np.float32(self.x_mm), z_mm - np.float32(self.z_mm)
         long, short = (cos * dx + sin * dz) / self.long_mm, (cos * dz - sin * dx) / self.short_mm
@@ -95,7 +119,15 @@ class Pleura:
     phase: float
 
     def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
-        """Displacement (across, down) per mm of course."""
+        """Displacement (across, down) per mm of course.
+
+        Args:
+            x_mm: points across, any shape.
+            z_mm: points into the body, like `x_mm`.
+
+        Returns:
+            Displacement across and down for a course of 1.
+        """
         return (z_mm > np.float32(0.97 * self.depth_mm)).astype(np.float32), 0.0
 
     def course(self, time_s: float) -> float:
@@ -124,7 +156,15 @@ class Motion:
         return min(time_s, self.freeze_s) * self.pace
 
     def fields(self, x_mm: np.ndarray, z_mm: np.ndarray) -> list[Field]:
-        """The modes' fields at points at rest."""
+        """The modes' fields at points at rest.
+
+        Args:
+            x_mm: points across, any shape.
+            z_mm: points into the body, like `x_mm`.
+
+        Returns:
+            One field for each mode.
+        """
         return [mode.field(x_mm, z_mm) for mode in self.modes]
 
     def course(self, time_s: float) -> list[float]:
@@ -133,7 +173,15 @@ class Motion:
 
 
 def displace(fields: list[Field], course: list[float]) -> Field:
-    """Sum the modes: displacement (across, down) in mm."""
+    """Sum the modes: displacement (across, down) in mm.
+
+    Args:
+        fields: of the modes.
+        course: of the modes, in the same order.
+
+    Returns:
+        Displacement across and down, mm.
+    """
     across, down = 0.0, 0.0
     for mode, size in zip(fields, course, strict=True):
         across = across + np.float32(size) * mode[0]

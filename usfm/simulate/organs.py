@@ -22,6 +22,9 @@ def texture(canvas: Canvas, kind: str, *, contrast_db: float = 8.5, grain: float
         kind: one of `CLASSES`.
         contrast_db: standard deviation of the scattering strength.
         grain: geometric mean of a grain's sides as a share of the depth shown.
+
+    Returns:
+        (H, W) float32, dB.
     """
     rng, size = canvas.rng, grain * canvas.deep * canvas.rng.uniform(0.8, 1.25)
     stretch = math.sqrt(rng.uniform(10, 20)) if kind == "fibrillar" else 1.0
@@ -40,7 +43,15 @@ def texture(canvas: Canvas, kind: str, *, contrast_db: float = 8.5, grain: float
 
 
 def patchiness(canvas: Canvas, spread_db: float) -> np.ndarray:
-    """Slow changes of scattering strength over the whole body, in dB."""
+    """Slow changes of scattering strength over the whole body, in dB.
+
+    Args:
+        canvas: where.
+        spread_db: scale of the changes, dB.
+
+    Returns:
+        (H, W) float32, dB.
+    """
     deep = canvas.deep
     return np.float32(spread_db) * (
         0.7 * canvas.noise(0.4 * deep, 0.25 * deep) + 0.5 * canvas.noise(0.12 * deep, 0.1 * deep)
@@ -48,7 +59,15 @@ def patchiness(canvas: Canvas, spread_db: float) -> np.ndarray:
 
 
 def strands(canvas: Canvas, level: np.ndarray, count: int, echo_db: float, *, width: float = 0.005) -> None:
-    """Thin bright strands (septa, perimysium) that follow the bend of a level set's lines, inside it."""
+    """Thin bright strands (septa, perimysium) that follow the bend of a level set's lines, inside it.
+
+    Args:
+        canvas: painted on, in place.
+        level: (H, W) level set, mm.
+        count: how many.
+        echo_db: scattering strength.
+        width: as a share of the depth shown.
+    """
     rng, deep = canvas.rng, canvas.deep
     held = np.full(canvas.shape, SILENT_DB, np.float32)
     base = level + np.float32(0.15) * canvas.warp[1]
@@ -64,7 +83,13 @@ def strands(canvas: Canvas, level: np.ndarray, count: int, echo_db: float, *, wi
 
 
 def specks(canvas: Canvas, inside: np.ndarray, count: int) -> None:
-    """Short bright echoes (walls of small vessels, fibrous septa) scattered where `inside` is negative."""
+    """Short bright echoes (walls of small vessels, fibrous septa) scattered where `inside` is negative.
+
+    Args:
+        canvas: painted on, in place.
+        inside: (H, W) level set of where there is room, mm, negative inside.
+        count: roughly how many.
+    """
     rng, deep = canvas.rng, canvas.deep
     for _ in range(count // 12 + 1 if count else 0):
         angle = rng.uniform(-0.6, 0.6)
@@ -74,7 +99,15 @@ def specks(canvas: Canvas, inside: np.ndarray, count: int) -> None:
 
 
 def layers(canvas: Canvas, thick: float) -> np.ndarray:
-    """Skin, fat, fascia and muscle down to a depth; returns the level set of what lies above the last fascia."""
+    """Skin, fat, fascia and muscle down to a depth; returns the level set of what lies above the last fascia.
+
+    Args:
+        canvas: painted on, in place.
+        thick: depth of the last fascia, mm.
+
+    Returns:
+        (H, W) float32 level set, mm, negative inside.
+    """
     rng, deep = canvas.rng, canvas.deep
     skin = 0.012 * deep * rng.uniform(0.8, 1.6)
     last = canvas.z - np.float32(0)
@@ -95,7 +128,12 @@ def layers(canvas: Canvas, thick: float) -> np.ndarray:
 
 
 def outline(kind: str, rng: np.random.Generator):
-    """Outline of a class' lesion: relative radius as a function of the angle around its centre."""
+    """Outline of a class' lesion: relative radius as a function of the angle around its centre.
+
+    Args:
+        kind: one of `CLASSES`.
+        rng: of all draws.
+    """
     phases = rng.uniform(0, 6.3, 4)
     if kind == "fibrillar":
         return lambda angle: 1 + 0.05 * np.cos(2 * angle + phases[0]) + 0.03 * np.cos(3 * angle + phases[1])
@@ -109,7 +147,18 @@ def outline(kind: str, rng: np.random.Generator):
 
 
 def lesion(canvas: Canvas, kind: str, x: float, z: float, size: float) -> np.ndarray:
-    """Paint one lesion of graded conspicuity and note it; returns its level set."""
+    """Paint one lesion of graded conspicuity and note it; returns its level set.
+
+    Args:
+        canvas: painted on, in place.
+        kind: one of `CLASSES`.
+        x: of the centre, mm.
+        z: of the centre, mm.
+        size: radius, mm.
+
+    Returns:
+        Its level set (H, W), mm.
+    """
     rng = canvas.rng
     squash = rng.uniform(0.5, 0.75) if kind == "fibrillar" else rng.uniform(0.8, 1.1)
     level = canvas.star(x, z, size, outline(kind, rng), squash, rng.uniform(-0.35, 0.35))
@@ -127,7 +176,12 @@ def lesion(canvas: Canvas, kind: str, x: float, z: float, size: float) -> np.nda
 
 
 def vessel(canvas: Canvas, inside: np.ndarray) -> None:
-    """A vessel with walls, cut along or across, where `inside` (a level set) leaves room."""
+    """A vessel with walls, cut along or across, where `inside` (a level set) leaves room.
+
+    Args:
+        canvas: painted on, in place.
+        inside: (H, W) level set of where there is room, mm, negative inside.
+    """
     rng, deep, half = canvas.rng, canvas.deep, canvas.half
     radius = deep * rng.uniform(0.008, 0.03)
     x, z = half * rng.uniform(-0.7, 0.7), deep * rng.uniform(0.25, 0.9)
@@ -156,7 +210,12 @@ def room(canvas: Canvas) -> np.ndarray:
 
 
 def cyst(canvas: Canvas, inside: np.ndarray) -> None:
-    """A fluid-filled cyst: no echo, bright far wall, enhancement behind."""
+    """A fluid-filled cyst: no echo, bright far wall, enhancement behind.
+
+    Args:
+        canvas: painted on, in place.
+        inside: (H, W) level set of where there is room, mm, negative inside.
+    """
     rng, deep = canvas.rng, canvas.deep
     size = deep * rng.uniform(0.02, 0.08)
     level = canvas.ellipse(
@@ -172,7 +231,12 @@ def cyst(canvas: Canvas, inside: np.ndarray) -> None:
 
 
 def stone(canvas: Canvas, inside: np.ndarray) -> None:
-    """A stone or a piece of bone: a bright front and a shadow behind it."""
+    """A stone or a piece of bone: a bright front and a shadow behind it.
+
+    Args:
+        canvas: painted on, in place.
+        inside: (H, W) level set of where there is room, mm, negative inside.
+    """
     rng, deep = canvas.rng, canvas.deep
     x, z, size = canvas.half * rng.uniform(-0.7, 0.7), deep * rng.uniform(0.25, 0.7), deep * rng.uniform(0.008, 0.03)
     level = np.maximum(canvas.ellipse(x, z, size * rng.uniform(1, 2.5), size), np.maximum(inside, -room(canvas)))
@@ -181,7 +245,13 @@ def stone(canvas: Canvas, inside: np.ndarray) -> None:
 
 
 def reflector(canvas: Canvas, inside: np.ndarray, depth: float) -> None:
-    """A far bright border (diaphragm, bone surface) with little behind it."""
+    """A far bright border (diaphragm, bone surface) with little behind it.
+
+    Args:
+        canvas: painted on, in place.
+        inside: (H, W) level set of where there is room, mm, negative inside.
+        depth: of the border, mm.
+    """
     rng, deep = canvas.rng, canvas.deep
     bow = rng.uniform(-0.35, 0.35) * (canvas.x / canvas.half) ** 2 + rng.uniform(-0.2, 0.2) * canvas.x / canvas.half
     level = -canvas.wave(depth, 0.02 * deep) - np.float32(deep) * bow * np.float32(0.5)

@@ -85,6 +85,13 @@ def collection(config: Config, seed: int) -> list[Item]:
 
     Patients take turns, and each patient's exams alternate between the classes, so that neither the patient nor the
     device says the class.
+
+    Args:
+        config: settings of the collection.
+        seed: of all draws.
+
+    Returns:
+        One item a file.
     """
     count = config.clips + config.stills
     patients = min(config.patients, max(1, count))

@@ -51,7 +51,15 @@ class Probe:
         return 2 * self.half_width / (self.n_lateral - 1)
 
     def to_space(self, depth: np.ndarray, lateral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Beam coordinates to (x, z) in mm; any shape, broadcast."""
+        """Beam coordinates to (x, z) in mm; any shape, broadcast.
+
+        Args:
+            depth: along the beam, mm.
+            lateral: of the beam, radians (curved, trapezoid) or mm (linear).
+
+        Returns:
+            x and z, mm.
+        """
         if self.shape == "linear":
             x_mm, z_mm = np.broadcast_arrays(lateral, depth)
             return x_mm, z_mm
@@ -62,7 +70,15 @@ class Probe:
         return radius * np.sin(lateral), radius * np.cos(lateral) - self.radius_mm
 
     def to_beam(self, x_mm: np.ndarray, z_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(x, z) in mm to beam coordinates (depth in mm, lateral)."""
+        """(x, z) in mm to beam coordinates (depth in mm, lateral).
+
+        Args:
+            x_mm: across.
+            z_mm: into the body.
+
+        Returns:
+            Depth and lateral place of the beam, as `to_space` takes them.
+        """
         if self.shape == "linear":
             return z_mm, x_mm
         below = z_mm + self.radius_mm
@@ -86,7 +102,15 @@ class Probe:
         return (self.radius_mm + self.depth_mm) * turn(min(self.half_width, 1.5))
 
     def direction(self, x_mm: np.ndarray, z_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Unit vector (across, down) of the beam through each point."""
+        """Unit vector (across, down) of the beam through each point.
+
+        Args:
+            x_mm: across.
+            z_mm: into the body.
+
+        Returns:
+            Across and down, each of the shape of the points.
+        """
         if self.shape == "linear":
             return np.zeros_like(x_mm), np.ones_like(z_mm)
         below = z_mm + np.float32(self.radius_mm)
@@ -125,6 +149,13 @@ class Probe:
         Main lobe Gaussian of `beam_width_mm`, plus a sinc pedestal of relative height `sidelobe` five times as wide
         (side lobes and clutter); unit energy at each depth, so that focusing moves no brightness. With several looks
         the whole aperture is wider, so that each of its parts still resolves nearly `beam_width_mm`.
+
+        Args:
+            n_fft: length of the transform along the beams.
+            looks: sub-apertures that are compounded.
+
+        Returns:
+            float32 (n_axial, n_fft).
         """
         depth = np.linspace(0, self.depth_mm, self.n_axial)
         step_mm = (

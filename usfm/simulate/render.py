@@ -45,6 +45,9 @@ def render(config: Config, seed: int, item: Item, media: Path, truth: Path) -> d
         item: what to render.
         media: folder of the files.
         truth: folder of the masks.
+
+    Returns:
+        The entry.
     """
     look = look_of(config, seed, item.device)
     take = _take(config, seed, item, look)

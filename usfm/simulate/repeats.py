@@ -84,6 +84,9 @@ def pairs(entries: list[dict], marks: dict[str, str], step_s: float = 1 / 3) -> 
         entries: entries of truth.json.
         marks: how each kind of repeat is judged.
         step_s: distance in time of the frames compared within a clip.
+
+    Returns:
+        One dict a pair: a, a_frame, b, b_frame, mark and how.
     """
     found = []
     by_path = {entry["path"]: entry for entry in entries}

@@ -28,6 +28,10 @@ def run(config: Config, request: Request) -> dict:
 
     Everything is rendered into `<out>.parts/` and renamed at the end; the same command goes on where it was stopped.
 
+    Args:
+        config: what to make.
+        request: out, seed, workers and the other common options.
+
     Returns:
         The summary: command, out, truth, clips, stills, frames_out, seconds, frames_per_s and so on.
 

@@ -66,7 +66,15 @@ class Shot(NamedTuple):
 
 
 def compress(envelope: np.ndarray, settings: Settings) -> np.ndarray:
-    """Log compression and gray map: envelope (tissue has unit mean power) to gray in 0..255, float32."""
+    """Log compression and gray map: envelope (tissue has unit mean power) to gray in 0..255, float32.
+
+    Args:
+        envelope: of the signal; tissue has unit mean power.
+        settings: of the scanner.
+
+    Returns:
+        float32, 0 to 255, of the same shape.
+    """
     power_db = 20 * np.log10(envelope + np.float32(1e-6))
     gray = np.clip(power_db * np.float32(1 / settings.range_db) + np.float32(settings.level), 0, 1)
     if settings.bend:
@@ -168,6 +176,9 @@ def shots(
         times_s: time of each frame.
         rng: the random stream.
         flow: whether to find where blood flows; without, `Shot.flow` is empty.
+
+    Returns:
+        One shot a frame.
     """
     probe = view.probe
     beams = Beamformer(probe, settings.looks)

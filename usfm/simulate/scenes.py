@@ -20,7 +20,12 @@ def _place_lesion(canvas: Canvas, kind: str, top: float, bottom: float, size: fl
 
 
 def soft(canvas: Canvas, kind: str) -> None:
-    """Layers over an organ with vessels, cysts, stones and one lesion; sometimes a far reflector."""
+    """Layers over an organ with vessels, cysts, stones and one lesion; sometimes a far reflector.
+
+    Args:
+        canvas: painted on, in place.
+        kind: one of `organs.CLASSES`.
+    """
     rng, deep = canvas.rng, canvas.deep
     canvas.echo[:] = organs.texture(canvas, kind, contrast_db=rng.uniform(9, 12)) + organs.patchiness(canvas, 2.5)
     thick = deep * (
@@ -39,7 +44,12 @@ def soft(canvas: Canvas, kind: str) -> None:
 
 
 def head(canvas: Canvas, kind: str) -> None:
-    """A fetal head: a bright ellipse of bone around dark brain with a midline, in fluid under a textured wall."""
+    """A fetal head: a bright ellipse of bone around dark brain with a midline, in fluid under a textured wall.
+
+    Args:
+        canvas: painted on, in place.
+        kind: one of `organs.CLASSES`.
+    """
     rng, deep = canvas.rng, canvas.deep
     canvas.echo[:] = organs.texture(canvas, kind) + organs.patchiness(canvas, 2)
     wall = -organs.layers(canvas, deep * rng.uniform(0.08, 0.16))
@@ -79,7 +89,12 @@ def head(canvas: Canvas, kind: str) -> None:
 
 
 def heart(canvas: Canvas, kind: str) -> None:
-    """Beating chambers: dark blood in textured muscle, a septum, a valve, a bright outer border; lung beside it."""
+    """Beating chambers: dark blood in textured muscle, a septum, a valve, a bright outer border; lung beside it.
+
+    Args:
+        canvas: painted on, in place.
+        kind: one of `organs.CLASSES`.
+    """
     rng, deep = canvas.rng, canvas.deep
     canvas.echo[:] = organs.texture(canvas, kind, contrast_db=10.5, grain=0.033) - 3 + organs.patchiness(canvas, 2)
     wall = -organs.layers(canvas, deep * rng.uniform(0.06, 0.12))
@@ -120,7 +135,12 @@ def heart(canvas: Canvas, kind: str) -> None:
 
 
 def lung(canvas: Canvas, kind: str) -> None:
-    """Chest wall with ribs, a bright sliding pleura, and under it air with a consolidation that shows as tissue."""
+    """Chest wall with ribs, a bright sliding pleura, and under it air with a consolidation that shows as tissue.
+
+    Args:
+        canvas: painted on, in place.
+        kind: one of `organs.CLASSES`.
+    """
     rng, deep = canvas.rng, canvas.deep
     narrow = canvas.probe.shape == "linear"
     depth = deep * (rng.uniform(0.3, 0.45) if narrow else rng.uniform(0.16, 0.28))
@@ -171,6 +191,9 @@ def build(scene: str, kind: str, probe: Probe, rng: np.random.Generator) -> Body
         kind: one of `organs.CLASSES`; both have the same distribution of scattering strength, layers and lesion size.
         probe: the probe that will look; sizes scale with its depth.
         rng: the random stream.
+
+    Returns:
+        The body.
     """
     canvas = Canvas(probe, rng)
     SCENES[scene](canvas, kind)

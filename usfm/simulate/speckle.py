@@ -33,6 +33,9 @@ def scatter(probe: Probe, rng: np.random.Generator, *, margin: float = 0.12, den
         rng: the random stream.
         margin: how far the field reaches beyond the view, as a fraction of it.
         density: scatterers per sample of the beam grid.
+
+    Returns:
+        The scatterers.
     """
     n_axial = math.ceil(probe.n_axial * (1 + 2 * margin) * math.sqrt(density))
     n_lateral = math.ceil(probe.n_lateral * (1 + 2 * margin) * math.sqrt(density))
@@ -65,7 +68,16 @@ class Beamformer:
         self.kernel = probe.axial_kernel()
 
     def signal(self, x_mm: np.ndarray, z_mm: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
-        """The signal of a probe with one look, complex64 (n_axial, n_lateral); see `signals`."""
+        """The signal of a probe with one look, complex64 (n_axial, n_lateral); see `signals`.
+
+        Args:
+            x_mm: scatterer positions across, (n,).
+            z_mm: scatterer positions into the body, (n,).
+            amplitude: complex amplitudes, (n,).
+
+        Returns:
+            complex64 (n_axial, n_lateral).
+        """
         return self.signals(x_mm, z_mm, amplitude)[0]
 
     def signals(self, x_mm: np.ndarray, z_mm: np.ndarray, amplitude: np.ndarray) -> list[np.ndarray]:
@@ -79,6 +91,9 @@ class Beamformer:
             x_mm: scatterer positions across, (n,).
             z_mm: scatterer positions into the body, (n,).
             amplitude: complex amplitudes, (n,).
+
+        Returns:
+            One array a look.
         """
         probe, n_fft, pad = self.probe, self.n_fft, self.pad
         depth, lateral = probe.to_beam(x_mm, z_mm)

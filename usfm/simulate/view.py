@@ -78,6 +78,9 @@ def fit_view(
         box: x0, y0, x1, y1 in fractions of the screen.
         zoom: above 1 the image outgrows the box and is cut by it.
         aim: the point of the image, in fractions of its own box, that stays in place when zoomed.
+
+    Returns:
+        The view.
     """
     half_mm, top_mm = probe.half_span_mm, 0.0
     if probe.shape in ("convex", "phased"):
