@@ -205,3 +205,28 @@ def test_whatever_is_done_to_a_file_it_ends_as_frames_or_a_reason(tmp_path, make
     assert "reader failed" not in table["reason"]
     ended = {*store.source_column("path"), *table["source"]}
     assert ended == {piece.source.relative for piece in order.pieces}
+
+
+def test_ranges_of_one_source_are_one_row_whatever_they_note(tmp_path, monkeypatch):
+    from PIL import Image
+
+    from usfm.extract.drawn import Drawn
+
+    pages = [Image.fromarray(np.full((40, 40), 10 * number, np.uint8)) for number in range(6)]
+    (tmp_path / "in").mkdir()
+    pages[0].save(tmp_path / "in/a.tif", save_all=True, append_images=pages[1:])
+    monkeypatch.setattr(plan, "PART_BYTES", 3 * 40 * 40 * 2)
+    sources = find([str(tmp_path / "in")]).sources
+    scans = loads(scan(Batch(sources, 1)))
+    cut = plan.pieces(sources, scans, {"a.tif": Facts()}, Sampling(None), None, hide_paths=False)
+    assert len(cut) == 3
+    parts = []
+    for number, piece in enumerate(cut):
+        drawn = replace(piece, drawn=Drawn((40, 40), left={"outside": 2}))
+        path = tmp_path / f"part{number}"
+        path.write_bytes(b"".join(take(plan.Order((drawn,), Sampling(None), None, plan.Names()))))
+        parts.append((path.name, path))
+    assemble(tmp_path / "o.h5", parts, step={"command": "test"})
+    store = Store.open(tmp_path / "o.h5")
+    assert (len(store), store.num_sources) == (6, 1)
+    assert store.rejected()["detail"].tolist() == ["2 times: outside."]

@@ -66,11 +66,58 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
     if scan.fault:
         refuse(part, piece, scan.fault, scan.detail)
         return
-    notes, frames, broke = Notes(), [], None
+    notes = Notes()
+    frames, broke = _read(piece, order, notes)
+    shown = {str(frame.index): frame.facts for frame in frames if frame.facts and frame.pixels is not None}
+    if shown:  # of a source in ranges each would bring others, and its row would be several
+        notes.metadata["frames"] = shown if piece.within is None else "left out, since the source is long"
+    drawn = _drawn(piece, frames, notes)
+    if piece.within is not None and LEFT_OUT in notes.metadata:  # as above
+        why = "; ".join(f"{times} times: {reason}" for reason, times in notes.metadata.pop(LEFT_OUT).items())
+        part.reject(piece.stored, "", STAGE, "labels left out", f"{why}.")
+    if piece.restored:
+        frames, drawn = _put_back(part, piece, order, frames, drawn, notes)
+    row = _source_row(part, piece, notes, order.hashes) if any(frame.pixels is not None for frame in frames) else -1
+    for frame, labels in zip(frames, drawn, strict=True):
+        _add(part, piece, order, notes, row, frame, labels)
+    told = [*notes.faults, *([broke] if broke is not None else [])]
+    for fault in told:
+        part.reject(piece.stored, "", STAGE, fault.reason, fault.detail)
+    if not told and not frames and not piece.restored:
+        part.reject(piece.stored, "", STAGE, "no frames", "nothing came out of it.")
+
+
+def _add(part: PartWriter, piece: Piece, order: Order, notes: Notes, row: int, frame: Frame, labels: dict) -> None:
+    name, facts = frame_id(piece.scan.sha256, frame.index, piece.copy), piece.facts
+    if frame.pixels is None:
+        part.reject(piece.stored, name, STAGE, frame.fault, f"the frame at {frame.time_s:.2f} s was lost.")
+        return
+    part.frame(
+        frame.pixels,
+        frame_id=name,
+        source=row,
+        index=frame.index,
+        time_s=frame.time_s,
+        kind=frame.kind or notes.kind or "b-mode",
+        row_spacing_mm=_first_known(frame.spacing_mm[0], facts.spacing_mm[0]),
+        col_spacing_mm=_first_known(frame.spacing_mm[1], facts.spacing_mm[1]),
+        label=order.names.classes.index(facts.label) if facts.label else None,
+        mask=labels.get("mask", None if order.names.masks else frame.mask),
+        multi=facts.multi,
+        values=facts.values or None,
+        boxes=labels.get("boxes"),
+        split=facts.split,
+    )
+
+
+def _read(piece: Piece, order: Order, notes: Notes) -> tuple[list[Frame], MediaError | None]:
+    """Read the frames of a piece; returns them, and why it broke off where it did."""
+    frames, broke = [], None
     try:
         _unchanged(piece)
         reader = READERS[piece.source.kind]
-        for frame in reader.read(piece.source.media, order.sampling, notes, piece.within, order.options):
+        options = replace(order.options, color=True) if piece.restored else order.options
+        for frame in reader.read(piece.source.media, order.sampling, notes, piece.within, options):
             frames.append(frame if piece.restored else _shaded(frame, order.color))
     except MediaError as error:
         broke = error
@@ -82,40 +129,7 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
         raise
     except Exception as error:  # one odd file never ends a run; our own mistakes show in the reason
         broke = MediaError("reader failed", f"the reader stopped with {type(error).__name__}.")
-    shown = {str(frame.index): frame.facts for frame in frames if frame.facts and frame.pixels is not None}
-    if shown:  # of a source in ranges each would bring others, and its row would be several
-        notes.metadata["frames"] = shown if piece.within is None else "left out, since the source is long"
-    drawn = _drawn(piece, frames, notes)
-    if piece.restored:
-        frames, drawn = _put_back(part, piece, order, frames, drawn, notes)
-    row = _source_row(part, piece, notes, order.hashes) if any(frame.pixels is not None for frame in frames) else -1
-    label = order.names.classes.index(piece.facts.label) if piece.facts.label else None
-    for frame, labels in zip(frames, drawn, strict=True):
-        name = frame_id(scan.sha256, frame.index, piece.copy)
-        if frame.pixels is None:
-            part.reject(piece.stored, name, STAGE, frame.fault, f"the frame at {frame.time_s:.2f} s was lost.")
-        else:
-            part.frame(
-                frame.pixels,
-                frame_id=name,
-                source=row,
-                index=frame.index,
-                time_s=frame.time_s,
-                kind=frame.kind or notes.kind or "b-mode",
-                row_spacing_mm=_first_known(frame.spacing_mm[0], piece.facts.spacing_mm[0]),
-                col_spacing_mm=_first_known(frame.spacing_mm[1], piece.facts.spacing_mm[1]),
-                label=label,
-                mask=labels.get("mask", None if order.names.masks else frame.mask),
-                multi=piece.facts.multi,
-                values=piece.facts.values or None,
-                boxes=labels.get("boxes"),
-                split=piece.facts.split,
-            )
-    told = [*notes.faults, *([broke] if broke is not None else [])]
-    for fault in told:
-        part.reject(piece.stored, "", STAGE, fault.reason, fault.detail)
-    if not told and not frames and not piece.restored:
-        part.reject(piece.stored, "", STAGE, "no frames", "nothing came out of it.")
+    return frames, broke
 
 
 def _put_back(part: PartWriter, piece: Piece, order: Order, frames: list[Frame], drawn: list[dict], notes: Notes):
@@ -143,7 +157,8 @@ def _drawn(piece: Piece, frames: list[Frame], notes: Notes) -> list[dict]:
         return [{}] * len(frames)
     painter = Painter(piece.drawn)
     found = [{} if frame.pixels is None else painter.labels(frame.index, frame.pixels.shape[:2]) for frame in frames]
-    left = {reason: times for reason, times in (Counter(piece.drawn.left) + painter.left).items() if times}
+    before = piece.drawn.left if piece.within is None or piece.within.last else {}  # said once for the whole source
+    left = {reason: times for reason, times in (Counter(before) + painter.left).items() if times}
     if left:
         notes.metadata[LEFT_OUT] = left
     return found
