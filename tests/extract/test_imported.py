@@ -380,3 +380,18 @@ def test_a_manifest_of_windows_in_another_case(tmp_path):
     found = sources.find([str(tmp_path / "in")])
     facts = gather(found.sources, manifest=read_manifest(str(tmp_path / "m.csv")))
     assert [one.label for one in facts.values()] == ["0042", ""]
+
+
+def test_masks_that_a_manifest_names(extract, tmp_path):
+    pictures(tmp_path / "in", 3)
+    write(tmp_path / "in" / "first.png", disk().astype(np.uint8) * 255)
+    write(tmp_path / "other" / "second.png", disk(30).astype(np.uint8) * 255)
+    text = "path,mask\np0.png,first.png\np1.png,other\\second.png\np2.png,lost.png\n"
+    (tmp_path / "m.csv").write_text(text)
+    summary = extract(manifest=str(tmp_path / "m.csv"))
+    assert summary["labels_left_out"] == {"mask of the manifest that is not there": 1}
+    found = labels_of(summary)
+    assert list(found) == ["p0.png", "p1.png", "p2.png"]
+    assert np.array_equal(found["p0.png"][0], disk())
+    assert np.array_equal(found["p1.png"][0], disk(30))
+    assert found["p2.png"][0] is None

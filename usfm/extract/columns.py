@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from usfm.extract.names import alike
 
-KNOWN = ("path", "patient", "exam", "dataset", "split", "label", "labels", "spacing_mm", "row_spacing_mm",
+KNOWN = ("path", "patient", "exam", "dataset", "split", "label", "labels", "mask", "spacing_mm", "row_spacing_mm",
          "col_spacing_mm")  # fmt: skip
 PEOPLE = ("patient", "exam")
 TAKEN = frozenset("path sha256 copy kind fps frames patient exam dataset metadata dicom_regions name_hashes".split())
@@ -60,7 +60,9 @@ def meaning(name: str) -> str:
     if name == "path":
         return name
     plain = _plain(name)
-    return _ALIASES.get(plain, plain if plain in ("dataset", "split", "label", "labels") else _SPACINGS.get(plain, ""))
+    return _ALIASES.get(
+        plain, plain if plain in ("dataset", "split", "label", "labels", "mask") else _SPACINGS.get(plain, "")
+    )
 
 
 def personal(name: str) -> bool:

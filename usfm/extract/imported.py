@@ -85,9 +85,16 @@ class Imported:
 
 
 def collect(
-    found: Found, how: How, annotations: str | None, *, fill: bool, bits: bool, export: Export | None = None
+    found: Found,
+    how: How,
+    annotations: str | None,
+    *,
+    fill: bool,
+    bits: bool,
+    export: Export | None = None,
+    given: tuple[Sequence[MaskOf], Mapping[str, int]] = ((), {}),
 ) -> Imported:
-    """Find annotations and masks, and the source of each.
+    """Find annotations and masks, and the source of each; ``given`` are those that a manifest names.
 
     Raises:
         RequestError: If nothing is there, or none of it fits a source.
@@ -106,7 +113,9 @@ def collect(
         left.update(counted(matched))
     own = export is not None and how.mode == "keep"  # the export says itself what its masks are of
     masks, lost = mask_files.match(() if own else mask_files.listed(how, found.mask_files), found.sources, how)
+    masks += given[0]
     left.update(lost)
+    left.update(given[1])
     if export:
         bits = export.names["mask_kind"] == "bits"
         left.update(exported.missing(export, found.sources))

@@ -29,6 +29,7 @@ class Facts:
         multi: Class -> 0 or 1, of classes of which several may apply; None where nothing is known.
         values: Column -> measured number.
         spacing_mm: (between rows, between columns), mm.
+        mask: File of its label mask, as the manifest has it.
     """
 
     patient: str = ""
@@ -40,6 +41,7 @@ class Facts:
     multi: dict[str, int] | None = None
     values: dict[str, float] = field(default_factory=dict)
     spacing_mm: tuple[float, float] = (math.nan, math.nan)
+    mask: str = ""
 
     def hidden(self, names: Pseudonyms) -> "Facts":
         """Return the same with pseudonyms for patient and exam."""
@@ -91,6 +93,7 @@ def gather(
             multi=typed.several(row, manifest.multi) if manifest else None,
             values={stored_name(name): float(row[name]) for name in numeric if typed.is_number(row.get(name, ""))},
             spacing_mm=typed.spacing_of(row),
+            mask=row.get("mask", ""),
         )
     if misses:
         console.warn(

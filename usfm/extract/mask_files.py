@@ -2,18 +2,19 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from usfm.errors import RequestError
 from usfm.extract import walk
 from usfm.extract.annotations.match import WHOLE, Places
 from usfm.extract.folders import compiled
+from usfm.extract.manifest import Manifest
 from usfm.extract.masks import WORDS, MaskFile, scheme_of
 from usfm.extract.media import Media
-from usfm.extract.names import text_of
+from usfm.extract.names import path_of, text_of
 from usfm.extract.readers import SUFFIXES
-from usfm.extract.sources import Source, suffix_of
+from usfm.extract.sources import Found, Source, suffix_of
 
 _WORD = "|".join(sorted(WORDS, key=len, reverse=True))
 _TAIL = re.compile(rf"[\s_.\-]*(?:ground[\s_\-]?truth|{_WORD})(?:[\s_.\-]*\d{{1,2}})?$", re.IGNORECASE)
@@ -184,6 +185,48 @@ def _by_pattern(file: MaskFile, places: Places, pattern: re.Pattern) -> tuple[Ma
     number = groups.get("frame") or ""
     frame = int(number) if number.isdecimal() and len(number) < 10 else WHOLE
     return MaskOf(file, places.sources[found[0]].relative, frame, (groups.get("name") or "").strip()), False
+
+
+def of_manifest(manifest: Manifest | None, inputs: Sequence[str]) -> dict[str, str]:
+    """Return the file that each cell of a manifest's column ``mask`` means: a path from the manifest's folder, from an
+    input, or on this machine. Cells that mean no file are left out.
+    """
+    cells = {row.get("mask", "") for _, row in manifest.rows} - {""} if manifest else set()
+    bases = [os.path.dirname(os.path.abspath(manifest.file)), *map(os.path.abspath, inputs)] if manifest else []
+    found = {}
+    for cell in sorted(cells):
+        ways = [path_of(cell), path_of(cell.replace("\\", "/"))]
+        paths = (os.path.normpath(os.path.join(base, way)) for base in bases for way in ways)
+        path = next((path for path in paths if os.path.isfile(path)), None)
+        if path is not None:
+            found[cell] = path
+    return found
+
+
+def without(found: Found, paths: Collection[str]) -> Found:
+    """Return what was found without some files, which are masks."""
+    there = {os.path.abspath(path) for path in paths}
+    kept = tuple(source for source in found.sources if os.path.abspath(source.path) not in there)
+    set_apart = tuple(file for file in found.mask_files if os.path.abspath(file.media.path) not in there)
+    return replace(found, sources=kept, mask_files=set_apart)
+
+
+def given(files: Mapping[str, str], cells: Mapping[str, str]) -> tuple[list[MaskOf], dict[str, int]]:
+    """Return what the masks of a manifest are of; and how many are not there, by reason.
+
+    Args:
+        files: From `of_manifest`.
+        cells: Relative path of a source -> its cell, "" for none.
+    """
+    masks, missing = [], 0
+    for source, cell in cells.items():
+        if cell and cell not in files:
+            missing += 1
+        elif cell:
+            status = os.stat(files[cell])
+            file = MaskFile(Media(files[cell]), text_of(cell), status.st_size, status.st_mtime_ns)
+            masks.append(MaskOf(file, source))
+    return masks, {"mask of the manifest that is not there": missing} if missing else {}
 
 
 def listed(how: How, found: Sequence[MaskFile]) -> list[MaskFile]:

@@ -199,6 +199,8 @@ def _prepared(
     if config.manifest:
         hides = private or identified
         manifest = read_manifest(config.manifest, keep=config.keep_column, private=hides, plain=plain)
+    rows = mask_files.of_manifest(manifest, request.inputs)
+    found = mask_files.without(found, rows.values()) if rows else found
     people = config.group is not None or identified or (manifest is not None and manifest.people)
     hide = not plain and (private or people)
     names = Pseudonyms(load_key(config.salt, create=not request.dry_run)) if hide or people else None
@@ -217,7 +219,8 @@ def _prepared(
     bits, fill = config.mask_kind == "bits", config.fill_outlines
     annotations = config.annotations or (exported.annotations(export) if export else None)
     how = replace(how, mode="keep") if export and how.mode == "auto" else how
-    extra = imported.collect(found, how, annotations, fill=fill, bits=bits, export=export)
+    given = mask_files.given(rows, {name: one.mask for name, one in facts.items()})
+    extra = imported.collect(found, how, annotations, fill=fill, bits=bits, export=export, given=given)
     facts = {name: replace(one, split=one.split or extra.split(name)) for name, one in facts.items()}
     return found, facts, paths, names, extra
 
