@@ -188,8 +188,9 @@ def _by_pattern(file: MaskFile, places: Places, pattern: re.Pattern) -> tuple[Ma
 
 
 def of_manifest(manifest: Manifest | None, inputs: Sequence[str]) -> dict[str, str]:
-    """Return the file that each cell of a manifest's column ``mask`` means: a path from the manifest's folder, from an
-    input, or on this machine. Cells that mean no file are left out.
+    """Return the file that each cell of a manifest's column ``mask`` means; cells that mean none are left out.
+
+    A cell is a path from the manifest's folder, from an input, or on this machine.
     """
     cells = {row.get("mask", "") for _, row in manifest.rows} - {""} if manifest else set()
     bases = [os.path.dirname(os.path.abspath(manifest.file)), *map(os.path.abspath, inputs)] if manifest else []
