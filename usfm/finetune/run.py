@@ -65,13 +65,7 @@ def run(config: Config, request: Request) -> dict:
     inputs = {"store": store.content_id, "encoder": embedder.identity}
     key = digest(["finetune", content_dict(config), request.seed, inputs])
     if up_to_date(out, key, request.overwrite, MARKER):
-        card = directory.card_of(out, seconds=(int, float), leaks=int, frame_metrics=dict)
-        _say_leaks(plan, out, card["leaks"])
-        return {
-            **_summary(plan, store, out, card["seconds"], card["leaks"]),
-            **card["frame_metrics"],
-            "up_to_date": True,
-        }
+        return _as_before(plan, store, out)
     leaks = planning.leaks(store, plan)
     leaking = len({line["frame_id"] for line in leaks})
     with console.progress(f"embedding with {embedder.name}", len(plan.rows)) as bar:
@@ -100,6 +94,14 @@ def run(config: Config, request: Request) -> dict:
     _say_result(whole, measured, config, embedder.name)
     _say_leaks(plan, out, leaking)
     return {**_summary(plan, store, out, seconds, leaking), **measured}
+
+
+def _as_before(plan: planning.Cases, store: Store, out: Path) -> dict:
+    """The summary of a run that is there already, from its card."""
+    card = directory.card_of(out, seconds=(int, float), leaks=int, frame_metrics=dict)
+    _say_leaks(plan, out, card["leaks"])
+    summary = _summary(plan, store, out, card["seconds"], card["leaks"])
+    return {**summary, **card["frame_metrics"], "up_to_date": True}
 
 
 def _about(config: Config, seed: int, plan: planning.Cases) -> dict:

@@ -44,6 +44,10 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError("usfm export: name one run directory or checkpoint file.")
     source = Path(request.inputs[0])
     wanted = source if config.which == "auto" else source / config.which
+    suffix = {"timm": ".safetensors", "mae": ".pth", "onnx": ".onnx"}[config.to]
+    out = Path(request.out or f"{source.name}{suffix}")
+    if out.suffix != suffix:
+        raise RequestError(f"--out {out}: an export to {config.to} ends in {suffix}")
     progress.say(wanted, strict=request.strict)
     encoder, card, _ = checkpoint.load_encoder(wanted)
     if card.get("blur_px"):
@@ -51,10 +55,6 @@ def run(config: Config, request: Request) -> dict:
             f"{source}: its encoder learnt on blurred frames (sigma {card['blur_px']} px at its size), and what is "
             "exported does not blur them: whoever uses it has to"
         )
-    suffix = {"timm": ".safetensors", "mae": ".pth", "onnx": ".onnx"}[config.to]
-    out = Path(request.out or f"{source.name}{suffix}")
-    if out.suffix != suffix:
-        raise RequestError(f"--out {out}: an export to {config.to} ends in {suffix}")
     key = _key(config, source)
     summary = {"command": "export", "out": str(out), "to": config.to, "frames_in": None, "frames_out": None}
     summary |= {"dropped": None, "rejected": None, "sources": None, "frames_per_s": None}
