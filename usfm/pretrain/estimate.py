@@ -79,7 +79,8 @@ def readable(plan: dict, device: str) -> list[tuple[str, str]]:
         plan: from `estimate`.
         device: that the time was measured on.
     """
-    total = plan["flops_per_image"] * plan["batch_size"] * plan["steps"]
+    seconds = plan["flops_per_image"] * plan["batch_size"] * plan["steps"] / GPU_FLOP_PER_S
+    quick = "minutes"  # starting and reading take longer than the arithmetic then
     parameters, encoder = plan["parameters"] / 1e6, plan["encoder_parameters"] / 1e6
     return [
         ("encoder", plan["model"]),
@@ -90,7 +91,7 @@ def readable(plan: dict, device: str) -> list[tuple[str, str]]:
         ("tokens an image", f"{plan['candidates']}: {plan['visible']} seen, {plan['targets']} reconstructed"),
         ("memory", f"about {size(plan['memory_bytes'])}"),
         (f"time on {device}", f"{duration(plan['eta_s'])} at {plan['images_per_s']:,.1f} images/s"),
-        ("time on a large GPU", f"about {duration(total / GPU_FLOP_PER_S)}, where it is fed fast enough"),
+        ("time on a large GPU", f"{quick if seconds < 60 else f'about {duration(seconds)}'}, if fed fast enough"),
     ]
 
 
