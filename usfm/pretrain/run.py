@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from usfm.model.weights import grid_of, load_into, read_weights
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.config import Config
 from usfm.pretrain.degradations import DEGRADATIONS
+from usfm.pretrain.finish import counted, finish
 from usfm.pretrain.fitted import fields_of, fitted
 from usfm.pretrain.job import PretrainJob
 from usfm.pretrain.mae import MaskedAutoencoder
@@ -107,21 +108,89 @@ def run(config: Config, request: Request) -> dict:
         return _pretrain(config, request, ranks)
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """What is decided before the run's folder is opened."""
+
+    config: Config
+    request: Request
+    ranks: Ranks
+    recipe: Recipe
+    store: Store
+    rows: np.ndarray
+    held_out: np.ndarray
+    device: torch.device
+    model: MaskedAutoencoder
+    training: Training
+    settings: dict
+    reasons: tuple[str, ...]
+
+    def summary(self) -> dict:
+        """What is known of the run before it begins."""
+        return {
+            "command": "pretrain",
+            "out": str(self.request.out),
+            "frames_in": len(self.store),
+            "frames_out": len(self.store),
+            "dropped": 0,
+            "rejected": 0,
+            "sources": self.store.num_sources,
+            "classes": len(self.store.class_names),
+            "frames_trained": len(self.rows),
+            "frames_held_out": len(self.held_out),
+            "steps": self.training.steps,
+        }
+
+
 def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
     started = time.perf_counter()
+    loggers = check_loggers(config.log)
+    it = _prepared(config, request, ranks)
+    if request.dry_run:
+        RunDirectory(str(request.out), it.settings).check("pretrain", request.overwrite)
+    regions = Regions(it.store, it.device) if it.recipe.selection.region else None
+    stream = make_stream(it.recipe, it.store, it.rows, it.model.encoder.shape.grid, request.seed, regions)
+    if ranks.first and it.reasons:
+        console.say(f"fitted to {len(it.rows):,} frames: {'; '.join(it.reasons)}")
+    if request.dry_run:
+        return _dry_run(it, stream)
+    with RunDirectory(str(request.out), it.settings, writes=ranks.first) as directory:
+        status = _open(directory, it)
+        if ranks.first and status != "done":
+            directory.update({"steps": it.training.steps})
+        if status == "done":
+            say_up_to_date(str(request.out))
+            known = directory.card.get("result", {})
+            return {**it.summary(), "seconds": 0.0, "frames_per_s": None, "images_per_s": None, **known}
+        _say_plan(it, stream, regions)
+        result, watched = _train(it, directory, stream, regions, loggers, resume=status == "resume")
+        if ranks.first:
+            finish(directory, result, started, it.recipe.optim.warmup, counted(it.store, watched))
+    if "profile" in result:
+        console.table("milliseconds a step", ("part", "ms"), list(result["profile"].items()))
+    seconds = time.perf_counter() - started
+    return {**it.summary(), **result, "seconds": round(seconds, 2), "frames_per_s": result["images_per_s"]}
+
+
+def _prepared(config: Config, request: Request, ranks: Ranks) -> _Prepared:
+    """Open the store, fit the recipe to it, and make the model with its starting weights.
+
+    Raises:
+        RequestError: the store or the settings do not do.
+    """
     recipe = resolve_recipe(config)
     store = Store.open(request.inputs)
     store.require(fixed=True, regions=recipe.selection.region or recipe.selection.by_beam)
     if request.out is None:
         raise RequestError("say where the run goes: --out runs/NAME")
-    loggers = check_loggers(config.log)
     device = choose_device(request.device, ranks.local)
     precision = choose_precision(config.precision, device)
     rows, held_out = hold_out(store, recipe.run.held_out, request.seed)
-    fit_ = fitted(recipe, config.recipe, len(rows), given=_given(config), parts=ranks.world * config.accumulate)
+    parts = ranks.world * config.accumulate
+    fit_ = fitted(recipe, config.recipe, len(rows), given=_given(config), parts=parts)
     recipe = fit_.recipe
     steps = count_steps(recipe, len(rows))
-    if recipe.run.batch_size % (ranks.world * config.accumulate):
+    if recipe.run.batch_size % parts:
         raise RequestError(
             f"a batch of {recipe.run.batch_size} does not divide into {ranks.world} processes x "
             f"{config.accumulate} parts"
@@ -129,80 +198,64 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
     if config.init is not None and ranks.first:
         progress.say(config.init, strict=request.strict)
     model = build_model(recipe, request.seed, config.init)
-    summary = {
-        "command": "pretrain",
-        "out": str(request.out),
-        "frames_in": len(store),
-        "frames_out": len(store),
-        "dropped": 0,
-        "rejected": 0,
-        "sources": store.num_sources,
-        "classes": len(store.class_names),
-        "frames_trained": len(rows),
-        "frames_held_out": len(held_out),
-        "steps": steps,
-    }
-    settings = run_settings(recipe, config, request, store, precision)
-    if request.dry_run:
-        RunDirectory(request.out, settings).check("pretrain", request.overwrite)
-    regions = Regions(store, device) if recipe.selection.region else None
-    stream = make_stream(recipe, store, rows, model.encoder.shape.grid, request.seed, regions)
     training = training_of(recipe, steps, precision, config.accumulate)
-    if ranks.first and fit_.reasons:
-        console.say(f"fitted to {len(rows):,} frames: {'; '.join(fit_.reasons)}")
-    if request.dry_run:
-        from usfm.pretrain.estimate import estimate, readable
+    settings = run_settings(recipe, config, request, store, precision)
+    return _Prepared(
+        config, request, ranks, recipe, store, rows, held_out, device, model, training, settings, fit_.reasons
+    )
 
-        plan = estimate(recipe, model, stream, training, device)
-        console.table("pretrain would train", ("what", "value"), readable(plan, str(device)))
-        console.say(f"would write {request.out}")
-        return {**summary, "dry_run": True, "seconds": 0.0, "frames_per_s": None, **plan}
 
-    with RunDirectory(request.out, settings, writes=ranks.first) as directory:
-        status = _open(directory, config, request, recipe, model, store, ranks, (rows, held_out))
-        if ranks.first and status != "done":
-            directory.update({"steps": steps})
-        if status == "done":
-            say_up_to_date(request.out)
-            known = directory.card.get("result", {})
-            return {**summary, "seconds": 0.0, "frames_per_s": None, "images_per_s": None, **known}
-        _say_plan(recipe, stream, regions, len(rows), len(held_out), steps, device, precision, ranks)
-        model.to(device)
-        if config.compile if config.compile is not None else device.type == "cuda":
-            compile_blocks(model)
-        pixels = Pixels(store, device, config.cache)
-        place = None if regions is None else regions.rows
-        feed = Feed(stream, pixels, place, rank=ranks.rank, world=ranks.world, accumulate=config.accumulate)
-        job = PretrainJob(
-            recipe,
-            model,
-            stream,
-            pixels,
-            regions,
-            held_out=held_out,
-            steps=steps,
-            seed=request.seed,
-            figures=directory.path / "figures" if ranks.first else None,
-            probe=_probe(config, model, device, request.seed) if ranks.first else None,
-        )
-        result = fit(
-            job,
-            feed,
-            training,
-            directory,
-            ranks=ranks,
-            device=device,
-            resume=status == "resume",
-            loggers=loggers,
-            profile=config.profile,
-            describe=job.describe,
-        )
-        if ranks.first:
-            _finish(directory, result, started, recipe.optim.warmup, _counted(store, job.held_out))
-    if "profile" in result:
-        console.table("milliseconds a step", ("part", "ms"), list(result["profile"].items()))
-    seconds = time.perf_counter() - started
-    return {**summary, **result, "seconds": round(seconds, 2), "frames_per_s": result["images_per_s"]}
+def _dry_run(it: _Prepared, stream: Stream) -> dict:
+    """Say what the run would take."""
+    from usfm.pretrain.estimate import estimate, readable
+
+    plan = estimate(it.recipe, it.model, stream, it.training, it.device)
+    console.table("pretrain would train", ("what", "value"), readable(plan, str(it.device)))
+    console.say(f"would write {it.request.out}")
+    return {**it.summary(), "dry_run": True, "seconds": 0.0, "frames_per_s": None, **plan}
+
+
+def _train(
+    it: _Prepared,
+    directory: RunDirectory,
+    stream: Stream,
+    regions: Regions | None,
+    loggers: tuple[str, ...],
+    *,
+    resume: bool,
+) -> tuple[dict, np.ndarray]:
+    """Train to the end; returns the loop's result, and the rows that the held-out loss was taken of."""
+    config, ranks, model = it.config, it.ranks, it.model.to(it.device)
+    if config.compile if config.compile is not None else it.device.type == "cuda":
+        compile_blocks(model)
+    pixels = Pixels(it.store, it.device, config.cache)
+    place = None if regions is None else regions.rows
+    feed = Feed(stream, pixels, place, rank=ranks.rank, world=ranks.world, accumulate=config.accumulate)
+    job = PretrainJob(
+        it.recipe,
+        model,
+        stream,
+        pixels,
+        regions,
+        held_out=it.held_out,
+        steps=it.training.steps,
+        seed=it.request.seed,
+        figures=directory.path / "figures" if ranks.first else None,
+        probe=_probe(config, model, it.device, it.request.seed) if ranks.first else None,
+    )
+    result = fit(
+        job,
+        feed,
+        it.training,
+        directory,
+        ranks=ranks,
+        device=it.device,
+        resume=resume,
+        loggers=loggers,
+        profile=config.profile,
+        describe=job.describe,
+    )
+    return result, job.held_out
 
 
 def _probe(config: Config, model: MaskedAutoencoder, device: torch.device, seed: int):
@@ -259,117 +312,52 @@ def compile_blocks(model: MaskedAutoencoder) -> None:
         block.compile(dynamic=False)
 
 
-def _open(
-    directory: RunDirectory,
-    config: Config,
-    request: Request,
-    recipe: Recipe,
-    model,
-    store: Store,
-    ranks: Ranks,
-    cut: tuple[np.ndarray, np.ndarray],
-) -> str:
+def _open(directory: RunDirectory, it: _Prepared) -> str:
     """Enter the run's folder; the first rank makes it before the others look."""
-    patients = store.of_frames("patient")
-    card = {
+    card = _card(it)
+    if it.ranks.first:
+        status = directory.open(overwrite=it.request.overwrite, recipe=it.recipe.as_dict(), card=card)
+        it.ranks.wait()
+        return status
+    it.ranks.wait()
+    return directory.open(overwrite=False, recipe={}, card=card)
+
+
+def _card(it: _Prepared) -> dict:
+    """What the run's card says from the beginning."""
+    encoder, model, patients = it.model.encoder, it.model, it.store.of_frames("patient")
+    return {
         "command": "pretrain",
-        "recipe": config.recipe,
-        "about": recipe.as_dict()["about"],
-        "encoder": model.encoder.shape.as_dict(),
-        "normalisation": {"mean": model.encoder.mean.flatten().tolist(), "std": model.encoder.std.flatten().tolist()},
+        "recipe": it.config.recipe,
+        "about": it.recipe.as_dict()["about"],
+        "encoder": encoder.shape.as_dict(),
+        "normalisation": {"mean": encoder.mean.flatten().tolist(), "std": encoder.std.flatten().tolist()},
         "pool": "mean",
-        "blur_px": _blur_px(recipe) or None,
+        "blur_px": _blur_px(it.recipe) or None,
         "decoder": {"layout": model.decoder.layout, "unit": model.target.unit},
-        "frames": len(store),
+        "frames": len(it.store),
         "counts": {
             f"{what}_{part}": len(rows) if what == "frames" else len(set(patients[rows]) - {""})
-            for part, rows in zip(("trained", "held_out"), cut, strict=True)
+            for part, rows in (("trained", it.rows), ("held_out", it.held_out))
             for what in ("frames", "patients")
         },
-        "flags": words_of(config) + (["--seed", str(request.seed)] if request.seed else []),
+        "flags": words_of(it.config) + (["--seed", str(it.request.seed)] if it.request.seed else []),
         "software": provenance.software(),
     }
-    if ranks.first:
-        status = directory.open(overwrite=request.overwrite, recipe=recipe.as_dict(), card=card)
-        ranks.wait()
-        return status
-    ranks.wait()
-    status = directory.open(overwrite=False, recipe={}, card=card)
-    return status
 
 
-def _say_plan(recipe, stream, regions, trained, held_out, steps, device, precision, ranks) -> None:
-    if not ranks.first:
+def _say_plan(it: _Prepared, stream: Stream, regions: Regions | None) -> None:
+    if not it.ranks.first:
         return
+    steps, recipe = it.training.steps, it.recipe
     console.say(
-        f"{trained:,} frames to train on, {held_out:,} held out, {steps:,} steps of {recipe.run.batch_size} "
-        f"({steps / stream.steps_per_epoch():.1f} epochs), {recipe.model.name} in {precision} on {device}"
-        + (f", {ranks.world} processes" if ranks.world > 1 else "")
+        f"{len(it.rows):,} frames to train on, {len(it.held_out):,} held out, {steps:,} steps of "
+        f"{recipe.run.batch_size} ({steps / stream.steps_per_epoch():.1f} epochs), {recipe.model.name} in "
+        f"{it.training.precision} on {it.device}" + (f", {it.ranks.world} processes" if it.ranks.world > 1 else "")
     )
-    if crowd := crowded(device):
+    if crowd := crowded(it.device):
         console.warn(crowd)
-    if not held_out:
+    if not len(it.held_out):
         console.warn("one source or patient only, so nothing is held out and there will be no best/ beside last/")
     if recipe.selection.by_beam and regions is not None and regions.without_fit:
         console.warn(f"{regions.without_fit:,} frames have no fitted geometry and use the grid instead of the beams")
-
-
-def _averaged(steps: list[int], losses: list[float], points: int = 200) -> tuple[list[float], list[float]]:
-    """Means over runs of neighbours: regions differ from batch to batch, so that single losses hide the course.
-
-    >>> _averaged([1, 2, 3, 4], [8.0, 6.0, 4.0, 2.0], points=2), _averaged([], [])
-    (([1.5, 3.5], [7.0, 3.0]), ([], []))
-    """
-    runs = [run for run in np.array_split(np.arange(len(steps)), points) if len(run)]
-    return [float(np.mean(np.take(steps, run))) for run in runs], [float(np.mean(np.take(losses, run))) for run in runs]
-
-
-def _settled(series: dict[str, tuple[list, list]], steps: int, warmup: float) -> tuple[float, float] | None:
-    """Limits of y that show the course after the warm-up: losses of the first steps would flatten the rest.
-
-    Args:
-        series: name -> (steps, losses).
-        steps: of the run.
-        warmup: share of the run that warms up.
-
-    Returns:
-        (low, high) with a margin, or None where no step lies behind the warm-up.
-
-    >>> _settled({"training": ([1, 50, 100], [90.0, 2.0, 1.0])}, 100, 0.05)
-    (0.95, 2.05)
-    """
-    values = [y for at, ys in series.values() for x, y in zip(at, ys, strict=True) if x > warmup * steps]
-    if not values or min(values) == max(values):
-        return None
-    margin = (max(values) - min(values)) / 20
-    return min(values) - margin, max(values) + margin
-
-
-def _finish(directory: RunDirectory, result: dict, started: float, warmup: float, held_out: str) -> None:
-    from usfm.pictures.curves import curves
-
-    rows = directory.metrics()
-    train = [row for row in rows if row.get("loss") is not None]
-    held = [row for row in rows if row.get("held_out_loss") is not None]
-    series = {"training": _averaged([r["step"] for r in train], [r["loss"] for r in train])}
-    if held:
-        series[f"held out ({held_out})"] = ([r["step"] for r in held], [r["held_out_loss"] for r in held])
-    limits = _settled(series, result["steps"], warmup)
-    curves(directory.path / "figures" / "loss.png", series, "step", "reconstruction loss", ylim=limits)
-    probed = [row for row in rows if "probe_knn" in row]
-    if probed:
-        steps = [row["step"] for row in probed]
-        named = {name: (steps, [row[name] for row in probed]) for name in ("probe_knn", "probe_linear")}
-        curves(directory.path / "figures" / "probe.png", named, "step", "balanced accuracy", markers=True)
-    seconds = round(time.perf_counter() - started, 2)
-    directory.update(
-        {"status": "complete", "result": {k: v for k, v in result.items() if k != "profile"}, "seconds": seconds}
-    )
-
-
-def _counted(store: Store, rows: np.ndarray) -> str:
-    """How many frames, sources and patients some rows are, in words."""
-    patients = set(store.of_frames("patient")[rows]) - {""}
-    sources = len(set(store.column("source")[rows].tolist()))
-    whose = f", {len(patients)} patients" if patients else ""
-    return f"{len(rows):,} frames, {sources:,} sources{whose}"
