@@ -253,7 +253,7 @@ def test_empty_masks(make_store, tiny, tmp_path):
     [
         (("image_size=60",), {}, "not a multiple of the patch"),
         (("batch_size=4000",), {}, "larger than the 30 frames"),
-        ((), {"device": "cuda"}, "use --device cpu"),
+        ((), {"device": "cuda"}, "use cpu or auto"),
         ((), {"device": "quantum"}, "write auto, cpu"),
         ((), {"accumulate": 3}, "does not divide"),
         ((), {"model": "resnet50"}, "unknown model"),
