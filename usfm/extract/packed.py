@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from usfm.errors import MediaError
 from usfm.extract.seekable import Gunzipped, Window, bomb, is_bomb
@@ -152,7 +152,8 @@ class Tar:
         """Give its files, in order; None for a link or a device."""
         with self.lock:
             self.file.seek(0)
-            with tarfile.open(fileobj=_Small(self.file), mode="r:") as tar:
+            bounded: Any = _Small(self.file)  # tarfile reads no more of a file than this
+            with tarfile.open(fileobj=bounded, mode="r:") as tar:
                 end = 0
                 while (info := tar.next()) is not None:
                     tar.members = []  # else each stays in memory

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from usfm.errors import RequestError
 from usfm.extract.columns import stored_name
@@ -50,7 +51,7 @@ class Entry:
 
     frame_id: str
     source: int
-    columns: dict[str, object]
+    columns: dict[str, Any]
     region: int
     channels: int
     digest: str
@@ -143,7 +144,9 @@ def find(inputs: Sequence[str]) -> Export | None:
 def _export(folder: str, data: dict) -> Export:
     if data.get("format") != "usfm-export" or data.get("version") != 1:
         raise ValueError("it is of another version")
-    names = {kind: [_text(name) for name in data["names"][kind]] for kind in ("class", "multi", "boxes", "masks")}
+    names: dict[str, Any] = {
+        kind: [_text(name) for name in data["names"][kind]] for kind in ("class", "multi", "boxes", "masks")
+    }
     names["mask_kind"] = "bits" if data["names"]["mask_kind"] == "bits" else "index"
     names["scores"] = {_text(name): _text(run) for name, run in data["names"]["scores"].items()}
     sources = [_source(row) for row in data["sources"]]
@@ -190,7 +193,7 @@ def _source(row: Mapping) -> dict:
 def _entry(row: Mapping, sources: int, regions: int) -> Entry:
     if not _FRAME_ID.fullmatch(row["frame_id"]):
         raise ValueError("a frame without id")
-    columns: dict[str, object] = {name: _float(row[name]) for name in _NUMBERS}
+    columns: dict[str, Any] = {name: _float(row[name]) for name in _NUMBERS}
     columns |= {name: _number(row[name], -1, 1 << (53 if name == "index" else 30)) for name in _WHOLE if name in row}
     columns["kind"] = row["kind"] if row["kind"] in KINDS else "other"
     boxes, multi = row.get("boxes"), row.get("multi", {})
@@ -243,23 +246,23 @@ def region_of(row: Mapping, size: tuple[int, int]) -> Region | None:
     )
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 1 << 20 or "\0" in value:
         raise ValueError("a text is none")
     return value
 
 
-def _number(value: object, least: int, most: int) -> int:
+def _number(value: Any, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ValueError("a number is out of range")
     return value
 
 
-def _float(value: object) -> float:
+def _float(value: Any) -> float:
     return math.nan if value is None else _finite(value)
 
 
-def _finite(value: object) -> float:
+def _finite(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e30:
         raise ValueError("a number is out of range")
     return float(value)

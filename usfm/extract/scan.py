@@ -133,8 +133,11 @@ def source_digest(source: Source) -> str:
 def _sha256(media: Media) -> str:
     if media.member is None:
         return file_sha256(media.path)
+    digest = hashlib.sha256()  # the same as of the unpacked file
     with media.open() as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # the same as of the unpacked file
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def item_digest(sha256: str, item: str) -> str:

@@ -138,7 +138,9 @@ def _put_back(part: PartWriter, piece: Piece, order: Order, frames: list[Frame],
     others = [
         (_shaded(frame, order.color), labels)
         for frame, labels in zip(frames, drawn, strict=True)
-        if frame.pixels is None or not put_back(part, piece.restored, frame.index, frame.pixels, labels, left)
+        if frame.pixels is None
+        or piece.restored is None
+        or not put_back(part, piece.restored, frame.index, frame.pixels, labels, left)
     ]
     if left:  # the sources' own rows stay as they were
         part.reject(

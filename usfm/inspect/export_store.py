@@ -80,15 +80,16 @@ def _pictures(store: Store, folder: Path, skipped: np.ndarray, annotations=None)
     paths = store.of_frames("path")
     whole = isinstance(annotations, Coco)
     for i in _told(range(len(store))):
-        stem = sidecar.stem_of(paths[i], i)
+        stem = sidecar.stem_of(str(paths[i]), i)
         file = annotations.place(split[i], stem) if isinstance(annotations, Yolo) else f"images/{stem}.png"
         write_png(folder / file, store.frame(i))
         row = rows.row(i, file, 0)
         if annotations is not None:
             annotations.add(i, file, split[i])
-        if row["masked"] and not whole:
+        mask = store.label_mask(i) if row["masked"] and not whole else None
+        if mask is not None:
             row["mask"] = f"masks/{stem}.png"
-            write_png(folder / row["mask"], store.label_mask(i))
+            write_png(folder / row["mask"], mask)
         files.append(row)
     written = [] if annotations is None else annotations.write()
     return files, {"annotations": written[0]} if written else {}
@@ -102,9 +103,9 @@ def _clips(store: Store, folder: Path, skipped: np.ndarray, write: Callable, end
     clips = [[i for i in clip.tolist() if groups[i] == group and i not in left_out]
              for clip in store.clips() for group in sorted(set(groups[clip]))]  # fmt: skip
     for clip in _told([clip for clip in clips if clip]):
-        stem = sidecar.stem_of(paths[clip[0]], min(clip))
+        stem = sidecar.stem_of(str(paths[clip[0]]), min(clip))
         file, mask = f"clips/{stem}{ending}", f"masks/{stem}{ending}"
-        shape = tuple(int(side) for side in groups[clip[0]].split("x"))
+        shape = tuple(int(side) for side in str(groups[clip[0]]).split("x"))
         write(folder / file, (store.frame(i) for i in clip), shape, clip)
         found = [rows.row(i, file, page) for page, i in enumerate(clip)]
         if any(row["masked"] for row in found):

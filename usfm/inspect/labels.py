@@ -75,7 +75,8 @@ def structures(store: Store) -> dict[str, int]:
     """Return on how many frames each structure of the label masks is; reads all masks."""
     found: dict[str, int] = dict.fromkeys(store.mask_names, 0)
     for i in np.flatnonzero(store.has_masks()):
-        values = np.unique(store.label_mask(int(i)))
+        mask = store.label_mask(int(i))
+        values = np.unique(mask if mask is not None else np.empty(0, np.uint8))
         if store.mask_kind == "bits":
             joined = int(np.bitwise_or.reduce(values))
             there = [name for bit, name in enumerate(store.mask_names) if joined >> bit & 1]

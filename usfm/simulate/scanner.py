@@ -153,7 +153,7 @@ def _polished(envelope: np.ndarray, settings: Settings) -> np.ndarray:
 
 def _seen(values: np.ndarray, maps: tuple, inside: np.ndarray) -> np.ndarray:
     """A mask of the tissue on the screen."""
-    return (cv2.remap(values, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127) & inside
+    return (cv2.remap(values, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127) & inside
 
 
 def shots(

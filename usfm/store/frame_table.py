@@ -30,8 +30,8 @@ def frame_table(store: Any, rows: Sequence[int] | None) -> "pandas.DataFrame":
     columns["class"] = np.array([*store.class_names, ""], object)[store.labels_class()[kept]]
     columns["split"] = store.split()[kept]
     several = store.labels_multi()
-    for k, name in enumerate(store.multi_names if several is not None else ()):
-        columns[f"multi/{name}"] = several[kept, k]
+    if several is not None:
+        columns |= {f"multi/{name}": several[kept, k] for k, name in enumerate(store.multi_names)}
     columns |= {f"value/{name}": store.values(name)[kept] for name in store.value_names}
     columns |= {f"score/{name}": store.scores(name)[kept] for name in store.score_names}
     columns["has_mask"], columns["has_boxes"] = store.has_masks()[kept], store.has_boxes()[kept]
