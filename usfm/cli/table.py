@@ -63,7 +63,7 @@ _ROWS = (
     ),
     Command(
         "extract",
-        "Turn videos and images into a store.",
+        "Turn videos, DICOM files, volumes and images into a store.",
         "usfm.extract",
         (
             "usfm extract clips --out raw.h5 --manifest meta.csv",

@@ -1,1 +1,1 @@
-"""Room: turn videos and images into a store."""
+"""Room: turn videos, DICOM files, volumes and images into a store."""

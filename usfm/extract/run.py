@@ -1,4 +1,4 @@
-"""Turn videos and images into a store."""
+"""Turn videos, DICOM files, volumes and images into a store."""
 
 import os
 from collections import Counter
