@@ -264,7 +264,7 @@ def test_media_that_are_none(desk, what):
     (["eval", "MEDIA", "--out", "OUT"], "media"),
     (["eval", "OUT", "--out", "OUT"], "out"),
     (["info", "MEDIA"], "media"),
-    (["export", "MEDIA", "--out", "OUT"], "media"),
+    (["export", "MEDIA"], "media"),
     (["clean", "--in", "STORE", "--text", "tesseract9"], "text is 'tesseract9'"),
     (["dedup", "--in", "STORE", "--visual-threshold", "7"], "threshold"),
     (["sector", "--in", "STORE", "--size", "-5"], "size"),

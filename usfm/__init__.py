@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from usfm import offline
+from usfm import offline, waiting
 
 __version__ = "0.1.0"
 
@@ -17,3 +17,4 @@ def __getattr__(name: str) -> Any:
 
 
 offline.remove_at_exit(offline.switch_off())  # before any library is loaded that would call home
+waiting.sleep_while_waiting()  # and before any library that loads OpenMP

@@ -81,7 +81,7 @@ def test_in_this_process_whatever_is_raised_costs_its_own_part(step, monkeypatch
 def execution(folder: Path, parts: list[list[int]], bad: set[int], items: Items | None = None) -> Execution:
     plan = [Part(f"part {k}", (some, bad)) for k, some in enumerate(parts)]
     phase = Phase("words", lambda done: plan, job_works.word_but, lambda part, reason: b"rejected", items=items)
-    return Execution(phase, plan, folder, Here(), 4, {}, Interrupts(), lambda weight, note: None)
+    return Execution(phase, plan, folder, Here(), 4, {}, Interrupts("stopping"), lambda weight, note: None)
 
 
 def texts(paths: list[Path]) -> list[str]:

@@ -24,8 +24,8 @@ def choose_precision(name: str, device: torch.device) -> str:
 def crowded(device: torch.device) -> str:
     """A sentence when other work fills the cores that PyTorch is about to share, else "".
 
-    Measured on two cores: two trainings of two threads each run thirty times slower than one alone, since every
-    parallel loop waits for a thread that is not running; of one thread each they run at full speed.
+    Measured on two cores: two trainings of two threads each take 1.8 times as long as one alone, since waiting threads
+    sleep (`usfm.waiting`).
     """
     if device.type != "cpu" or not hasattr(os, "getloadavg"):
         return ""
@@ -33,8 +33,8 @@ def crowded(device: torch.device) -> str:
     if threads == 1 or load < 0.5 * count or load + threads <= count + 0.5:
         return ""
     return (
-        f"other work keeps this machine busy (load {load:.1f} on {count} cores) and PyTorch would take {threads} "
-        "threads beside it, which can be many times slower than one: wait, or set OMP_NUM_THREADS=1"
+        f"other work keeps this machine busy (load {load:.1f} on {count} cores) and this run shares the cores with "
+        "it: two runs take about twice as long each"
     )
 
 
