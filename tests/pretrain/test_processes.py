@@ -113,7 +113,7 @@ SAYS = {
     "nan": "not finite",
     "memory": "out of memory",
     "exit": "SystemExit",
-    "kill": "without a word",
+    "kill": "gave no reason",
     "bug": "of ours",
 }
 

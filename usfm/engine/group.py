@@ -114,7 +114,7 @@ class _Watch:
     def _of_another(self) -> UsfmError:
         if not self.word:
             return WorkError(
-                "another process of this training has ended without a word (was it killed?); type the same command "
+                "another process of this training has ended and gave no reason (was it killed?); type the same command "
                 "again to go on from the last checkpoint"
             )
         rank, code, words = self.word.split("\n", 2)

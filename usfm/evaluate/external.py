@@ -30,7 +30,7 @@ def predict(
     Args:
         path: run directory.
         seen: its predictions.
-        store: with class labels; classes that the run does not know are left out, and it is said.
+        store: with class labels; classes that the run does not know are left out with a warning.
         device: for the encoder.
         among: (n,) int rows of the store that may be scored; default: all.
         resize: how a frame fits the encoder's square: "letterbox", "stretch", or "auto", as when the run was made.

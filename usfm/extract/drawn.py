@@ -17,7 +17,7 @@ from usfm.imaging import mask_codes, polygon, rle
 LEFT_OUT = "labels_left_out"
 """Key of a source's metadata that counts what did not become a label."""
 TOLERANCE_PX = 1.0
-"""A box that passes the border by less is cut without a word: rounding does that."""
+"""A box that passes the border by less is cut and not counted: rounding does that."""
 
 
 @dataclass(frozen=True)

@@ -348,7 +348,7 @@ class Sink(io.RawIOBase):
             raise self.error
 
     def abandon(self) -> None:
-        """Close without a word."""
+        """Close and raise nothing."""
         self._behind.close()
         fd, self._fd = self._fd, -1
         if fd >= 0:

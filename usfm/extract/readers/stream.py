@@ -288,7 +288,7 @@ def timed(container: Any, stream: Any, clock: Clock, faults: Faults) -> Iterator
     """Decode in order of display: (time in ticks, ticks on screen, frame), None for frames lost at the beginning.
 
     A recorder that joins in the middle, or a cut without encoding anew, leaves frames before the first key frame. Some
-    decoders drop them without a word, others build them on gray: either way they are no pictures, but they take time.
+    decoders drop them silently, others build them on gray: either way they are no pictures, but they take time.
     """
     fed: list[tuple[int | None, bool]] = []
     lost, begun = 0, False

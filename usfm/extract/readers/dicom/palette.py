@@ -24,7 +24,7 @@ def palette(header: Header) -> tuple[np.ndarray, int]:
     for channel in CHANNELS:
         told = header.numbers(f"{channel}PaletteColorLookupTableDescriptor")
         if len(told) < 3:
-            raise MediaError("unknown colours", "it is said to have a colour table, and none is there.")
+            raise MediaError("unknown colours", "its header names a colour table that is not there.")
         entries, first, bits = int(told[0]) & 0xFFFF or MOST_ENTRIES, int(told[1]), int(told[2])
         tables.append(_channel(header, channel, entries, bits))
     shortest = min(len(table) for table in tables)
