@@ -25,7 +25,7 @@ def test_every_store_has_a_run(name, frames):
     assert got.decoder.width % got.decoder.heads == 0
     assert got.decoder.width <= own.decoder.width
     assert got.decoder.depth <= own.decoder.depth
-    if frames >= 8 * own.run.batch_size and frames >= 50_000:
+    if frames >= 12 * own.run.batch_size and frames >= 50_000:
         assert (got, fit.reasons) == (own, ())
     assert recipes.from_tables(got.as_dict(), "fitted") == got
 

@@ -10,7 +10,7 @@ from usfm.pretrain.settings import Recipe
 SMALL_STORES = ((5_000, "tiny", 1_000), (50_000, "small", 2_000))
 """Under so many training frames the encoder is at most of this size, and the run has at most so many steps."""
 
-STEPS_PER_EPOCH = 8
+STEPS_PER_EPOCH = 12
 """Batches that an epoch has at least, where the batch is fitted."""
 
 LEAST_BATCH = 8
@@ -35,7 +35,7 @@ def fitted(recipe: Recipe, name: str, frames: int, *, given: Sequence[str] = (),
 
     The encoder is a vit_tiny under 5,000 training frames and a vit_small under 50,000, never larger than the recipe's.
     The decoder keeps the proportions that it has in the recipe. The batch is the largest power of two that gives an
-    epoch eight batches, never more than the recipe's. The peak rate falls with the square root of the batch, as suits
+    epoch twelve batches, never more than the recipe's. The peak rate falls with the square root of the batch, as suits
     AdamW; MAE's linear rule would bring it to almost nothing. Below those numbers of frames a run has 1,000 or 2,000
     steps at most: the recipe's epochs are meant for large collections and GPUs.
 
