@@ -1,5 +1,7 @@
 """A part that stands in for one that cannot be made."""
 
+from typing import Any
+
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
@@ -22,3 +24,20 @@ def reject_rows(paths, rows, stage: str, reason: str, detail: str) -> bytes:
     for row in rows:
         part.reject(str(sources[row]), str(names[row]), stage, reason, detail)
     return part.to_bytes()
+
+
+def rejecting(stage: str):
+    """What stands in for a part of a step that killed its worker: all its frames are rejected.
+
+    Args:
+        stage: the step.
+
+    Returns:
+        A function (part, reason) -> what `reject_rows` gives. A part's payload begins with the input's paths and rows.
+    """
+
+    def stand_in(part: Any, reason: str) -> bytes:
+        paths, rows, *_ = part.payload
+        return reject_rows(paths, rows, stage, "part failed", reason)
+
+    return stand_in

@@ -20,7 +20,7 @@ from usfm.jobs.parts import Done, Part, Phase
 from usfm.jobs.run import out_path, run_step
 from usfm.store.part import open_part
 from usfm.store.reader import Store
-from usfm.store.reject import reject_rows
+from usfm.store.reject import rejecting
 from usfm.store.writer import PartWriter
 
 FRAMES_AT_ONCE = 128
@@ -87,21 +87,7 @@ def plan_phases(config: Config, store: Store) -> list[Phase]:
                 parts.append(Part(name, (paths, some, found, config), weight=float(len(some))))
         return parts
 
-    return [*phases, Phase("clean", plan=plan, work=clean_part, poison=reject_part)]
-
-
-def reject_part(part: Part, reason: str) -> bytes:
-    """Stand in for a part that killed its worker: all its frames are rejected.
-
-    Args:
-        part: that failed.
-        reason: one sentence.
-
-    Returns:
-        The bytes of a part that rejects its frames.
-    """
-    paths, rows, *_ = part.payload
-    return reject_rows(paths, rows, "clean", "part failed", reason)
+    return [*phases, Phase("clean", plan=plan, work=clean_part, poison=rejecting("clean"))]
 
 
 def cut(store: Store, rows: np.ndarray) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from usfm.jobs.outputs import check_report
 from usfm.jobs.parts import Done, Part, Phase
 from usfm.jobs.run import out_path, run_step
 from usfm.store.reader import Store
-from usfm.store.reject import reject_rows
+from usfm.store.reject import rejecting
 from usfm.store.writer import PartWriter
 
 
@@ -114,21 +114,7 @@ def plan_phases(config: Config, request: Request, store: Store, other: Store | N
             for k, rows in enumerate(cut)
         ]
 
-    return [*phases, Phase("dedup", plan=copies, work=copy_part, poison=reject_part)]
-
-
-def reject_part(part: Part, reason: str) -> bytes:
-    """Stand in for a part that killed its worker while it was taken over: all its frames are rejected.
-
-    Args:
-        part: that failed.
-        reason: one sentence.
-
-    Returns:
-        The bytes of a part that rejects its frames.
-    """
-    paths, rows, *_ = part.payload
-    return reject_rows(paths, rows, "dedup", "part failed", reason)
+    return [*phases, Phase("dedup", plan=copies, work=copy_part, poison=rejecting("dedup"))]
 
 
 def describe(config: Config, store: Store, prefix: str) -> list[Phase]:
