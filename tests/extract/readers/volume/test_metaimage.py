@@ -119,6 +119,7 @@ def test_planes_before_a_broken_place_are_kept(write_mha):
         next(frames)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "f8"])
 def test_as_simpleitk_has_it(tmp_path, taken, cube, packed, dtype):
