@@ -26,7 +26,8 @@ from usfm.config import Request
 from usfm.model.checkpoint import load_encoder
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.config import Config
-from usfm.pretrain.run import build_model, run
+from usfm.pretrain.run import run
+from usfm.pretrain.start import build_model
 from usfm.pretrain.watch import OnlineProbe
 
 SMALL = (

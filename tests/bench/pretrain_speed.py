@@ -27,8 +27,9 @@ from usfm.imaging.region import Region
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.estimate import flops_per_image
 from usfm.pretrain.job import PretrainJob
-from usfm.pretrain.run import build_model, compile_blocks, make_stream
+from usfm.pretrain.run import compile_blocks, make_stream
 from usfm.pretrain.selection.draw import Counts
+from usfm.pretrain.start import build_model
 from usfm.pretrain.views import Regions
 from usfm.store.assemble import assemble
 from usfm.store.reader import Store

@@ -14,33 +14,36 @@ from usfm.store.writer import PartWriter
 SIDE = 64
 
 
-def write_store(path, *, clips=6, frames=6, regions=True, empty=False, seed=0):
+def write_store(path, *, clips=6, frames=6, regions=True, empty=False, seed=0, patients="p", side=SIDE, dataset=""):
+    """Clips of `frames` frames, an int or one number a clip; the frames of two seeds are different ones."""
+    lengths, first, scale = ([frames] * clips if isinstance(frames, int) else frames), 100 * seed, side / SIDE
     rng = np.random.default_rng(seed)
     part = PartWriter(contiguous=True, class_names=("fine", "coarse"))
     fans = (
-        SectorGeometry("convex", 32.0, -14.0, 16.0, 74.0, -0.5, 0.5),
-        SectorGeometry("linear", 32.0, 3.0, 0.0, 57.0, -0.4, 0.4),
+        SectorGeometry("convex", 32.0 * scale, -14.0 * scale, 16.0 * scale, 74.0 * scale, -0.5, 0.5),
+        SectorGeometry("linear", 32.0 * scale, 3.0 * scale, 0.0, 57.0 * scale, -0.4, 0.4),
     )
-    for clip in range(clips):
+    for clip, length in enumerate(lengths):
         geometry = fans[clip % 2]
-        inside = mask(geometry, (SIDE, SIDE)) & (not empty)
+        inside = mask(geometry, (side, side)) & (not empty)
         source = part.source(
             path=f"{clip}.mp4",
-            sha256=f"{clip + 100 * seed:064x}",
+            sha256=f"{clip + first:064x}",
             kind="video",
-            patient=f"p{clip}",
+            patient=f"{patients}{clip}",
             fps=3.0,
-            frames=frames,
+            frames=length,
+            dataset=dataset,
         )
         row = (
             part.region(Region(inside, geometry.shape, geometry, 0.9, "motion"), f"layout{clip % 2}") if regions else -1
         )
-        for k in range(frames):
-            speckle = cv2.GaussianBlur(rng.rayleigh(1, (SIDE, SIDE)).astype(np.float32), (0, 0), 1 + 2 * (clip % 2))
-            speckle = 120 * speckle / speckle.max() + 60 * np.linspace(1, 0, SIDE, dtype=np.float32)[:, None]
+        for k in range(length):
+            speckle = cv2.GaussianBlur(rng.rayleigh(1, (side, side)).astype(np.float32), (0, 0), 1 + 2 * (clip % 2))
+            speckle = 120 * speckle / speckle.max() + 60 * np.linspace(1, 0, side, dtype=np.float32)[:, None]
             part.frame(
                 (speckle * inside).astype(np.uint8),
-                frame_id=f"{clip:016x}:{k}",
+                frame_id=f"{clip + first:016x}:{k}",
                 source=source,
                 index=k,
                 time_s=k / 3,

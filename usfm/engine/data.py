@@ -190,7 +190,7 @@ def hold_out(store: Store, share: float, seed: int) -> tuple[np.ndarray, np.ndar
         (training rows, held-out rows), both sorted.
     """
     rows = np.arange(len(store))
-    source, group = store.column("source"), _groups(store)
+    source, group = store.column("source"), groups_of(store)
     groups = np.unique(group)
     if len(groups) < 2 or share <= 0:
         return rows, rows[:0]
@@ -221,7 +221,7 @@ def spread(store: Store, rows: np.ndarray, limit: int) -> np.ndarray:
         return rows
     source = store.column("source")[rows]
     in_source = _turn(source, (np.arange(len(rows)) * _GOLDEN) % 1)
-    in_patient = _turn(_groups(store)[rows], source, in_source)
+    in_patient = _turn(groups_of(store)[rows], source, in_source)
     return np.sort(rows[np.argsort(in_patient, kind="stable")[:limit]])
 
 
@@ -235,7 +235,7 @@ def _turn(group: np.ndarray, *keys: np.ndarray) -> np.ndarray:
     return turn
 
 
-def _groups(store: Store) -> np.ndarray:
+def groups_of(store: Store) -> np.ndarray:
     """(N,) int: the patient of each frame, or its source where none is known; who shares a file counts as one."""
     source = np.char.add("source ", store.column("source").astype(str))
     return group_frames(store.of_frames("patient"), source, [store.of_frames("sha256")]).code

@@ -35,6 +35,7 @@ def fit(
     profile: bool = False,
     describe: Callable[[Batch], dict] = lambda batch: {},
     strategy: Strategy | None = None,
+    moments: dict | None = None,
 ) -> dict:
     """Train a job to its end, or go on with it.
 
@@ -51,6 +52,7 @@ def fit(
         profile: measure each part of a step (waits for the device, so the run is slower).
         describe: more figures of a batch for the log, known on the host.
         strategy: how processes share the model; None is the usual one.
+        moments: optimiser's state of an earlier run, for a run that starts from its weights; unused where it resumes.
 
     Returns:
         steps, images_per_s, data_wait (share of the time), loss, best; `stopped_early` where patience ended the run.
@@ -64,6 +66,8 @@ def fit(
         keep.resume(loop, run)
         if ranks.first:
             announce_resume(run.path, loop.step, training.steps)
+    elif moments is not None:
+        loop.take_moments(moments)
     run.start_metrics(loop.step, loggers)
     started, first = time.perf_counter(), loop.step
     clock = Clock(device, enabled=profile)

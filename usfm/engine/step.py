@@ -240,14 +240,7 @@ class Loop:
     def go_on(self, weights: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
         """Take a saved state in; raises whatever it meets where the state does not fit."""
         self.strategy.load(self.model, weights)
-        own = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
-        self.strategy.load_optimizer(self.optimizer, state["optimizer"])
-        for group, settings in zip(self.optimizer.param_groups, own, strict=True):
-            group.update(settings)  # those of this command, which are the same or the run would be another one
-        for parameter, moments in self.optimizer.state.items():
-            if any(moments[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")):
-                raise ValueError("moments of another shape")
-            float(moments["step"])
+        self.take_moments(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.best = state["step"], float(state["best"])
         self.waited = state.get("waited", 0)  # states of earlier versions have none
@@ -261,6 +254,21 @@ class Loop:
             if set(state["average"]["weights"]) != set(self.average.weights):
                 raise KeyError("an average of other weights")
             self.average.load(state["average"]["weights"], int(state["average"]["steps"]))
+
+    def take_moments(self, state: dict) -> None:
+        """Take the moments of an optimiser's state in, with the settings of this command.
+
+        Args:
+            state: of an optimiser of a model with the same parameters; raises whatever it meets where it is not.
+        """
+        own = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
+        self.strategy.load_optimizer(self.optimizer, state)
+        for group, settings in zip(self.optimizer.param_groups, own, strict=True):
+            group.update(settings)
+        for parameter, moments in self.optimizer.state.items():
+            if any(moments[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")):
+                raise ValueError("moments of another shape")
+            float(moments["step"])
 
     @contextmanager
     def as_kept(self) -> Iterator[nn.Module]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from usfm.engine.counter import uniforms
 from usfm.engine.crops import DRAWS, AreaTables, Crops, random_crops
+from usfm.engine.order import Order, Shuffled
 from usfm.errors import RequestError
 from usfm.seeding import stream as random_stream
 from usfm.seeding import torch_seed
@@ -20,7 +21,7 @@ class Plan:
     Attributes:
         step: which step, from 0.
         rows: (B,) rows of the store.
-        epochs: (B,) how often each had been seen before.
+        epochs: (B,) which time each comes; for a plain order how often it had been seen before.
         crops: B crops.
         candidates: tokens an image may draw from in this batch (K); the whole grid without a region.
         valid: (B,) patches inside the region, after augmentation.
@@ -37,12 +38,12 @@ class Plan:
 class Stream:
     """The endless sequence of batches over some rows of a store.
 
-    Each epoch is a fresh permutation; epochs follow one another without a gap, so no frame is dropped and none comes
-    twice in an epoch, whatever the batch size. With regions, a window of batches is sorted by valid patches, so that
-    each batch has one K and no image is left out for having too few.
+    Unless another order is given, each epoch is a fresh permutation; epochs follow one another without a gap, so no
+    frame is dropped and none comes twice in an epoch, whatever the batch size. With regions, a window of batches is
+    sorted by valid patches, so that each batch has one K and no image is left out for having too few.
 
     Args:
-        rows: rows of the store to train on.
+        rows: rows of the store to train on, or the order in which they come.
         batch: images a step, over all devices.
         frame: (height, width) of the stored frames, px.
         grid: (rows, columns) of patches.
@@ -55,7 +56,7 @@ class Stream:
 
     def __init__(
         self,
-        rows: np.ndarray,
+        rows: np.ndarray | Order,
         batch: int,
         frame: tuple[int, int],
         grid: tuple[int, int],
@@ -66,16 +67,17 @@ class Stream:
         region_rows: np.ndarray | None = None,
         tau: float = 0.1,
     ):
-        if batch > len(rows):
+        order = Shuffled(rows, seed) if isinstance(rows, np.ndarray) else rows
+        if batch > order.places:
             raise RequestError(
-                f"a batch of {batch} is larger than the {len(rows)} frames to train on: "
-                f"use --batch-size {len(rows)} or less"
+                f"a batch of {batch} is larger than the {int(order.places)} frames to train on: "
+                f"use --batch-size {int(order.places)} or less"
             )
-        self.rows, self.batch, self.frame, self.grid, self.seed = np.asarray(rows), batch, frame, grid, seed
+        self.order, self.rows = order, order.rows
+        self.batch, self.frame, self.grid, self.seed = batch, frame, grid, seed
         self.crop, self.areas, self.region_rows, self.tau = crop or {}, areas, region_rows, tau
-        self.window = max(1, min(WINDOW, len(self.rows) // batch))
+        self.window = max(1, min(WINDOW, int(order.places) // batch))
         self._key = torch_seed(seed, "crops")
-        self._orders: dict[int, np.ndarray] = {}
         self._planned: tuple[int, list[Plan]] = (-1, [])
 
     @property
@@ -92,22 +94,12 @@ class Stream:
 
     def steps_per_epoch(self) -> float:
         """How many steps one pass takes; not a whole number in general."""
-        return len(self.rows) / self.batch
-
-    def _order(self, epoch: int) -> np.ndarray:
-        if epoch not in self._orders:
-            self._orders = {k: v for k, v in self._orders.items() if k >= epoch - 2}
-            self._orders[epoch] = random_stream(self.seed, "order", epoch).permutation(len(self.rows))
-        return self._orders[epoch]
+        return self.order.places / self.batch
 
     def _plan_window(self, window: int) -> list[Plan]:
         first = window * self.window
         index = np.arange(first * self.batch, (first + self.window) * self.batch)
-        epochs, places = index // len(self.rows), index % len(self.rows)
-        rows = np.empty(len(index), np.int64)
-        for epoch in np.unique(epochs):
-            here = epochs == epoch
-            rows[here] = self.rows[self._order(int(epoch))[places[here]]]
+        rows, epochs = self.order.at(index)
         crops = random_crops(uniforms(self._key, rows, epochs, DRAWS), self.frame, **self.crop)
         total = self.grid[0] * self.grid[1]
         valid, order = np.full(len(rows), total), np.arange(len(rows))

@@ -55,6 +55,18 @@ class Config:
         str | None,
         Knob("start from this run or checkpoint file instead of random weights", panel=TRAINING, metavar="SPEC"),
     ] = None
+    replay: Annotated[
+        str | None,
+        Knob("old store of which each batch has a share, so that --init forgets less", panel=TRAINING, metavar="STORE"),
+    ] = None
+    balance: Annotated[
+        str | None,
+        Knob(
+            "let each of these groups come equally often (default: the recipe's, most often none)",
+            choices=("none", "dataset", "patient"),
+            panel=TRAINING,
+        ),
+    ] = None
     precision: Annotated[
         str,
         Knob("arithmetic; auto is bf16 where the device has it", choices=("auto", "bf16", "fp16", "fp32"), panel=SPEED),

@@ -3,8 +3,11 @@
 import time
 
 import numpy as np
+import torch
 
+from usfm.engine.device import autocast
 from usfm.engine.record import RunDirectory
+from usfm.pretrain.job import PretrainJob
 from usfm.store.reader import Store
 
 
@@ -68,6 +71,40 @@ def finish(directory: RunDirectory, result: dict, started: float, warmup: float,
     directory.update(
         {"status": "complete", "result": {k: v for k, v in result.items() if k != "profile"}, "seconds": seconds}
     )
+
+
+def look_back(directory: RunDirectory, job: PretrainJob, precision: str, device: torch.device) -> None:
+    """Note the loss on the old held-out frames before the first step, where there are some.
+
+    Args:
+        directory: of the run; its card takes the figure.
+        job: with the weights and the decoder of the run that is gone on from.
+        precision: of the run.
+        device: of the model.
+    """
+    job.model.eval()
+    with torch.no_grad(), autocast(precision, device):
+        figures = job.check_old(job.model)
+    job.model.train()
+    directory.update({f"{name}_start": value for name, value in figures.items()})
+
+
+def forgotten(directory: RunDirectory) -> dict:
+    """How much larger the loss on the old held-out frames is at the end than it was at the start.
+
+    Args:
+        directory: of the run.
+
+    Returns:
+        old_held_out_loss, and old_held_out_loss_start and forgetting (their difference) where the start is known;
+        nothing for a run without old frames.
+    """
+    known = [row["old_held_out_loss"] for row in directory.metrics() if "old_held_out_loss" in row]
+    if not known:
+        return {}
+    start = directory.card.get("old_held_out_loss_start")
+    more = {} if start is None else {"old_held_out_loss_start": start, "forgetting": known[-1] - start}
+    return {"old_held_out_loss": known[-1], **more}
 
 
 def counted(store: Store, rows: np.ndarray) -> str:

@@ -37,6 +37,7 @@ class PretrainJob:
         steps: of the whole run.
         seed: of all draws.
         figures: folder for pictures, or None for none.
+        old_held_out: rows whose loss tells what the run forgets; may be empty.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class PretrainJob:
         seed: int,
         figures: Path | None = None,
         probe=None,
+        old_held_out: np.ndarray | None = None,
     ):
         self.recipe, self.model, self.stream, self.pixels, self.regions = recipe, model, stream, pixels, regions
         shape = model.encoder.shape
@@ -59,6 +61,8 @@ class PretrainJob:
         self.views = Views(recipe, shape.grid, shape.image_size, regions)
         self.tokens = shape.grid[0] * shape.grid[1]
         self.held_out = spread(pixels.store, held_out, CHECK_FRAMES)
+        old = held_out[:0] if old_held_out is None else old_held_out
+        self.old_held_out = spread(pixels.store, old, CHECK_FRAMES)
         self.steps, self.seed, self.figures, self.probe = steps, seed, figures, probe
 
     # ------------------------------------------------------------ training
@@ -134,27 +138,10 @@ class PretrainJob:
     def check(self, model: MaskedAutoencoder, step: int) -> dict:
         """The held-out reconstruction loss (`score`), by depth too, how many dimensions are in use, and pictures."""
         from usfm.pretrain.sheets import draw_sheet
-        from usfm.pretrain.watch import rank_me
 
-        rows = self._sorted_held_out()
-        figures: dict = {}
-        if len(rows):
-            total, by_depth, features = 0.0, torch.zeros(2, DEPTH_BINS), []
-            for start in range(0, len(rows), CHECK_BATCH):
-                part = rows[start : start + CHECK_BATCH]
-                output, images, view = self.look(model, part)
-                total += output.loss.item() * len(part)
-                by_depth += depth_profile(output, view, self.recipe.selection.tau)
-                given = output.seen if self.degradation.downstream else images
-                features.append(model.encoder.features(model.encoder.normalise(given)).float().cpu())
-            loss = total / len(rows)
-            profile = [s / n if n else None for s, n in zip(*by_depth.tolist(), strict=True)]
-            figures = {
-                "score": loss,
-                "held_out_loss": loss,
-                "held_out_loss_by_depth": [None if value is None else round(value, 5) for value in profile],
-                "rank_me": rank_me(torch.cat(features)),
-            }
+        rows = self._by_valid(self.held_out)
+        figures = self._measured(model, rows) if len(rows) else {}
+        figures.update(self.check_old(model))
         if self.probe is not None:
             figures.update(self.probe(model.encoder))
         if self.figures is not None:
@@ -163,13 +150,40 @@ class PretrainJob:
             draw_sheet(self, model, pick, self.figures / f"reconstruction-{step:07d}.png")
         return figures
 
-    def _sorted_held_out(self) -> np.ndarray:
-        """Held-out rows by valid patches, so that frames checked together have a K in common."""
-        if self.regions is None or not len(self.held_out):
-            return self.held_out
-        crops = whole(len(self.held_out), self.stream.frame)
-        coverage = self.regions.areas.coverage(self.regions.rows[self.held_out], crops, self.stream.grid)
-        return self.held_out[np.argsort((coverage >= self.recipe.selection.tau).sum((1, 2)), kind="stable")]
+    def check_old(self, model: MaskedAutoencoder) -> dict:
+        """The held-out loss of the old store's frames; {} where there are none."""
+        if not len(self.old_held_out):
+            return {}
+        return {"old_held_out_loss": self._measured(model, self._by_valid(self.old_held_out))["held_out_loss"]}
+
+    def _measured(self, model: MaskedAutoencoder, rows: np.ndarray) -> dict:
+        """Loss of some rows, by depth too, and how many dimensions their features use."""
+        from usfm.pretrain.watch import rank_me
+
+        total, by_depth, features = 0.0, torch.zeros(2, DEPTH_BINS), []
+        for start in range(0, len(rows), CHECK_BATCH):
+            part = rows[start : start + CHECK_BATCH]
+            output, images, view = self.look(model, part)
+            total += output.loss.item() * len(part)
+            by_depth += depth_profile(output, view, self.recipe.selection.tau)
+            given = output.seen if self.degradation.downstream else images
+            features.append(model.encoder.features(model.encoder.normalise(given)).float().cpu())
+        loss = total / len(rows)
+        profile = [s / n if n else None for s, n in zip(*by_depth.tolist(), strict=True)]
+        return {
+            "score": loss,
+            "held_out_loss": loss,
+            "held_out_loss_by_depth": [None if value is None else round(value, 5) for value in profile],
+            "rank_me": rank_me(torch.cat(features)),
+        }
+
+    def _by_valid(self, rows: np.ndarray) -> np.ndarray:
+        """Rows by valid patches, so that frames checked together have a K in common."""
+        if self.regions is None or not len(rows):
+            return rows
+        crops = whole(len(rows), self.stream.frame)
+        coverage = self.regions.areas.coverage(self.regions.rows[rows], crops, self.stream.grid)
+        return rows[np.argsort((coverage >= self.recipe.selection.tau).sum((1, 2)), kind="stable")]
 
 
 def depth_profile(output: Output, view, tau: float) -> torch.Tensor:

@@ -13,6 +13,8 @@ from usfm.toml import read_toml
 LATER = {
     "selection": ("targets_from", "order"),
     "degrade": ("kind", "probability", "sigma_px"),
+    "balance": ("by", "power", "cap"),
+    "replay": ("share", "keep_decoder", "keep_moments"),
 }
 """Fields that came after the first runs were written: at their defaults they say nothing that such a run does not."""
 

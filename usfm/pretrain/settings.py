@@ -140,6 +140,34 @@ class Degrade:
 
 
 @dataclass(frozen=True)
+class Balance:
+    """How often the frames of a group come."""
+
+    by: Annotated[
+        str,
+        Knob(
+            "groups of which each gets its share of the batches, however large it is",
+            choices=("none", "dataset", "patient"),
+        ),
+    ] = "none"
+    power: Annotated[
+        float,
+        Knob("a group's share goes with its size to this power: 0 = all alike, 0.5 = square root, 1 = as it is",
+             low=0, high=1),
+    ] = 0.0  # fmt: skip
+    cap: Annotated[int, Knob("frames of a group that count, with power = 1; 0 = all", low=0)] = 0
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a run keeps of the one that it goes on from (--init RUN)."""
+
+    share: Annotated[float, Knob("of each batch that is of the old store (--replay)", low=0, high=0.95)] = 0.25
+    keep_decoder: Annotated[bool, Knob("start with that run's decoder where it fits")] = True
+    keep_moments: Annotated[bool, Knob("start with its optimiser's moments where the whole model fits")] = True
+
+
+@dataclass(frozen=True)
 class Optim:
     """AdamW on a warm-up and a half cosine."""
 
@@ -178,6 +206,8 @@ class Recipe:
     decoder: Decoder = field(default_factory=Decoder)
     target: Target = field(default_factory=Target)
     degrade: Degrade = field(default_factory=Degrade)
+    balance: Balance = field(default_factory=Balance)
+    replay: Replay = field(default_factory=Replay)
     optim: Optim = field(default_factory=Optim)
     run: Run = field(default_factory=Run)
 
