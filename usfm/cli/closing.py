@@ -67,6 +67,9 @@ def _simulated(summary: Mapping) -> str:
 
 
 def _trained(summary: Mapping) -> str:
+    if "trials" in summary:
+        best = f"{summary['best_trial']} (held-out loss {summary['best_loss']:.4g})"
+        return f"{summary['out']} holds {counted(len(summary['trials']), 'trial')}; the best is {best}"
     return f"{summary['out']} holds an encoder after {summary['steps']:,} steps on {summary['frames_trained']:,} frames"
 
 
@@ -91,7 +94,7 @@ def _described(summary: Mapping, inputs: Sequence[str]) -> str:
 
 
 def _after_pretrain(summary: Mapping, inputs: Sequence[str]) -> str:
-    encoder = ["--encoder", summary["out"], "--out"]
+    encoder = ["--encoder", summary.get("best_run", summary["out"]), "--out"]
     if summary.get("classes"):
         return _line("usfm", "finetune", "classify", *_ins(inputs), *encoder, _beside(summary["out"], "probe"))
     return _line("usfm", "embed", *_ins(inputs), *encoder, _beside(inputs[0], "features.h5"))

@@ -11,6 +11,7 @@ import torch
 
 from usfm.engine.stream import Plan, Stream
 from usfm.engine.truth import Truth
+from usfm.errors import RequestError
 from usfm.screening.groups import group_frames
 from usfm.seeding import stream as random_stream
 from usfm.store.reader import Store
@@ -203,6 +204,36 @@ def hold_out(store: Store, share: float, seed: int) -> tuple[np.ndarray, np.ndar
         count += len(np.unique(source[group == name]))
     out = np.isin(group, chosen)
     return rows[~out], rows[out]
+
+
+def fold_out(store: Store, folds: int, fold: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split a store's rows into training rows and one of several parts that are alike in size.
+
+    Args:
+        store: any store.
+        folds: parts; whole patients (or sources, as in `hold_out`) go to the part that has the fewest frames so far.
+        fold: which part is held out, from 0.
+        seed: of the order in which they go.
+
+    Returns:
+        (training rows, held-out rows), both sorted.
+
+    Raises:
+        RequestError: there is no such part, or there are fewer patients than parts.
+    """
+    code = groups_of(store)
+    groups, sizes = np.unique(code, return_counts=True)
+    if not 0 <= fold < folds or folds > len(groups):
+        raise RequestError(
+            f"{store.paths[0]}: part {fold} of {folds} cannot be held out of {len(groups)} patients or sources; "
+            "give fewer --folds"
+        )
+    parts, filled = np.zeros(len(groups), int), np.zeros(folds, int)
+    for at in random_stream(seed, "folds").permutation(len(groups)):
+        parts[at] = filled.argmin()
+        filled[parts[at]] += sizes[at]
+    out = np.isin(code, groups[parts == fold])
+    return np.flatnonzero(~out), np.flatnonzero(out)
 
 
 def spread(store: Store, rows: np.ndarray, limit: int) -> np.ndarray:

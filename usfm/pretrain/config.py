@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from usfm.config import Knob
+from usfm.trials import Trial, fields_of, trials
 
 
 def _recipes() -> list[str]:
@@ -12,7 +13,7 @@ def _recipes() -> list[str]:
     return names()
 
 
-RECIPE, TRAINING, WATCHING, SPEED = "Recipe", "Training", "Watching", "Speed"
+RECIPE, TRAINING, SEARCH, WATCHING, SPEED = "Recipe", "Training", "Search", "Watching", "Speed"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,18 @@ class Config:
             panel=TRAINING,
         ),
     ] = None
+    sweep: Annotated[
+        tuple[str, ...],
+        Knob(
+            "train once for each value of a recipe field, may be repeated (product); the lowest held-out loss is named",
+            panel=SEARCH,
+            metavar="KEY=A,B",
+        ),
+    ] = ()
+    folds: Annotated[
+        int | None,
+        Knob("train each trial once for each of so many parts of the patients, held out in turn", low=2, panel=SEARCH),
+    ] = None
     precision: Annotated[
         str,
         Knob("arithmetic; auto is bf16 where the device has it", choices=("auto", "bf16", "fp16", "fp32"), panel=SPEED),
@@ -96,6 +109,21 @@ class Config:
     ] = False
 
 
+def given_fields(config: Config) -> list[str]:
+    """Fields of the recipe that the command line says, by the last part of their names."""
+    flags = {"name": config.model, "batch_size": config.batch_size, "lr": config.lr, "epochs": config.epochs}
+    return [name for name, value in flags.items() if value is not None] + fields_of(config.set)
+
+
+def trials_of(config: Config) -> list[Trial]:
+    """The trials of a command.
+
+    Raises:
+        RequestError: as for `usfm.trials.trials`; or folds are swept.
+    """
+    return trials(config.sweep, [*given_fields(config), "fold", "folds"])
+
+
 def check(config: Config) -> None:
     """Refuse a recipe that is not there or is no recipe, before torch is loaded.
 
@@ -104,4 +132,5 @@ def check(config: Config) -> None:
     """
     from usfm.pretrain.recipe import load
 
-    load(config.recipe, config.set)
+    for trial in trials_of(config):
+        load(config.recipe, (*config.set, *trial.changes))

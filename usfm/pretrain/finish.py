@@ -89,16 +89,21 @@ def look_back(directory: RunDirectory, job: PretrainJob, precision: str, device:
     directory.update({f"{name}_start": value for name, value in figures.items()})
 
 
-def forgotten(directory: RunDirectory) -> dict:
-    """How much larger the loss on the old held-out frames is at the end than it was at the start.
+def measured(directory: RunDirectory) -> dict:
+    """The last losses on held-out frames, and how much larger that on the old ones is than it was at the start.
 
     Args:
         directory: of the run.
 
     Returns:
-        old_held_out_loss, and old_held_out_loss_start and forgetting (their difference) where the start is known;
-        nothing for a run without old frames.
+        held_out_loss where frames are held out; old_held_out_loss where there are old ones, with
+        old_held_out_loss_start and forgetting (their difference) where the start is known.
     """
+    own = [row["held_out_loss"] for row in directory.metrics() if "held_out_loss" in row]
+    return {**({"held_out_loss": own[-1]} if own else {}), **_forgotten(directory)}
+
+
+def _forgotten(directory: RunDirectory) -> dict:
     known = [row["old_held_out_loss"] for row in directory.metrics() if "old_held_out_loss" in row]
     if not known:
         return {}

@@ -111,13 +111,3 @@ def _length(recipe: Recipe, frames: int, given: set[str], parts: int) -> tuple[R
 
 def _small(frames: int) -> tuple[int, str, int]:
     return next((row for row in SMALL_STORES if frames < row[0]), (0, "", 0))
-
-
-def fields_of(assignments: Sequence[str]) -> list[str]:
-    """Names of the fields that `--set` assigns, without their sections.
-
-    Examples:
-        >>> fields_of(["run.batch_size=32", "lr = 1e-3"])
-        ['batch_size', 'lr']
-    """
-    return [one.partition("=")[0].strip().rpartition(".")[2] for one in assignments]

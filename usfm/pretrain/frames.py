@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from usfm.engine.data import groups_of, hold_out
+from usfm.engine.data import fold_out, groups_of, hold_out
 from usfm.engine.order import Mixed, Order, Shuffled, Weighted, balanced
 from usfm.errors import RequestError
-from usfm.pretrain.settings import Balance, Recipe
+from usfm.pretrain.settings import Balance, Recipe, Run
 from usfm.pretrain.start import Origin
 from usfm.store.reader import Store
 
@@ -50,7 +50,7 @@ def frames_of(new: Store, replay: str | None, recipe: Recipe, origin: Origin | N
         RequestError: the old store is missing, is the new one, has frames of another size or no regions, or shares so
             many patients with the new one's held-out frames that nothing is left.
     """
-    rows, held_out = hold_out(new, recipe.run.held_out, seed)
+    rows, held_out = _held(new, recipe.run, seed)
     if replay is None:
         return Frames(new, rows, held_out, rows[:0], rows[:0])
     old = _opened(replay, new, recipe)
@@ -66,6 +66,11 @@ def frames_of(new: Store, replay: str | None, recipe: Recipe, origin: Origin | N
     if not len(left):
         raise RequestError(f"{replay}: every new frame is of a patient held out of it; name another store, or none")
     return Frames(store, left, held_out, np.sort(kept), np.sort(kept_out), old.content_id, said)
+
+
+def _held(store: Store, run: Run, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training and held-out rows by a recipe: a share of the sources, or one of several parts of the patients."""
+    return fold_out(store, run.folds, run.fold, seed) if run.folds else hold_out(store, run.held_out, seed)
 
 
 def _opened(replay: str, new: Store, recipe: Recipe) -> Store:
@@ -86,7 +91,7 @@ def _old_rows(
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Rows of the old store to replay, and those held out of it, as the old run held them out where it is known."""
     if origin is not None and origin.inputs == old.content_id:
-        return *hold_out(old, origin.recipe.run.held_out, origin.seed), ()
+        return *_held(old, origin.recipe.run, origin.seed), ()
     rows, out = hold_out(old, recipe.run.held_out, seed)
     whose = "the file of --init" if origin is None else origin.name
     said = f"{whose} is not known to come from {replay}, so it may have seen the frames that are held out of it"

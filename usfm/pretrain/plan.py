@@ -14,9 +14,9 @@ from usfm.errors import RequestError
 from usfm.model import checkpoint, progress
 from usfm.model.device import choose_device
 from usfm.pretrain import recipe as recipes
-from usfm.pretrain.config import Config
+from usfm.pretrain.config import Config, given_fields
 from usfm.pretrain.degradations import DEGRADATIONS
-from usfm.pretrain.fitted import fields_of, fitted
+from usfm.pretrain.fitted import fitted
 from usfm.pretrain.frames import Frames, frames_of, order_of
 from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.settings import Recipe
@@ -38,12 +38,6 @@ def resolve_recipe(config: Config) -> Recipe:
     if config.balance is not None:
         recipe = replace(recipe, balance=replace(recipe.balance, by=config.balance))
     return recipe
-
-
-def _given(config: Config) -> list[str]:
-    """Fields of the recipe that the command line says, by the last part of their names."""
-    flags = {"name": config.model, "batch_size": config.batch_size, "lr": config.lr, "epochs": config.epochs}
-    return [name for name, value in flags.items() if value is not None] + fields_of(config.set)
 
 
 def count_steps(recipe: Recipe, frames: float) -> int:
@@ -124,7 +118,7 @@ def planned(config: Config, request: Request, ranks: Ranks) -> Plan:
     Raises:
         RequestError: the store or the settings do not do.
     """
-    recipe, given = resolve_recipe(config), _given(config)
+    recipe, given = resolve_recipe(config), given_fields(config)
     refuse_replay_alone(config.init, config.replay)
     store = Store.open(request.inputs)
     store.require(fixed=True, regions=recipe.selection.region or recipe.selection.by_beam)

@@ -13,6 +13,7 @@ from usfm.toml import read_toml
 LATER = {
     "selection": ("targets_from", "order"),
     "degrade": ("kind", "probability", "sigma_px"),
+    "run": ("folds", "fold"),
     "balance": ("by", "power", "cap"),
     "replay": ("share", "keep_decoder", "keep_moments"),
 }

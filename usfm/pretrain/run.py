@@ -1,6 +1,7 @@
 """Pretrain an encoder on a sector store by masked image modelling: put the parts together, and let the loop run."""
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,28 +17,32 @@ from usfm.engine.record import RunDirectory, check_loggers
 from usfm.engine.stream import Stream
 from usfm.jobs.outputs import say_up_to_date
 from usfm.pretrain.config import Config
-from usfm.pretrain.finish import counted, finish, forgotten, look_back
+from usfm.pretrain.finish import counted, finish, look_back, measured
 from usfm.pretrain.frames import one_group
 from usfm.pretrain.job import PretrainJob
 from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.plan import Plan, blur_px, card_of, planned
 from usfm.pretrain.settings import Recipe
+from usfm.pretrain.sweep import asked, sweep
 from usfm.pretrain.views import Regions
 from usfm.store.reader import Store
 
 
 def run(config: Config, request: Request) -> dict:
-    """Pretrain.
+    """Pretrain once, or once for each trial of a sweep.
 
     Returns:
-        The summary: frames, steps, seconds, images_per_s, data_wait, loss, best.
+        The summary: frames, steps, seconds, images_per_s, data_wait, loss, best, held_out_loss; of a sweep as `sweep`.
 
     Raises:
         RequestError, WorkError, Interrupted: see `engine.loop.fit` and `engine.record.RunDirectory.open`.
     """
     ranks = start_ranks(request.device)
     with together(ranks):
-        return _pretrain(config, request, ranks)
+        if not asked(config):
+            return _pretrain(config, request, ranks)
+        one = partial(_pretrain, ranks=ranks)
+        return sweep(config, request, one, first=ranks.first, alone=ranks.world == 1)
 
 
 def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
@@ -124,7 +129,7 @@ def _train(
         describe=job.describe,
         moments=it.start.moments,
     )
-    return {**result, **forgotten(directory)}, job.held_out
+    return {**result, **measured(directory)}, job.held_out
 
 
 def _probe(config: Config, model: MaskedAutoencoder, device: torch.device, seed: int):

@@ -193,6 +193,8 @@ class Run:
     saves: Annotated[int, Knob("times in a run that a checkpoint is written", low=1)] = 20
     keep: Annotated[int, Knob("older checkpoints to keep besides last and best", low=0)] = 0
     held_out: Annotated[float, Knob("share of sources held out for the reconstruction loss", low=0, high=0.5)] = 0.02
+    folds: Annotated[int, Knob("hold out one of so many parts of the patients instead; 0 = no", low=0)] = 0
+    fold: Annotated[int, Knob("which part, from 0", low=0)] = 0
 
 
 @dataclass(frozen=True)
