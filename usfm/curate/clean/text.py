@@ -11,7 +11,7 @@ LONGEST_SIDE_PX = 1600
 """Larger pictures are shrunk before reading: print is large there."""
 
 LARGEST_ENLARGEMENT = 4.0
-ENLARGED_SIDE_PX = 960
+ENLARGED_SIDE_PX = 640
 """The second look enlarges a picture until its shorter side has this many pixels, at most four times."""
 
 LEAST_DETECTION = 0.5
