@@ -14,7 +14,7 @@ from usfm.pretrain.config import Config
 from usfm.pretrain.run import run
 
 FILE = Path(__file__).parent.parent / "golden" / "pretrain.json"
-RECIPES = ("mae", "polarmae", "crossmae", "localmim", "selectivemae", "deblurmae", "ultrafedfm", "usf-mae")
+RECIPES = ("mae", "polarmae", "crossmae", "localmim", "selectivemae", "deblurmae", "ultrafedfm", "usf-mae", "usfm")
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -1,6 +1,7 @@
 """What a run would take, before it starts: parameters, arithmetic, memory, time."""
 
 import time
+from dataclasses import replace
 
 import torch
 
@@ -20,10 +21,19 @@ TRIAL = 4  # images in the timed step
 def flops_per_image(model: MaskedAutoencoder, counts: Counts) -> float:
     """Forward and backward of one image (backward counted as twice the forward): encoder, decoder, projections."""
     shape = model.encoder.shape
-    patch, total, seen = shape.patch**2 * shape.in_chans, shape.grid[0] * shape.grid[1], counts.visible + 1
+    patch, total = shape.patch**2 * shape.in_chans, shape.grid[0] * shape.grid[1]
+    counts = had_by_encoder(model, counts)
+    seen = counts.visible + 1
     encoder = shape.depth * block_flops(seen, seen, shape.embed_dim) + 2 * seen * patch * shape.embed_dim
     looked = 2 * total * patch * shape.embed_dim if counts.grown else 0.0  # tokens for similarity, forward only
     return 3 * (encoder + model.decoder.flops(counts)) + looked
+
+
+def had_by_encoder(model: MaskedAutoencoder, counts: Counts) -> Counts:
+    """Counts with as many visible tokens as pass the encoder: all of them where hidden ones are only filled."""
+    if model.recipe.selection.hide == "drop":
+        return counts
+    return replace(counts, first=model.encoder.shape.grid[0] * model.encoder.shape.grid[1], grown=0)
 
 
 def memory_bytes(model: MaskedAutoencoder, counts: Counts, images: int, precision: str) -> float:
@@ -31,7 +41,7 @@ def memory_bytes(model: MaskedAutoencoder, counts: Counts, images: int, precisio
 
     A block keeps about 16 values of its width a token besides the attention's (which the fused kernel recomputes).
     """
-    shape = model.encoder.shape
+    shape, counts = model.encoder.shape, had_by_encoder(model, counts)
     parameters = sum(p.numel() for p in model.parameters())
     size = 4 if precision == "fp32" else 2
     decoded = model.decoder.tokens(counts) * model.recipe.decoder.width

@@ -19,8 +19,8 @@ class Output:
     """What one forward pass gives; of several scales the one whose cells are patches, but for the loss.
 
     Attributes:
-        loss: scalar: over the scales, the sum of the mean squared error of the targets and their numbers.
-        errors: (B, M) mean squared error of each target, detached.
+        loss: scalar: over the scales, the sum of the mean error of the targets and their numbers.
+        errors: (B, M) mean error (squared, or absolute) of each target, detached.
         predictions: (B, M, P); targets: (B, M, P), what they should be.
         ids_visible: (B, V) grid indices; ids_target: (B, M).
         seen: (B, C, H, W) float images, 0 to 255, as the encoder had them.
@@ -82,13 +82,19 @@ class MaskedAutoencoder(nn.Module):
             with torch.autocast(images.device.type, enabled=False):  # the draw is the same whatever the precision
                 tokens = encoder.embed(patches.float()) if counts.grown else None
                 p, inside = prior(view, settings), view.inside(settings.tau)
-                ids_visible, ids_target = draw(p, inside, counts, uniform, settings, tokens=tokens, progress=progress)
+                ids_visible, ids_target = draw(
+                    p, inside, counts, uniform, settings, tokens=tokens, progress=progress, grid=view.grid
+                )
                 aimed = self._aims(clean, ids_target)
-        outputs = list(encoder.encode(encoder.embed(patches, ids_visible), taps=self.decoder.taps))
-        predictions = self.decoder(outputs, ids_visible, ids_target)
+        had = ids_visible
+        if settings.hide == "mean":
+            patches, had = blanked(patches, ids_visible, encoder.shape.in_chans), everywhere(patches)
+        outputs = list(encoder.encode(encoder.embed(patches, had), taps=self.decoder.taps))
+        predictions = self.decoder(outputs, had, ids_target)
         loss, shown = torch.zeros((), device=images.device), None
         for cell, prediction, (target, weights) in zip(self.decoder.cells, predictions, aimed, strict=True):
-            errors = (prediction.float() - target.float()).square().mean(-1)
+            away = prediction.float() - target.float()
+            errors = (away.square() if self.recipe.target.error == "square" else away.abs()).mean(-1)
             mean = errors.mean() if weights is None else (errors * weights).sum() / weights.sum().clamp(min=1e-6)
             loss = mean if len(aimed) == 1 else loss + mean
             if cell == encoder.shape.patch:
@@ -100,3 +106,24 @@ class MaskedAutoencoder(nn.Module):
     def _aims(self, clean: torch.Tensor, ids_target: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
         prepared, patch = self.target.prepare(clean), self.encoder.shape.patch
         return [aim(self.target, prepared, ids_target, patch, cell) for cell in self.decoder.cells]
+
+
+def blanked(patches: torch.Tensor, ids_visible: torch.Tensor, channels: int) -> torch.Tensor:
+    """Fill the patches that are not visible with the mean of their image, channel by channel.
+
+    Args:
+        patches: (B, L, p * p * C), the channel fastest.
+        ids_visible: (B, V).
+        channels: C.
+
+    Returns:
+        (B, L, p * p * C). Source: USFM's public code.
+    """
+    mean = patches.unflatten(2, (-1, channels)).mean((1, 2)).repeat(1, patches.shape[2] // channels).unsqueeze(1)
+    seen = torch.zeros(patches.shape[:2], device=patches.device).scatter(1, ids_visible, 1.0) > 0
+    return torch.where(seen.unsqueeze(-1), patches, mean.expand_as(patches))
+
+
+def everywhere(patches: torch.Tensor) -> torch.Tensor:
+    """Indices of all patches: (B, L, P) -> (B, L) int64."""
+    return torch.arange(patches.shape[1], device=patches.device).expand(len(patches), -1)

@@ -11,8 +11,9 @@ from usfm.pretrain.settings import FOLDER, Recipe, Selection, names
 from usfm.toml import read_toml
 
 LATER = {
-    "selection": ("targets_from", "order"),
-    "degrade": ("kind", "probability", "sigma_px"),
+    "selection": ("targets_from", "order", "hide", "block"),
+    "target": ("error",),
+    "degrade": ("kind", "probability", "sigma_px", "rings"),
     "run": ("folds", "fold"),
     "balance": ("by", "power", "cap"),
     "replay": ("share", "keep_decoder", "keep_moments"),
@@ -54,6 +55,11 @@ def _check_parts(recipe: Recipe, where: str) -> None:
     _one_of("decoder", recipe.decoder.kind, DECODERS, where)
     _one_of("target", recipe.target.kind, TARGETS, where)
     _one_of("degradation", recipe.degrade.kind, DEGRADATIONS, where)
+    if recipe.decoder.kind == "linear" and recipe.selection.hide != "mean":
+        raise RequestError(
+            f"{where}: decoder.kind = linear predicts only patches that the encoder has tokens for; add "
+            "selection.hide=mean, or take another decoder"
+        )
 
 
 def _one_of(what: str, name: str, table: Iterable[str], where: str) -> None:
@@ -84,6 +90,13 @@ def _check(selection: Selection, where: str) -> None:
         )
     if selection.by_beam and not selection.region:
         raise RequestError(f"{where}: prior = beam needs region = true, since geometry belongs to regions")
+    if selection.block > 1 and (selection.region or selection.expansion != "none" or selection.order != "drawn"):
+        raise RequestError(
+            f"{where}: selection.block = {selection.block} draws over the whole frame at once; it needs "
+            "region = false, expansion = none and order = drawn"
+        )
+    if selection.hide == "mean" and selection.short == "repeat":
+        raise RequestError(f"{where}: hide = mean needs short = outside, since a patch that is seen is not filled")
     if selection.temperature == 0:
         raise RequestError(f"{where}: temperature is 0; take a small positive number for the sharpest softmax")
 

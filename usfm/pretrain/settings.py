@@ -77,6 +77,14 @@ class Selection:
     targets_from: Annotated[
         str, Knob("targets are among the hidden tokens, or among all of them", choices=("hidden", "all"))
     ] = "hidden"
+    hide: Annotated[
+        str,
+        Knob(
+            "hidden patches are dropped, so that the encoder is spared them, or filled with the image's mean",
+            choices=("drop", "mean"),
+        ),
+    ] = "drop"
+    block: Annotated[int, Knob("side of the blocks that are seen or hidden together", unit="patches", low=1)] = 1
     order: Annotated[
         str,
         Knob(
@@ -106,7 +114,8 @@ class Decoder:
         str,
         Knob(
             "self (attention over all tokens), cross (of the targets to the visible ones), direct (cross, straight to "
-            "the encoder's output), weighted (direct, to mixtures of all blocks), local (four, on as many scales)"
+            "the encoder's output), weighted (direct, to mixtures of all blocks), local (four, on as many scales), "
+            "linear (each token to its own patch; needs selection.hide = mean)"
         ),
     ] = "self"
     width: Annotated[int, Knob("width", low=4)] = 512
@@ -128,15 +137,21 @@ class Target:
             "hog-cells (of the whole image's, by cell)"
         ),
     ] = "normalised"
+    error: Annotated[
+        str, Knob("of a number: its square, or its absolute difference", choices=("square", "absolute"))
+    ] = "square"
 
 
 @dataclass(frozen=True)
 class Degrade:
     """How the encoder's input is made worse than the target."""
 
-    kind: Annotated[str, Knob("none, blur (Gaussian), or mixed (motion, blur, salt and pepper)")] = "none"
+    kind: Annotated[
+        str, Knob("none, blur (Gaussian), mixed (motion, blur, salt and pepper), or rings (frequencies taken out)")
+    ] = "none"
     probability: Annotated[float, Knob("share of the images", low=0, high=1)] = 1.0
     sigma_px: Annotated[float, Knob("of the Gaussian", unit="px of the sample", low=0.1, high=20)] = 1.1
+    rings: Annotated[float, Knob("share of the spectrum's rings that are taken out", low=0, high=1)] = 0.3
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from usfm.pretrain.decoders.contract import Kind
 from usfm.pretrain.decoders.cross import CrossDecoder, DirectDecoder
+from usfm.pretrain.decoders.linear import LinearDecoder
 from usfm.pretrain.decoders.local import LocalDecoder
 from usfm.pretrain.decoders.self_attention import SelfDecoder
 from usfm.pretrain.decoders.weighted import WeightedDecoder
@@ -12,4 +13,5 @@ DECODERS: dict[str, Kind] = {
     "direct": DirectDecoder,
     "weighted": WeightedDecoder,
     "local": LocalDecoder,
+    "linear": LinearDecoder,
 }

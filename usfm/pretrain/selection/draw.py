@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from usfm.pretrain.selection import GEOMETRIC, SELECTIONS
+from usfm.pretrain.selection.blocks import draw_blocks
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.progressive import fractions, grow, tiers
 from usfm.pretrain.settings import Selection
@@ -37,6 +38,8 @@ class Counts:
     def of(cls, candidates: int, settings: Selection) -> "Counts":
         """Counts for K candidates.
 
+        Blocks of b x b patches are visible or not as a whole.
+
         Without expansion V = int(K v), as MAE; with it the first max(1, V' // 2) are drawn, V' = max(2, round(K v)),
         and int(K v) - int(K v / 2) are grown, as PolarMAE. Targets are round(K k), at most what is left.
 
@@ -47,7 +50,9 @@ class Counts:
         Counts(candidates=196, first=49, grown=0, targets=147)
         """
         share = settings.visible
-        if settings.expansion == "none":
+        if settings.block > 1:
+            first, grown = max(1, int(candidates // settings.block**2 * share + 1e-6)) * settings.block**2, 0
+        elif settings.expansion == "none":
             first, grown = max(1, int(candidates * share + 1e-6)), 0
         else:
             first = max(1, max(2, round(candidates * share)) // 2)
@@ -104,6 +109,7 @@ def draw(
     *,
     tokens: torch.Tensor | None = None,
     progress: float = 0.0,
+    grid: tuple[int, int] = (0, 0),
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose the visible tokens and the targets.
 
@@ -115,6 +121,7 @@ def draw(
         settings: the recipe's.
         tokens: (B, L, D) embeddings, for progressive growth.
         progress: 0 to 1, how far the run is.
+        grid: (rows, columns) of patches, for blocks.
 
     Returns:
         ids_visible (B, V) and ids_target (B, M), int64, disjoint unless targets are taken from all tokens. An outside
@@ -123,6 +130,8 @@ def draw(
     Drawing without replacement in proportion to p is taking the largest log p + Gumbel noise (Efraimidis and
     Spirakis 2006; Kool et al. 2019): no loop, no host.
     """
+    if settings.block > 1:
+        return draw_blocks(probabilities, counts.first, counts.targets, uniform, settings, grid)
     gumbel = -torch.log(-torch.log(uniform.clamp(1e-7, 1 - 1e-7)))
     everything = counts.candidates == probabilities.shape[1]
     if everything:
