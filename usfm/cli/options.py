@@ -187,5 +187,10 @@ def _finish(command: Command, summary: dict, request: settings_of.Request) -> No
             console.say(f"next: {line}")
             summary = {**summary, "next": line}
     console.result(summary)
-    if request.strict and (summary.get("rejected") or summary.get("sources_rejected") or summary.get("leaks")):
+    if not request.strict:
+        return
+    if summary.get("rejected") or summary.get("sources_rejected") or summary.get("leaks"):
         raise GateError("the work is done, but --strict was asked for and inputs were rejected or leaks found.")
+    if summary.get("missing"):
+        lacks = ", ".join(summary["missing"])
+        raise GateError(f"the work is done, but --strict was asked for and files of the layout are missing: {lacks}.")

@@ -1,9 +1,16 @@
 """Settings of ``usfm extract``: one line a knob."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from usfm.config import Knob
+
+
+def layout_names() -> list[str]:
+    """Return what a shell completes behind ``--layout``."""
+    files = sorted((Path(__file__).parent / "layouts").glob("*.toml"))
+    return ["auto", *(file.stem for file in files if "[find]" in file.read_text(encoding="utf-8"))]
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,15 @@ class Config:
     ] = None
     max_frames: Annotated[
         int | None, Knob("take at most N frames of a source, the first ones", low=1, panel="Sampling", metavar="N")
+    ] = None
+    layout: Annotated[
+        str | None,
+        Knob(
+            "read a public collection as it was downloaded: its name in `usfm catalogue`, or auto to find out",
+            panel="Labels",
+            metavar="NAME|auto",
+            offers=layout_names,
+        ),
     ] = None
     manifest: Annotated[
         str | None,

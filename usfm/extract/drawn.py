@@ -173,6 +173,9 @@ class Painter:
         except Exception:  # whatever a broken file makes a decoder trip over
             self.left["mask that cannot be read"] += 1
             return None
+        if codes.shape != size and plane.resize:
+            rows, columns = (np.arange(new) * old // new for old, new in zip(codes.shape, size, strict=True))
+            codes = codes[rows[:, None], columns[None, :]]  # the nearest
         if codes.shape != size:
             self.left["mask of another size than its picture"] += 1
             return None
@@ -185,7 +188,13 @@ class Painter:
             codes = self._codes(plane, page, size)
             if codes is None:
                 continue
-            classes = mask_codes.classes_of(codes, self._words, plane.exact and not self._lossy, _with_ground(plane))
+            if plane.threshold:
+                classes = _thresholded(codes, self._words, *plane.numbers[0])
+            else:
+                exact = plane.exact and not self._lossy
+                classes = mask_codes.classes_of(codes, self._words, exact, _with_ground(plane))
+            if plane.sparse and not classes.any():
+                continue
             found.append((0, np.zeros(size, bool)))
             for number in np.unique(classes[classes > 0]).tolist():
                 area = classes == number
@@ -208,6 +217,12 @@ class Painter:
 def _with_ground(plane: Plane) -> dict[int, int]:
     """Code -> class, with black as background where the nearest colour counts."""
     return {0: 0, **dict(plane.numbers)} if not plane.exact and plane.words == "colours" else dict(plane.numbers)
+
+
+def _thresholded(codes: np.ndarray, words: str, threshold: int, number: int) -> np.ndarray:
+    """Return the class of each pixel that is bright enough; of a colour, its green counts."""
+    gray = codes if words == "values" else codes >> 8 & 255
+    return (gray >= threshold).astype(np.uint8) * np.uint8(number)
 
 
 def _area(shape: Shape, size: tuple[int, int]) -> np.ndarray:

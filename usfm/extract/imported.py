@@ -43,6 +43,8 @@ class Imported:
         fill: Whether masks that are outlines are filled.
         bits: Whether classes of masks may overlap.
         export: The export of a store that the input is; None where it is none.
+        gaps: Files of a layout that are not there.
+        tables: Its tables and files of outlines, as inputs of the step.
     """
 
     annotations: Annotations | None = None
@@ -52,6 +54,8 @@ class Imported:
     fill: bool = False
     bits: bool = False
     export: Export | None = None
+    gaps: tuple[str, ...] = ()
+    tables: tuple[dict, ...] = ()
 
     def split(self, relative: str) -> str:
         """Return the split that annotations say of a source."""
@@ -73,7 +77,7 @@ class Imported:
     def inputs(self, paths: Paths) -> list[dict]:
         """Return the mask files, and those of an export, as inputs of the step."""
         whole = exported.files_of(self.export) if self.export else []
-        return whole + [
+        return [*whole, *self.tables] + [
             {
                 "path": f"mask:{paths.stored(one.file.below)}",
                 "size": one.file.size,
@@ -172,6 +176,7 @@ class Onto:
         mask_names: Classes of masks, the first is 1.
         left: What was left out before any source was looked at, by reason; more lies in each source's ``Drawn``.
         notes: Sentences for a person.
+        labels: Relative path of a source -> its class, where its mask says it.
     """
 
     of: dict[str, Drawn] = field(default_factory=dict)
@@ -179,6 +184,7 @@ class Onto:
     mask_names: tuple[str, ...] = ()
     left: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 def onto(imported: Imported, looks: Sequence[MaskLook], sources: Sequence[Source], scans: Sequence[Scan]) -> Onto:
@@ -205,7 +211,7 @@ def onto(imported: Imported, looks: Sequence[MaskLook], sources: Sequence[Source
             continue
         one = _drawn(records.get(source.relative, {}), plan.planes.get(source.relative, ()), scan.probe, places)
         of[source.relative] = replace(one, bits=imported.bits)
-    return Onto(of, box_names, tuple(plan.names), dict(+left), tuple(_notes(plan, imported)))
+    return Onto(of, box_names, tuple(plan.names), dict(+left), tuple(_notes(plan, imported)), plan.labels)
 
 
 def _names(records: Mapping[str, Mapping[int, Marks]], known: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -227,7 +233,7 @@ def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.Plane], prob
     for plane in planes:
         if plane.frame == WHOLE and plane.pages == 1 and probe.frames > 1:
             left["one mask for a clip of many frames, which says no number of a frame"] += 1
-        elif plane.size not in ((0, 0), size):
+        elif plane.size not in ((0, 0), size) and not plane.resize:
             left["mask of another size than its picture"] += 1
         else:
             kept.append(plane)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from usfm.errors import RequestError
 from usfm.extract import walk
 from usfm.extract.annotations.match import WHOLE, Places
+from usfm.extract.coding import Coding
 from usfm.extract.folders import compiled
 from usfm.extract.manifest import Manifest
 from usfm.extract.masks import WORDS, MaskFile, scheme_of
@@ -88,12 +89,14 @@ class MaskOf:
         source: Relative path of the source.
         frame: Number of the frame; `WHOLE` where the file has a mask for each, or the source is a still.
         name: Of the structure, "" where the names of files say none.
+        coding: What its pixels mean, where a layout says so.
     """
 
     file: MaskFile
     source: str
     frame: int = WHOLE
     name: str = ""
+    coding: Coding | None = None
 
 
 def match(files: Sequence[MaskFile], sources: Sequence[Source], how: How) -> tuple[list[MaskOf], dict[str, int]]:

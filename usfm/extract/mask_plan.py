@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from usfm.errors import RequestError
 from usfm.extract.annotations.match import WHOLE
+from usfm.extract.coding import UNNAMED, Coding
 from usfm.extract.mask_files import MaskOf
 from usfm.extract.mask_reading import MaskLook
 from usfm.extract.media import Media
@@ -15,6 +16,7 @@ IGNORE = 255
 MOST = 254
 SMALL = 64
 FOREGROUND = "foreground"
+SMEARED = "mask of several values that are smeared"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Plane:
         numbers: (code, class) of all that is no background; class `IGNORE` for what nobody judged.
         fill: Whether its lines are to be filled.
         raw: Whether its values are those of the store already: classes, or bits.
+        threshold: Gray level from which on all is its one class; 0 for codes as they are.
+        resize: Whether it is brought to the size of its picture.
+        sparse: Whether nothing on it means that nobody has drawn.
     """
 
     media: Media
@@ -42,6 +47,9 @@ class Plane:
     numbers: tuple[tuple[int, int], ...]
     fill: bool = False
     raw: bool = False
+    threshold: int = 0
+    resize: bool = False
+    sparse: bool = False
 
 
 @dataclass
@@ -54,6 +62,7 @@ class MaskPlan:
         left: What was left out, by reason.
         outlines: Files that are thin lines around areas.
         how: A clause that says how values became classes.
+        labels: Relative path of a source -> its class, where its mask says it.
     """
 
     names: list[str] = field(default_factory=list)
@@ -61,6 +70,7 @@ class MaskPlan:
     left: dict[str, int] = field(default_factory=dict)
     outlines: int = 0
     how: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 def plan(
@@ -88,15 +98,19 @@ def plan(
             found.left[seen.fault] = found.left.get(seen.fault, 0) + 1
         else:
             whole.append((one, seen))
-    own = [(one, seen) for one, seen in whole if not one.name]
+    own = [(one, seen) for one, seen in whole if not one.name and one.coding is None]
     shared, found.how = _shared(own, known)
-    names = dict.fromkeys([*first, *(shared[key] for key in sorted(shared) if shared[key])])
+    names = dict.fromkeys([*first, *(name for one, _ in whole if one.coding for name in one.coding.classes)])
+    names |= dict.fromkeys(shared[key] for key in sorted(shared) if shared[key])
     names |= dict.fromkeys(sorted({one.name for one, _ in whole} - {""}))
     found.names = list(names)
     if len(found.names) > MOST:
         raise RequestError(f"extract: the masks have {len(found.names)} classes, and {MOST} are the most.")
     place = {name: at for at, name in enumerate(found.names, 1)}
     for one, seen in whole:
+        if one.coding is not None:
+            _coded(one, one.coding, seen, place, found)
+            continue
         found.outlines += seen.outline
         front = _front(seen)
         if one.name:
@@ -108,6 +122,26 @@ def plan(
                       tuple(sorted(numbers.items())), fill and seen.outline)  # fmt: skip
         found.planes.setdefault(one.source, []).append(plane)
     return found
+
+
+def _coded(one: MaskOf, coding: Coding, seen: MaskLook, place: dict[str, int], found: MaskPlan) -> None:
+    """Add a mask file whose codes a layout names."""
+    if seen.words == "values" and not seen.exact and not coding.threshold and len(coding.classes) > 1:
+        found.left[SMEARED] = found.left.get(SMEARED, 0) + 1
+        return
+    palette = dict(zip(seen.levels, seen.colours, strict=False))
+    numbers = coding.numbers(seen.words, seen.levels, seen.exact, place, palette)
+    if coding.threshold:
+        numbers = {coding.threshold: place[coding.classes[0]]}
+    elif seen.exact and not coding.near and {code for code in seen.levels if palette.get(code, code)} - set(numbers):
+        found.left[UNNAMED] = found.left.get(UNNAMED, 0) + 1
+    if coding.labels or coding.nothing:
+        label = coding.label(seen.words, seen.levels, palette)
+        found.labels[one.source] = found.labels.get(one.source) or label
+    plane = Plane(one.file.media, seen.pages, one.frame, seen.words, seen.exact and not coding.near, seen.size,
+                  tuple(sorted(numbers.items())), coding.fill and seen.outline, threshold=coding.threshold,
+                  resize=coding.resize, sparse=coding.sparse)  # fmt: skip
+    found.planes.setdefault(one.source, []).append(plane)
 
 
 def _front(seen: MaskLook) -> list[int]:

@@ -16,6 +16,7 @@ from usfm.extract.folders import compiled
 from usfm.extract.identity import Paths, Pseudonyms, load_key
 from usfm.extract.isolate import PIECES, SOURCES, poison_scan, poison_take
 from usfm.extract.labels import Facts, class_names, gather
+from usfm.extract.layouts import prepare
 from usfm.extract.manifest import read_manifest
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import Options
@@ -48,19 +49,24 @@ def run(config: Config, request: Request) -> dict:
         WorkError: If no frame is left because every source was rejected.
     """
     config = _with_preset(config)
-    export = restored.find(request.inputs)
+    here = prepare.placed(config, request)
+    if here:
+        config = replace(config, layout=here.layout.name, fps=prepare.rate(config, here))
+    export = None if here else restored.find(request.inputs)
     if export:
         exported.check(config, export.folder)
     sampling = parse("all" if export else config.fps, config.every, config.max_frames)
     if request.out is None:
         raise RequestError("extract: say where the store goes with --out FILE.h5.")
     _check_map(config, request.out)
-    found, facts, paths, names, extra = _prepared(config, request, export)
+    found, facts, paths, names, extra = (
+        prepare.prepared(config, request, here) if here else _prepared(config, request, export)
+    )
     options, hashed = (
         Options(config.axis or "", config.keep_tag, config.color),
         names if config.keep_name_hashes else None,
     )
-    told.passed(found)
+    told.passed(replace(found, masks=0) if here else found)
     shown = told.dry_run(found, facts, sampling, Path(request.out)) if request.dry_run else {}
 
     kinds = Counter(source.kind or "rejected" for source in found.sources)
@@ -89,6 +95,7 @@ def run(config: Config, request: Request) -> dict:
         labels = labels_of(done)
         cut = plan.pieces(found.sources, scans_of(done), facts, sampling, names, hide_paths=paths.hidden)
         cut = [replace(piece, drawn=labels.of.get(piece.source.relative)) for piece in cut]
+        cut = prepare.labelled(cut, labels.labels) if here else cut
         if export:
             cut = [replace(piece, restored=export.of(piece.source.path)) for piece in cut]
         classes = tuple(class_names([piece.facts for piece in cut if not piece.scan.fault]))
@@ -113,6 +120,7 @@ def run(config: Config, request: Request) -> dict:
             "excluded": found.excluded,
             LEFT_OUT: imported.said(extra, labels_of(done)),
             "kinds": dict(kinds),
+            **({"layout": here.layout.name, "missing": list(extra.gaps)} if here else {}),
             **told.identical(found, scans, facts, paths),
             **told.conflicts(found.sources, scans, facts, names),
         }
@@ -243,6 +251,8 @@ def _check_tags(names: tuple[str, ...]) -> None:
 def _options(config: Config, paths: Paths, names: Pseudonyms | None, extra: imported.Imported) -> dict:
     """The settings that make the result, as the history keeps them: patterns may hold names, so they are hidden."""
     options = content_dict(config)
+    if options["layout"] is None:  # so that stores of before are up to date
+        del options["layout"]
     if names is not None:
         options |= {name: names.secret(_joined(options[name])) for name in PATTERNS if options.get(name)}
     return options | {

@@ -117,7 +117,7 @@ def match(annotations: Annotations, sources: Sequence[Source], faults: Faults) -
 
 def joined(one: Marks, other: Marks) -> Marks:
     """Return what two records of one picture say together; a box or outline that both have is taken once."""
-    if other == one or one.relative != other.relative:
+    if one.relative != other.relative:
         return one
     rows = {(*box, name): None for r in (one, other) for box, name in zip(r.boxes.tolist(), r.box_names, strict=True)}
     shapes = {shape_key(shape): shape for record in (one, other) for shape in record.shapes}

@@ -1,0 +1,79 @@
+"""What extract prepares of a public collection: the same five things as of any other input, as its layout says them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from usfm import console
+from usfm.config import Request
+from usfm.errors import RequestError
+from usfm.extract.config import Config
+from usfm.extract.identity import Paths, Pseudonyms, load_key
+from usfm.extract.imported import Imported
+from usfm.extract.labels import Facts
+from usfm.extract.layouts.apply import Placed, place, read, source_files
+from usfm.extract.plan import Piece
+from usfm.extract.sources import Found, find
+
+SAID_BY_LAYOUT = ("manifest", "labels", "label_regex", "group", "annotations", "mask_suffix", "mask_pattern",
+                  "keep_column")  # fmt: skip
+"""Settings that say what a layout says already."""
+
+
+def placed(config: Config, request: Request) -> Placed | None:
+    """Find the layout that is asked for, and say what it is; None where none is.
+
+    Raises:
+        RequestError: If it does not fit, or is asked for with settings that say the same.
+    """
+    if config.layout is None:
+        return None
+    other = next((name for name in SAID_BY_LAYOUT if getattr(config, name)), "")
+    other = other or ("masks" if config.masks != "auto" else "")
+    if other:
+        raise RequestError(
+            f"extract: --layout and --{other.replace('_', '-')} both say what is labelled; give one of them."
+        )
+    here = place(config.layout, request.inputs)
+    about = here.layout.about
+    console.say(
+        f"extract: layout {here.layout.name}: {about.title} ({about.anatomy}; published: {about.frames or '?'}); "
+        f"licence: {about.licence}; {about.home or 'home page not known'}"
+    )
+    return here
+
+
+def rate(config: Config, here: Placed) -> str:
+    """Return the frames to take each second: what the user asks for, else what the layout has."""
+    usual = config.fps == Config().fps and config.every is None
+    return here.layout.find.fps if usual and here.layout.find and here.layout.find.fps else config.fps
+
+
+def prepared(
+    config: Config, request: Request, here: Placed
+) -> tuple[Found, dict[str, Facts], Paths, Pseudonyms | None, Imported]:
+    """Find the sources, what is known about each, and their labels; paths are plain unless the user hides them."""
+    found = find(
+        (here.root,),
+        claims=here.claims,
+        include=config.include,
+        exclude=config.exclude,
+    )
+    what = read(here, found, config.dataset)
+    hide = config.anonymous_paths is True
+    people = any(one.patient or one.exam for one in what.facts.values())
+    names = Pseudonyms(load_key(config.salt, create=not request.dry_run)) if hide or people else None
+    bits = config.mask_kind == "bits"
+    extra = Imported(
+        what.annotations, what.matched, what.masks, what.left, config.fill_outlines, bits,
+        gaps=what.gaps, tables=tuple(source_files(here, what.files)),
+    )  # fmt: skip
+    return what.found, what.facts, Paths(names if hide else None), names, extra
+
+
+def labelled(cut: Sequence[Piece], labels: Mapping[str, str]) -> list[Piece]:
+    """Return pieces with the class that the mask says of a picture, where nothing else does."""
+    found = []
+    for piece in cut:
+        label = piece.facts.label or labels.get(piece.source.relative, "")
+        found.append(replace(piece, facts=replace(piece.facts, label=label)))
+    return found
