@@ -117,6 +117,7 @@ _MADE: dict[str, Callable[[Mapping], str]] = {
     "clean": _store,
     "dedup": _store,
     "sector": _store,
+    "split": _store,
     "pretrain": _trained,
     "finetune": _probed,
     "eval": lambda s: f"{s['report']} shows {counted(len(s['runs']), 'run')}",

@@ -97,6 +97,17 @@ _ROWS = (
         without=("device",),
     ),
     Command(
+        "split",
+        "Split a store into train, val and test, or into folds, so that no patient is on two sides.",
+        "usfm.inspect.split",
+        (
+            "usfm split raw.h5 --fractions 0.7,0.15,0.15",
+            "usfm split --in raw.h5 --out folds.h5 --folds 5 --by-duplicates",
+            "usfm split --in raw.h5 --out official.h5 --splits train_val.json --splits test.json",
+        ),
+        without=("device",),
+    ),
+    Command(
         "pretrain",
         "Pretrain an encoder on a sector store by masked image modelling.",
         "usfm.pretrain",

@@ -52,12 +52,13 @@ def group_frames(patient: np.ndarray, clip: np.ndarray, same: Sequence[np.ndarra
 
     for keys in same:
         first: dict[str, int] = {}
-        for key, k in {(str(key), int(k)) for key, k in zip(keys, code, strict=True) if key}:
+        for key, k in dict.fromkeys((str(key), int(k)) for key, k in zip(keys, code, strict=True) if key):
             a, b = root(first.setdefault(key, k)), root(k)
             parent[max(a, b)] = min(a, b)
-    roots = np.array([root(k) for k in range(len(names))], int)
-    kept, joined = np.unique(roots, return_inverse=True)
-    members = [tuple(names[roots == k].tolist()) for k in kept]
+    kept, joined = np.unique([root(k) for k in range(len(names))], return_inverse=True)
+    order = np.argsort(joined, kind="stable")
+    cuts = np.flatnonzero(np.diff(joined[order])) + 1
+    members = [tuple(names[mine].tolist()) for mine in np.split(order, cuts)] if len(kept) else []
     return Groups(
         joined[code] if len(code) else code,
         ["+".join(m) if len(m) < 4 else f"{m[0]}+{len(m) - 1} more" for m in members],

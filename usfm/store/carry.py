@@ -12,7 +12,8 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     if framing is not None and framing.is_identity and size == (framing.out_height_px, framing.out_width_px):
         framing = None
     values = {name: known[name] for name in ("frame_id", "index", "time_s", "kind", "part", "views")}
-    values["source"] = part.source(**store.source_row(int(store.sources_joined()[1][at][known["source"]])))
+    source = store.source_row(int(store.sources_joined()[1][at][known["source"]]))
+    values["source"] = part.source(**source | (changes["of_source"] or {}))
     values.update(_geometry(known, framing))
     if changes["kind"] is not None:
         values["kind"] = changes["kind"]

@@ -1,5 +1,6 @@
 """One store file as a process sees it: columns on demand, chunks by their place in the file, no HDF5 handle kept."""
 
+import math
 from collections import OrderedDict
 
 import numpy as np
@@ -156,7 +157,7 @@ class StoredFile:
 
     def _decode(self, path: str, row: int, chunk: bytes) -> np.ndarray:
         shape = self.chunks(path)[3]
-        size = int(np.prod(shape, dtype=np.int64))
+        size = math.prod(shape)
         try:
             if size > _MOST_BYTES_OF_ONE * len(chunk):
                 raise ValueError(f"damaged chunk: {len(chunk)} bytes cannot hold {size}")
@@ -196,14 +197,16 @@ class StoredFile:
     def raw_frame(self, i: int) -> tuple[bytes, str]:
         """A frame's bytes as they lie in the file, compressed or not, and its digest, after it was checked."""
         group, row = self.place(i)
+        wanted = self.row(i)["digest"]
         if self.groups[group] is not None:
             pixels = self.frame(i)
-            return pixels.tobytes(), self.row(i)["digest"] or pixel_digest(pixels)
+            return pixels.tobytes(), wanted or pixel_digest(pixels)
         path = f"/pixels/{group}"
         chunk = self.raw(path, row)
-        pixels = self._decode(path, row, chunk)
-        self._check_frame(i, pixels)
-        return chunk, self.row(i)["digest"] or pixel_digest(pixels)
+        found = pixel_digest(self._decode(path, row, chunk))
+        if wanted and found != wanted:
+            raise self._changed(i)
+        return chunk, found
 
     def pixels_of(self, group: str, rows: np.ndarray) -> np.ndarray:
         """Pixels of frames of a contiguous group: uint8 (n, H, W[, 3]), each checked the first time.

@@ -248,7 +248,8 @@ class PartWriter:
 
     def copy(self, store, i: int, *, pixels: np.ndarray | None = None, region=None, region_key: str = "",
              overlay: np.ndarray | None = None, overlay_key: str = "", detail: Mapping | None = None, framing=None,
-             kind: str | None = None, coverage: np.ndarray | None = None, split: str | None = None) -> int:  # fmt: skip
+             kind: str | None = None, coverage: np.ndarray | None = None, split: str | None = None,
+             of_source: Mapping[str, str] | None = None) -> int:  # fmt: skip
         """Add frame `i` of an input store with everything known about it.
 
         The compressed chunk goes over as it is when neither `pixels` nor `framing` is given.
@@ -265,7 +266,8 @@ class PartWriter:
             framing: `imaging.framing.Framing`: moves pixels, label mask, boxes, region, overlay and spacing together.
             kind: new kind.
             coverage: (L,) share of each patch inside the region, after `framing`.
-            split: new split.
+            split: new split; "" for none.
+            of_source: new values of columns of its source.
 
         Returns:
             Its row in this part.
@@ -273,7 +275,7 @@ class PartWriter:
         from usfm.store.carry import copy_frame
 
         return copy_frame(self, store, i, pixels, (region, region_key), (overlay, overlay_key, detail), framing,
-                          {"kind": kind, "coverage": coverage, "split": split})  # fmt: skip
+                          {"kind": kind, "coverage": coverage, "split": split, "of_source": of_source})  # fmt: skip
 
     def drop(self, frame_id: str, kept_by: str, similarity: float, stage: str) -> None:
         """Note that a frame was dropped because another stands for it."""
