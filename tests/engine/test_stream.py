@@ -65,6 +65,28 @@ def test_candidates_follow_the_valid_patches():
     assert len({plan.candidates for plan in plans}) > 1
 
 
+def test_samples_with_too_few_valid_patches_are_cropped_again():
+    """Those that had enough keep their crop; a region that is too small for any crop (rows under 3) stays short."""
+    few = {"n": 60, "batch": 50, "crop": {"area": (0.05, 1.0)}}
+    once, often = make(**few), make(**few, retries=9)
+    short = [0, 0]
+    for step in range(20):
+        a, b = once.plan(step), often.plan(step)
+        assert np.array_equal(a.rows, b.rows)
+        assert a.candidates == b.candidates
+        enough = a.valid >= a.candidates
+        same = (b.crops.stacked() == a.crops.stacked()).all(1)
+        assert np.array_equal(same, enough)
+        short = [
+            short[0] + (~enough & (a.rows >= 3)).sum(),
+            short[1] + ((b.valid < b.candidates) & (b.rows >= 3)).sum(),
+        ]
+    assert short[0] > 30
+    assert short[1] < short[0] / 10
+    again = make(**few, retries=9).plan(7)
+    assert np.array_equal(often.plan(7).crops.stacked(), again.crops.stacked())
+
+
 def test_without_regions_all_tokens_are_candidates():
     stream = Stream(np.arange(10), 4, (64, 64), (8, 8), 0)
     assert stream.plan(0).candidates == 64

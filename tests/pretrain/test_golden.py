@@ -21,7 +21,7 @@ RECIPES = ("mae", "polarmae", "crossmae", "localmim", "selectivemae", "deblurmae
 def test_losses(recipe, store_path, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("usfm.pretrain.sheets.draw_sheet", lambda *arguments: None)
     monkeypatch.setattr("usfm.pictures.curves.curves", lambda path, *arguments, **more: path.touch())
-    changes = (*tiny, "steps=20", "checks=1", "saves=1", "lr=1e-3", "held_out=0")
+    changes = (*tiny, "scan=0", "steps=20", "checks=1", "saves=1", "lr=1e-3", "held_out=0")
     run(
         Config(recipe=recipe, set=changes, precision="fp32"),
         Request(inputs=(store_path,), out=str(tmp_path / "run"), device="cpu"),

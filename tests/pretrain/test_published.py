@@ -6,8 +6,10 @@ import torch
 
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.mae import MaskedAutoencoder
+from usfm.pretrain.selection import SELECTIONS
 from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.draw import NOISES, Counts, draw, prior
+from usfm.pretrain.selection.polar import grid_coordinates
 from usfm.pretrain.selection.texture import texture_scores
 
 TINY = ("model.name=vit_nano_patch16_64", "decoder.width=32", "decoder.depth=2", "decoder.heads=2")
@@ -79,3 +81,90 @@ def test_deblurring_reconstructs_what_was_seen_too():
 def test_tokens_as_many_as_selectivemae_takes():
     counts = Counts.of(196, recipes.load("selectivemae").selection)
     assert (counts.first, counts.grown, counts.targets) == (14, 15, 49)
+
+
+# ---------------------------------------------------------------- polarmae-published
+
+POLAR = recipes.load("polarmae-published")
+
+
+def fan_view(n=1):
+    """A region of rows that widen, with coverage 1 inside, over the patchwork."""
+    view = patchwork(n)
+    rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+    inside = ((columns - 3.5).abs() <= 0.5 + 0.5 * rows).float().flatten().expand(n, -1)
+    return View(view.images, inside, view.grid)
+
+
+def test_published_probabilities_are_uniform_and_polar_alone():
+    """Eq. 14 with a texture that is the same everywhere, also outside the region."""
+    view, settings = fan_view(), POLAR.selection
+    uniform, polar = torch.full((1, 64), 1 / 64), SELECTIONS["grid"](view, settings)
+    assert torch.allclose(prior(view, settings), 0.7 * uniform + 0.3 * polar, atol=1e-6)
+    ours = recipes.load("polarmae").selection
+    assert not torch.allclose(prior(view, ours), 0.7 * uniform + 0.3 * SELECTIONS["grid"](view, ours), atol=1e-4)
+
+
+def test_published_repeats_let_a_patch_be_seen_and_asked_at_once():
+    """A region of 40 patches and 60 candidates: repeats by slot; with ours no patch comes twice."""
+    view, n = fan_view(200), 200
+    inside = view.inside(0.1)
+    uniform = torch.rand(NOISES, n, 64, generator=torch.Generator().manual_seed(0))
+    for settings, expected in ((POLAR.selection, True), (recipes.load("polarmae").selection, False)):
+        counts = Counts.of(60, settings)
+        tokens = torch.randn(n, 64, 8, generator=torch.Generator().manual_seed(1))
+        visible, targets = draw(prior(view, settings), inside, counts, uniform, settings, tokens=tokens, progress=0.9)
+        both = (visible[:, :, None] == targets[:, None]).any((1, 2)).float().mean().item()
+        assert (both > 0.5) == expected
+        assert (both == 0) != expected
+
+
+def test_published_centre_line_and_crops_and_channels():
+    settings, augment = POLAR.selection, POLAR.augment
+    assert (settings.apex_band, settings.candidates, augment.retries) == (0.15, "fixed", 9)
+    assert POLAR.decoder.positions == "order"
+    assert all(recipes.load(name).model.in_chans == 3 for name in recipes.names() if name.endswith("-published"))
+    lean = fan_view()
+    shift = lean.coverage.view(8, 8).clone()
+    shift[4:, :3] = 0  # the lower half leans to the right: only the whole component's centre follows
+    lean = View(lean.images, shift.view(1, 64), lean.grid)
+    whole, band = (grid_coordinates(lean, 0.1, share)[1] for share in (1.0, 0.15))
+    assert whole.mean() < band.mean()
+
+
+def test_published_candidates_are_the_same_in_every_epoch(store_path, tmp_path, monkeypatch):
+    """The public code seeds them by the image alone."""
+    from usfm.config import Request
+    from usfm.pretrain.config import Config
+    from usfm.pretrain.job import PretrainJob
+    from usfm.pretrain.run import run
+
+    monkeypatch.setattr("usfm.pretrain.sheets.draw_sheet", lambda *arguments: None)
+    monkeypatch.setattr("usfm.pictures.curves.curves", lambda path, *arguments, **more: path.touch())
+    seen: dict = {}
+
+    def loss(self, net, batch, step):
+        forward = net.forward
+
+        def noted(images, view, counts, uniform, *rest):
+            for row, noise in zip(batch.plan.rows[batch.part], uniform[0], strict=True):
+                seen.setdefault(int(row), []).append(noise)
+            return forward(images, view, counts, uniform, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(net, "forward", noted)
+            return plain(self, net, batch, step)
+
+    plain = PretrainJob.loss
+    changes = (*TINY, "model.image_size=64", "batch_size=18", "steps=4", "checks=1", "saves=1", "held_out=0")
+    for name, same in (("polarmae-published", True), ("polarmae", False)):
+        seen.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(PretrainJob, "loss", loss)
+            run(
+                Config(recipe=name, set=changes),
+                Request(inputs=(store_path,), out=str(tmp_path / name), device="cpu"),
+            )
+        twice = [draws for draws in seen.values() if len(draws) == 2]
+        assert len(twice) == 36
+        assert all(torch.equal(*draws) == same for draws in twice)

@@ -168,6 +168,24 @@ def test_ablations_are_one_set_each(store_path, tiny, tmp_path, changes):
     assert pretrain(store_path, tmp_path / "run", tiny, "steps=2", "checks=1", *changes)["loss"] > 0
 
 
+def test_scan_modes_are_exchanged_where_the_recipe_says_so(store_path, make_store, tiny, tmp_path, capsys):
+    """The draw is by step, so parts of a batch change nothing; without regions it is said that nothing is exchanged."""
+    few = ("steps=3", "checks=1", "saves=1", "in_chans=1")
+    for name, changes in (("plain", ("scan=0",)), ("scan", ("scan=1",)), ("parts", ("scan=1",))):
+        parts = 4 if name == "parts" else 1
+        pretrain(store_path, tmp_path / name, tiny, *few, *changes, recipe="ultrafedfm", accumulate=parts)
+    plain, scan, parts = (
+        [line["loss"] for line in losses(tmp_path / name) if "loss" in line] for name in ("plain", "scan", "parts")
+    )
+    assert scan == pytest.approx(parts, rel=1e-4)
+    assert plain != pytest.approx(scan, rel=1e-3)
+    bare = make_store(tmp_path / "bare.h5", regions=False)
+    pretrain(bare, tmp_path / "bare", tiny, *few, recipe="ultrafedfm")
+    assert "have no fitted geometry" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(RequestError, match="needs region = false"):
+        pretrain(store_path, tmp_path / "never", tiny, "scan=0.5")
+
+
 def test_watches_a_labelled_store(store_path, tiny, tmp_path):
     pretrain(store_path, tmp_path / "run", tiny, "steps=2", "checks=2", probe=store_path)
     watched = [line for line in losses(tmp_path / "run") if "probe_knn" in line]

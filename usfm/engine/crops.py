@@ -33,6 +33,13 @@ class Crops:
         """The crops of some samples."""
         return Crops(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
+    def instead(self, where: np.ndarray, others: "Crops") -> "Crops":
+        """The same but for the samples at `where` (indices), which have the other crops."""
+        columns = {name: getattr(self, name).copy() for name in self.__dataclass_fields__}
+        for name, values in columns.items():
+            values[where] = getattr(others, name)
+        return Crops(**columns)
+
     def stacked(self) -> np.ndarray:
         """(n, 7) float32, in the order of the fields: one small array to send to the device."""
         return np.stack([getattr(self, name) for name in self.__dataclass_fields__], axis=1).astype(np.float32)

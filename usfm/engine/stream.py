@@ -52,6 +52,7 @@ class Stream:
         areas: tables of the regions, or None for no region constraint.
         region_rows: (N,) region of each row of the store.
         tau: coverage from which a patch is valid.
+        retries: how often at most a sample with fewer valid patches than its batch draws from is cropped again.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Stream:
         areas: AreaTables | None = None,
         region_rows: np.ndarray | None = None,
         tau: float = 0.1,
+        retries: int = 0,
     ):
         order = Shuffled(rows, seed) if isinstance(rows, np.ndarray) else rows
         if batch > order.places:
@@ -76,6 +78,7 @@ class Stream:
         self.order, self.rows = order, order.rows
         self.batch, self.frame, self.grid, self.seed = batch, frame, grid, seed
         self.crop, self.areas, self.region_rows, self.tau = crop or {}, areas, region_rows, tau
+        self.retries = retries
         self.window = max(1, min(WINDOW, int(order.places) // batch))
         self._key = torch_seed(seed, "crops")
         self._planned: tuple[int, list[Plan]] = (-1, [])
@@ -110,10 +113,29 @@ class Stream:
         plans = []
         for k in range(self.window):
             pick = order[k * self.batch : (k + 1) * self.batch]
-            plans.append(
-                Plan(first + k, rows[pick], epochs[pick], crops.take(pick), self.candidates(valid[pick]), valid[pick])
-            )
+            wanted = self.candidates(valid[pick])
+            cut, inside = self._again(rows[pick], epochs[pick], crops.take(pick), valid[pick], wanted)
+            plans.append(Plan(first + k, rows[pick], epochs[pick], cut, wanted, inside))
         return plans
+
+    def _again(
+        self, rows: np.ndarray, epochs: np.ndarray, crops: Crops, valid: np.ndarray, wanted: int
+    ) -> tuple[Crops, np.ndarray]:
+        """Crop the samples again that have too few valid patches, until they have enough or the tries are over."""
+        if self.areas is None or self.region_rows is None:
+            return crops, valid
+        valid = valid.copy()
+        for k in range(self.retries):
+            short = np.flatnonzero(valid < wanted)
+            if not len(short):
+                break
+            key = torch_seed(self.seed, "crops", k + 1)
+            tried = random_crops(uniforms(key, rows[short], epochs[short], DRAWS), self.frame, **self.crop)
+            crops, valid[short] = (
+                crops.instead(short, tried),
+                self._valid(self.areas, self.region_rows[rows[short]], tried),
+            )
+        return crops, valid
 
     def _valid(self, areas: AreaTables, regions: np.ndarray, crops: Crops) -> np.ndarray:
         counts = np.empty(len(regions), np.int64)

@@ -11,6 +11,7 @@ from usfm.engine.counter import uniforms
 from usfm.engine.crops import whole
 from usfm.engine.data import Batch, Pixels, spread
 from usfm.engine.optim import Group
+from usfm.engine.scan import exchanged
 from usfm.engine.stream import Stream
 from usfm.model import checkpoint
 from usfm.pretrain.degradations import DEGRADATIONS
@@ -55,7 +56,8 @@ class PretrainJob:
         probe=None,
         old_held_out: np.ndarray | None = None,
     ):
-        self.recipe, self.model, self.stream, self.pixels, self.regions = recipe, model, stream, pixels, regions
+        self.recipe, self.model, self.stream, self.pixels = recipe, model, stream, pixels
+        self.regions = regions if recipe.selection.region else None
         shape = model.encoder.shape
         self.degradation = DEGRADATIONS[recipe.degrade.kind]
         self.views = Views(recipe, shape.grid, shape.image_size, regions)
@@ -70,7 +72,8 @@ class PretrainJob:
     def loss(self, net: nn.Module, batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The loss of one part of a batch; all draws depend on the seed and the step, whatever the part."""
         with torch.autocast(batch.frames.device.type, enabled=False):
-            images, view = self.views.make(batch.frames, batch.crops, batch.regions)
+            frames = self._exchanged(batch, step)
+            images, view = self.views.make(frames, batch.crops, batch.regions)
         counts = Counts.of(batch.plan.candidates, self.recipe.selection)
         uniform = self._uniform(len(batch.plan.rows), "select", step)[:, batch.part]
         if self.recipe.selection.candidates == "fixed":
@@ -81,6 +84,14 @@ class PretrainJob:
         seen = self._degraded(images, len(batch.plan.rows), batch.part, "degrade", step)
         output = net(images, view, counts, uniform, step / self.steps, seen)
         return output.loss, {}
+
+    def _exchanged(self, batch: Batch, step: int) -> torch.Tensor:
+        """The frames of a part, some as another probe would show them where the recipe says so."""
+        share = self.recipe.augment.scan
+        if not share or self.views.regions is None:
+            return batch.frames
+        chosen = self._random((len(batch.plan.rows),), "scan", step)[batch.part] < share
+        return exchanged(batch.frames, self.views.regions.geometry[batch.regions], chosen)
 
     def _degraded(self, images: torch.Tensor, n: int, part: slice, *names: str | int) -> torch.Tensor:
         """What the encoder sees of some of the n images of a step: worse ones where the recipe says so."""

@@ -14,6 +14,7 @@ LATER = {
     "selection": ("targets_from", "order", "hide", "block"),
     "target": ("error",),
     "degrade": ("kind", "probability", "sigma_px", "rings"),
+    "augment": ("scan", "retries"),
     "run": ("folds", "fold"),
     "balance": ("by", "power", "cap"),
     "replay": ("share", "keep_decoder", "keep_moments"),
@@ -39,6 +40,8 @@ def from_tables(tables: dict, where: str) -> Recipe:
         parts[section] = resolve(kinds[section], f"pretrain, recipe [{section}]", None, table)
     recipe = Recipe(**parts)
     _check(recipe.selection, where)
+    if recipe.augment.scan and recipe.selection.region:
+        raise RequestError(f"{where}: augment.scan moves the frame away from its region; it needs region = false")
     _check_parts(recipe, where)
     return recipe
 

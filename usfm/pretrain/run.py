@@ -51,7 +51,8 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
     it = planned(config, request, ranks)
     if request.dry_run:
         RunDirectory(str(request.out), it.settings).check("pretrain", request.overwrite)
-    regions = Regions(it.store, it.device) if it.recipe.selection.region else None
+    bends = bool(it.recipe.augment.scan) and it.store.has_regions
+    regions = Regions(it.store, it.device) if it.recipe.selection.region or bends else None
     stream = make_stream(it.recipe, it.store, it.order, it.model.encoder.shape.grid, request.seed, regions)
     if ranks.first and it.reasons:
         console.say(f"fitted to {int(it.order.places):,} frames: {'; '.join(it.reasons)}")
@@ -146,7 +147,7 @@ def make_stream(
     recipe: Recipe, store: Store, rows: np.ndarray | Order, grid, seed: int, regions: Regions | None
 ) -> Stream:
     """The stream of batches that a recipe asks for, over some rows or in some order."""
-    a = recipe.augment
+    a, inside = recipe.augment, regions if recipe.selection.region else None
     crop = {"area": (a.crop_low, a.crop_high), "hflip": a.hflip, "vflip": a.vflip, "rotate_deg": a.rotate_deg}
     return Stream(
         rows,
@@ -155,9 +156,10 @@ def make_stream(
         grid,
         seed,
         crop=crop,
-        areas=None if regions is None else regions.areas,
-        region_rows=None if regions is None else regions.rows,
+        areas=None if inside is None else inside.areas,
+        region_rows=None if inside is None else inside.rows,
         tau=recipe.selection.tau,
+        retries=a.retries,
     )
 
 
@@ -196,6 +198,11 @@ def _say_plan(it: Plan, stream: Stream, regions: Regions | None) -> None:
     _say_replay(it)
     if not len(it.frames.held_out):
         console.warn("one source or patient only, so nothing is held out and there will be no best/ beside last/")
+    if recipe.augment.scan and (regions is None or regions.without_fit):
+        count = len(it.store) if regions is None else regions.without_fit
+        console.warn(
+            f"{count:,} frames have no fitted geometry, so their scan mode is never exchanged; see `usfm sector`"
+        )
     if recipe.selection.by_beam and regions is not None and regions.without_fit:
         console.warn(f"{regions.without_fit:,} frames have no fitted geometry and use the grid instead of the beams")
 

@@ -38,6 +38,20 @@ class Augment:
     hflip: Annotated[float, Knob("probability of a left-right flip", low=0, high=1)] = 0.5
     vflip: Annotated[float, Knob("probability of a top-bottom flip", low=0, high=1)] = 0.0
     rotate_deg: Annotated[float, Knob("largest rotation to either side", unit="deg", low=0, high=180)] = 0.0
+    scan: Annotated[
+        float,
+        Knob(
+            "probability that a curved sector is laid straight, or a straight one bent, by its geometry", low=0, high=1
+        ),
+    ] = 0.0
+    retries: Annotated[
+        int,
+        Knob(
+            "crop again, at most so often, where fewer patches are inside the region than are drawn from",
+            low=0,
+            high=20,
+        ),
+    ] = 0
 
 
 @dataclass(frozen=True)

@@ -67,14 +67,14 @@ class Views:
         self.cells = next(cells for cells in (4, 2, 1) if patch % cells == 0)
         self.gray = recipe.model.in_chans == 1
         self.rotated = recipe.augment.rotate_deg > 0
-        self.beam = recipe.selection.by_beam
+        self.beam, self.within = recipe.selection.by_beam, recipe.selection.region
 
     @torch.no_grad()
     def make(self, frames: torch.Tensor, crops: torch.Tensor, regions: torch.Tensor) -> tuple[torch.Tensor, View]:
         """Augment a batch.
 
         Args:
-            frames: (B, C, H, W) uint8.
+            frames: (B, C, H, W) uint8, or float 0 to 255.
             crops: (B, 7).
             regions: (B,) rows of the region masks.
 
@@ -88,7 +88,7 @@ class Views:
             gray = images
         else:
             gray = cut_images(plain, crops, self.size, rotated=self.rotated)
-        if self.regions is None:
+        if self.regions is None or not self.within:
             coverage = torch.ones(len(frames), self.grid[0] * self.grid[1], device=frames.device)
             return images, View(gray, coverage, self.grid)
         cells = (self.cells * self.grid[0], self.cells * self.grid[1])
