@@ -6,6 +6,7 @@ import numpy as np
 
 from usfm.console import format_table
 from usfm.escape import line
+from usfm.inspect import clean_split
 from usfm.inspect import labels as labels_of
 from usfm.store.reader import Store
 
@@ -90,7 +91,10 @@ def text(found: dict, title: str) -> str:
         if found["labels"][name]:
             first.append([label, f"{found['labels'][name]:,}"])
     blocks = ["\n".join([line(title), *(line(f"  {name:<11} {value}") for name, value in first)])]
-    blocks += _label_block(found["labels"]) + _kinds_block(found["labels"])
+    blocks += _label_block(found["labels"])
+    if found.get("split_check"):
+        blocks.append("\n".join(line(one) for one in clean_split.lines(found["split_check"])))
+    blocks += _kinds_block(found["labels"])
     if found["dropped"]:
         blocks.append(_table("dropped by", found["dropped"]))
     if found["rejected"]:

@@ -22,6 +22,10 @@ def run(config: Config, request: Request) -> dict:
         from usfm.inspect import export_store
 
         return export_store.run(config, request)
+    if config.to == "splits":
+        from usfm.inspect import export_splits
+
+        return export_splits.run(request)
     for path in request.inputs:
         if _is_store(Path(path)):
             raise RequestError(

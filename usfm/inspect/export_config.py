@@ -6,7 +6,7 @@ from typing import Annotated
 from usfm.config import Knob
 
 OF_STORES = ("png", "coco", "yolo", "nifti", "video")
-FORMATS = ("timm", "mae", "onnx", *OF_STORES)
+FORMATS = ("timm", "mae", "onnx", *OF_STORES, "splits")
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,11 @@ class Config:
 
     to: Annotated[
         str,
-        Knob("what to write: timm, mae, onnx of a run; the others of a store", choices=FORMATS, panel="Input/Output"),
+        Knob(
+            "what to write: timm, mae, onnx of a run; splits of either; the others of a store",
+            choices=FORMATS,
+            panel="Input/Output",
+        ),
     ] = "timm"
     which: Annotated[
         str,

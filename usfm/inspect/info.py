@@ -9,10 +9,12 @@ import numpy as np
 from usfm import console, escape
 from usfm.config import Request
 from usfm.errors import GateError, RequestError
-from usfm.inspect import card, describe
+from usfm.inspect import card, clean_split, describe, labels
 from usfm.inspect import runs as runs_of
 from usfm.inspect.config import Config
+from usfm.quantities import counted
 from usfm.store import path_map
+from usfm.store.damage import Damaged
 from usfm.store.reader import Store, expanded
 from usfm.store.verify import Verdict, verify
 from usfm.store.whole import place, whole_file
@@ -52,11 +54,13 @@ def run(config: Config, request: Request) -> dict:
     for path in stores:
         found = _described(path, config.verify)
         if found is not None:
+            found |= _judged(path)
             summary["stores"].append({"path": path, **found})
             console.text(describe.text(found, path))
     if len(stores) == len(summary["stores"]) == 1:
         found = summary["stores"][0]
         summary |= {"sources": found["sources"], "frames_out": found["frames"]}
+    summary["leaks"] = sum(clean_split.leaks(one["split_check"]) for one in summary["stores"])
     if config.path_map is not None:
         summary["paths"] = _named([path for path in stores if _described(path, config.verify)], config.path_map, known)
     if config.verify:
@@ -82,6 +86,29 @@ def _described(path: str, verifying: bool) -> dict | None:
         if not verifying:
             raise
         return None
+
+
+def _judged(path: str) -> dict:
+    """Whether the split is clean, and which frames look alike and carry different classes; warns of either."""
+    store = Store.open(path)
+    try:
+        features = clean_split.looks(store)
+        split = clean_split.check(store, features)
+    except Damaged as error:
+        console.warn(f"{error} (so its split was not checked)")
+        return {"split_check": None, "near_conflicts": None}
+    if split is not None and not split["clean"]:
+        console.warn(
+            f"{path}: its split is not clean ({counted(clean_split.leaks(split), 'leak')}); see docs/splits.md"
+        )
+    near = None if features is None else labels.near_conflicts(store, features)
+    if near is not None and near["pairs"]:
+        first = near["named"][0]
+        pair = " and ".join(f"{one} ({label})" for one, label in zip(first["sources"], first["classes"], strict=True))
+        console.warn(
+            f"{path}: {counted(near['pairs'], 'pair')} of near-identical frames with different classes, such as {pair}"
+        )
+    return {"split_check": split, "near_conflicts": near}
 
 
 def _named(stores: list[str], file: str, known: dict[str, dict]) -> dict[str, str]:

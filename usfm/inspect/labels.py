@@ -102,8 +102,13 @@ def identical_conflicts(store: Store) -> dict:
     return {"sets": len(sets), "named": [_told(store, labels, rows[:NAMED]) for rows in sets[:NAMED]]}
 
 
-def near_conflicts(store: Store) -> dict | None:
-    """Return pairs of frames that look the same and carry different classes; None for too many frames to compare."""
+def near_conflicts(store: Store, features: np.ndarray | None = None) -> dict | None:
+    """Return pairs of frames that look the same and carry different classes; None for too many frames to compare.
+
+    Args:
+        store: The store.
+        features: (N, D) visual features of all its frames, where they are known already.
+    """
     from usfm.screening.features import visual_features
     from usfm.screening.leaks import unlike_pairs
 
@@ -113,7 +118,8 @@ def near_conflicts(store: Store) -> dict | None:
         return None
     if len(set(labels[rows].tolist())) < 2:
         return {"pairs": 0, "named": []}
-    found = unlike_pairs(visual_features(store, rows), labels[rows].tolist(), limit=NAMED)
+    looks = visual_features(store, rows) if features is None else features[rows]
+    found = unlike_pairs(looks, labels[rows].tolist(), limit=NAMED)
     named = [
         _told(store, labels, (int(rows[a]), int(rows[b]))) | {"similarity": round(float(cosine), 4)}
         for a, b, cosine in zip(found.i, found.j, found.similarity, strict=True)

@@ -1,6 +1,7 @@
 """Read a published split from a file: JSON of several shapes, CSV with a split or fold columns, or a list of names."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -19,9 +20,10 @@ _WORDS = {"train": "train", "training": "train", "tr": "train", "trainval": "tra
           "train+val": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "tune": "val",
           "tuning": "val", "test": "test", "testing": "test", "te": "test", "heldout": "test"}  # fmt: skip
 _SPLIT_COLUMNS = ("split", "splits", "set", "subset", "partition", "phase", "fold_split", "usage", "data_split")
-_NAME_COLUMNS = ("frame_id", "sha256", "path", "image", "source", "file", "filename", "file_name", "filepath", "img",
-                 "image_path", "image_id", "image_name", "name", "video", "clip", "id", "patient", "exam", "case",
-                 "case_id", "patient_id", "exam_id", "imageid")  # fmt: skip
+_NAME_COLUMNS = ("frame_id", "source_id", "sha256", "path", "image", "source", "file", "filename", "file_name",
+                 "filepath", "img", "image_path", "image_id", "image_name", "name", "video", "clip", "id", "patient",
+                 "exam", "case", "case_id", "patient_id", "exam_id", "imageid")  # fmt: skip
+_NUMBERS = {"1": "train", "true": "train", "0": "val", "false": "val", "": "test", "nan": "test"}
 _FOLD = re.compile(r"k?_?folds?_?", re.IGNORECASE)
 _ONE_FOLD = re.compile(r"(?:fold|split|valid|cv|k)[_ =-]?(\d+)(?:=all)?", re.IGNORECASE)
 
@@ -154,7 +156,7 @@ def _table(file: str, text: str) -> Listed:
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        rows = list(csv.DictReader(text.splitlines(), delimiter=delimiter, strict=True))
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise RequestError(f"{file}: cannot be read as a table ({error}).") from None
     return _rows(file, [{str(key): value for key, value in row.items() if isinstance(value, str)} for row in rows])
@@ -177,7 +179,7 @@ def _rows(file: str, rows: Sequence[dict[str, Any]]) -> Listed:
     ]
     several = {match[1]: name for name in columns if (match := _ONE_FOLD.fullmatch(name.strip()))}
     if several:
-        return Listed(entries, {fold: [_fold_word(file, row.get(several[fold])) for row in rows]
+        return Listed(entries, {fold: _fold_words(file, [row.get(several[fold]) for row in rows])
                                 for fold in _in_order(list(several))})  # fmt: skip
     if splits:
         return Listed(entries, _split_column(file, [str(row.get(splits[0], "")).strip() for row in rows]))
@@ -201,19 +203,15 @@ def _split_column(file: str, values: list[str]) -> dict[str, list[str]]:
     return folds_of_column(values)
 
 
-def _fold_word(file: str, value: Any) -> str:
-    """A cell of a fold's own column: a word, or 1 for training, 0 for validation and nothing for the test."""
-    text = "" if value is None else str(value).strip()
-    if text in ("1", "1.0", "True", "true"):
-        return "train"
-    if text in ("0", "0.0", "False", "false"):
-        return "val"
-    if text in ("", "nan", "NaN"):
-        return "test"
-    word = part_word(text)
-    if not word:
-        raise RequestError(f"{file}: '{text[:40]}' in a fold's column is none of train, val, test, 1 and 0.")
-    return word
+def _fold_words(file: str, values: Sequence[Any]) -> list[str]:
+    """A fold's own column: words, or 1 for training, 0 for validation and nothing for the test."""
+    texts = ["" if value is None else str(value).strip().removesuffix(".0").casefold() for value in values]
+    if set(texts) <= _NUMBERS.keys():
+        return [_NUMBERS[text] for text in texts]
+    odd = next((text for text in texts if text and not part_word(text)), None)
+    if odd is not None:
+        raise RequestError(f"{file}: '{odd[:40]}' in a fold's column is none of train, val, test, 1 and 0.")
+    return [part_word(text) for text in texts]
 
 
 # ---------------------------------------------------------------- JSON

@@ -46,6 +46,9 @@ class Names:
                 self._by_stem[_stem(path[-1])].append(row)
         self._columns = {
             "frame_id": _index(store.column("frame_id"), np.arange(len(store))),
+            "source_id": _index(
+                np.array([one.split(":")[0] for one in store.column("frame_id")], object), np.arange(len(store))
+            ),
             "sha256": _index(store.of_frames("sha256"), np.arange(len(store))),
             "patient": _index(store.of_frames("patient"), np.arange(len(store))),
             "exam": _index(store.of_frames("exam"), np.arange(len(store))),
@@ -63,14 +66,18 @@ class Names:
         """The frames of each entry, by the one column of the file that finds most of them.
 
         Args:
-            entries: of the file.
+            entries: of the file; one with a `frame_id` is of that frame only.
 
         Returns:
             For each entry the rows of its frames, none where it stands for none or for several sources alike.
         """
         columns = list(dict.fromkeys(name for entry in entries for name in entry.said))
         found = [[self._named(name, entry.said.get(name, "")) for entry in entries] for name in columns]
-        return max(found, key=lambda rows: sum(len(one) > 0 for one in rows), default=[_NOTHING] * len(entries))
+        best = max(found, key=lambda rows: sum(len(one) > 0 for one in rows), default=[_NOTHING] * len(entries))
+        if "frame_id" in columns:  # what is said of a frame is not meant for its whole source
+            frames = found[columns.index("frame_id")]
+            best = [frames[at] if "frame_id" in entry.said else best[at] for at, entry in enumerate(entries)]
+        return best
 
     def _named(self, column: str, name: str) -> np.ndarray:
         if not name:
