@@ -19,11 +19,13 @@ def run(config: Config, request: Request) -> dict:
         request: SPECs, as `--encoder` takes them; none for the list.
 
     Returns:
-        The summary, with `families` or `encoders`, one dict each.
+        The summary, with `families` (and `unread`: names without a reader, and why) or `encoders`, one dict each.
 
     Raises:
         RequestError: A SPEC names nothing that is here, or a file that cannot be read.
     """
+    from usfm.model.families import UNREAD
+
     started = time.monotonic()
     summary: dict = {"command": "encoders", "out": None, "frames_in": None, "frames_out": None, "dropped": None,
                      "rejected": None, "sources": None}  # fmt: skip
@@ -34,8 +36,12 @@ def run(config: Config, request: Request) -> dict:
             console.text(console.format_table(line(found["spec"]), ("what", "value"), rows))
     else:
         summary["families"] = listed()
-        rows = [(row["name"], row["title"], row["known_by"], row["licence"]) for row in summary["families"]]
-        console.text(console.format_table("weight files of others", ("name", "title", "known by", "licence"), rows))
+        columns = ("name", "title", "known_by", "licence", "source")
+        rows = [tuple(row[name] for name in columns) for row in summary["families"]]
+        heads = ("name", "title", "known by", "licence", "given out by")
+        console.text(console.format_table("weight files of others", heads, rows))
+        summary["unread"] = dict(UNREAD)
+        console.text(console.format_table("no reader for", ("name", "why"), list(UNREAD.items())))
     return {**summary, "seconds": round(time.monotonic() - started, 2), "frames_per_s": None}
 
 

@@ -6,6 +6,7 @@
 | a `.safetensors`, `.pth` or `.pt` file | a vision transformer of one of `usfm.model.families` |
 | `timm:NAME` | timm's published weights, from the local cache (or the hub with `--download`) |
 | `timm:NAME@FILE` | the same architecture with weights from a file |
+| `medclip:FILE`, `openclip:FILE`, `openclip:NAME@FILE` | the vector that its authors' `encode_image` gives: projected |
 | `FILE?heads=12`, `timm:NAME@FILE?px=98` | what the file does not tell itself (`usfm.model.spec`) |
 | `vectors:FILE.h5` | vectors made before, by `usfm embed` or by anybody, found by frame_id |
 | `random:RUN` | an untrained network of that run's shape, fixed by the seed: what every encoder must beat |
@@ -13,7 +14,7 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from usfm.config import did_you_mean
 from usfm.errors import RequestError
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
-from usfm.model.spec import Told, check, split
+from usfm.model.spec import CLIPS, Told, check, split
 from usfm.provenance import file_sha256
 from usfm.seeding import torch_seed
 
@@ -147,6 +148,9 @@ def load(
     spec, told = split(spec)
     kind, _, rest = spec.partition(":")
     check(whole)
+    if kind in CLIPS and rest:
+        told = replace(told, projection="yes", family="medclip" if kind == "medclip" else told.family)
+        kind, spec = ("", rest) if Path(rest).is_file() else ("timm", spec)
     if kind == "timm" and rest:
         return _timm(rest, device, download, pool, told, resize)
     if told and (kind in ("random", "vectors") or Path(spec).is_dir()):
@@ -233,6 +237,7 @@ def _random(model: str, seed: int, device: str, pool: str, resize: str) -> Embed
 def _own(spec: str, device: str, pool: str, told: Told, resize: str) -> Embedder:
     from usfm.model import bounds, families, files, foreign
     from usfm.model.checkpoint import load_encoder, locate
+    from usfm.model.families.resnet import marks as of_resnet
     from usfm.model.weights import plain, why_not_plain, with_a_norm
 
     file, card = locate(spec)
@@ -243,13 +248,16 @@ def _own(spec: str, device: str, pool: str, told: Told, resize: str) -> Embedder
     path = path.resolve()
     name = path.stem if path.is_file() else f"{path.parent.name}/best" if path.name == "best" else path.name
     found = plain(files.read(file, prefix=told.prefix))
-    bounds.projection_of(found.tensors, file)
+    if not of_resnet(found):
+        bounds.projection_of(found.tensors, file)
     if told.norm and "norm.weight" not in found.tensors:
         found = with_a_norm(found)
     own = bool(found.metadata.get("encoder"))
+    if told.projection and own:
+        raise RequestError(f"{file}: an encoder of ours has no projection; leave it out")
     kind = families.named(found, file, told.family)
     family = families.FAMILIES[kind]
-    of_ours = own or (family.build is None and not why_not_plain(found, file))
+    of_ours = own or (family.build is None and not told.projection and not why_not_plain(found, file))
     if of_ours and not (told.mean or told.std):
         encoder, _, report = load_encoder(spec, found=found, heads=told.heads, image_size=told.px or None)
         identity["loaded"] = str(report)
@@ -327,6 +335,9 @@ def _of_network(network, name: str, identity: dict, device: str, pool: str, resi
             low, high = x.float().amin((1, 2, 3), keepdim=True), x.float().amax((1, 2, 3), keepdim=True)
             values = (x - low) / (high - low).clamp(min=1e-8)
         tokens = model.forward_features((values - mean.to(x.device)) / std.to(x.device))
+        if network.projection is not None:
+            vectors = model.forward_head(tokens, pre_logits=True) @ network.projection.to(x.device).T
+            return torch.nn.functional.normalize(vectors, dim=-1) if network.unit else vectors
         if tokens.ndim == 3 and (pool != "cls" or prefix):
             return _pooled(tokens, prefix, pool, getattr(model, "fc_norm", None))
         return model.forward_head(tokens, pre_logits=True)
@@ -336,6 +347,8 @@ def _of_network(network, name: str, identity: dict, device: str, pool: str, resi
     after = any(True for _ in getattr(network.model, "fc_norm", torch.nn.Identity()).parameters())
     facts = {"image_size": list(network.image_size), "in_chans": network.in_chans, "pool": pool, **network.facts}
     facts |= {"scale": network.scale} if network.scale else {}
+    if network.projection is not None:
+        facts["pool"] = "the authors', projected" + (" to length 1" if network.unit else "")
     attention = getattr(next(iter(getattr(network.model, "blocks", [])), None), "attn", None)
     heads = getattr(attention, "num_heads", None)
     facts |= {} if heads is None else {"heads": heads}

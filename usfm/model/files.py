@@ -44,6 +44,8 @@ def read(path: str | Path, own: Collection[str] = (PROJECTION,), *, prefix: str 
     if not found and prefix is None and own != (PROJECTION,) and flat:
         return _as_it_is(flat, metadata)
     if not found:
+        found = [name.removesuffix(_RESNET) for name in flat if name.endswith(_RESNET)]
+    if not found or (prefix is not None and prefix not in found):
         raise _nothing(path, flat, prefix)
     best = min(map(_rank, found))
     first = [each for each in found if _rank(each) == best]
@@ -58,7 +60,7 @@ def read(path: str | Path, own: Collection[str] = (PROJECTION,), *, prefix: str 
     if chosen == "":
         tensors = {name: value for name, value in tensors.items() if not (others and name.startswith(others))}
     outside = tuple(name for name in flat if not name.startswith(chosen))
-    return Weights(tensors, chosen, outside, others, metadata)
+    return Weights(tensors, chosen, outside, others, metadata, families.projection_of(flat))
 
 
 def _nothing(path: str | Path, flat: Mapping[str, torch.Tensor], prefix: str | None) -> RequestError:
@@ -69,7 +71,9 @@ def _nothing(path: str | Path, flat: Mapping[str, torch.Tensor], prefix: str | N
             "timm's (blocks.0.attn.qkv ...)"
         )
     under = "" if prefix is None else f" under '{prefix}'"
-    return RequestError(f"{path}: holds no vision transformer (no {PROJECTION}{under} among {len(flat)} tensors)")
+    return RequestError(
+        f"{path}: holds no vision transformer and no ResNet (no {PROJECTION}{under} among {len(flat)} tensors)"
+    )
 
 
 def _as_it_is(flat: Mapping[str, torch.Tensor], metadata: dict) -> Weights:
@@ -78,7 +82,11 @@ def _as_it_is(flat: Mapping[str, torch.Tensor], metadata: dict) -> Weights:
     while len(tops := {name.partition(".")[0] for name in names}) == 1 and tops <= _CONTAINERS:
         prefix += f"{next(iter(tops))}."
         names = [name.partition(".")[2] for name in names]
-    return Weights(dict(zip(names, flat.values(), strict=True)), prefix, metadata=metadata)
+    tensors = dict(zip(names, flat.values(), strict=True))
+    return Weights(tensors, prefix, metadata=metadata, projection=families.projection_of(flat))
+
+
+_RESNET = "layer4.0.conv3.weight"
 
 
 _CONTAINERS = {"state_dict", "model", "module", "weights", "params", "teacher", "student", "ema", "model_ema", "net"}

@@ -4,6 +4,7 @@ import contextlib
 import io
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +14,11 @@ from usfm.errors import RequestError
 from usfm.model import bounds, families, files, weights
 from usfm.model.families.beit import shared
 from usfm.model.families.dinov3 import any_bias
+from usfm.model.families.resnet import marks as of_resnet
+from usfm.model.families.tinyusfm import HEADS as TINY_HEADS
 from usfm.model.families.vit import vit
 from usfm.model.spec import Told
-from usfm.model.tensors import PROJECTION, Weights
+from usfm.model.tensors import PROJECTION, STEM, Weights
 
 FC_NORM = ("fc_norm.weight", "fc_norm.bias")
 
@@ -32,6 +35,8 @@ class Network:
         resize: "letterbox" or "stretch", as its authors do.
         facts: what else belongs to the identity: JSON values.
         scale: "frame" where each frame's darkest and brightest pixel become 0 and 1 before mean and std.
+        projection: (out, in) that its pooled vector goes through, where that was asked for.
+        unit: whether the result is brought to length 1.
     """
 
     model: Any
@@ -42,6 +47,8 @@ class Network:
     resize: str
     facts: dict
     scale: str = ""
+    projection: torch.Tensor | None = None
+    unit: bool = False
 
 
 # ---------------------------------------------------------------- a file alone
@@ -55,11 +62,13 @@ def from_file(found: Weights, source: str, told: Told) -> Network:
     """
     kind = _kind(found, source, told)
     family = families.FAMILIES[kind]
-    plain = any(name.startswith("blocks.") for name in found.tensors)
-    bounds.check_size(found.tensors, source, blocks=plain)
+    told = _with_known_heads(told, kind, source)
+    plain, stem = any(name.startswith("blocks.") for name in found.tensors), _stem(found)
+    if PROJECTION in found.tensors:
+        bounds.check_size(found.tensors, source, blocks=plain)
     try:
         built = (family.build or vit)(found, family, source, told)
-        if min(built.size) < found.tensors[PROJECTION].shape[2]:
+        if min(built.size) < stem.shape[2]:
             raise ValueError(f"frames of {built.size[0]} px")
     except RequestError:
         raise
@@ -70,21 +79,53 @@ def from_file(found: Weights, source: str, told: Told) -> Network:
         ) from None
     model, size = built.model, built.size
     report = fill(model, found, source, f"timm's model for {family.title}", kind)
-    chans = found.tensors[PROJECTION].shape[1]
+    chans = stem.shape[1]
     known = ((0.0,), (1.0,)) if family.scale else family.normalisation
     mean, std = _normalisation(chans, known, told, source)
     by = " by the file's name" if family.like and not told.family else ""
     told_of = (f"taken for {family.title}{by}", built.said)
-    dim, _, patch, _ = found.tensors[PROJECTION].shape
+    dim, _, patch, _ = stem.shape
     blocks = f"vit_{dim}x{bounds.depth_of(found.tensors, source)}" if plain else f"{type(model).__name__.lower()}_{dim}"
-    facts = {"model": f"{blocks}_patch{patch}", "family": family.title}
+    facts = {"model": built.name or f"{blocks}_patch{patch}", "family": family.title}
     facts["loaded"] = str(replace(report, adapted=(*report.adapted, *filter(None, told_of))))
-    return Network(model, size, chans, mean, std, family.resize, facts, family.scale)
+    matrix = _projection(found, told, source)
+    return Network(model, size, chans, mean, std, family.resize, facts, family.scale, matrix, family.unit)
+
+
+def _stem(found: Weights) -> torch.Tensor:
+    """The first layer's weight: (width, channels, side, side)."""
+    stem = found.tensors[PROJECTION if PROJECTION in found.tensors else STEM]
+    return stem if stem.ndim == 4 else stem.new_zeros(1, 0, 1, 1)
+
+
+def _with_known_heads(told: Told, kind: str, source: str) -> Told:
+    """TinyUSFM's twelve heads, where its name and not only its tensors say that it is TinyUSFM."""
+    named = told.family == kind or kind in Path(source).name.lower()
+    return replace(told, heads=TINY_HEADS) if kind == "tinyusfm" and named and not told.heads else told
+
+
+def _projection(found: Weights, told: Told, source: str) -> torch.Tensor | None:
+    """The matrix of a model of images and texts, where it was asked for.
+
+    Raises:
+        RequestError: the file has none.
+    """
+    if not told.projection:
+        return None
+    if found.projection is None:
+        raise RequestError(f"{source}: holds no projection of images beside its encoder; leave projection out")
+    weights.refuse_not_finite({"projection": found.projection}, {"projection": found.projection.float()}, source)
+    return found.projection.float()
+
+
+def _marked(found: Weights) -> bool:
+    """Whether it is a network whose families can be asked: a transformer, or a ResNet."""
+    return PROJECTION in found.tensors or of_resnet(found)
 
 
 def _kind(found: Weights, source: str, told: Told) -> str:
     """The family; a narrow network without a final norm is TinyUSFM only with the twelve heads that were told."""
-    kind = families.named(found, source, told.family) if PROJECTION in found.tensors else ""
+    kind = families.named(found, source, told.family) if _marked(found) else ""
     return "mae" if kind == "tinyusfm" and told.heads not in (0, 12) else kind
 
 
@@ -119,7 +160,8 @@ def by_name(name: str, file: str, told: Told) -> Network:
         said.insert(0, f"taken for {family.title}, whose mean and std are used")
     mean, std = _normalisation(chans, known, told, file)
     facts["loaded"] = str(replace(report, adapted=(*report.adapted, *said)))
-    return Network(model, (size[0], size[1]), chans, mean, std, resize, facts)
+    matrix = _projection(found, told, file)
+    return Network(model, (size[0], size[1]), chans, mean, std, resize, facts, projection=matrix)
 
 
 def _cfg(model: Any) -> dict[str, Any]:

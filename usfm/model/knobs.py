@@ -2,7 +2,10 @@
 
 from usfm.config import Knob
 
-SPEC = "run directory, checkpoint file, timm:NAME, timm:NAME@FILE, vectors:FILE.h5, random:RUN or random"
+SPEC = (
+    "run directory, checkpoint file, timm:NAME, timm:NAME@FILE, medclip:FILE, openclip:FILE, vectors:FILE.h5, "
+    "random:RUN or random"
+)
 PANEL = "Encoder"
 
 

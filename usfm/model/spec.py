@@ -17,6 +17,7 @@ class Told:
         mean, std: of a frame / 255, one number or one a channel; () = not told.
         prefix: names of the wanted network begin with this, where a file holds several; None = not told.
         norm: "none" where a file has no final norm, which then starts at 1 and 0.
+        projection: "yes" for the vector that a model of images and texts ends with, as its authors' `encode_image`.
         family: a key of `usfm.model.families.FAMILIES`, where tensors do not tell it; "" = not told.
     """
 
@@ -27,6 +28,7 @@ class Told:
     prefix: str | None = None
     norm: str = ""
     family: str = ""
+    projection: str = ""
 
     def __bool__(self) -> bool:
         """Whether anything was told."""
@@ -83,6 +85,12 @@ def _none(text: str) -> str:
     return text
 
 
+def _yes(text: str) -> str:
+    if text != "yes":
+        raise ValueError
+    return text
+
+
 _READ = {
     "heads": _whole,
     "px": _whole,
@@ -91,6 +99,7 @@ _READ = {
     "prefix": str,
     "norm": _none,
     "family": str,
+    "projection": _yes,
 }
 _EXAMPLE = {
     "heads": "heads=12",
@@ -100,7 +109,12 @@ _EXAMPLE = {
     "prefix": "prefix=teacher.backbone.",
     "norm": "norm=none",
     "family": "family=medsam",
+    "projection": "projection=yes",
 }
+
+
+CLIPS = ("medclip", "openclip")
+"""Kinds of SPEC that mean the projected vector of a file."""
 
 
 def check(spec: str) -> None:
@@ -116,11 +130,16 @@ def check(spec: str) -> None:
     kind, _, rest = name.partition(":")
     if not name:
         raise RequestError("give an encoder: --encoder RUN, FILE, timm:NAME, timm:NAME@FILE, vectors:FILE.h5 or random")
+    if kind in CLIPS and rest:
+        file = rest if Path(rest).is_file() else rest.rpartition("@")[2]
+        if not Path(file).is_file():
+            raise RequestError(f"{file}: no such checkpoint file")
+        return
     if kind == "random" or (kind in ("timm", "vectors") and rest) or Path(name).exists():
         return
     if rest and len(kind) > 1:  # one letter would be a drive
         raise RequestError(
-            f"{name}: unknown kind of encoder '{kind}'{did_you_mean(kind, ('timm', 'vectors', 'random'))}"
+            f"{name}: unknown kind of encoder '{kind}'{did_you_mean(kind, ('timm', 'vectors', 'random', *CLIPS))}"
         )
     hint = did_you_mean(name, ("random",)) or f"; check the path, or write timm:{name} for an encoder of timm"
     raise RequestError(f"{name}: no such run directory or checkpoint file{hint}")

@@ -1,7 +1,7 @@
 """Weights of a plain vision transformer put into an encoder: all of them, or a sentence that says what is missing."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -74,14 +74,14 @@ def plain(found: Weights) -> Weights:
         last = key.replace("norm.", "norm.3.")
         if last in tensors and key not in tensors:
             tensors[key] = tensors.pop(last)
-    return Weights(tensors, found.prefix, found.outside, found.others, found.metadata)
+    return replace(found, tensors=tensors)
 
 
 def with_a_norm(found: Weights) -> Weights:
     """The same network with the final norm that its file lacks, at its start: 1 and 0."""
     wide = found.tensors[PROJECTION].new_ones(found.tensors[PROJECTION].shape[0])
     tensors = {**found.tensors, NORM[0]: wide, NORM[1]: 0 * wide}
-    return Weights(tensors, found.prefix, found.outside, found.others, found.metadata)
+    return replace(found, tensors=tensors)
 
 
 def why_not_plain(found: Weights, source: str | Path) -> str:

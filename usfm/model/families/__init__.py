@@ -1,6 +1,9 @@
 """Kinds of weight files that are in use: how each is recognised, and how its authors feed it."""
 
+import re
 from pathlib import Path
+
+import torch
 
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
@@ -15,15 +18,18 @@ from usfm.model.families.lost import lost
 from usfm.model.families.mae import DEBLURMAE, MAE, ULTRAFEDFM, USF_MAE
 from usfm.model.families.medclip import MEDCLIP
 from usfm.model.families.openclip import CLIP_VIT, OPENCLIP
+from usfm.model.families.resnet import RESNET
 from usfm.model.families.sam import LVM_MED, MEDSAM, SAM
 from usfm.model.families.tinyusfm import TINYUSFM
+from usfm.model.families.ultradino import ULTRADINO
 from usfm.model.families.ultrasam import ULTRASAM
 from usfm.model.families.usfm import USFM
 from usfm.model.tensors import Weights
 
-__all__ = ["FAMILIES", "Family", "heads_of", "lost", "named", "of", "renamed"]
+__all__ = ["FAMILIES", "UNREAD", "Family", "heads_of", "lost", "named", "of", "projection_of", "renamed"]
 
 FAMILIES: dict[str, Family] = {
+    "resnet": RESNET,
     "ultrasam": ULTRASAM,
     "sam": SAM,
     "medsam": MEDSAM,
@@ -32,6 +38,7 @@ FAMILIES: dict[str, Family] = {
     "usfm": USFM,
     "beit": BEIT,
     "dinov3": DINOV3,
+    "ultradino": ULTRADINO,
     "dinov2": DINOV2,
     "clip": CLIP_VIT,
     "openclip": OPENCLIP,
@@ -46,6 +53,12 @@ FAMILIES: dict[str, Family] = {
     "deblurmae": DEBLURMAE,
 }
 """The first whose marks a file has is taken; the last ones with marks fit every plain ViT."""
+
+UNREAD = {
+    "OpenUS": "its network (VMamba) runs on CUDA kernels of its own only; weights are CC-BY-NC 4.0",
+    "EchoCare": "neither code nor weights are public",
+}
+"""Published names for which there is no reader, and why."""
 
 
 def renamed(tensors: Tensors, source: str | Path) -> Tensors:
@@ -62,6 +75,17 @@ def renamed(tensors: Tensors, source: str | Path) -> Tensors:
         if found is not None:
             return found
     return tensors
+
+
+def projection_of(tensors: Tensors) -> torch.Tensor | None:
+    """The matrix (out, in) that a file's pooled vector goes through at the end; None where no family knows one."""
+    for family in FAMILIES.values():
+        if family.projection is not None:
+            pattern, turned = family.projection
+            name = next((name for name in tensors if re.search(pattern, name)), None)
+            if name is not None and tensors[name].ndim == 2:
+                return tensors[name].T if turned else tensors[name]
+    return None
 
 
 def of(found: Weights) -> str:

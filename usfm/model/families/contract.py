@@ -28,11 +28,13 @@ class Built:
         model: timm's.
         size: (rows, columns) of a frame, px.
         said: what was assumed for it; "" for nothing.
+        name: short, for the identity; "" for one made of its sizes.
     """
 
     model: Any
     size: tuple[int, int]
     said: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Family:
         scale: "frame" where each frame's darkest and brightest pixel become 0 and 1, instead of mean and std.
         blur_px: sigma of a Gaussian blur that its frames need; 0 = none.
         pool: what its authors take for one vector, in words.
+        projection: pattern of the name of the tensor that their own vector goes through at the end, and whether it is
+            (in, out) instead of (out, in); None without one.
+        unit: whether they bring that vector to length 1.
         licence: of the weights, as their authors say.
         source: where its authors give the weights out, in words.
     """
@@ -74,6 +79,8 @@ class Family:
     scale: str = ""
     blur_px: float = 0.0
     pool: str = "mean"
+    projection: tuple[str, bool] | None = None
+    unit: bool = False
     licence: str = "not known"
     source: str = ""
 

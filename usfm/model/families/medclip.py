@@ -6,7 +6,7 @@ import torch
 
 from usfm.model.families.contract import Built, Family, Tensors
 from usfm.model.spec import Told
-from usfm.model.tensors import PROJECTION, Weights
+from usfm.model.tensors import PROJECTION, Weights, joined
 
 _MARK = "encoder.layers.0.blocks.0.attention.self.query.weight"
 _NAMES = (
@@ -43,13 +43,10 @@ def rename(tensors: Tensors) -> dict[str, torch.Tensor] | None:
             inner = re.sub(old, new, inner)
         three = _THREE.match(inner)
         if three:
-            apart.setdefault((three[1], three[3]), {})[three[2]] = value
+            apart.setdefault((f"swin.{three[1]}", three[3]), {})[three[2]] = value
         else:
             found[f"swin.{inner}"] = value
-    for (block, kind), parts in apart.items():
-        if set(parts) == {"query", "key", "value"}:
-            found[f"swin.{block}.attn.qkv.{kind}"] = torch.cat([parts[each] for each in ("query", "key", "value")])
-    return found
+    return found | joined(apart)
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
@@ -94,6 +91,8 @@ MEDCLIP = Family(
     rename=rename,
     normalisation=((0.5862785803043838,) * 3, (0.27950088968644304,) * 3),
     pool="mean, then a projection to 512",
+    projection=(r"(^|\.)projection_head\.weight$", False),
+    unit=True,
     licence="none given (its setup says BSD)",
     source="RyanWangZf/MedCLIP",
 )

@@ -70,6 +70,7 @@ OPENCLIP = Family(
     normalisation=CLIP,
     heads=USUAL,
     pool="class token, then a projection",
+    projection=(r"(^|\.)visual\.head\.proj\.weight$", False),
     licence="MIT (BiomedCLIP)",
     source="microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
 )
@@ -83,6 +84,7 @@ CLIP_VIT = Family(
     normalisation=CLIP,
     heads=USUAL,
     pool="class token, then a projection",
+    projection=(r"(^|\.)visual\.proj$", True),
     licence="its model card's (FetalCLIP)",
     source="BioMedIA-MBZUAI/FetalCLIP",
 )

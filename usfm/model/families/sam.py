@@ -68,5 +68,5 @@ LVM_MED = Family(
     build=build,
     pool="mean of the map behind the neck",
     licence="CC-BY-NC-SA (its README says CC-BY-NC-ND)",
-    source="duyhominhnguyen/LVM-Med; its ResNet-50 as timm:resnet50@FILE",
+    source="duyhominhnguyen/LVM-Med",
 )

@@ -4,6 +4,8 @@ from usfm.model.families.contract import Family
 from usfm.model.families.vit import vit
 from usfm.model.tensors import PROJECTION, Weights
 
+HEADS = 12
+
 
 def marks(found: Weights) -> bool:
     """192 wide, plain blocks, no final norm."""
@@ -16,7 +18,7 @@ def marks(found: Weights) -> bool:
 
 TINYUSFM = Family(
     "TinyUSFM",
-    "192 wide, no `norm`, and `?heads=12`",
+    "192 wide, no `norm`, and `tinyusfm` in the file's name, `?family=tinyusfm` or `?heads=12`",
     "vit_tiny_patch16_224",
     marks,
     build=vit,

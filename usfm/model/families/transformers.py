@@ -5,6 +5,7 @@ import re
 import torch
 
 from usfm.model.families.contract import Tensors
+from usfm.model.tensors import joined
 
 _MARK = "embeddings.patch_embeddings.projection.weight"
 _NAMES = (
@@ -47,9 +48,4 @@ def rename(tensors: Tensors) -> dict[str, torch.Tensor] | None:
             apart.setdefault((three[1], three[3]), {})[three[2]] = value
         else:
             found[inner] = value
-    for (block, kind), parts in apart.items():
-        if set(parts) == {"query", "key", "value"}:
-            found[f"{block}.attn.qkv.{kind}"] = torch.cat([parts[each] for each in ("query", "key", "value")])
-        else:  # BEiT has no bias of the key
-            found |= {f"{block}.attn.{each[0]}_{kind}": value for each, value in parts.items()}
-    return found
+    return found | joined(apart)
