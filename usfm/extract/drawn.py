@@ -1,7 +1,7 @@
 """Labels of one source in the pixels of its frames: boxes cut at the border, outlines and mask files painted."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,6 +45,7 @@ class Drawn:
         planes: Mask files.
         bits: Whether classes are bit planes, so that they may overlap.
         left: What was left out, by reason.
+        under: Classes that others lie on, so that to be covered is no conflict.
     """
 
     size: tuple[int, int]
@@ -52,6 +53,7 @@ class Drawn:
     planes: tuple[Plane, ...] = ()
     bits: bool = False
     left: dict[str, int] = field(default_factory=dict)
+    under: frozenset[int] = frozenset()
 
 
 def placed(marks: Marks, size: tuple[int, int], boxes: dict[str, int], masks: dict[str, int]) -> tuple[Boxes, Counter]:
@@ -149,7 +151,8 @@ class Painter:
             read = bool(planes) or len(shapes) > 0
             planes += [(number, _area(shape, size)) for number, shape in shapes]
             if read:
-                labels["mask"], hidden = painted([plane for plane in planes if plane[0]], size, bits=drawn.bits)
+                planes = [plane for plane in planes if plane[0]]
+                labels["mask"], hidden = painted(planes, size, bits=drawn.bits, under=drawn.under)
                 self.left["mask with pixels of several classes"] += hidden and not drawn.bits
         return labels
 
@@ -229,13 +232,16 @@ def _area(shape: Shape, size: tuple[int, int]) -> np.ndarray:
     return polygon.fill_all(shape.rings, size) if shape.runs is None else rle.decode(shape.runs, size)
 
 
-def painted(planes: Sequence[tuple[int, np.ndarray]], size: tuple[int, int], *, bits: bool) -> tuple[np.ndarray, bool]:
+def painted(
+    planes: Sequence[tuple[int, np.ndarray]], size: tuple[int, int], *, bits: bool, under: Collection[int] = ()
+) -> tuple[np.ndarray, bool]:
     """Paint areas as one label mask.
 
     Args:
         planes: (class, bool (H, W)); class `IGNORE` for what nobody judged.
         size: (height, width).
         bits: Whether a class is a bit (the first class is bit 0), so that all are kept; else the later class wins.
+        under: Classes that others lie on; to be covered is no conflict.
 
     Returns:
         uint8 (H, W); and whether a pixel belongs to several classes.
@@ -251,6 +257,6 @@ def painted(planes: Sequence[tuple[int, np.ndarray]], size: tuple[int, int], *, 
             several = several or bool(mask[area].any())
             mask[area] |= np.uint8(1 << (number - 1)) if number != IGNORE else np.uint8(0)
         else:
-            several = several or bool(((mask[area] != 0) & (mask[area] != number)).any())
+            several = several or bool((~np.isin(mask[area], (0, number, *under))).any())
             mask[area] = number
     return mask, several

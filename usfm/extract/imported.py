@@ -45,6 +45,7 @@ class Imported:
         export: The export of a store that the input is; None where it is none.
         gaps: Files of a layout that are not there.
         tables: Its tables and files of outlines, as inputs of the step.
+        under: Structures that others lie on, so that to be covered is no conflict.
     """
 
     annotations: Annotations | None = None
@@ -56,6 +57,7 @@ class Imported:
     export: Export | None = None
     gaps: tuple[str, ...] = ()
     tables: tuple[dict, ...] = ()
+    under: tuple[str, ...] = ()
 
     def split(self, relative: str) -> str:
         """Return the split that annotations say of a source."""
@@ -210,7 +212,8 @@ def onto(imported: Imported, looks: Sequence[MaskLook], sources: Sequence[Source
         if scan.probe is None or (source.relative not in records and source.relative not in plan.planes):
             continue
         one = _drawn(records.get(source.relative, {}), plan.planes.get(source.relative, ()), scan.probe, places)
-        of[source.relative] = replace(one, bits=imported.bits)
+        under = frozenset(places[1][name] for name in imported.under if name in places[1])
+        of[source.relative] = replace(one, bits=imported.bits, under=under)
     return Onto(of, box_names, tuple(plan.names), dict(+left), tuple(_notes(plan, imported)), plan.labels)
 
 

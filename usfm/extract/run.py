@@ -51,7 +51,7 @@ def run(config: Config, request: Request) -> dict:
     config = _with_preset(config)
     here = prepare.placed(config, request)
     if here:
-        config = replace(config, layout=here.layout.name, fps=prepare.rate(config, here))
+        config = prepare.settled(config, here)
     export = None if here else restored.find(request.inputs)
     if export:
         exported.check(config, export.folder)

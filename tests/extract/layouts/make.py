@@ -40,7 +40,7 @@ def pixels_of(name, words, files=()):
     for word in words[1:]:
         if word.startswith("@"):
             shape = tuple(map(int, word[1:].split(",")))
-        elif word.startswith("x"):
+        elif word.startswith("x") and word[1:].isdigit():
             frames = int(word[1:])
     many = [_one(f"{name}{n}", words[0], shape) for n in range(max(frames, 1))]
     return np.stack(many) if frames else many[0]
@@ -75,6 +75,8 @@ def _picture(path, name, words, files):
         _picture(path, words[5:], files[words[5:]][1:], files)
         return
     pixels = pixels_of(name, words)
+    if words.endswith(" landmarks"):
+        pixels = np.stack([pixels, 255 - pixels])  # the first of two
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix.lower()
     {".nii.gz": _nifti, ".nii": _nifti, ".mha": _mha, ".mp4": _clip, ".avi": _clip}.get(suffix, _still)(path, pixels)
 
@@ -91,7 +93,7 @@ def _nifti(path, pixels):
     import nibabel
 
     pixels = pixels[None] if pixels.ndim == 2 else pixels
-    nibabel.Nifti1Image(pixels.transpose(2, 1, 0), np.diag([0.3, 0.3, 1, 1])).to_filename(path)
+    nibabel.Nifti1Image(pixels.transpose(), np.diag([0.3, 0.3, 1, 1])).to_filename(path)
 
 
 def _mha(path, pixels):

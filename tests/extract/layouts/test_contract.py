@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from usfm.config import Request
+from usfm.errors import RequestError
 from usfm.extract.config import Config
 from usfm.extract.layouts import apply, prepare
-from usfm.extract.layouts.contract import found, load, names
+from usfm.extract.layouts.contract import found, known, load, names
 from usfm.extract.run import run
 from usfm.store.reader import Store
 
@@ -147,6 +148,10 @@ def test_the_root_is_found_from_any_level_and_without_its_name(name, miniature):
     above = what["FOLDER"].parent
     inner = what["FOLDER"] / what["ROOT"] / what["INNER"]
     for name, folder in itertools.product((layout, "auto"), (above, what["FOLDER"], root, inner)):
+        if name == "auto" and what.get("AMBIGUOUS"):
+            with pytest.raises(RequestError, match=layout):
+                apply.place(name, (str(folder),))
+            continue
         placed = apply.place(name, (str(folder),))
         assert (placed.layout.name, placed.root) == (layout, root)
 
@@ -187,3 +192,4 @@ def test_a_layout_says_what_it_is(name):
     assert about.split
     assert about.source
     assert about.confidence[0] in "ABC"
+    assert set(about.leaks) <= set(known())

@@ -53,7 +53,8 @@ def _data(path: str, faults: Faults) -> dict | None:
             faults.add("file that is too large")
             return None
         with open(path, "rb") as file:
-            data = json.loads(file.read().decode("utf-8-sig"))
+            text = file.read()
+        data = json.loads(text.decode("utf-8-sig", "replace"))  # notes in it may be in another coding
     except (OSError, ValueError, RecursionError):
         faults.add("file that is no JSON")
         return None

@@ -202,7 +202,7 @@ def _facts(layout: Layout, words: Mapping[str, str], tables: Sequence[Rows], dat
 
 def _named(layout: Layout, name: str, value: str) -> str:
     names = {key.casefold(): one for key, one in layout.names.get(name, {}).items()}
-    return alike(names.get(value.casefold(), value))
+    return alike(names.get(value.casefold(), names.get("*", value)) if value else "")
 
 
 def _masks(here: Placed, kept: Found, by_key: Mapping[str, list[str]], left: Counter) -> list[MaskOf]:
@@ -281,7 +281,9 @@ def _outlines(
         for key, frame, marks in table.boxes(faults):
             add(key, frame, marks)
     every = [marks for frames in of.values() for marks in frames.values()]
-    names = sorted({name for one in every for name in (*one.box_names, *(shape.name for shape in one.shapes))})
+    order = [rule.name for rule in here.layout.outlines]
+    names = {name for one in every for name in (*one.box_names, *(shape.name for shape in one.shapes))}
+    names = sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
     annotations = Annotations(here.layout.name, tuple(every), tuple(names), here.root, faults, ()) if every else None
     left["picture whose outlines are of several classes, so that it has none"] += sum(
         len(one) > 1 for one in classes.values()

@@ -66,12 +66,14 @@ class Find:
         never: Globs that nothing may match.
         exclude: Globs of files that are no sources, as for ``--exclude``.
         fps: Frames to take each second, as for ``--fps``; "" for the usual.
+        most: Frames to take of a source, as for ``--max-frames``; 0 for the usual.
     """
 
     marker: tuple[str, ...]
     never: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     fps: str = ""
+    most: int = 0
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Table(Says):
         file: Pattern of its whole path below the root; its groups are words too.
         form: One of `tables.FORMS`; "" to go by the suffix: CSV or xlsx.
         line: With form ``lines``: the pattern of a line, whose groups are its columns.
-        key: By which a row is known; a template over its columns.
+        key: By which a row is known; a template over its columns, of which ``{#1}`` is the first.
         on: By which a picture finds its row; a template over the groups of its path, ``{key}`` among them.
         where: Column -> value that a row must have.
         box: A box that each row says.
@@ -200,7 +202,7 @@ class Outlines:
         file: Pattern of the whole path below the root.
         form: One of `outlines.FORMS`.
         key: Of the picture; a template over the groups of the path and what the record says (``{name}``).
-        name: Class, where the file says none.
+        name: Class, where the file says none; a template over the groups of the path.
         names: Class as written -> class; those of "" are left out.
         label: Whether the class of all of them is that of the picture.
         optional: Whether nobody misses it.
@@ -227,7 +229,8 @@ class Layout:
         masks: Label masks.
         tables: Tables.
         outlines: Boxes and outlines.
-        names: ``label``, ``split`` or the name of a column -> value as written -> value.
+        names: ``label``, ``split`` or the name of a column -> value as written -> value; ``*`` stands for any other.
+        under: Structures that others lie on, so that to be covered is no conflict.
     """
 
     name: str
@@ -238,6 +241,7 @@ class Layout:
     tables: tuple[Table, ...] = ()
     outlines: tuple[Outlines, ...] = ()
     names: dict[str, dict[str, str]] = field(default_factory=dict)
+    under: tuple[str, ...] = ()
 
 
 @cache

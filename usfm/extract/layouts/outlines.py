@@ -12,9 +12,11 @@ from usfm.errors import RequestError
 from usfm.extract.annotations import coco, labelme, voc
 from usfm.extract.annotations.contract import Annotations, Faults, Marks, Shape, numbers
 from usfm.extract.annotations.match import WHOLE
+from usfm.extract.layouts import pickled
 from usfm.extract.layouts.contract import Outlines
 from usfm.extract.layouts.tables import json_of
-from usfm.imaging import polygon
+from usfm.extract.layouts.templates import fill
+from usfm.imaging import polygon, rle
 
 Record = tuple[dict[str, str], int, Marks]
 """Words for the key, number of the frame (`WHOLE` for a still), what is known."""
@@ -43,7 +45,8 @@ def records(root: str, files: Mapping[str, dict[str, str]], rule: Outlines, faul
             yield {"name": name, "beside": beside.rpartition("/")[2]}, WHOLE, _renamed(marks, rule)
         return
     for path, groups in files.items():
-        for words, frame, marks in FORMS[rule.form](os.path.join(root, path), rule, faults):
+        own = replace(rule, name=fill(rule.name, groups))
+        for words, frame, marks in FORMS[rule.form](os.path.join(root, path), own, faults):
             yield groups | words, frame, _renamed(marks, rule)
 
 
@@ -182,8 +185,19 @@ def _svg_in_xml(path: str, rule: Outlines, faults: Faults) -> Iterator[Record]:
         yield {"image": (mark.findtext("image") or "").strip()}, WHOLE, Marks("", shapes=shapes)
 
 
+def _pickled(path: str, rule: Outlines, faults: Faults) -> Iterator[Record]:
+    """One array file a picture, a pickled dict whose ``structures`` are masks of 0 and 1 by name."""
+    try:
+        areas = pickled.structures(path)
+    except ValueError as error:
+        faults.add(f"array file that is not read ({error})")
+        return
+    shapes = tuple(Shape(name, (), rle.encode(area), area.shape) for name, area in areas.items())
+    yield {}, WHOLE, Marks("", shapes=shapes)
+
+
 OF_OTHERS: dict[str, Callable[..., Annotations]] = {"coco": coco.read, "labelme": labelme.read, "voc": voc.read}
 FORMS: dict[str, Callable[[str, Outlines, Faults], Iterator[Record]]] = {
     "points": _points, "gbcu": _gbcu, "json-lines": _json_lines, "chords": _chords, "traced": _traced,
-    "svg-in-xml": _svg_in_xml,
+    "svg-in-xml": _svg_in_xml, "pickled": _pickled,
 }  # fmt: skip

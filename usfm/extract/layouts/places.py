@@ -14,7 +14,7 @@ from usfm.extract import archive
 from usfm.extract.layouts.contract import Layout, Masks, found, load, names
 from usfm.extract.names import text_of
 
-DOWN, UP = 3, 2
+DOWN, UP = 5, 3
 """Folders below and above the one that was given in which a root is looked for."""
 MOST_FOLDERS = 400
 SAMPLE = 300
@@ -182,8 +182,8 @@ def _roots(layout: Layout, folder: str, tree: Tree) -> list[str]:
     above = top
     for _ in range(UP if roots in ([], [top]) else 0):
         above = os.path.dirname(above)
-        if _fits(layout, above, tree):  # a folder may lie in one of the same name
-            return [above]
+        if _fits(layout, above, tree):  # the topmost: a folder may lie in one of the same name
+            roots = [above]
     return roots
 
 

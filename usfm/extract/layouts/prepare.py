@@ -42,10 +42,13 @@ def placed(config: Config, request: Request) -> Placed | None:
     return here
 
 
-def rate(config: Config, here: Placed) -> str:
-    """Return the frames to take each second: what the user asks for, else what the layout has."""
+def settled(config: Config, here: Placed) -> Config:
+    """Return the settings with the layout's name, and its own sampling where the user asks for none."""
+    find = here.layout.find
     usual = config.fps == Config().fps and config.every is None
-    return here.layout.find.fps if usual and here.layout.find and here.layout.find.fps else config.fps
+    fps = find.fps if find and find.fps and usual else config.fps
+    most = find.most if find and find.most and config.max_frames is None else config.max_frames
+    return replace(config, layout=here.layout.name, fps=fps, max_frames=most)
 
 
 def prepared(
@@ -65,7 +68,8 @@ def prepared(
     bits = config.mask_kind == "bits"
     extra = Imported(
         what.annotations, what.matched, what.masks, what.left, config.fill_outlines, bits,
-        gaps=what.gaps, tables=tuple(source_files(here, what.files)),
+        gaps=what.gaps,
+        under=here.layout.under, tables=tuple(source_files(here, what.files)),
     )  # fmt: skip
     return what.found, what.facts, Paths(names if hide else None), names, extra
 

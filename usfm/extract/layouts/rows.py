@@ -86,7 +86,7 @@ def _add(rows: Rows, file: str, path: str, groups: Mapping[str, str], name: str)
     rows.files.append(path)
     if columns and rows.rule.form in ("", "csv", "xlsx"):
         for word in sorted(_needed(rows.rule) - set(groups)):
-            if word not in columns:
+            if word not in columns and not word.startswith("#"):
                 near = did_you_mean(word, columns).rstrip(".?")
                 raise RequestError(
                     f"{file}: has no column '{word}'{near}, so it is of another release than the layout {name}; get "

@@ -65,7 +65,8 @@ def _named(lines) -> Rows:
         if names is None:
             names = cells
             continue
-        yield {name: cells[at] if at < len(cells) else "" for at, name in enumerate(names) if name}
+        numbered = {f"#{at}": cell for at, cell in enumerate(cells, 1)}
+        yield {name: cells[at] if at < len(cells) else "" for at, name in enumerate(names) if name} | numbered
 
 
 def _lines(path: str, table: Table) -> Rows:
