@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from usfm.escape import hypertext as escape
+from usfm.pictures.theme import Pair
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2630; --soft: #5b6770; --line: #d9dee4; --paper: #ffffff; --wash: #f3f5f8;
@@ -27,11 +28,29 @@ th, td { padding: .28rem .7rem; border-bottom: 1px solid var(--line); text-align
 th { font-weight: 600; background: var(--wash); } td.n, th.n { text-align: right; }
 figure { display: inline-block; margin: .4rem .8rem .8rem 0; max-width: 100%; vertical-align: top; }
 figure img { max-width: 100%; height: auto; border-radius: 4px; background: #fff; }
+figure picture img { background: none; border-radius: 0; }
 figcaption { color: var(--soft); font-size: .87rem; max-width: 44rem; }
 .note { border-left: 3px solid #d9962b; background: var(--wash); padding: .5rem .8rem; margin: .6rem 0;
         max-width: 52rem; }
 pre { background: var(--wash); padding: .7rem .9rem; overflow-x: auto; font-size: .85rem; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--accent); }
+.whole { white-space: nowrap; }
+@media (max-width: 40rem) { body { padding: 1rem .8rem 2rem; } th, td { padding: .25rem .45rem; font-size: .87rem; }
+  .scroll { background: linear-gradient(to right, transparent, transparent calc(100% - 1.2rem), var(--line)) local;
+            border-right: 2px solid var(--line); } figure { margin-right: 0; } }
+@media print {
+  :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --paper: #fff; --wash: #f3f5f8;
+          --accent: #1f6fb4; }
+  @page { margin: 12mm; }
+  body { max-width: none; padding: 0; font-size: 9.5pt; } nav { display: none; } p, .note { max-width: none; }
+  .scroll { overflow: visible; } table { width: 100%; font-size: 8pt; } th, td { padding: .12rem .3rem; }
+  th, td, .whole { white-space: normal; overflow-wrap: anywhere; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  tr, figure, .note { break-inside: avoid; } h2, h3 { break-after: avoid; } thead { display: table-header-group; }
+  figure { max-width: 48%; } figure.wide { max-width: 100%; }
+  details > summary { list-style: none; color: var(--ink); font-weight: 600; }
+  details::details-content { content-visibility: visible !important; display: block !important; height: auto; }
+}
 """
 
 
@@ -136,6 +155,26 @@ def figure(image: np.ndarray | bytes | str | Path, caption: str = "", width_px: 
     source = base64.b64encode(data).decode("ascii")
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f'<figure><img{size} alt="{escape(caption)}" src="data:image/{kind};base64,{source}">{words}</figure>'
+
+
+def themed(pair: Pair, caption: str = "") -> str:
+    """A figure that is drawn for light and for dark pages; print takes the light one.
+
+    Args:
+        pair: both drawings.
+        caption: text below.
+
+    Returns:
+        HTML with both inside.
+    """
+    light, dark = (base64.b64encode(data).decode("ascii") for data in (pair.light, pair.dark))
+    words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    when = "screen and (prefers-color-scheme: dark)"
+    return (
+        f'<figure><picture><source media="{when}" srcset="data:image/png;base64,{dark}">'
+        f'<img width="{pair.width_px}" alt="{escape(caption)}" src="data:image/png;base64,{light}"></picture>'
+        f"{words}</figure>"
+    )
 
 
 def to_png(image: np.ndarray) -> bytes:
