@@ -161,6 +161,7 @@ def test_resume_is_exact_and_workers_change_nothing(continued, stores, old_run, 
         pretrain(*arguments, init=str(old_run))
 
 
+@pytest.mark.slow
 def test_a_patient_of_both_stores_stands_on_one_side(store_path, make_store, tiny, tmp_path, old_run, capsys):
     """The old run held a patient out; its new frames are not trained on either."""
     new = make_store(tmp_path / "new.h5", seed=2)
@@ -192,6 +193,7 @@ def test_a_replay_that_does_not_serve_is_one_sentence(stores, old_run, make_stor
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_balance_evens_groups_out(stores, make_store, tiny, tmp_path, monkeypatch, capsys):
     from usfm.pretrain.job import PretrainJob
 

@@ -132,6 +132,7 @@ def test_published_centre_line_and_crops_and_channels():
     assert whole.mean() < band.mean()
 
 
+@pytest.mark.slow
 def test_published_candidates_are_the_same_in_every_epoch(store_path, tmp_path, monkeypatch):
     """The public code seeds them by the image alone."""
     from usfm.config import Request

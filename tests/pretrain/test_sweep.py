@@ -80,6 +80,7 @@ def test_a_sweep_goes_on_where_it_was_stopped_and_may_grow(store_path, tiny, tmp
     assert len(grown["trials"]) == 3
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_lets_the_others_go_on(store_path, tiny, tmp_path, monkeypatch):
     from usfm.pretrain.job import PretrainJob
 
@@ -143,6 +144,7 @@ def test_a_dry_run_counts_and_touches_nothing(store_path, tiny, tmp_path):
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.slow
 def test_losses_of_other_tasks_are_said_to_be_no_scale(store_path, tiny, tmp_path, capsys):
     swept(store_path, tmp_path / "sweep", tiny, sweep=("visible=0.25,0.5",))
     assert "compare the trials by a task" in " ".join(capsys.readouterr().err.split())
