@@ -138,7 +138,15 @@ against an independent forward pass; the published weights themselves were not a
 (its network needs CUDA) and for EchoCare (nothing is public)."""
 
 
-PAGES = {"cli.md": cli_page, "store.md": store_page, "families.md": recipes_page}
+def catalogue_page() -> str:
+    """What ``usfm catalogue --markdown`` prints."""
+    from usfm.extract.catalogue import entry, page
+    from usfm.extract.layouts.contract import known
+
+    return page([entry(name) for name in known()])
+
+
+PAGES = {"cli.md": cli_page, "store.md": store_page, "families.md": recipes_page, "catalogue.md": catalogue_page}
 
 
 def main() -> None:

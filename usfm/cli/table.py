@@ -187,6 +187,16 @@ _ROWS = (
         work="encoders",
     ),
     Command(
+        "catalogue",
+        "List public collections, or say what is known of one.",
+        "usfm.extract",
+        ("usfm catalogue", "usfm catalogue bus-bra", "usfm catalogue hc18 --json"),
+        inputs="[NAME]...",
+        without=("out", "overwrite", "cluster", "device", "seed", "dry_run", "workers", "strict"),
+        settings="catalogue_config",
+        work="catalogue",
+    ),
+    Command(
         "doctor",
         "Say what works on this machine and how to mend the rest.",
         "usfm.inspect",
