@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from usfm.errors import RequestError
-from usfm.model import embedders
+from usfm.model import embedders, spec
 from usfm.model.vit import build_encoder
 from usfm.store import tables
 
@@ -39,7 +39,7 @@ def test_random_follows_the_seed_and_leaves_the_global_generator_alone():
 def test_random_is_a_tiny_vit():
     embedder = embedders.load("random", device="cpu")
     assert (embedder.dim, embedder.image_size, embedder.in_chans) == (192, (224, 224), 1)
-    assert embedder.identity["model"] == embedders.RANDOM_MODEL
+    assert embedder.identity["model"] == spec.RANDOM_MODEL
 
 
 @pytest.mark.parametrize("shape", [(60, 60), (30, 60), (60, 30), (300, 200), (224, 224), (37, 113)])
@@ -101,7 +101,7 @@ def test_vectors_are_read_back_by_frame_id(tmp_path):
         ("vectors:none.h5", "no such file"),
         ("timm:vit_tiny_patch16_225", "timm has no such model"),
         ("timm:vit_tiny_patch16_224@none.pth", "no such checkpoint"),
-        ("random:resnet50", "unknown model"),
+        ("random:resnot50", "unknown model"),
     ],
 )
 def test_a_wrong_spec_is_one_sentence(spec, says):

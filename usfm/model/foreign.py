@@ -183,7 +183,7 @@ def published(name: str, told: Told) -> Network:
     Raises:
         RequestError: its frames have another number of channels than 1 or 3.
     """
-    model = _fetched(name)
+    model = _fetched(name, told.px)
     cfg = _cfg(model)
     chans, *size = cfg["input_size"]
     mean, std = _normalisation(chans, (cfg["mean"], cfg["std"]), told, f"timm:{name}")
@@ -191,7 +191,25 @@ def published(name: str, told: Told) -> Network:
     return Network(model, (rows, columns), chans, mean, std, "letterbox", {"tag": str(cfg.get("tag", ""))})
 
 
-def _fetched(name: str):
+def untrained(name: str, image_size: int | None) -> Network:
+    """A model of timm with random weights, fed as its published ones are.
+
+    Raises:
+        RequestError: timm cannot build it at this size, or it reads another number of channels than 1 or 3.
+    """
+    import timm
+
+    model = timm.create_model(name, pretrained=False, num_classes=0)
+    if image_size and hasattr(model, "patch_embed"):
+        model = _create(name, {"img_size": image_size})
+    cfg = _cfg(model)
+    chans, *size = cfg["input_size"]
+    mean, std = _normalisation(chans, (cfg["mean"], cfg["std"]), Told(), f"timm:{name}")
+    rows, columns = (image_size, image_size) if image_size else size
+    return Network(model, (rows, columns), chans, mean, std, "letterbox", {})
+
+
+def _fetched(name: str, px: int):
     """Make a timm model with its published weights, asking the hub."""
     import timm
 
@@ -201,7 +219,8 @@ def _fetched(name: str):
             f"as timm:{name}@FILE"
         )
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0)
+        sized = px and hasattr(timm.create_model(name, pretrained=False, num_classes=0), "patch_embed")
+        return timm.create_model(name, pretrained=True, num_classes=0, **({"img_size": px} if sized else {}))
     except Exception as error:  # of whatever kind: the hub's, the transport's, timm's
         raise RequestError(
             f"timm:{name}: its weights cannot be fetched ({type(error).__name__}); is the hub within reach? "

@@ -113,6 +113,9 @@ _EXAMPLE = {
 }
 
 
+RANDOM_MODEL = "vit_tiny_patch16_224"
+"""What `random` alone means."""
+
 CLIPS = ("medclip", "openclip")
 """Kinds of SPEC that mean the projected vector of a file."""
 
