@@ -287,7 +287,7 @@ def _of_transformer(name: str, depth: int) -> int:
 
 
 def _stage(name: str, ends: list[int]) -> int:
-    """How many stages of a sequential network end before a parameter; the last entry of `ends` is a pool behind them."""
+    """How many stages of a sequential network end before a parameter; the last of `ends` is a pool."""
     found = re.match(r"features\.(\d+)\.", name)
     return len(ends) - 1 if found is None else sum(end < int(found[1]) for end in ends)
 
