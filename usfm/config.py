@@ -145,6 +145,13 @@ def describe(cls: type) -> list[Setting]:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the nearest known name, "" when none is near.
 
+    Args:
+        name: as the user typed it.
+        known: names that exist.
+
+    Returns:
+        A clause to end a message with.
+
     Example:
         >>> did_you_mean("max_frame", ["fps", "max_frames"])
         "; did you mean 'max_frames'?"
@@ -226,6 +233,14 @@ def _checked(setting: Setting, value: Any, where: str) -> Any:
 def read_section(section: str, file: str | Path, sections: Sequence[str] = ()) -> dict:
     """Read one command's section of a TOML file; dashes in keys count as underscores.
 
+    Args:
+        section: The command's name.
+        file: Path of the file.
+        sections: All commands' names; none means that any section may stand there.
+
+    Returns:
+        Setting -> value, as TOML gives it; {} where the section is not there.
+
     Raises:
         RequestError: If the file is missing, not TOML, or has a section that no command owns.
     """
@@ -249,6 +264,9 @@ def resolve(cls: type[T], section: str, file: str | Path | None, flags: dict, *,
         file: TOML file, or None.
         flags: Field name -> value as typed; None means not given.
         beside: Keys that the section may hold for others (the fields of ``Request``).
+
+    Returns:
+        The settings, each within its range.
 
     Raises:
         RequestError: For an unknown key (with the nearest known one), a wrong type, or a value out of range.
@@ -329,6 +347,13 @@ def override(tables: dict, assignments: Sequence[str]) -> dict:
     """Apply ``a.b=value`` assignments (``--set``) to nested dicts and return a changed copy.
 
     A value is read as TOML and, where it is none, as a bare string.
+
+    Args:
+        tables: Nested dicts, which stay as they are.
+        assignments: One text for each ``--set``.
+
+    Returns:
+        The changed copy.
 
     Raises:
         RequestError: For an assignment without ``=`` or a path that the tables do not have.

@@ -30,7 +30,13 @@ _state = _State()
 
 
 def configure(*, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
-    """Set how much is said; the front door calls this once a command."""
+    """Set how much is said; the front door calls this once a command.
+
+    Args:
+        quiet: nothing but warnings, errors and the result.
+        verbose: what `detail` says too.
+        as_json: the result goes to stdout as JSON.
+    """
     _state.quiet, _state.verbose, _state.as_json = quiet, verbose, as_json
     _state.warnings.clear()
 
@@ -127,7 +133,13 @@ def narrow() -> bool:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Show a small table on stderr; the first column is left-aligned, the others right."""
+    """Show a small table on stderr; the first column is left-aligned, the others right.
+
+    Args:
+        title: above it, "" for none.
+        columns: their headings.
+        rows: cells of each row, as many as there are columns.
+    """
     if _state.quiet:
         return
     if _terminal():
@@ -148,6 +160,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Lay a table out as plain text; no cell can break its line.
+
+    Args:
+        title: above it, "" for none.
+        columns: their headings.
+        rows: cells of each row, as many as there are columns.
+
+    Returns:
+        The lines, joined.
 
     Example:
         >>> print(format_table("", ["split", "frames"], [["train", 90], ["test", 10]]))
@@ -177,7 +197,12 @@ class Progress:
         self._started = self._shown = time.monotonic()
 
     def advance(self, n: float = 1, note: str = "") -> None:
-        """Count ``n`` more done."""
+        """Count ``n`` more done.
+
+        Args:
+            n: how many.
+            note: shown beside the count.
+        """
         self.done += n
         if self._bar is not None:
             self._bar.update(self._task, advance=n, note=_bare(note), rate=self._rate())
@@ -213,7 +238,16 @@ class Progress:
 
 @contextmanager
 def progress(description: str, total: float | None = None, unit: str = "frames") -> Iterator[Progress]:
-    """Show progress: a rich bar on a terminal, lines with growing gaps in a log, nothing when quiet."""
+    """Show progress: a rich bar on a terminal, lines with growing gaps in a log, nothing when quiet.
+
+    Args:
+        description: what is being done.
+        total: how many there will be, None where nobody knows.
+        unit: what is counted.
+
+    Yields:
+        What counts: call its `advance`.
+    """
     if _state.quiet or not _terminal():
         yield Progress(description, total, unit)
         return

@@ -26,6 +26,9 @@ def missing_extra(option: str, extra: str) -> RequestError:
         option: As the user typed it.
         extra: Name of the extra.
 
+    Returns:
+        The error, to be raised.
+
     Examples:
         >>> print(missing_extra("--log wandb", "log"))
         --log wandb needs the extra 'log'; in a clone of usfm type: pip install '.[log]'

@@ -156,6 +156,13 @@ def _one_line(text: object) -> str:
 def encodable(text: str, encoding: str | None) -> str:
     r"""Return text that a stream of this encoding can write; what it lacks is written out.
 
+    Args:
+        text: any.
+        encoding: of the stream, None for UTF-8.
+
+    Returns:
+        The text, all of it in that encoding.
+
     Example:
         >>> print(encodable("Müller", "ascii"))
         M\xfcller

@@ -19,6 +19,9 @@ def text_of(path: str | Path, what: str) -> str:
         path: Of the file.
         what: What it should be, for the sentence, such as "settings file".
 
+    Returns:
+        The text, without a byte order mark.
+
     Raises:
         RequestError: It is missing, no ordinary file, too large, or not UTF-8.
     """

@@ -114,6 +114,9 @@ def json_text(value: object, *, indent: int | None = None, default: Callable[[ob
         indent: spaces a level, None for one line.
         default: makes something of what JSON cannot hold.
 
+    Returns:
+        The JSON text.
+
     Example:
         >>> json_text({"loss": float("nan"), "rates": (1.5, float("inf"))})
         '{"loss": null, "rates": [1.5, null]}'

@@ -4,6 +4,13 @@
 def counted(number: int, noun: str) -> str:
     """A number and what it counts.
 
+    Args:
+        number: how many.
+        noun: in the singular.
+
+    Returns:
+        The number with its thousands apart, and the noun.
+
     Examples:
         >>> counted(1, "patient"), counted(2000, "class")
         ('1 patient', '2,000 classes')

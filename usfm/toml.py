@@ -18,6 +18,9 @@ def read_toml(file: str | Path, what: str) -> dict:
         file: Its path.
         what: What it should be, for the sentence, such as "settings file".
 
+    Returns:
+        The tables, as `tomllib` gives them.
+
     Raises:
         RequestError: It cannot be read, is no TOML, or is nested deeper than a person writes.
     """

@@ -26,6 +26,7 @@ from usfm.store import hdf5
 from usfm.store.assemble import assemble
 from usfm.store.codec import compress, pixel_digest
 from usfm.store.schema import FRAMES, LIBVER, SOURCES, frame_id
+from usfm.store.sink import Sink
 from usfm.store.writer import PartWriter
 
 SHA = "ab" * 32
@@ -89,7 +90,7 @@ def straight(images: np.ndarray, out: Path, behind: bool = False) -> None:
     columns: dict[str, list] = {name: [] for name in FRAMES}
     order = list(SAME) + ["height", "width", "pixels_group", "pixels_row", "digest"]
     nan = float("nan")
-    sink = hdf5.Sink(out) if behind else None
+    sink = Sink(out) if behind else None
     with h5py.File(sink or out, "w", libver=LIBVER) as file:
         path = f"/pixels/{GROUP.format(*images.shape[1:])}"
         dataset = hdf5.create_chunked(file, path, len(images), images.shape[1:])

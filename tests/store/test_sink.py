@@ -7,16 +7,17 @@ import random
 
 import pytest
 
-from usfm.store import disk, hdf5
+from usfm.store import disk
 from usfm.store.disk import Writer
+from usfm.store.sink import Sink
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_it_is_a_file_like_any_other(tmp_path, monkeypatch, seed):
-    monkeypatch.setattr(hdf5, "BLOCK_BYTES", 64)
+    monkeypatch.setattr("usfm.store.sink.BLOCK_BYTES", 64)
     monkeypatch.setattr(disk, "_BEHIND_BYTES", 128)
     draw, model = random.Random(seed), io.BytesIO()
-    sink = hdf5.Sink(tmp_path / "sink", reserve=draw.choice([0, 500]))
+    sink = Sink(tmp_path / "sink", reserve=draw.choice([0, 500]))
     for _ in range(80):
         what, at = draw.random(), draw.randrange(300)
         data = draw.randbytes(draw.choice([1, 5, 30, 63, 64, 65, 100]))
@@ -48,7 +49,7 @@ def test_what_the_sync_behind_meets_is_not_lost(tmp_path, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fdatasync", fdatasync)
-    sink = hdf5.Sink(tmp_path / "sink")
+    sink = Sink(tmp_path / "sink")
     sink.put(0, bytes(100))
     with pytest.raises(OSError, match="Input/output"):
         sink.finish()

@@ -27,6 +27,9 @@ def following(summary: Mapping, inputs: Sequence[str] = ()) -> str:
         summary: Of the command.
         inputs: Of the command, as they were given.
 
+    Returns:
+        The line, quoted for a shell.
+
     Examples:
         >>> following({"command": "clean", "out": "my data/raw.clean.h5"})
         "usfm dedup --in 'my data/raw.clean.h5'"

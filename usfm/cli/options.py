@@ -38,7 +38,12 @@ class Paneled(typer.core.TyperCommand):
     examples: tuple[str, ...] = ()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the arguments and, panel by panel, the options; then the examples."""
+        """Write the arguments and, panel by panel, the options; then the examples.
+
+        Args:
+            ctx: click's context of the command.
+            formatter: takes the lines.
+        """
         panels: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Argument):  # typer's own record escapes for rich
@@ -144,6 +149,9 @@ def function_of(command: Command, sections: tuple[str, ...]) -> Callable[..., No
     Args:
         command: What to build.
         sections: All commands' names: the sections that a ``--config`` file may have.
+
+    Returns:
+        The function, whose signature holds every option of the command.
     """
 
     def call(**values: Any) -> None:

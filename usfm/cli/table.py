@@ -42,7 +42,15 @@ class Command:
         return import_module(f"{self.package}.{self.settings}").Config
 
     def run(self, config: object, request: Request) -> dict:
-        """Do the work; this is where heavy libraries are imported, after what can be checked without them."""
+        """Do the work; this is where heavy libraries are imported, after what can be checked without them.
+
+        Args:
+            config: of the class `config`.
+            request: the common options.
+
+        Returns:
+            The summary that ``--json`` prints.
+        """
         if check := getattr(import_module(f"{self.package}.{self.settings}"), "check", None):
             check(config)
         return import_module(f"{self.package}.{self.work}").run(config, request)

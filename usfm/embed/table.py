@@ -43,6 +43,10 @@ def _sidecar_of(out: Path) -> dict:
 def check(out: str | Path, format_: str) -> None:
     """See before the work that a table can be written.
 
+    Args:
+        out: path of the table.
+        format_: csv, npz or parquet.
+
     Raises:
         RequestError: the format needs a library that is not there, or the name of the sidecar is taken.
     """

@@ -34,6 +34,9 @@ def connect(address: str, workers: int, folder: Path) -> "ClusterPool":
         workers: processes of a local one.
         folder: the run's parts folder, which every worker must see.
 
+    Returns:
+        The pool, connected.
+
     Raises:
         RequestError: Dask is not installed, nobody answers, a worker has another usfm, or does not see the folder.
     """
@@ -132,6 +135,15 @@ def on_worker(function, limit_s: float, /, *args, **kwargs) -> tuple[bool, Any]:
 
     Dask would end a worker for a SystemExit, and then every other worker that gets the part. A thread cannot be
     stopped, so a worker whose part does not end has to go; its nanny starts another.
+
+    Args:
+        function: to call, there.
+        limit_s: how long it may take before the worker ends.
+        args: of the function.
+        kwargs: of the function.
+
+    Returns:
+        (True, what it gave) or (False, what it raised).
     """
     with _ending(limit_s):
         return guarded(function, *args, **kwargs)
@@ -231,7 +243,12 @@ class ClusterPool(Executor):
                 return
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Disconnect; with `wait=False` parts under way are cancelled."""
+        """Disconnect; with `wait=False` parts under way are cancelled.
+
+        Args:
+            wait: False cancels the parts under way.
+            cancel_futures: has no effect here; the interface of an Executor asks for it.
+        """
         self._closed.set()
         with self._lock:
             tasks, self._pending = list(self._pending.values()), {}

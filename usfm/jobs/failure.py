@@ -150,6 +150,9 @@ def cannot_start(error: BaseException, temporary: str = "") -> WorkError:
         error: what the system said.
         temporary: the folder for temporary files.
 
+    Returns:
+        The error, to be raised.
+
     Examples:
         >>> str(cannot_start(OSError("AF_UNIX path too long"), "/long"))[34:]
         'the name of the folder for temporary files /long is too long; set TMPDIR to a shorter one.'

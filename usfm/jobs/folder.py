@@ -76,6 +76,10 @@ class PartsFolder:
     def look(self, key: Mapping, overwrite: bool) -> None:
         """For a dry run: refuse what `enter` would refuse, and touch nothing.
 
+        Args:
+            key: as for `enter`.
+            overwrite: as for `enter`.
+
         Raises:
             RequestError: as `enter`, but for a lock that another run holds.
         """
@@ -175,7 +179,15 @@ class PartsFolder:
         self.leave()
 
     def finished(self, phase: str, parts: Sequence[Part]) -> dict[int, Path]:
-        """Results that are there already, by the part's number; one whose bytes do not fit its name is thrown away."""
+        """Results that are there already, by the part's number; one whose bytes do not fit its name is thrown away.
+
+        Args:
+            phase: name of the phase.
+            parts: all of the phase, in order.
+
+        Returns:
+            Number of a part -> file that holds its result.
+        """
         stems = {stem(phase, number, part): number for number, part in enumerate(parts)}
         found = {}
         for path in self.path.glob("*.part"):
@@ -205,6 +217,14 @@ def _is_unfinished(name: str) -> bool:
 def stem(phase: str, number: int, part: Part) -> str:
     """File name of a part's result, without its digest and ending.
 
+    Args:
+        phase: name of the phase.
+        number: of the part in its phase, from 0.
+        part: whose name goes in as a hash.
+
+    Returns:
+        The name, of ASCII characters only.
+
     Examples:
         >>> stem("frames", 3, Part("clip 3", None))
         'frames-000003-bd16a699af'
@@ -223,6 +243,13 @@ def _is_whole(path: Path) -> bool:
 
 def difference(found: Mapping, wanted: Mapping) -> str:
     """Name what differs between two keys.
+
+    Args:
+        found: the key that is stored.
+        wanted: the key of this run.
+
+    Returns:
+        At most four clauses, joined by "; ".
 
     Examples:
         >>> old = {"command": "clean", "options": {"text": "none"}, "inputs": ["ab"], "raw": {}}

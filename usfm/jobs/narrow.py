@@ -57,7 +57,13 @@ def patience(executor: Executor) -> Iterator[None]:
 
 
 def try_items(work: Callable[[Any], Result], payload: object, cwd: str) -> None:
-    """Do the work for the sake of its end; what it gives is thrown away."""
+    """Do the work for the sake of its end; what it gives is thrown away.
+
+    Args:
+        work: of the phase.
+        payload: of the items.
+        cwd: where the command was typed: what paths in the payload are relative to.
+    """
     one_thread()
     if os.getcwd() != cwd:
         os.chdir(cwd)

@@ -173,6 +173,9 @@ def whole_directory(out: str | Path, marker: Marker, *, overwrite: bool = False)
         marker: the file that says what the directory is; who uses this writes it, and the names of all files are added.
         overwrite: whether a result of the same command may be replaced.
 
+    Yields:
+        The private folder, to be written to.
+
     Raises:
         RequestError: what has the name now is not a result of this command, or holds files of somebody else.
     """
@@ -246,6 +249,10 @@ def check_report(folder: str | Path | None) -> None:
 
 def write_report(folder: str | Path, page: str) -> Path:
     """Write a report's page whole, with the mark by which `check_report` knows it.
+
+    Args:
+        folder: where the page goes, as ``index.html``.
+        page: whole HTML.
 
     Returns:
         Path of the page.

@@ -115,7 +115,12 @@ class WorkerPool(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Stop: with `wait` when what was submitted is done, else at once, parts in flight and all."""
+        """Stop: with `wait` when what was submitted is done, else at once, parts in flight and all.
+
+        Args:
+            wait: False kills the workers at once.
+            cancel_futures: with `wait`, finish only what is in flight.
+        """
         with self._lock:
             if not self._thread.is_alive():
                 return

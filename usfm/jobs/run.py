@@ -27,6 +27,13 @@ __all__ = ["Part", "Phase", "out_path", "run_step"]
 def out_path(request: Request, command: str) -> Path:
     """Where a curation command writes: --out, or `<stem>.<command>.h5` beside its only input.
 
+    Args:
+        request: options of the command; `out` and `inputs` count.
+        command: its name.
+
+    Returns:
+        The path.
+
     Raises:
         RequestError: several inputs and no --out, or none at all.
 

@@ -34,7 +34,7 @@ def one_thread() -> None:
 
 
 def do_part(work: Callable[[Any], Result], payload: Any, folder: str, stem: str, cwd: str) -> str:
-    """Do one part and put its result on the disk; returns the result's file name.
+    """Do one part and put its result on the disk.
 
     Args:
         work: of the phase.
@@ -42,6 +42,9 @@ def do_part(work: Callable[[Any], Result], payload: Any, folder: str, stem: str,
         folder: where results go.
         stem: of the result's name.
         cwd: where the command was typed: what paths in the payload are relative to, on any machine.
+
+    Returns:
+        The result's file name.
 
     Raises:
         WorkError: the disk is full or fails; what `work` raises comes as it is.
@@ -54,6 +57,14 @@ def do_part(work: Callable[[Any], Result], payload: Any, folder: str, stem: str,
 
 def write_result(result: Result, folder: Path, stem: str) -> str:
     """Write a result whole or not at all: temporary file, sync, rename; its checksum is in its name.
+
+    Args:
+        result: bytes, or an iterator of them.
+        folder: where the file goes.
+        stem: of the file's name.
+
+    Returns:
+        The file's name: stem, checksum, ".part".
 
     Raises:
         WorkError: the disk is full or fails; what the result raises while it is made comes as it is.
@@ -76,7 +87,12 @@ def write_result(result: Result, folder: Path, stem: str) -> str:
 
 
 def serve(connection, lifeline) -> None:
-    """Take tasks from a pipe until it closes. The process ends at once when the parent is gone."""
+    """Take tasks from a pipe until it closes. The process ends at once when the parent is gone.
+
+    Args:
+        connection: pipe to the parent, for tasks and answers.
+        lifeline: pipe that nothing is written to; it ends when the parent does.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(2, 1)  # stdout is for the command's result: what a library prints goes to stderr

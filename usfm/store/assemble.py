@@ -21,6 +21,7 @@ from usfm.store.plan import Plan, plan_of
 from usfm.store.rows import once, repeated, shared
 from usfm.store.schema import FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
 from usfm.store.seal import Seal
+from usfm.store.sink import Sink
 from usfm.store.writer import PartWriter
 
 
@@ -56,7 +57,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
     step = dict(step(counts) if callable(step) else step)
     step["content_id"] = digest.content_id([one.digest for one in plan.parts])
     room = plan.bytes_needed + sum(column.nbytes + 64 * len(column) for t in tables.values() for column in t.values())
-    sink = hdf5.Sink(temporary, reserve=room)
+    sink = Sink(temporary, reserve=room)
     try:
         with h5py.File(sink, "w", libver=LIBVER) as file:
             file.attrs.update({"format": FORMAT, "version": VERSION, "content_id": step["content_id"]})
@@ -115,7 +116,7 @@ _HELD_FRAMES = 65536
 class _Assembly:
     """Fill the output from the parts, one part at a time."""
 
-    def __init__(self, file: h5py.File, sink: hdf5.Sink, plan: Plan, written: Seal):
+    def __init__(self, file: h5py.File, sink: Sink, plan: Plan, written: Seal):
         self.file, self.sink, self.plan, self.written = file, sink, plan, written
         self.filled: Counter = Counter()  # rows so far, by dataset, those still held back among them
         self._held: dict[str, list[np.ndarray]] = {}

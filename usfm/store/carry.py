@@ -5,7 +5,24 @@ from usfm.store.schema import group_shape
 
 
 def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, framing, changes: dict) -> int:
-    """Do what `PartWriter.copy` says; the arguments are its own, bundled."""
+    """Do what `PartWriter.copy` says; the arguments are its own, bundled.
+
+    Args:
+        part: the `writer.PartWriter` that takes the frame.
+        store: the input, a `reader.Store`.
+        i: frame of the input.
+        pixels: new pixels, None for those of the input.
+        region: (region, its key); (None, "") for that of the input.
+        overlay: (mask, its key, detail); (None, "", None) for that of the input.
+        framing: `imaging.framing.Framing`, None where the frame is not moved.
+        changes: new kind, coverage, split and of_source, None each for what stays.
+
+    Returns:
+        Row of the frame in the part.
+
+    Raises:
+        ValueError: a new region or overlay has no key.
+    """
     file, row, at = store.place(int(i))
     known = file.row(row)
     size = (known["height"], known["width"])

@@ -20,6 +20,9 @@ def compress(data, fast: bool = True) -> bytes:
     Args:
         data: anything with the buffer interface, C-contiguous.
         fast: use ISA-L where it is installed.
+
+    Returns:
+        The stream.
     """
     if fast and isal_zlib is not None:
         return isal_zlib.compress(data, LEVEL)
@@ -27,7 +30,18 @@ def compress(data, fast: bool = True) -> bytes:
 
 
 def decompress(data: bytes, size: int) -> bytes:
-    """Inflate a zlib stream of `size` decoded bytes. Raises ValueError where it is damaged or has another size."""
+    """Inflate a zlib stream, of which nothing beyond the wanted size is made.
+
+    Args:
+        data: the stream.
+        size: bytes that it must decode to.
+
+    Returns:
+        The decoded bytes.
+
+    Raises:
+        ValueError: the stream is damaged or decodes to another size.
+    """
     # One byte more than is wanted, so that a bomb stops there.
     try:
         stream = (isal_zlib or zlib).decompressobj()
@@ -48,6 +62,9 @@ def pixel_digest(data, chunk: bytes | None = None) -> str:
         data: anything with the buffer interface, C-contiguous.
         chunk: what `compress` made of it: a zlib stream ends with the Adler-32 of its data (RFC 1950), so that one need
             not be counted again.
+
+    Returns:
+        The 16 hex digits, those of the CRC-32 first.
     """
     tool = isal_zlib or zlib
     adler = f"{tool.adler32(data):08x}" if chunk is None else chunk[-4:].hex()
@@ -112,7 +129,15 @@ def pack_mask(mask: np.ndarray) -> bytes:
 
 
 def unpack_mask(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The inverse of `pack_mask`: bool (H, W)."""
+    """The inverse of `pack_mask`: bool (H, W).
+
+    Args:
+        data: ceil(H W / 8) bytes.
+        shape: (H, W); further sides are passed over.
+
+    Returns:
+        The mask, bool (H, W).
+    """
     height, width = shape[:2]
     bits = np.unpackbits(np.frombuffer(data, np.uint8), count=height * width)
     return bits.view(bool).reshape(height, width)

@@ -46,7 +46,18 @@ class Columns:
         return os.path.getsize(self.path)
 
     def pread(self, offset: int, size: int) -> bytes:
-        """Bytes of the file, all of them. Raises `Damaged` where the file ends before."""
+        """Bytes of the file, all that are asked for.
+
+        Args:
+            offset: of the first byte in the file.
+            size: how many bytes.
+
+        Returns:
+            `size` bytes.
+
+        Raises:
+            Damaged: the file ends before.
+        """
         if self._fd < 0:
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         pieces, done = [], 0
@@ -65,6 +76,12 @@ class Columns:
             path: of the column; one that the file lacks has its missing value in each row of its table.
             start: first row.
             stop: row behind the last; default all.
+
+        Returns:
+            The rows from `start` to `stop`, (n, ...) in the column's own dtype.
+
+        Raises:
+            Damaged: the file ends before the column does, or its text cannot be read.
         """
         column = self.layout.columns.get(path)
         if column is None:

@@ -27,7 +27,15 @@ def check_parts(file: StoredFile) -> None:
 
 
 def table_changed(file: StoredFile, table: str) -> bool:
-    """Whether /dropped or /rejected has another digest than the one that it was written with."""
+    """Whether /dropped or /rejected has another digest than the one that it was written with.
+
+    Args:
+        file: the store.
+        table: dropped or rejected.
+
+    Returns:
+        False also where the store keeps no digest of the table.
+    """
     wanted = file.attribute(f"/{table}", "digest")
     return bool(wanted) and digest.table_digest(table, file.table(table)) != wanted
 
@@ -56,7 +64,15 @@ class Pointed:
         return digest.part_digest(columns, pointed, [self._file.label_token(row) for row in rows])
 
     def of(self, name: str, values: np.ndarray) -> Sequence[str]:
-        """Digests of what a column's values point at, "" for nothing, "?" for what cannot be read."""
+        """Digests of what a column's values point at, "" for nothing, "?" for what cannot be read.
+
+        Args:
+            name: column of /frames that points elsewhere, such as source or region_row.
+            values: (n,) rows that it points at, negative for nothing.
+
+        Returns:
+            A digest for each value.
+        """
         return [self._tables[name][row] if row >= 0 else "" for row in values]
 
 

@@ -32,6 +32,9 @@ def damaged(path: str, what: str) -> Damaged:
         path: of the store.
         what: is wrong, without a full stop.
 
+    Returns:
+        The error, to be raised.
+
     Examples:
         >>> print(damaged("a.h5", "/frames/scale has changed"))
         a.h5: damaged, /frames/scale has changed; take it from a backup or make it again (`usfm info --verify` says what is good).
@@ -61,6 +64,12 @@ def reading(path: str, what: str) -> Iterator[None]:
     Args:
         path: of the store.
         what: is read.
+
+    Yields:
+        Nothing; what is read is read inside the `with`.
+
+    Raises:
+        Damaged: anything else went wrong inside.
     """
     try:
         yield

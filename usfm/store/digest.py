@@ -22,6 +22,9 @@ def row_digest(row: Mapping, mask_digest: str = "") -> str:
     Args:
         row: column -> value.
         mask_digest: digest of the unpacked mask's bytes.
+
+    Returns:
+        The first 16 hex digits of a sha256.
     """
     plain = {}
     for name in sorted(row):
@@ -49,7 +52,15 @@ def _feed(hasher, name: str, values) -> None:
 
 
 def all_missing(row: Dataset, values: Values) -> bool:
-    """Whether a column says nothing about any row."""
+    """Whether a column says nothing about any row.
+
+    Args:
+        row: the column's row of the schema, which says what its missing value is.
+        values: of the column.
+
+    Returns:
+        True also for a column without rows.
+    """
     return not len(values) or bool((np.asarray(values) == row.missing).all())
 
 
@@ -79,7 +90,15 @@ def part_digest(columns: Mapping[str, Values], pointed: Mapping[str, Sequence[st
 
 
 def table_digest(table: str, columns: Mapping[str, Values]) -> str:
-    """Digest of /dropped or /rejected as a whole."""
+    """Digest of /dropped or /rejected as a whole.
+
+    Args:
+        table: dropped or rejected.
+        columns: column -> its values; one that is not there counts as empty.
+
+    Returns:
+        A sha256, hex.
+    """
     hasher = hashlib.sha256()
     for name, row in TABLES[table].items():
         values = columns.get(name, [])

@@ -25,7 +25,15 @@ def sync(path: Path) -> None:
 
 
 def disk_error(error: OSError, path: Path) -> Exception:
-    """A full disk, quota or size limit as one sentence; any other error as it is."""
+    """A full disk, quota or size limit as one sentence; any other error as it is.
+
+    Args:
+        error: what the system raised.
+        path: what was written.
+
+    Returns:
+        A `WorkError`, or `error` itself.
+    """
     words = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
              errno.EFBIG: "the file is larger than this system allows", errno.EROFS: "the disk is read-only",
              errno.EACCES: "no permission to write there", errno.EIO: "the disk reports an error"}  # fmt: skip

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 
 def frame_table(store: Any, rows: Sequence[int] | None) -> "pandas.DataFrame":
-    """Make what `Store.pandas` says."""
+    """Make what `Store.pandas` says.
+
+    Args:
+        store: a `reader.Store`.
+        rows: frames to show, None for all.
+
+    Returns:
+        One row a frame.
+
+    Raises:
+        RequestError: pandas is not installed.
+    """
     try:
         import pandas
     except ImportError:

@@ -1,7 +1,6 @@
-"""Where h5py is called: open, write columns and blocks, index chunks, and a file that survives a full disk."""
+"""Where h5py is called: open, write columns and blocks, index chunks."""
 
 import errno
-import io
 import math
 import os
 import stat
@@ -15,7 +14,6 @@ import numpy as np
 from usfm.errors import RequestError
 from usfm.store.codec import LEVEL
 from usfm.store.damage import Damaged, damaged, reading
-from usfm.store.disk import BLOCK_BYTES, SyncBehind
 from usfm.store.schema import FORMAT, VERSION, Dataset, describe
 
 _VARIABLE_BYTES = 16
@@ -98,6 +96,9 @@ def dataset(file: h5py.File, path: str) -> h5py.Dataset:
         file: open.
         path: from the root.
 
+    Returns:
+        The dataset, open as the file is.
+
     Raises:
         KeyError: there is nothing.
         TypeError: there is something else.
@@ -109,7 +110,12 @@ def dataset(file: h5py.File, path: str) -> h5py.Dataset:
 
 
 def document(dataset: h5py.Dataset, row: Dataset | None = None) -> None:
-    """Write the attributes `unit` and `description` from the schema."""
+    """Write the attributes `unit` and `description` from the schema.
+
+    Args:
+        dataset: takes the attributes.
+        row: of the schema; default: found by the dataset's name.
+    """
     row = row or describe(str(dataset.name))
     dataset.attrs["unit"], dataset.attrs["description"] = row.unit, row.description
 
@@ -118,6 +124,13 @@ def attribute(thing: h5py.HLObject, name: str) -> Any:
     """An attribute's value, None where there is none; only text and numbers, one or a list.
 
     HDF5 and h5py trust the type that a damaged header claims, and some types end the process.
+
+    Args:
+        thing: group or dataset.
+        name: of the attribute.
+
+    Returns:
+        A str, a number, a list of str, an array of numbers, or None.
 
     Raises:
         ValueError: it is of another type.
@@ -141,7 +154,12 @@ def attribute(thing: h5py.HLObject, name: str) -> Any:
 
 
 def put_attributes(thing: h5py.HLObject, attributes: Mapping[str, object]) -> None:
-    """Write attributes: texts, numbers, and lists of texts."""
+    """Write attributes: texts, numbers, and lists of texts.
+
+    Args:
+        thing: group or dataset that takes them.
+        attributes: name -> value.
+    """
     for name, value in attributes.items():
         if isinstance(value, list):
             thing.attrs.create(name, np.array(value, object), dtype=h5py.string_dtype())
@@ -162,14 +180,34 @@ def headings(file: h5py.File) -> dict[str, list]:
 
 
 def create_chunked(file: h5py.File, path: str, count: int, shape: tuple[int, ...]) -> h5py.Dataset:
-    """Make a uint8 dataset (count, *shape) of one gzip chunk a row, without room for its chunks yet."""
+    """Make a uint8 dataset (count, *shape) of one gzip chunk a row, without room for its chunks yet.
+
+    Args:
+        file: open for writing.
+        path: from the root.
+        count: rows.
+        shape: of a row.
+
+    Returns:
+        The dataset, empty.
+    """
     return file.create_dataset(
         path, (count, *shape), np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=LEVEL
     )
 
 
 def create_contiguous(file: h5py.File, path: str, count: int, shape: tuple[int, ...]) -> h5py.Dataset:
-    """Make an uncompressed uint8 dataset (count, *shape): allocated now, filled with nothing, in one piece."""
+    """Make an uncompressed uint8 dataset (count, *shape): allocated now, filled with nothing, in one piece.
+
+    Args:
+        file: open for writing.
+        path: from the root.
+        count: rows.
+        shape: of a row.
+
+    Returns:
+        The dataset, whose bytes are not set.
+    """
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_layout(h5py.h5d.CONTIGUOUS)
     plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -213,6 +251,9 @@ def index_problem(offsets: np.ndarray, sizes: np.ndarray, masks: np.ndarray, siz
         size: of the file, in bytes.
         row_bytes: decoded bytes of a row.
 
+    Returns:
+        A clause that follows "the index of ...".
+
     Examples:
         >>> index_problem(np.array([8, 12]), np.array([8, 4]), np.array([0, 0]), 100, 4)
         'points twice at the same bytes'
@@ -232,132 +273,19 @@ def index_problem(offsets: np.ndarray, sizes: np.ndarray, masks: np.ndarray, siz
 
 
 def put_chunks(dataset: h5py.Dataset, first: int, chunks: Iterable) -> int:
-    """Write finished gzip chunks as rows `first`, `first + 1`, ...; returns how many."""
+    """Write finished gzip chunks one after another.
+
+    Args:
+        dataset: chunked, one row a chunk.
+        first: row of the first chunk.
+        chunks: compressed, in order.
+
+    Returns:
+        How many there were.
+    """
     write, tail = dataset.id.write_direct_chunk, (0,) * (dataset.ndim - 1)
     row = first
     for chunk in chunks:
         write((row, *tail), chunk, 0)
         row += 1
     return row - first
-
-
-class Sink(io.RawIOBase):
-    """A file for h5py to write into that remembers a failed write instead of letting HDF5 see it.
-
-    HDF5 does not get over a write that fails: the library crashes at exit. This file swallows everything after the
-    first failure, so that h5py closes in peace, and `finish` raises what went wrong.
-
-    Small writes that follow one another are put together, and a thread has the disk take what is written while more
-    is: the sync at the end then waits for little.
-
-    Args:
-        path: of the file, made anew.
-        reserve: bytes to reserve first by `posix_fallocate`, so that a full disk shows before anything is written.
-    """
-
-    def __init__(self, path: Path | str, reserve: int = 0):
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-        self._at = self._end = 0
-        self._held, self._held_at, self._next = bytearray(), 0, 0
-        self._behind = SyncBehind(self._fd)
-        self.error: OSError | None = None
-        if reserve:
-            self._try(lambda: _reserve(self._fd, reserve))
-
-    def _try(self, action) -> None:
-        if self.error is None:
-            try:
-                action()
-            except OSError as error:
-                self.error = error
-
-    def fileno(self) -> int:
-        """The file descriptor."""
-        return self._fd
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; the end is the end of what was written, not of what was reserved."""
-        if whence == os.SEEK_END:
-            self._let_go()
-        self._at = offset + (0, self._at, self._end)[whence] if whence else offset
-        return self._at
-
-    def tell(self) -> int:
-        """Where the next write goes."""
-        return self._at
-
-    def write(self, data) -> int:
-        """Write all of `data`, or remember why not."""
-        size = len(data)
-        if self._held and (self._at != self._next or len(self._held) + size > BLOCK_BYTES):
-            self._let_go()
-        if size >= BLOCK_BYTES:
-            self.put(self._at, data)
-        else:
-            if not self._held:
-                self._held_at = self._at
-            self._held += data
-        self._next = self._at = self._at + size
-        return size
-
-    def put(self, at: int, data) -> None:
-        """Write all of `data` at an offset, or remember why not."""
-        self._let_go()
-        self._try(lambda: self._write_all(data, at))
-        self._end = max(self._end, at + len(data))
-
-    def _let_go(self) -> None:
-        """Write what is held back."""
-        if self._held:
-            held, self._held = self._held, bytearray()
-            self._try(lambda: self._write_all(held, self._held_at))
-            self._end = max(self._end, self._held_at + len(held))
-
-    def _write_all(self, data, at: int) -> None:
-        done = os.pwrite(self._fd, data, at)
-        while done < len(data):
-            done += os.pwrite(self._fd, memoryview(data)[done:], at + done)
-        self._behind.wrote(len(data))
-
-    def readinto(self, buffer) -> int:
-        """Read what was written; zeros after a failure."""
-        self._let_go()
-        view = memoryview(buffer).cast("B")
-        data = os.pread(self._fd, len(view), self._at)
-        view[: len(data)] = data
-        view[len(data) :] = bytes(len(view) - len(data))
-        self._at += len(view)
-        return len(view)
-
-    def truncate(self, size: int | None = None) -> int:
-        """Set the end."""
-        self._end = self._at if size is None else size
-        return self._end
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def finish(self) -> None:
-        """Cut what was reserved too much, sync, close. Raises the first OSError of all that happened."""
-        self._let_go()
-        self._try(self._behind.wait)
-        self._try(lambda: os.ftruncate(self._fd, self._end))
-        self._try(lambda: os.fsync(self._fd))
-        self.abandon()
-        if self.error is not None:
-            raise self.error
-
-    def abandon(self) -> None:
-        """Close and raise nothing."""
-        self._behind.close()
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-
-def _reserve(fd: int, size: int) -> None:
-    try:
-        os.posix_fallocate(fd, 0, size)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise

@@ -47,6 +47,9 @@ def command_line(step: dict, out: str = "") -> str:
         step: one entry of the history.
         out: path that it should write.
 
+    Returns:
+        One line, quoted for a shell.
+
     Examples:
         >>> command_line({"command": "clean", "options": {"text": "none", "gray_markers": False}}, "c.h5")
         'usfm clean --in INPUT --text none --no-gray-markers --out c.h5 --overwrite'

@@ -92,7 +92,18 @@ class LabelReader(Files):
         return self._heads[kind.name]
 
     def label(self, kind: Kind, i: int) -> Any:
-        """What frame `i` has of a kind, by the numbers of `label_head`; None where it has nothing."""
+        """What frame `i` has of a kind, by the numbers of `label_head`; None where it has nothing.
+
+        Args:
+            kind: one of `labels.KINDS`.
+            i: frame of the store.
+
+        Returns:
+            The value as `Kind.of_frame` gives it.
+
+        Raises:
+            RequestError: the labels of the files do not go together.
+        """
         file, row, at = self.place(int(i))
         found = file.label(kind, row)
         if found is None or len(self.paths) == 1:

@@ -90,6 +90,9 @@ def layout(file: h5py.File, size: int) -> Layout:
     Args:
         file: open for reading.
         size: of the file, in bytes.
+
+    Returns:
+        What was found; a dataset that cannot be used stands in `problems` instead.
     """
     found, inside = Layout(), {"/"}
     labels = {row.path.rsplit("/", 1)[0] for kind in KINDS.values() for row in kind.datasets}

@@ -58,6 +58,9 @@ def fits(path: str, text: bytes) -> bool:
         path: of the column, a key of `RULES`.
         text: UTF-8.
 
+    Returns:
+        False also for what is no JSON.
+
     Examples:
         >>> fits("/overlay/detail", b'{"filled_px": 3}'), fits("/overlay/detail", b'{"filled_px": "three"}')
         (True, False)

@@ -31,7 +31,15 @@ class Chunks:
         self._places: dict[str, list[tuple[int, int]]] = {}
 
     def add(self, path: str, chunk: bytes) -> int:
-        """Take the next chunk of a dataset; returns its row there."""
+        """Take the next chunk of a dataset.
+
+        Args:
+            path: of the dataset.
+            chunk: its bytes, as they will lie in the file.
+
+        Returns:
+            Row of the chunk in its dataset.
+        """
         places = self._places.setdefault(path, [])
         places.append((self.size, len(chunk)))
         self._fresh.append(chunk)
@@ -51,6 +59,13 @@ class Chunks:
 
 def column(path: str, values) -> np.ndarray:
     """Values of a dataset of the schema as an array; `str` as bytes of one length, `text` as objects, both UTF-8.
+
+    Args:
+        path: of the dataset, which says the dtype.
+        values: a sequence of (n,) Python values, or an array.
+
+    Returns:
+        The values, (n, ...).
 
     Raises:
         ValueError: a text holds NUL, which neither HDF5 nor NumPy keeps.
@@ -75,6 +90,9 @@ def tail(chunks: Chunks, tables: Mapping[str, np.ndarray], facts: Mapping) -> by
         chunks: all of the part.
         tables: dataset -> its values, as `column` gives them.
         facts: digest, contiguous, heads.
+
+    Returns:
+        The tables, the header and, in the last bytes, where that begins.
     """
     layout, arrays, at = {}, [], chunks.size
     for kind, found in (("tables", tables), ("chunks", chunks.index())):
@@ -116,8 +134,11 @@ class PartFile:
         """A column of one of the part's tables as a store gives it: text as objects; (0,) where it has none.
 
         Args:
-            table: frames, sources, regions, overlay, patches, labels.
+            table: group of the schema, such as frames or dropped.
             name: of the column.
+
+        Returns:
+            The values, (n, ...).
         """
         values = self.tables.get(f"/{table}/{name}")
         if values is None:

@@ -25,7 +25,17 @@ class Labels:
         self._places: dict[int, tuple[dict[str, dict], dict[str, np.ndarray]]] = {}
 
     def add(self, row: int, shape: tuple[int, ...], given: Mapping[str, Any]) -> None:
-        """Take the labels of frame `row`, by the arguments of `PartWriter.frame`. Raises ValueError."""
+        """Take the labels of a frame, by the arguments of `PartWriter.frame`.
+
+        Args:
+            row: of the frame in the part.
+            shape: of its pixels.
+            given: name of a kind -> label; None for what is not known.
+
+        Raises:
+            ValueError: a store cannot hold one of them.
+            TypeError: there is no such kind.
+        """
         if not given.keys() <= KINDS.keys():
             raise TypeError(f"no kind of label: {', '.join(given.keys() - KINDS.keys())}; there are {', '.join(KINDS)}")
         values = {}
@@ -42,7 +52,16 @@ class Labels:
             self._tokens[row] = found
 
     def carried(self, file, row: int, framing) -> dict[str, Any]:
-        """Labels of a frame of an input file, with this part's numbers, moved by a framing."""
+        """Labels of a frame of an input file, with this part's numbers, moved by a framing.
+
+        Args:
+            file: a `StoredFile`.
+            row: frame of the file.
+            framing: `imaging.framing.Framing`, None where the frame is not moved.
+
+        Returns:
+            Name of a kind -> value, as `add` takes them.
+        """
         values, places = {}, self._join(file.heads)
         for name in file.kinds:
             kind = KINDS[name]

@@ -114,7 +114,15 @@ class Store(LabelReader, RegionReader):
         return self.sources_joined()[0][row]
 
     def source_column(self, name: str, default: object = "") -> np.ndarray:
-        """A column of /sources, (S,); `default` where it is unknown."""
+        """A column of /sources, (S,); `default` where it is unknown.
+
+        Args:
+            name: of the column, also one of the manifest's.
+            default: stands for it in the files that lack it.
+
+        Returns:
+            The schema's dtype; text as objects.
+        """
         values = [row.get(name, default) for row in self.sources_joined()[0]]
         if name in SOURCES and SOURCES[name].dtype not in ("str", "text"):
             return np.array(values, SOURCES[name].dtype)
@@ -123,7 +131,15 @@ class Store(LabelReader, RegionReader):
         return out
 
     def of_frames(self, name: str, default: object = "") -> np.ndarray:
-        """A column of /sources for each frame, (N,), such as the patient."""
+        """A column of /sources for each frame, (N,), such as the patient.
+
+        Args:
+            name: of the column.
+            default: stands for it in the files that lack it.
+
+        Returns:
+            The values, in the order of the frames.
+        """
         return self.source_column(name, default)[self.column("source")]
 
     def clips(self) -> list[np.ndarray]:
@@ -139,7 +155,15 @@ class Store(LabelReader, RegionReader):
         return file.frame(row)
 
     def frames(self, rows: Sequence[int] | np.ndarray, threads: int = 0) -> list[np.ndarray]:
-        """Pixels of many frames, decompressed by `threads` threads (0 = in this one)."""
+        """Pixels of many frames, each uint8 (H, W[, 3]) of its own size.
+
+        Args:
+            rows: frames of the store.
+            threads: that decompress them, 0 or 1 = this one.
+
+        Returns:
+            The frames, in the order of `rows`.
+        """
         places = [int(row) for row in rows]
         if threads < 2 or len(places) < 2:
             return [self.frame(row) for row in places]
@@ -261,7 +285,20 @@ class Store(LabelReader, RegionReader):
 
     def require(self, *, regions: bool = False, fixed: bool = False, classes: bool = False,
                 labels: bool = False) -> "Store":  # fmt: skip
-        """Raise RequestError, naming the command to run, where the store lacks what is needed; else return it."""
+        """Refuse a store that lacks what a command needs, and name the command that makes it.
+
+        Args:
+            regions: the acoustic region must be known.
+            fixed: all frames must be of one size and uncompressed.
+            classes: some frame must have a class.
+            labels: the labels of several files must go together.
+
+        Returns:
+            The store itself.
+
+        Raises:
+            RequestError: something is lacking, or there are no frames at all.
+        """
         name = self.paths[0]
         if labels:
             _ = self.label_heads

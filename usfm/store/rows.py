@@ -53,6 +53,13 @@ def repeated(values: np.ndarray) -> list[bytes]:
 def shared(first: np.ndarray, second: np.ndarray) -> list[bytes]:
     """The texts that stand in both of two tables, in order.
 
+    Args:
+        first: (n,) bytes of one length.
+        second: (m,) bytes of one length.
+
+    Returns:
+        Each text once, sorted.
+
     Examples:
         >>> shared(np.array([b"a", b"b"]), np.array([b"b", b"c"]))
         [b'b']

@@ -99,7 +99,22 @@ class Samples(Dataset):
 
 def samples(store: Any, split: str | None, patients: Sequence[str] | None, rows: Sequence[int] | None,
             labels: Sequence[str] | None, transform: Callable | None) -> Samples:  # fmt: skip
-    """Make what `Store.torch` says; the arguments are its own."""
+    """Make what `Store.torch` says; the arguments are its own.
+
+    Args:
+        store: a `reader.Store`.
+        split: name of the split, None for any.
+        patients: pseudonyms, None for all.
+        rows: frames that may be taken, None for all.
+        labels: names of kinds, None for all that the store has.
+        transform: changes a sample before it is given, None for nothing.
+
+    Returns:
+        The data set.
+
+    Raises:
+        RequestError: no frame is left, a row is not there, or the store lacks the labels.
+    """
     kept = np.arange(len(store)) if rows is None else np.asarray(rows, np.int64).reshape(-1)
     if len(kept) and not -1 < kept.min() <= kept.max() < len(store):
         raise RequestError(f"{store.paths[0]}: a row that is not among its {len(store)} frames.")

@@ -228,6 +228,9 @@ def frame_id(sha256: str, index: int, copy: int = 0) -> str:
         index: number of the frame in its source.
         copy: k for the k-th byte-identical source in canonical order.
 
+    Returns:
+        The name, which holds nothing of the source's path.
+
     Examples:
         >>> frame_id("00112233445566778899", 12)
         '0011223344556677:12'

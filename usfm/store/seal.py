@@ -24,7 +24,12 @@ class Seal:
         self._running: dict[str, Running] = {}
 
     def add(self, path: str, values: np.ndarray) -> None:
-        """Take the next values of a column: numbers, bytes of one length, or bytes as objects."""
+        """Take the next values of a column.
+
+        Args:
+            path: of the column.
+            values: numbers, bytes of one length, or bytes as objects.
+        """
         self._running.setdefault(path, Running()).add(_bytes_of(values))
 
     def attribute(self, names: Mapping[str, object], headings: Mapping[str, Sequence]) -> str:
@@ -33,6 +38,9 @@ class Seal:
         Args:
             names: what `names_of` gives.
             headings: of all datasets, as `headings_digest` takes them.
+
+        Returns:
+            The JSON text.
         """
         found = {path: running.digest for path, running in self._running.items()}
         return json.dumps(found | name_digests(names) | {HEADINGS: headings_digest(headings)}, sort_keys=True)

@@ -123,7 +123,18 @@ class StoredFile:
         return {n: self._values.decoded(f"/sources/{n}") for n in order}
 
     def attribute(self, path: str, name: str) -> str:
-        """A string attribute of a group, "" if absent."""
+        """A string attribute of a group, "" if absent.
+
+        Args:
+            path: of the group.
+            name: of the attribute.
+
+        Returns:
+            The text.
+
+        Raises:
+            Damaged: HDF5 cannot read it.
+        """
         with reading(self.path, f"attribute {name} of {path}"), hdf5.open_store(self.path) as file:
             return str(hdf5.attribute(file[path], name) or "") if path in file else ""
 
@@ -146,13 +157,35 @@ class StoredFile:
         return self._chunks[path]
 
     def raw(self, path: str, row: int) -> bytes:
-        """The compressed chunk of a row, as it lies in the file."""
+        """The compressed chunk of a row, as it lies in the file.
+
+        Args:
+            path: of the dataset, a chunked one.
+            row: in it.
+
+        Returns:
+            A zlib stream.
+
+        Raises:
+            Damaged: the index of the dataset is wrong.
+        """
         offsets, sizes, masks, _ = self.chunks(path)
         data = self._values.pread(int(offsets[row]), int(sizes[row]))
         return compress(data) if masks[row] else data  # stored without its filter by another program
 
     def decoded(self, path: str, row: int) -> np.ndarray:
-        """One row of a chunked dataset: uint8, its own shape. Raises `Damaged` where it is damaged."""
+        """One row of a chunked dataset.
+
+        Args:
+            path: of the dataset.
+            row: in it.
+
+        Returns:
+            uint8, in the shape of a row.
+
+        Raises:
+            Damaged: the chunk is not whole.
+        """
         return self._decode(path, row, self.raw(path, row))
 
     def _decode(self, path: str, row: int, chunk: bytes) -> np.ndarray:
@@ -215,6 +248,9 @@ class StoredFile:
             group: the only one of the file.
             rows: (n,) frames of this file.
 
+        Returns:
+            The frames, in the order of `rows`.
+
         Raises:
             Damaged: a frame's CRC-32 is not what was written.
         """
@@ -248,7 +284,18 @@ class StoredFile:
         return damaged(self.path, f"the pixels of frame {self.row(i)['frame_id']} have changed since they were written")
 
     def mask(self, table: str, row: int) -> np.ndarray:
-        """The mask of a row of /regions or /overlay: bool (H, W). Raises `Damaged` where it has changed."""
+        """The mask of a row of /regions or /overlay.
+
+        Args:
+            table: regions or overlay.
+            row: of the table.
+
+        Returns:
+            The mask, bool (H, W).
+
+        Raises:
+            Damaged: row or mask has changed since it was written.
+        """
         known = {name: self.column(f"/{table}/{name}")[row] for name in TABLES[table]}
         group = known["mask_group"]
         mask = unpack_mask(self.decoded(f"/{table}/mask/{group}", int(known["mask_row"])).tobytes(), group_shape(group))
@@ -261,7 +308,15 @@ class StoredFile:
         return path in self.layout.columns
 
     def label_block(self, group: str, row: int) -> np.ndarray:
-        """One row of /labels/masks: uint8 (H, W)."""
+        """One row of /labels/masks, whether it is compressed or not.
+
+        Args:
+            group: size of the mask, such as "256x256".
+            row: in that group.
+
+        Returns:
+            The mask, uint8 (H, W).
+        """
         mapped = self.label_map(group)
         return self.decoded(f"/labels/masks/{group}", row) if mapped is None else np.array(mapped[row])
 
@@ -271,7 +326,15 @@ class StoredFile:
         return None if block is None or block.offset is None else self._mapped(f"/labels/masks/{group}")
 
     def label(self, kind: Kind, i: int):
-        """What a frame has of a kind of label, by this file's numbers; None where it has nothing."""
+        """What a frame has of a kind of label, by this file's numbers; None where it has nothing.
+
+        Args:
+            kind: one of `labels.KINDS`.
+            i: frame of the file.
+
+        Returns:
+            The value as `Kind.of_frame` gives it.
+        """
         return kind.of_frame(self, i) if kind.name in self.kinds else None
 
     def label_token(self, i: int) -> str:

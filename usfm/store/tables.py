@@ -44,6 +44,10 @@ def write(path: str | Path, format_: str, columns: Mapping[str, np.ndarray], att
 def read(path: str | Path, format_: str) -> tuple[dict[str, np.ndarray], dict]:
     """Read a table that `write` made, or anybody with the same layout.
 
+    Args:
+        path: of the file.
+        format_: what kind of table it must be, the file's attribute "format".
+
     Returns:
         Columns (strings as arrays of str objects), and attributes with JSON decoded.
 

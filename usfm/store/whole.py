@@ -28,6 +28,9 @@ def private(path: Path, ending: str = "unfinished") -> Path:
     Args:
         path: what it stands for.
         ending: "unfinished" for what is being made, "previous" for what is about to go.
+
+    Returns:
+        The name; nothing is made.
     """
     stem = path.name.encode(errors="surrogateescape")[:_LONGEST_BYTES].decode(errors="ignore")
     return path.with_name(f".{stem}.{secrets.token_hex(6)}.{ending}")
@@ -90,6 +93,9 @@ def whole_file(path: str | Path, mode: int = 0o666) -> Iterator[Path]:
     Args:
         path: of the file.
         mode: who may do what with it, as far as the user's umask allows.
+
+    Yields:
+        The private name, to be written to.
 
     Raises:
         IsADirectoryError: a folder has the name.
@@ -185,18 +191,35 @@ def sweep(path: Path) -> None:
 
 
 def write_text(path: str | Path, text: str, mode: int = 0o666) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file whole or not at all.
+
+    Args:
+        path: of the file.
+        text: written as UTF-8.
+        mode: who may do what with it, as far as the user's umask allows.
+    """
     with whole_file(path, mode) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: object, indent: int | None = 2, mode: int = 0o666) -> None:
-    """Write a JSON file whole or not at all; what is no finite number becomes null."""
+    """Write a JSON file whole or not at all; what is no finite number becomes null.
+
+    Args:
+        path: of the file.
+        value: anything that JSON can hold.
+        indent: spaces a level, None for one line.
+        mode: who may do what with it, as far as the user's umask allows.
+    """
     write_text(path, json_text(value, indent=indent) + "\n", mode)
 
 
 def exchange(a: Path, b: Path) -> bool:
     """Let two paths change places in one step.
+
+    Args:
+        a: one of the two.
+        b: the other, on the same disk.
 
     Returns:
         False where this system cannot; then nothing has changed.
@@ -221,6 +244,10 @@ def put_in_place(new: Path, final: Path) -> Path | None:
     Where the disk can exchange two names, one of the two folders has the final name at every moment. Where it cannot,
     the name is free for an instant, and the older folder ends in ".previous" then. If the last step fails, the older
     folder has its name again.
+
+    Args:
+        new: the folder that is finished.
+        final: the name that it gets, on the same disk.
 
     Returns:
         Where the older one is now, None if there was none.

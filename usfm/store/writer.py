@@ -45,7 +45,16 @@ class Masks:
         return self._by_key.get(key)
 
     def add(self, key: str, mask: np.ndarray, row: Mapping) -> int:
-        """Add a row, or find the one with its key."""
+        """Add a row, or find the one with its key.
+
+        Args:
+            key: what the row was found on.
+            mask: bool (H, W).
+            row: column -> value; what is not given has its missing value.
+
+        Returns:
+            Row in the table.
+        """
         if key in self._by_key:
             return self._by_key[key]
         group, packed = group_name(mask.shape[:2]), pack_mask(mask)
@@ -119,7 +128,7 @@ class PartWriter:
     def source(self, *, path: str, sha256: str, kind: str, fps: float = float("nan"), frames: int = -1,
                patient: str = "", exam: str = "", dataset: str = "", metadata: str | Mapping = "{}", copy: int = 0,
                dicom_regions: str | Sequence[Mapping] = (), **manifest_columns: object) -> int:  # fmt: skip
-        """Add a source, or find it; returns its row in this part.
+        """Add a source, or find it.
 
         Args:
             path: relative to the folder that was given, or its hash.
@@ -134,6 +143,9 @@ class PartWriter:
             copy: k for the k-th byte-identical source.
             dicom_regions: JSON (or a list) of the items of the DICOM sequence of ultrasound regions.
             manifest_columns: any further columns, kept as text.
+
+        Returns:
+            Its row in this part.
         """
         identity = (sha256, copy, path, patient, exam, dataset)
         if identity not in self._by_source:
@@ -150,12 +162,29 @@ class PartWriter:
         return self._by_source[identity]
 
     def region(self, region, key: str) -> int:
-        """Add an acoustic region (`imaging.region.Region`), or find the one with this key; returns its row."""
+        """Add an acoustic region, or find the one with this key.
+
+        Args:
+            region: an `imaging.region.Region`.
+            key: source and layout that it was found on.
+
+        Returns:
+            Its row in this part.
+        """
         found = self.regions.find(key)
         return self.regions.add(key, region.mask, _region_row(region)) if found is None else found
 
     def overlay(self, mask: np.ndarray, key: str, detail: Mapping | None = None) -> int:
-        """Add an overlay mask (H, W) bool, or find the one with this key; returns its row."""
+        """Add an overlay mask, or find the one with this key.
+
+        Args:
+            mask: bool (H, W).
+            key: source, layout and frame that it was found on.
+            detail: counts and boxes that JSON can hold, never words.
+
+        Returns:
+            Its row in this part.
+        """
         row = {"detail": json.dumps(detail or {}, sort_keys=True)}
         return self.overlays.add(key, np.asarray(mask, bool), row)
 
@@ -278,11 +307,26 @@ class PartWriter:
                           {"kind": kind, "coverage": coverage, "split": split, "of_source": of_source})  # fmt: skip
 
     def drop(self, frame_id: str, kept_by: str, similarity: float, stage: str) -> None:
-        """Note that a frame was dropped because another stands for it."""
+        """Note that a frame was dropped because another stands for it.
+
+        Args:
+            frame_id: of the frame that is gone.
+            kept_by: frame_id of the one that stands for it.
+            similarity: between the two, -1 to 1; NaN where it was not measured.
+            stage: step, and stage within it.
+        """
         self._dropped.append((frame_id, kept_by, similarity, stage))
 
     def reject(self, source: str, frame_id: str, stage: str, reason: str, detail: str = "") -> None:
-        """Note that a frame, or with frame_id "" a whole source, was rejected."""
+        """Note that a frame, or with frame_id "" a whole source, was rejected.
+
+        Args:
+            source: path of the source, as in /sources.
+            frame_id: of the frame, "" for the whole source.
+            stage: step that rejected it.
+            reason: short, the same for the same cause.
+            detail: one sentence.
+        """
         self._rejected.append((source, frame_id, stage, reason, detail))
 
     def columns(self) -> dict[str, list]:

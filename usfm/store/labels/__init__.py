@@ -37,6 +37,9 @@ def token(values: dict[str, object], heads: dict[str, dict]) -> str:
     Args:
         values: name of a kind -> what the frame has of it; None for nothing.
         heads: name of a kind -> its head.
+
+    Returns:
+        The kinds' tokens, joined by ";".
     """
     pieces = [kind.token(values[name], heads[name]) for name, kind in KINDS.items() if values.get(name) is not None]
     return ";".join(piece for piece in pieces if piece)

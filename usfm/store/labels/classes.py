@@ -83,7 +83,15 @@ class Class(Named):
         return int(places[value])
 
     def of_file(self, file, places: np.ndarray) -> np.ndarray:
-        """Classes of a file's frames, int32 (n,), -1 = none."""
+        """Classes of a file's frames, int32 (n,), -1 = none.
+
+        Args:
+            file: a `StoredFile`.
+            places: number in the file -> number wanted.
+
+        Returns:
+            The classes, by the numbers wanted.
+        """
         if self.name not in file.kinds:
             return np.full(file.count, -1, np.int32)
         return np.append(places, -1).astype(np.int32)[file.column(self.home)]
@@ -156,7 +164,16 @@ class Multi(Named):
         return values
 
     def of_file(self, file, places: np.ndarray, width: int) -> np.ndarray:
-        """Classes of a file's frames, uint8 (n, width)."""
+        """Classes of a file's frames, uint8 (n, width).
+
+        Args:
+            file: a `StoredFile`.
+            places: number in the file -> number wanted.
+            width: how many classes the result counts.
+
+        Returns:
+            0 or 1 for each class, 255 = unknown.
+        """
         values = np.full((file.count, width), 255, np.uint8)
         if self.name in file.kinds:
             values[:, places] = file.column(self.home)

@@ -37,7 +37,15 @@ class File(Protocol):
         ...
 
     def label_block(self, group: str, row: int) -> np.ndarray:
-        """A row of /labels/masks."""
+        """A row of /labels/masks.
+
+        Args:
+            group: size of the mask, such as "256x256".
+            row: in that group.
+
+        Returns:
+            The mask, uint8 (H, W).
+        """
         ...
 
     def label_map(self, group: str) -> np.ndarray | None:
@@ -100,23 +108,71 @@ class Kind:
         return {}
 
     def checked(self, given: Any, head: dict, shape: tuple[int, ...]) -> Any:
-        """What a caller gave for a frame of a shape, as it is kept; None for nothing. Raises ValueError."""
+        """What a caller gave for a frame, as it is kept; None for nothing.
+
+        Args:
+            given: as it was given to `PartWriter.frame`.
+            head: of the part; a kind that counts by name may add to it.
+            shape: of the frame's pixels.
+
+        Returns:
+            The value that the other methods take.
+
+        Raises:
+            ValueError: a store cannot hold it.
+        """
         raise NotImplementedError
 
     def kept(self, value: Any, add: Callable[[str, np.ndarray], tuple[int, str]]) -> Any:
-        """What the part's tables need of a value; `add` takes a dataset and a mask, and gives its row and digest."""
+        """What the part's tables need of a value.
+
+        Args:
+            value: from `checked`.
+            add: takes a dataset and a mask, and gives the mask's row and digest.
+
+        Returns:
+            What `columns` gets for this frame.
+        """
         return value
 
     def token(self, value: Any, head: dict) -> str:
-        """A value as text that depends on names, not on numbers: it makes the frame's digest."""
+        """A value as text that depends on names, not on numbers: it makes the frame's digest.
+
+        Args:
+            value: from `checked`.
+            head: of the part.
+
+        Returns:
+            The text; the same for the same label in any store.
+        """
         raise NotImplementedError
 
     def columns(self, kept: Mapping[int, Any], frames: int, head: dict) -> dict[str, Any]:
-        """The part's columns, of what `kept` gave for some of its frames; none where there is nothing."""
+        """The part's columns, of what `kept` gave for some of its frames; none where there is nothing.
+
+        Args:
+            kept: frame of the part -> what `kept` gave for it.
+            frames: how many the part has.
+            head: of the part.
+
+        Returns:
+            Dataset -> its values.
+        """
         raise NotImplementedError
 
     def joined(self, head: dict, other: dict) -> tuple[dict, np.ndarray]:
-        """A head that holds both, and the other's places in it. Raises ValueError where they cannot be one."""
+        """A head that holds both, and where the other's numbers are in it.
+
+        Args:
+            head: the first.
+            other: the head that is added.
+
+        Returns:
+            The new head, and (n,) int32: number in `other` -> number in the new head.
+
+        Raises:
+            ValueError: they cannot be one.
+        """
         return {**other, **head}, np.zeros(0, np.int32)
 
     def widths(self, head: dict) -> dict[str, tuple[int, ...]]:
@@ -137,6 +193,12 @@ class Kind:
         Args:
             read: gives an attribute.
             paths: columns of the store.
+
+        Returns:
+            The head; that of an empty store where nothing is found.
+
+        Raises:
+            ValueError: an attribute is not what this kind writes.
         """
         return self.empty()
 
@@ -151,24 +213,63 @@ class Kind:
             head: of the file.
             stored: path -> values as they are stored.
             file: `layout.Layout` of the file.
+
+        Returns:
+            The clauses; [] where nothing is wrong.
         """
         return []
 
     def of_frame(self, file: File, row: int) -> Any:
-        """The value of a frame of one file, None where it has none."""
+        """The value of a frame of one file, None where it has none.
+
+        Args:
+            file: that holds it.
+            row: of the file.
+
+        Returns:
+            The value by the file's numbers, as `checked` takes it.
+        """
         raise NotImplementedError
 
     def renamed(self, value: Any, places: np.ndarray, head: dict) -> Any:
-        """A value with the numbers of the head that `joined` gave."""
+        """A value with the numbers of the head that `joined` gave.
+
+        Args:
+            value: by the numbers of the other head.
+            places: from `joined`.
+            head: the joined one.
+
+        Returns:
+            The value by the numbers of `head`.
+        """
         return value
 
     def moved(self, value: Any, framing) -> Any:
-        """A value after `imaging.framing.Framing`, None where it has to be made anew."""
+        """A value after `imaging.framing.Framing`, None where it has to be made anew.
+
+        Args:
+            value: of the frame before.
+            framing: how the frame is cropped, padded and resized.
+
+        Returns:
+            The value in the pixels of the new frame.
+        """
         return value
 
 
 def texts(found: Any, name: str = "names") -> list[str]:
-    """An attribute that is a list of texts, [] where there is none. Raises ValueError."""
+    """An attribute that is a list of texts, [] where there is none.
+
+    Args:
+        found: the attribute, None where there is none.
+        name: of the attribute, for the message.
+
+    Returns:
+        The list.
+
+    Raises:
+        ValueError: it is something else.
+    """
     if found is None:
         return []
     if not isinstance(found, list):
@@ -179,6 +280,13 @@ def texts(found: Any, name: str = "names") -> list[str]:
 def names_joined(names: Sequence[str], others: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """Names and then the new ones of others; and where each of the others is.
 
+    Args:
+        names: come first, in their order.
+        others: of which only the new ones are added.
+
+    Returns:
+        All names, and (n,) int32: number in `others` -> number in all names.
+
     Examples:
         >>> names_joined(["a", "b"], ["b", "c"])
         (['a', 'b', 'c'], array([1, 2], dtype=int32))
@@ -188,6 +296,16 @@ def names_joined(names: Sequence[str], others: Sequence[str]) -> tuple[list[str]
 
 
 def out_of_range(path: str, values: np.ndarray, least: float, end: float) -> list[str]:
-    """A clause where numbers are not from `least` up to, not including, `end`; NaN is no number."""
+    """A clause where numbers are not from `least` up to, not including, `end`; NaN is no number.
+
+    Args:
+        path: of the column, for the clause.
+        values: of the column.
+        least: smallest that is allowed.
+        end: first that is too large.
+
+    Returns:
+        One clause, or none.
+    """
     wrong = int(((values < least) | (values >= end)).sum()) if len(values) else 0
     return [f"{path} of {wrong:,} rows is out of range"] if wrong else []

@@ -52,7 +52,18 @@ class Masks(Kind):
         return mask
 
     def checked_head(self, names: Sequence[str], kind: str) -> dict:
-        """A head of names. Raises ValueError where masks of this kind cannot hold them."""
+        """A head of the names that somebody gave.
+
+        Args:
+            names: of the structures, in the order of their numbers.
+            kind: index or bits.
+
+        Returns:
+            Names and kind.
+
+        Raises:
+            ValueError: there is no such kind, or masks of this kind cannot hold these names.
+        """
         if kind not in MOST:
             raise ValueError(f"label masks are of kind {' or '.join(MOST)}, not {kind}")
         _check_head(names, kind)
@@ -202,6 +213,9 @@ def composed(structures: Mapping[str, np.ndarray], head: dict, shape: tuple[int,
         head: `names` and `kind`.
         shape: (H, W).
 
+    Returns:
+        The mask, uint8 (H, W).
+
     Raises:
         ValueError: a name is not known, or a mask has another shape.
 
@@ -233,6 +247,9 @@ def structure(mask: np.ndarray, k: int, kind: str) -> np.ndarray:
         k: number of the structure in `names`.
         kind: index or bits.
 
+    Returns:
+        True where the structure is.
+
     Examples:
         >>> structure(np.array([[3, 1]], np.uint8), 1, "bits")
         array([[ True, False]])
@@ -242,6 +259,13 @@ def structure(mask: np.ndarray, k: int, kind: str) -> np.ndarray:
 
 def present(mask: np.ndarray, kind: str) -> list[int]:
     """Numbers of the structures that occur in a mask.
+
+    Args:
+        mask: uint8, of any shape.
+        kind: index or bits.
+
+    Returns:
+        The numbers, ascending, from 0; 255 in an `index` mask is none.
 
     Examples:
         >>> present(np.array([[0, 2, 255]], np.uint8), "index"), present(np.array([[5]], np.uint8), "bits")
@@ -254,7 +278,16 @@ def present(mask: np.ndarray, kind: str) -> list[int]:
 
 
 def renumbered(mask: np.ndarray, places: Sequence[int] | np.ndarray, kind: str) -> np.ndarray:
-    """A mask whose structure k has the number `places[k]`; what no place is given for stays."""
+    """A mask whose structure k has the number `places[k]`; what no place is given for stays.
+
+    Args:
+        mask: uint8, of any shape.
+        places: number of a structure -> its new number.
+        kind: index or bits.
+
+    Returns:
+        The mask; the same array where no number changes.
+    """
     if len(places) == 0 or (np.asarray(places) == _identity(len(places))).all():
         return mask
     table = np.arange(256, dtype=np.uint8)

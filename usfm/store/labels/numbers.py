@@ -78,7 +78,15 @@ class Numbers(Kind):
         return [path.rsplit("/", 1)[1] for path in self.paths(file.layout.columns)]
 
     def of_file(self, file, name: str) -> np.ndarray:
-        """A column of a file, (n,); NaN where it has none."""
+        """A column of a file, (n,); NaN where it has none.
+
+        Args:
+            file: a `StoredFile`.
+            name: of the column, without its group.
+
+        Returns:
+            A value for each frame of the file.
+        """
         path = f"{self.folder}/{name}"
         return file.column(path) if file.has_column(path) else np.full(file.count, np.nan, self.row.dtype)
 
