@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from usfm.config import Request
 from usfm.engine import loop
+from usfm.errors import RequestError
 from usfm.pretrain.config import Config
 from usfm.pretrain.run import run
 from usfm.pretrain.settings import names
@@ -67,6 +68,39 @@ def test_every_recipe_resumes_to_the_last_bit(recipe, store_path, tiny, tmp_path
     ours, theirs = (load_file(tmp_path / name / "last" / "model.safetensors") for name in ("killed", "straight"))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_a_pruned_run_is_shorter_and_resumes_to_the_last_bit(store_path, tiny, tmp_path, monkeypatch):
+    changes = (*tiny, "steps=0", "epochs=24", "checks=1", "saves=20", "prune=0.5", "clip=1", "lr=1e-3", "held_out=0.1")
+    advance, seen = loop.Loop.advance, []
+
+    class Killed(BaseException):
+        """Nothing in the loop expects this."""
+
+    def dying(self, parts, clock):
+        if self.step == 55:
+            raise Killed
+        return advance(self, parts, clock)
+
+    def noted(self, parts, clock):
+        seen.append(self.job.pruning.weights(parts[0].plan.rows, parts[0].plan.epochs).max())
+        return advance(self, parts, clock)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Loop, "advance", noted)
+        long = pretrain(store_path, tmp_path / "straight", "selectivemae", changes)
+    assert long["steps"] == -(-24 * 30 * (7 / 8 * 3 / 4 + 1 / 8) // 8)
+    assert 2.0 in seen[:-3]
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Loop, "advance", dying)
+        with pytest.raises(Killed):
+            pretrain(store_path, tmp_path / "killed", "selectivemae", changes)
+    pretrain(store_path, tmp_path / "killed", "selectivemae", changes)
+    assert column(tmp_path / "killed", "loss") == column(tmp_path / "straight", "loss")
+    ours, theirs = (load_file(tmp_path / name / "last" / "model.safetensors") for name in ("killed", "straight"))
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    with pytest.raises(RequestError, match="take one"):
+        pretrain(store_path, tmp_path / "other", "selectivemae", (*changes, "balance.by=patient"))
 
 
 SCRIPT = """

@@ -64,6 +64,14 @@ def test_two_ranks_equal_one(straight, store_path, tiny, tmp_path):
     assert losses(tmp_path / "two") == pytest.approx(losses(straight), rel=2e-4)
 
 
+def test_two_ranks_prune_what_one_does(store_path, tiny, tmp_path):
+    """Each process knows the losses of both; a pass is pruned once its losses are 40 steps old."""
+    long = (*tiny, "steps=64", "checks=1", "saves=1", "prune=0.5")
+    assert together(store_path, tmp_path / "two", long, 2) == [0, 0]
+    assert start(store_path, tmp_path / "one", long).wait(120) == 0
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=5e-3)
+
+
 def test_a_run_goes_on_with_another_number_of_ranks(straight, store_path, tiny, tmp_path):
     assert any(together(store_path, tmp_path / "two", tiny, 2, stop=5))
     assert start(store_path, tmp_path / "two", tiny).wait(120) == 0

@@ -6,10 +6,14 @@ import numpy as np
 
 from usfm.engine.data import fold_out, groups_of, hold_out
 from usfm.engine.order import Mixed, Order, Shuffled, Weighted, balanced
+from usfm.engine.prune import Pruned
 from usfm.errors import RequestError
 from usfm.pretrain.settings import Balance, Recipe, Run
 from usfm.pretrain.start import Origin
 from usfm.store.reader import Store
+
+PRUNED = 7 / 8
+"""Share of a run in which passes are pruned. Source: InfoBatch."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +110,23 @@ def _places(store: Store, old: Store) -> np.ndarray:
 
 
 def order_of(frames: Frames, recipe: Recipe, seed: int) -> Order:
-    """In which order frames come: shuffled, balanced by the recipe, with a share of the old store's.
+    """In which order frames come: shuffled, balanced or pruned by the recipe, with a share of the old store's.
 
     Args:
         frames: of the run.
-        recipe: its [balance] and [replay].
+        recipe: its [balance], [replay] and [run], with the number of steps where it prunes.
         seed: of the run.
+
+    Raises:
+        RequestError: parts of the recipe do not go together.
     """
-    first = _of_one(frames.store, frames.rows, recipe.balance, seed, "order")
     share = recipe.replay.share
+    if recipe.run.prune and not (share and len(frames.old)):
+        run, steps = recipe.run, recipe.run.steps
+        return Pruned(frames.rows, run.batch_size, seed, run.prune, int(steps * PRUNED))
+    if recipe.run.prune:
+        raise RequestError("run.prune and --replay do not go together; leave one out, or set replay.share=0")
+    first = _of_one(frames.store, frames.rows, recipe.balance, seed, "order")
     if not share or not len(frames.old):
         return first
     return Mixed(first, _of_one(frames.store, frames.old, recipe.balance, seed, "replay"), share)
@@ -133,3 +145,15 @@ def one_group(frames: Frames, recipe: Recipe) -> bool:
         return False
     group = groups_of(frames.store) if recipe.balance.by == "patient" else frames.store.of_frames("dataset")
     return all(len(set(group[rows].tolist())) < 2 for rows in (frames.rows, frames.old))
+
+
+def places_of(frames: Frames, recipe: Recipe) -> float:
+    """Places of the order that one epoch of a run is counted as.
+
+    A pruned run is planned as if half of the frames were learnt well, so that it is shorter; how many passes that makes
+    depends on the losses.
+    """
+    rows, share = len(frames.rows), recipe.replay.share
+    if recipe.run.prune:
+        return rows * (PRUNED * (1 - recipe.run.prune / 2) + 1 - PRUNED)
+    return rows / (1 - share) if share and len(frames.old) else float(rows)

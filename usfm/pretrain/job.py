@@ -11,6 +11,7 @@ from usfm.engine.counter import uniforms
 from usfm.engine.crops import whole
 from usfm.engine.data import Batch, Pixels, spread
 from usfm.engine.optim import Group
+from usfm.engine.prune import Pruned, gathered
 from usfm.engine.scan import exchanged
 from usfm.engine.stream import Stream
 from usfm.model import checkpoint
@@ -22,6 +23,8 @@ from usfm.pretrain.settings import Recipe
 from usfm.pretrain.views import Regions, Views
 from usfm.seeding import torch_seed
 
+PRUNING = "pruning"
+"""Entry of a checkpoint's state."""
 CHECK_BATCH, CHECK_FRAMES, DEPTH_BINS, SHEET_ROWS = 32, 512, 5, 8
 
 
@@ -57,6 +60,7 @@ class PretrainJob:
         old_held_out: np.ndarray | None = None,
     ):
         self.recipe, self.model, self.stream, self.pixels = recipe, model, stream, pixels
+        self.pruning = stream.order if isinstance(stream.order, Pruned) else None
         self.regions = regions if recipe.selection.region else None
         shape = model.encoder.shape
         self.degradation = DEGRADATIONS[recipe.degrade.kind]
@@ -82,7 +86,13 @@ class PretrainJob:
             fixed = uniforms(key, rows, np.zeros_like(rows), self.tokens).astype(np.float32)
             uniform[0] = self.pixels.send(fixed)
         seen = self._degraded(images, len(batch.plan.rows), batch.part, "degrade", step)
-        output = net(images, view, counts, uniform, step / self.steps, seen)
+        if self.pruning is None:
+            return net(images, view, counts, uniform, step / self.steps, seen).loss, {}
+        rows = batch.plan.rows[batch.part]
+        worth = self.pixels.send(self.pruning.weights(rows, batch.plan.epochs[batch.part]))
+        output = net(images, view, counts, uniform, step / self.steps, seen, worth)
+        for first, losses in gathered(batch.part.start, output.errors.mean(1)):
+            self.pruning.record(step, first, batch.plan.rows[first : first + len(losses)], losses)
         return output.loss, {}
 
     def _exchanged(self, batch: Batch, step: int) -> torch.Tensor:
@@ -118,7 +128,21 @@ class PretrainJob:
     def write(self, folder: Path, kept: Mapping, trained: Mapping, state: dict) -> None:
         """Write a checkpoint: the encoder by itself, and all that is needed to go on."""
         encoder = {name.removeprefix("encoder."): v for name, v in kept.items() if name.startswith("encoder.")}
-        checkpoint.save(folder, encoder, self.model.encoder.shape, model=trained, state=state)
+        more = {} if self.pruning is None else {PRUNING: self.pruning.state(state["step"])}
+        checkpoint.save(folder, encoder, self.model.encoder.shape, model=trained, state={**state, **more})
+
+    def go_on(self, folder: Path) -> None:
+        """Take what a checkpoint says of pruned passes; for a run that resumes.
+
+        Raises:
+            RequestError: it is damaged, or says nothing of them.
+        """
+        if self.pruning is None:
+            return
+        try:
+            self.pruning.go_on(checkpoint.load_state(folder)[1][PRUNING])
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise checkpoint.incomplete(folder, f"its pruned passes do not fit: {type(error).__name__}") from None
 
     def _uniform(self, n: int, *names: str | int) -> torch.Tensor:
         return self._random((NOISES, n, self.tokens), *names)

@@ -64,6 +64,7 @@ class MaskedAutoencoder(nn.Module):
         uniform: torch.Tensor,
         progress: float,
         seen: torch.Tensor | None = None,
+        counts_for: torch.Tensor | None = None,
     ) -> Output:
         """One pass.
 
@@ -74,6 +75,7 @@ class MaskedAutoencoder(nn.Module):
             uniform: (NOISES, B, L) in [0, 1), all the randomness there is.
             progress: 0 to 1, how far the run is.
             seen: as `images`, for the encoder, where it sees something else.
+            counts_for: (B,) how much each image counts in the loss; None for alike.
         """
         encoder, settings, clean = self.encoder, self.recipe.selection, self.encoder.normalise(images)
         seen = images if seen is None else seen
@@ -95,7 +97,8 @@ class MaskedAutoencoder(nn.Module):
         for cell, prediction, (target, weights) in zip(self.decoder.cells, predictions, aimed, strict=True):
             away = prediction.float() - target.float()
             errors = (away.square() if self.recipe.target.error == "square" else away.abs()).mean(-1)
-            mean = errors.mean() if weights is None else (errors * weights).sum() / weights.sum().clamp(min=1e-6)
+            own = errors if counts_for is None else errors * counts_for.unsqueeze(1)
+            mean = own.mean() if weights is None else (own * weights).sum() / weights.sum().clamp(min=1e-6)
             loss = mean if len(aimed) == 1 else loss + mean
             if cell == encoder.shape.patch:
                 shown = (errors.detach(), prediction, target)

@@ -17,7 +17,7 @@ from usfm.pretrain import recipe as recipes
 from usfm.pretrain.config import Config, given_fields
 from usfm.pretrain.degradations import DEGRADATIONS
 from usfm.pretrain.fitted import fitted
-from usfm.pretrain.frames import Frames, frames_of, order_of
+from usfm.pretrain.frames import Frames, frames_of, order_of, places_of
 from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.settings import Recipe
 from usfm.pretrain.start import Start, origin_of, refuse_replay_alone, shaped_as, started
@@ -129,11 +129,12 @@ def planned(config: Config, request: Request, ranks: Ranks) -> Plan:
     origin = origin_of(config.init)
     recipe, settled = shaped_as(recipe, origin, config.recipe, given)
     frames = frames_of(store, config.replay, recipe, origin, request.seed)
-    order = order_of(frames, recipe, request.seed)
+    places = places_of(frames, recipe)
     parts = ranks.world * config.accumulate
-    fit_ = fitted(recipe, config.recipe, int(order.places), given=[*given, *settled], parts=parts)
+    fit_ = fitted(recipe, config.recipe, int(places), given=[*given, *settled], parts=parts)
     recipe = fit_.recipe
-    steps = count_steps(recipe, order.places)
+    steps = count_steps(recipe, places)
+    order = order_of(frames, replace(recipe, run=replace(recipe.run, steps=steps)), request.seed)
     if recipe.run.batch_size % parts:
         raise RequestError(
             f"a batch of {recipe.run.batch_size} does not divide into {ranks.world} processes x "

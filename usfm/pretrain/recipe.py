@@ -15,7 +15,7 @@ LATER = {
     "target": ("error",),
     "degrade": ("kind", "probability", "sigma_px", "rings"),
     "augment": ("scan", "retries"),
-    "run": ("folds", "fold"),
+    "run": ("folds", "fold", "prune"),
     "balance": ("by", "power", "cap"),
     "replay": ("share", "keep_decoder", "keep_moments"),
 }
@@ -58,6 +58,8 @@ def _check_parts(recipe: Recipe, where: str) -> None:
     _one_of("decoder", recipe.decoder.kind, DECODERS, where)
     _one_of("target", recipe.target.kind, TARGETS, where)
     _one_of("degradation", recipe.degrade.kind, DEGRADATIONS, where)
+    if recipe.run.prune and recipe.balance.by != "none":
+        raise RequestError(f"{where}: run.prune chooses frames by their loss, and balance.by by their group; take one")
     if recipe.decoder.kind == "linear" and recipe.selection.hide != "mean":
         raise RequestError(
             f"{where}: decoder.kind = linear predicts only patches that the encoder has tokens for; add "

@@ -117,6 +117,8 @@ def _train(
     )
     if ranks.first and not resume and it.start.decoder:
         look_back(directory, job, it.training.precision, it.device)
+    if resume:
+        job.go_on(directory.path / "last")
     result = fit(
         job,
         feed,

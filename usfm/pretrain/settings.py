@@ -224,6 +224,12 @@ class Run:
     held_out: Annotated[float, Knob("share of sources held out for the reconstruction loss", low=0, high=0.5)] = 0.02
     folds: Annotated[int, Knob("hold out one of so many parts of the patients instead; 0 = no", low=0)] = 0
     fold: Annotated[int, Knob("which part, from 0", low=0)] = 0
+    prune: Annotated[
+        float,
+        Knob(
+            "share of the frames learnt well that a pass leaves out, until 7/8 of the run (InfoBatch)", low=0, high=0.9
+        ),
+    ] = 0.0
 
 
 @dataclass(frozen=True)
