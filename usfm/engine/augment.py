@@ -49,7 +49,18 @@ def resample_matrix(
 
 
 def area_matrix(start: torch.Tensor, length: torch.Tensor, flip: torch.Tensor, n_in: int, n_out: int) -> torch.Tensor:
-    """Weights that average n_in samples over n_out equal cells of [start, start + length]: (B, n_out, n_in)."""
+    """Weights that average n_in samples over n_out equal cells of [start, start + length]: (B, n_out, n_in).
+
+    Args:
+        start: (B,) edge where the first cell begins, px.
+        length: (B,) of all cells together, px.
+        flip: (B,) above 0 where the cells go backwards.
+        n_in: samples.
+        n_out: cells.
+
+    Returns:
+        (B, n_out, n_in) float32; a row sums to 1 where its cell lies inside the samples.
+    """
     scale = (length / n_out)[:, None]
     out = torch.arange(n_out, device=start.device, dtype=torch.float32)
     out = torch.where(flip[:, None] > 0, n_out - 1 - out, out)
@@ -139,13 +150,16 @@ def beam_coordinates(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """True depth (0 to 1) and angle (-1 to 1) of positions in a frame, from the sector's geometry.
 
+    Source: the formulae of `usfm.imaging.fan`, on the device.
+
     Args:
         geometry: (B, 7): kind (0 arcs, 1 parallel beams, 2 trapezoid), apex_x_px, apex_y_px, radius_0_px, radius_1_px,
             angle_0_rad, angle_1_rad; NaN where there is no fit, and the results are then NaN.
         rows: (B, n) px.
         columns: (B, n) px.
 
-    Source: the formulae of `usfm.imaging.fan`, on the device.
+    Returns:
+        Depth, 0 at the near edge and 1 at the far one, and angle, -1 at the left edge and 1 at the right; (B, n) each.
     """
     kind, x, y, r0, r1, a0, a1 = (geometry[:, i : i + 1] for i in range(7))
     dy, dx = rows - y, columns - x

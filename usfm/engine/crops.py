@@ -34,7 +34,15 @@ class Crops:
         return Crops(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
     def instead(self, where: np.ndarray, others: "Crops") -> "Crops":
-        """The same but for the samples at `where` (indices), which have the other crops."""
+        """The same but for the samples at `where` (indices), which have the other crops.
+
+        Args:
+            where: indices of samples of this one.
+            others: as many crops as `where` has indices.
+
+        Returns:
+            The new crops.
+        """
         columns = {name: getattr(self, name).copy() for name in self.__dataclass_fields__}
         for name, values in columns.items():
             values[where] = getattr(others, name)
@@ -46,7 +54,15 @@ class Crops:
 
 
 def whole(n: int, frame: tuple[int, int]) -> Crops:
-    """No augmentation: the whole frame, n times."""
+    """No augmentation: the whole frame, n times.
+
+    Args:
+        n: samples.
+        frame: (height, width) of a frame, px.
+
+    Returns:
+        The crops: no flip, no rotation.
+    """
     zeros, no = np.zeros(n, np.float32), np.zeros(n, bool)
     return Crops(zeros, zeros, zeros + frame[0], zeros + frame[1], no, no, zeros)
 
@@ -109,7 +125,15 @@ class AreaTables:
 
     @classmethod
     def of(cls, masks: np.ndarray, limit_bytes: int = 1 << 29) -> "AreaTables":
-        """Build from (R, H, W) bool or uint8 0/1 masks."""
+        """Build from (R, H, W) bool or uint8 0/1 masks.
+
+        Args:
+            masks: (R, H, W), bool or uint8 of 0 and 1.
+            limit_bytes: memory that the tables may take; larger cells keep to it as long as they divide the frame.
+
+        Returns:
+            The tables.
+        """
         count, rows, columns = masks.shape
         cell = 1
         while count * (rows // cell + 1) * (columns // cell + 1) * 4 > limit_bytes:

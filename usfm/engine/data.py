@@ -139,7 +139,15 @@ class Feed:
         return parts
 
     def batches(self, first: int, end: int) -> Iterator[list[Batch]]:
-        """The parts of steps first .. end - 1, in order."""
+        """The parts of steps first .. end - 1, in order.
+
+        Args:
+            first: step to begin with.
+            end: step behind the last.
+
+        Yields:
+            The parts of one step, for this rank.
+        """
         ready: queue.Queue = queue.Queue(AHEAD)
         stop = threading.Event()
 

@@ -15,7 +15,15 @@ TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """fp32, bf16 or fp16; auto is bf16 on a GPU that has it, fp32 elsewhere."""
+    """fp32, bf16 or fp16; auto is bf16 on a GPU that has it, fp32 elsewhere.
+
+    Args:
+        name: auto, fp32, bf16 or fp16.
+        device: where the training runs.
+
+    Returns:
+        fp32, bf16 or fp16.
+    """
     if name != "auto":
         return name
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
@@ -39,7 +47,15 @@ def crowded(device: torch.device) -> str:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """The context to run a forward pass in."""
+    """The context to run a forward pass in.
+
+    Args:
+        precision: fp32, bf16 or fp16.
+        device: where the pass runs.
+
+    Returns:
+        A context; for fp32 one that does nothing.
+    """
     return torch.autocast(device.type, TYPES[precision]) if precision in TYPES else nullcontext()
 
 
@@ -58,7 +74,15 @@ class Ranks:
         return self.rank == 0
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether the flag is set on any rank; every rank must call this."""
+        """Whether the flag is set on any rank; every rank must call this.
+
+        Args:
+            flag: of this rank.
+            device: of this rank.
+
+        Returns:
+            The same on every rank.
+        """
         if self.world == 1:
             return flag
         value = torch.tensor([float(flag)], device=device if device.type == "cuda" else "cpu")
@@ -66,7 +90,15 @@ class Ranks:
         return bool(value.item())
 
     def told(self, value: float | None, device: torch.device) -> float | None:
-        """What the first rank's value is; every rank must call this."""
+        """What the first rank's value is; every rank must call this.
+
+        Args:
+            value: of this rank; only that of the first counts.
+            device: of this rank.
+
+        Returns:
+            The same on every rank.
+        """
         if self.world == 1:
             return value
         number = [math.nan if value is None else value, float(value is None)]

@@ -16,6 +16,11 @@ from usfm.store.whole import private, put_in_place
 def save(loop: Loop, run: RunDirectory, name: str) -> None:
     """Write a checkpoint of the run: the first process, with the help of the others where each holds a part.
 
+    Args:
+        loop: the training.
+        run: its directory.
+        name: of the checkpoint, such as "last".
+
     Raises:
         WorkError: the disk is full or fails; the checkpoint that was there before is as it was.
     """
@@ -37,7 +42,12 @@ def save(loop: Loop, run: RunDirectory, name: str) -> None:
 
 
 def keep(loop: Loop, run: RunDirectory) -> None:
-    """Keep `last` under its step's name too, and drop the oldest beyond the number asked for."""
+    """Keep `last` under its step's name too, and drop the oldest beyond the number asked for.
+
+    Args:
+        loop: the training; its settings say how many are kept.
+        run: its directory.
+    """
     if not (loop.ranks.first and loop.training.keep):
         return
     final = run.path / f"step-{loop.step:08d}"
@@ -52,6 +62,10 @@ def keep(loop: Loop, run: RunDirectory) -> None:
 def resume(loop: Loop, run: RunDirectory) -> None:
     """Go on from the run's `last`.
 
+    Args:
+        loop: the training, changed in place.
+        run: its directory.
+
     Raises:
         RequestError: it is damaged, or not of this model and these settings.
     """
@@ -65,6 +79,15 @@ def resume(loop: Loop, run: RunDirectory) -> None:
 
 def note(loop: Loop, run: RunDirectory, scalars: dict[str, torch.Tensor], more: dict[str, Any]) -> float:
     """Write one line of metrics over the steps since the last, and return its loss.
+
+    Args:
+        loop: the training.
+        run: its directory, which takes the line.
+        scalars: of the last step, on the device.
+        more: further figures of the line.
+
+    Returns:
+        The mean loss since the last line.
 
     Raises:
         NotFinite: a loss is not.

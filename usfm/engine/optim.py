@@ -29,16 +29,20 @@ def same(name: str) -> Group:
 def layer_factor(name: str, depth: int, decay: float) -> float:
     """Layer decay: how much of the learning rate a parameter of a plain ViT has, less the nearer it is to the pixels.
 
+    Source: MAE's fine-tuning (after BEiT): embeddings are layer 0, block i is layer i + 1, norm and head are layer
+    depth + 1, and a layer has decay ** (depth + 1 - layer).
+
     Args:
         name: of the parameter, such as `blocks.3.attn.qkv.weight`; what is no part of the encoder (a head) has 1.
         depth: blocks of the encoder.
         decay: factor from one layer to the one below, such as 0.65.
 
-    Source: MAE's fine-tuning (after BEiT): embeddings are layer 0, block i is layer i + 1, norm and head are layer
-    depth + 1, and a layer has decay ** (depth + 1 - layer).
+    Returns:
+        The factor, 1 for the head.
 
-    >>> [round(layer_factor(name, 2, 0.5), 3) for name in ("pos_embed", "blocks.0.norm1.bias", "norm.weight")]
-    [0.125, 0.25, 1.0]
+    Examples:
+        >>> [round(layer_factor(name, 2, 0.5), 3) for name in ("pos_embed", "blocks.0.norm1.bias", "norm.weight")]
+        [0.125, 0.25, 1.0]
     """
     block = re.match(r"blocks\.(\d+)\.", name)
     first = name in ("cls_token", "pos_embed", "mask_token") or name.startswith("patch_embed.")
@@ -104,7 +108,12 @@ class Average:
         torch._foreach_lerp_([self.weights[n] for n in names], [current[n].detach() for n in names], 1 - decay)
 
     def load(self, weights: Mapping[str, torch.Tensor], steps: int) -> None:
-        """Go on from a saved average."""
+        """Go on from a saved average.
+
+        Args:
+            weights: name -> averaged weights.
+            steps: that the average has seen.
+        """
         self.steps = steps
         for name, value in weights.items():
             self.weights[name].copy_(value)

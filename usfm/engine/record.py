@@ -77,7 +77,16 @@ def look(path: Path, command: str | None) -> dict | None:
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
-    """Which settings changed between two nested dicts, as "section.key: was 1, is 2"."""
+    """Which settings changed between two nested dicts, as "section.key: was 1, is 2".
+
+    Args:
+        old: what it was.
+        new: what it is.
+        prefix: of the names, with a dot behind it.
+
+    Returns:
+        One text for each setting that changed, sorted by name.
+    """
     changed = []
     for key in sorted(set(old) | set(new)):
         a, b, name = old.get(key), new.get(key), f"{prefix}{key}"
@@ -116,6 +125,11 @@ class RunDirectory:
 
     def open(self, *, overwrite: bool, recipe: dict, card: dict) -> str:
         """Make the folder or enter it again; it is locked before anything in it changes.
+
+        Args:
+            overwrite: whether a run that is there may be replaced.
+            recipe: all settings of this run.
+            card: what the card says of it beside the settings.
 
         Returns:
             "new", "resume" or "done" (complete, with the same settings).
@@ -239,7 +253,12 @@ class RunDirectory:
     # ------------------------------------------------------------ metrics
 
     def start_metrics(self, step: int, loggers: tuple[str, ...] = ()) -> None:
-        """Open metrics.jsonl to go on after `step`; lines beyond it (written before a kill) are taken back."""
+        """Open metrics.jsonl to go on after `step`; lines beyond it (written before a kill) are taken back.
+
+        Args:
+            step: last one whose line stays.
+            loggers: names of further loggers, tensorboard or wandb.
+        """
         if not self.writes:
             return
         file = self.path / "metrics.jsonl"
@@ -332,7 +351,12 @@ class Board:
             raise missing_extra(f"--log {name}", "log") from None
 
     def log(self, values: dict[str, float], step: int) -> None:
-        """Write some numbers of a step."""
+        """Write some numbers of a step.
+
+        Args:
+            values: name -> number.
+            step: that they belong to.
+        """
         if self.name == "wandb":
             self.writer.log(values, step=step)
         else:
@@ -357,5 +381,11 @@ def check_loggers(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def announce_resume(path: Path, step: int, steps: int) -> None:
-    """Say that a run goes on."""
+    """Say that a run goes on.
+
+    Args:
+        path: of the run.
+        step: steps taken.
+        steps: that the run takes in all.
+    """
     console.say(f"going on with {path} after step {step:,} of {steps:,} ({time.strftime('%H:%M')})")

@@ -31,11 +31,28 @@ class Job(Protocol):
         ...
 
     def loss(self, net: nn.Module, batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The scalar loss of one part of a batch, and more scalars to log, on the device."""
+        """The scalar loss of one part of a batch, and more scalars to log, on the device.
+
+        Args:
+            net: the model, wrapped as the strategy wants it.
+            batch: one part of a step.
+            step: steps taken before.
+
+        Returns:
+            The loss, and name -> scalar.
+        """
         ...
 
     def check(self, model: Any, step: int) -> dict[str, Any]:
-        """Figures of a moment, among them `score`, by which the best moment is chosen."""
+        """Figures of a moment, among them `score`, by which the best moment is chosen.
+
+        Args:
+            model: with the weights to be judged.
+            step: steps taken.
+
+        Returns:
+            Name -> figure.
+        """
         ...
 
     def group(self, name: str) -> Group:
@@ -43,7 +60,14 @@ class Job(Protocol):
         ...
 
     def write(self, folder: Path, kept: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor], state: dict):
-        """Write a checkpoint: the weights to use (averaged, or those trained), and what is needed to go on."""
+        """Write a checkpoint: the weights to use (averaged, or those trained), and what is needed to go on.
+
+        Args:
+            folder: of the checkpoint, made whole or not at all.
+            kept: the weights to use.
+            trained: the weights as the optimiser left them.
+            state: what `Loop.go_on` needs beside them.
+        """
         ...
 
 
@@ -90,7 +114,15 @@ class Training:
         return -math.inf if self.higher else math.inf
 
     def due(self, times: int, step: int) -> bool:
-        """Whether something that happens `times` times in the run happens after this many steps."""
+        """Whether something that happens `times` times in the run happens after this many steps.
+
+        Args:
+            times: how often in the run.
+            step: steps taken.
+
+        Returns:
+            True also at the last step.
+        """
         return step == self.steps or (step * times) // self.steps > ((step - 1) * times) // self.steps
 
     def rate(self, step: int) -> float:
@@ -124,7 +156,14 @@ class Loop:
     # ------------------------------------------------------------ steps
 
     def advance(self, parts: list[Batch], clock: Clock) -> dict[str, torch.Tensor]:
-        """One optimiser step over the parts of a batch; returns scalars on the device.
+        """One optimiser step over the parts of a batch.
+
+        Args:
+            parts: of the batch; their gradients are averaged.
+            clock: is told which phase the time goes to.
+
+        Returns:
+            Name -> scalar, on the device: the loss, and what the job logs of the last part.
 
         Raises:
             NotFinite: the loss is not; on a GPU, which is not waited for, `losses` raises it later.
@@ -238,7 +277,12 @@ class Loop:
         }
 
     def go_on(self, weights: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
-        """Take a saved state in; raises whatever it meets where the state does not fit."""
+        """Take a saved state in; raises whatever it meets where the state does not fit.
+
+        Args:
+            weights: those that are trained, whole.
+            state: from `state`.
+        """
         self.strategy.load(self.model, weights)
         self.take_moments(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])

@@ -25,15 +25,36 @@ class Strategy(Protocol):
         ...
 
     def exchange(self, net: nn.Module, now: bool) -> None:
-        """Say whether the next backward pass is the last of its step, so that gradients have to be exchanged."""
+        """Say whether the next backward pass is the last of its step, so that gradients have to be exchanged.
+
+        Args:
+            net: the model as `wrap` gave it.
+            now: whether it is the last pass.
+        """
         ...
 
     def clip(self, model: nn.Module, norm: float) -> torch.Tensor:
-        """Bound the norm of all gradients together, and return what it was."""
+        """Bound the norm of all gradients together, and return what it was.
+
+        Args:
+            model: whose gradients are bounded in place.
+            norm: the largest norm that stays.
+
+        Returns:
+            The norm before, a scalar on the device.
+        """
         ...
 
     def average(self, model: nn.Module, decay: float) -> Average:
-        """Weights averaged over time, where the weights are."""
+        """Weights averaged over time, where the weights are.
+
+        Args:
+            model: whose weights are averaged.
+            decay: share of the old average that stays at each step.
+
+        Returns:
+            The average, begun.
+        """
         ...
 
     def gather(self, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -45,11 +66,21 @@ class Strategy(Protocol):
         ...
 
     def load(self, model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-        """Put whole tensors into the model."""
+        """Put whole tensors into the model.
+
+        Args:
+            model: changed in place.
+            weights: name -> whole tensor.
+        """
         ...
 
     def load_optimizer(self, optimizer: torch.optim.Optimizer, state: dict) -> None:
-        """Put a whole state into the optimiser."""
+        """Put a whole state into the optimiser.
+
+        Args:
+            optimizer: changed in place.
+            state: whole, as `gather_optimizer` gives it.
+        """
         ...
 
 
@@ -63,14 +94,14 @@ class Alone:
         return model
 
     def exchange(self, net: nn.Module, now: bool) -> None:
-        """There is nobody to exchange with."""
+        """See `Strategy`; there is nobody to exchange with."""
 
     def clip(self, model: nn.Module, norm: float) -> torch.Tensor:
-        """PyTorch's own."""
+        """See `Strategy`; PyTorch's own."""
         return nn.utils.clip_grad_norm_(model.parameters(), norm)
 
     def average(self, model: nn.Module, decay: float) -> Average:
-        """Of all weights."""
+        """See `Strategy`; of all weights."""
         return Average(model, decay)
 
     def gather(self, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -82,11 +113,11 @@ class Alone:
         return optimizer.state_dict()
 
     def load(self, model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-        """Every tensor has to fit."""
+        """See `Strategy`; every tensor has to fit."""
         model.load_state_dict(weights)
 
     def load_optimizer(self, optimizer: torch.optim.Optimizer, state: dict) -> None:
-        """PyTorch's own."""
+        """See `Strategy`; PyTorch's own."""
         optimizer.load_state_dict(state)
 
 
@@ -102,10 +133,18 @@ class Copies(Alone):
         return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
     def exchange(self, net: nn.Module, now: bool) -> None:
-        """Gradients of all parts but the last stay here."""
+        """See `Strategy`; gradients of all parts but the last stay here."""
         net.require_backward_grad_sync = now  # type: ignore[assignment]
 
 
 def strategy_of(ranks: Ranks, device: torch.device) -> Strategy:
-    """The one for so many processes."""
+    """The one for so many processes.
+
+    Args:
+        ranks: the processes of the training.
+        device: of this process.
+
+    Returns:
+        `Copies` for more than one process, else `Alone`.
+    """
     return Copies(device) if ranks.world > 1 else Alone()

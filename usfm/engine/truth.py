@@ -44,6 +44,9 @@ class Truth:
             size: (rows, columns) of a sample, px.
             outside: class of mask pixels that lie outside their frame.
             least: share of a box's area that must lie in the sample; others become no box.
+
+        Returns:
+            The same parts, moved; labels stay.
         """
         moved = self
         if self.masks is not None:

@@ -54,7 +54,15 @@ def write(folder: str, store: Store, counts: dict) -> list[str]:
 
 
 def made(store: Store, counts: dict) -> dict:
-    """Return the card as JSON takes it."""
+    """Return the card as JSON takes it.
+
+    Args:
+        store: the store.
+        counts: of it, from `describe.counts`.
+
+    Returns:
+        Composition, labels, splits, provenance and what is known to be wrong, all of it JSON.
+    """
     found = labels.counts(store)
     if "masks" in found:
         found["masks"]["frames_of"] = labels.structures(store)

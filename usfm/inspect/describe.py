@@ -73,7 +73,15 @@ def _regions(store: Store) -> dict:
 
 
 def text(found: dict, title: str) -> str:
-    """`counts` as a person reads it."""
+    """`counts` as a person reads it.
+
+    Args:
+        found: from `counts`.
+        title: above the table.
+
+    Returns:
+        The lines, joined.
+    """
     shape = found["fixed_shape"]
     first = [
         ["frames", f"{found['frames']:,}"],

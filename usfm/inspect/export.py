@@ -32,6 +32,10 @@ def run(config: Config, request: Request) -> dict:
     and the decoder where the run has MAE's), always in three channels. onnx: uint8 frames (n, H, W) in, vectors (n, D)
     out, any n. How frames enter the encoder goes with each: size, channels, mean, std, resize rule, pool.
 
+    Args:
+        config: how to export.
+        request: common options; `inputs` names the run, `out` the file.
+
     Returns:
         The summary, with `difference`: the largest between the run's features and those of the file read back.
 
@@ -96,6 +100,9 @@ def entry(encoder: Encoder, shape: Shape | None = None, pool: str = "mean") -> d
         encoder: what is exported.
         shape: its shape in the file, where that differs.
         pool: of the tokens.
+
+    Returns:
+        size, channels, resize, scale, mean, std, pool and norm, all of it JSON.
     """
     shape = shape or encoder.shape
     mean, std = NORMALISATION[shape.in_chans]

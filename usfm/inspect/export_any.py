@@ -12,6 +12,10 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 def run(config: Config, request: Request) -> dict:
     """Export a store or a run, as ``--to`` says; see `export_store` and `export`.
 
+    Args:
+        config: how to export; `to` decides which of the two.
+        request: common options; `inputs` names the store or run, `out` the result.
+
     Returns:
         The summary.
 

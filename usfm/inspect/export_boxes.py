@@ -18,6 +18,14 @@ _SPLIT = {"train": "train", "val": "val", "test": "test", "": "unassigned"}
 def structures(mask: np.ndarray, names: list[str], kind: str) -> Iterator[tuple[str, np.ndarray]]:
     """Give the name and the area, bool (H, W), of each structure of a label mask; `IGNORED` for what is ignored.
 
+    Args:
+        mask: uint8 (H, W).
+        names: of the structures, in the order of their numbers; [] where they have none.
+        kind: index or bits.
+
+    Yields:
+        (name, area) of each structure that is there; a structure without a name has its number.
+
     Example:
         >>> [(name, int(area.sum())) for name, area in structures(np.array([[0, 2, 255]], np.uint8), [], "index")]
         [('2', 1), ('(ignored)', 1)]
@@ -56,7 +64,13 @@ class Coco:
         self._folder = folder
 
     def add(self, i: int, file: str, split: str) -> None:
-        """Take the boxes and the mask of frame ``i``."""
+        """Take the boxes and the mask of frame ``i``.
+
+        Args:
+            i: frame of the store.
+            file: its picture, relative to the folder.
+            split: of the frame, "" for none.
+        """
         store, number = self._store, len(self._images) + 1
         height, width = int(self._height[i]), int(self._width[i])
         image = {"id": number, "file_name": file, "height": height, "width": width}
@@ -101,12 +115,26 @@ class Yolo:
         self._height, self._width, self._boxed = store.column("height"), store.column("width"), store.has_boxes()
 
     def place(self, split: str, stem: str) -> str:
-        """Return where the picture of a frame lies."""
+        """Return where the picture of a frame lies.
+
+        Args:
+            split: of the frame; YOLO has its own words for them.
+            stem: name of the picture without its ending.
+
+        Returns:
+            A path, relative to the folder.
+        """
         self._splits.add(_SPLIT.get(split, "unassigned"))
         return f"images/{_SPLIT.get(split, 'unassigned')}/{stem}.png"
 
     def add(self, i: int, file: str, split: str) -> None:
-        """Write the boxes of frame ``i``; a frame whose boxes are not known gets no file."""
+        """Write the boxes of frame ``i``; a frame whose boxes are not known gets no file.
+
+        Args:
+            i: frame of the store.
+            file: its picture, from `place`.
+            split: of the frame; the folder of the picture says it already.
+        """
         store = self._store
         if not self._boxed[i]:
             return

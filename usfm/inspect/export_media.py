@@ -10,7 +10,12 @@ import numpy as np
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write gray (H, W) or RGB (H, W, 3) uint8."""
+    """Write gray (H, W) or RGB (H, W, 3) uint8.
+
+    Args:
+        path: of the file; its folder is made.
+        pixels: uint8, (H, W) gray or (H, W, 3) RGB.
+    """
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)

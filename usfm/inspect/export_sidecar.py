@@ -24,6 +24,9 @@ def stem_of(path: str, row: int) -> str:
         path: What its source is called in the store, which is a hash wherever the store hides names.
         row: Of the frame.
 
+    Returns:
+        ASCII letters, digits, dashes and an underscore; no two frames of a store share one.
+
     Example:
         >>> stem_of("clips/liver 3.mp4", 12)
         '0000012_liver-3'
@@ -33,7 +36,15 @@ def stem_of(path: str, row: int) -> str:
 
 
 def head(store: Store, to: str) -> dict:
-    """Return what holds for all frames: names, sources, regions, and what the export does not hold."""
+    """Return what holds for all frames: names, sources, regions, and what the export does not hold.
+
+    Args:
+        store: what is exported.
+        to: the format.
+
+    Returns:
+        What JSON can hold.
+    """
     return {
         **SAYS,
         "to": to,
@@ -91,7 +102,16 @@ class Rows:
         self._masked, self._boxed = store.has_masks(), store.has_boxes()
 
     def row(self, i: int, file: str, page: int) -> dict:
-        """Return what is known of frame ``i``, whose pixels are page ``page`` of a file."""
+        """Return what is known of frame ``i``, whose pixels are page ``page`` of a file.
+
+        Args:
+            i: frame of the store.
+            file: that holds the pixels, relative to the folder.
+            page: which frame of that file, from 0.
+
+        Returns:
+            What JSON can hold; labels that are not known are left out or empty.
+        """
         store, columns = self._store, self._columns
         found = {"file": file, "page": page, "frame_id": str(columns["frame_id"][i])}
         found |= {name: _plain(columns[name][i]) for name in ("source", *COLUMNS)}

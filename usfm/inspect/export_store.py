@@ -28,6 +28,10 @@ def run(config: Config, request: Request) -> dict:
     pictures and text files by split, ``data.yaml``, masks as PNG. video: an FFV1 clip a source and a size. nifti: a
     volume a source and a size, gray frames only.
 
+    Args:
+        config: how to export.
+        request: common options; `inputs` names the store, `out` the folder.
+
     Returns:
         The summary, with ``files`` and ``lost`` (what the export does not hold, a clause each).
 

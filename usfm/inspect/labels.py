@@ -108,6 +108,9 @@ def near_conflicts(store: Store, features: np.ndarray | None = None) -> dict | N
     Args:
         store: The store.
         features: (N, D) visual features of all its frames, where they are known already.
+
+    Returns:
+        `pairs`, how many there are, and `named`, the most alike of them with what they are.
     """
     from usfm.screening.features import visual_features
     from usfm.screening.leaks import unlike_pairs
