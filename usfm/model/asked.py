@@ -31,7 +31,15 @@ class Asked(Protocol):
 
 
 def asked_for(config: Asked, request: Request) -> embedders.Embedder:
-    """Load the encoder that a command was asked for, and say what was found in its file."""
+    """Load the encoder that a command was asked for, and say what was found in its file.
+
+    Args:
+        config: names the encoder, and how frames enter it.
+        request: common options; `device` and `seed` count.
+
+    Returns:
+        The encoder, ready to be called.
+    """
     embedder = embedders.load(
         config.encoder,
         device=request.device,

@@ -7,7 +7,15 @@ import torch.nn.functional as F
 
 
 def gaussian(images: torch.Tensor, sigma_px: float) -> torch.Tensor:
-    """Blur (B, C, H, W) images, the border mirrored; the kernel reaches three sigma."""
+    """Blur (B, C, H, W) images, the border mirrored; the kernel reaches three sigma.
+
+    Args:
+        images: (B, C, H, W); both sides longer than three sigma.
+        sigma_px: of the blur, above 0.
+
+    Returns:
+        (B, C, H, W).
+    """
     reach = max(1, math.ceil(3 * sigma_px))
     place = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-(place**2) / (2 * sigma_px**2))

@@ -20,6 +20,9 @@ def depth_of(weights: Mapping[str, torch.Tensor], source: str | Path) -> int:
         weights: by timm's key names.
         source: named in the error.
 
+    Returns:
+        The number of blocks.
+
     Raises:
         RequestError: the blocks are not numbered 0, 1, 2, ... without a gap, or are more than `DEEPEST`.
     """
@@ -36,6 +39,13 @@ def depth_of(weights: Mapping[str, torch.Tensor], source: str | Path) -> int:
 def projection_of(weights: Mapping[str, torch.Tensor], source: str | Path) -> tuple[int, int, int]:
     """Width, channels and patch of a file, from its patch projection.
 
+    Args:
+        weights: by timm's key names.
+        source: named in the error.
+
+    Returns:
+        (width, channels, patch in px).
+
     Raises:
         RequestError: it has none, or not one of square patches.
     """
@@ -50,6 +60,13 @@ def projection_of(weights: Mapping[str, torch.Tensor], source: str | Path) -> tu
 
 def tokens_of(weights: Mapping[str, torch.Tensor], source: str | Path) -> int | None:
     """How many positions a file holds, class token included; None where it holds none.
+
+    Args:
+        weights: by timm's key names.
+        source: named in the error.
+
+    Returns:
+        The number of positions.
 
     Raises:
         RequestError: they have another layout than (1, tokens, width).
@@ -68,6 +85,9 @@ def claimed(values: object, source: str | Path) -> Shape:
     Args:
         values: their entry "encoder", as JSON gave it.
         source: named in the error.
+
+    Returns:
+        The shape, not yet held against the tensors.
 
     Raises:
         RequestError: an entry is missing or of another type.

@@ -171,7 +171,15 @@ def load_state(directory: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
 
 
 def incomplete(directory: str | Path, why: str) -> RequestError:
-    """The refusal of a checkpoint that a run cannot go on from."""
+    """The refusal of a checkpoint that a run cannot go on from.
+
+    Args:
+        directory: of the checkpoint.
+        why: a clause.
+
+    Returns:
+        The error, to be raised.
+    """
     return RequestError(
         f"the checkpoint {directory} is incomplete or damaged ({why}): take another one of the run, or start again "
         "with --overwrite"

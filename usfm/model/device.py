@@ -12,6 +12,9 @@ def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
         name: auto, cpu, cuda, cuda:1 or mps.
         local_rank: which of a machine's processes this is; picks the GPU for auto and cuda.
 
+    Returns:
+        The device, with its number where it is a GPU.
+
     Raises:
         RequestError: the name is none of these, or the device is not there.
     """

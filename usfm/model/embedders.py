@@ -97,7 +97,15 @@ class Embedder:
 
 
 def letterbox(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scale a frame by one factor into (rows, columns), centred on black: nothing is cut and no aspect changes."""
+    """Scale a frame by one factor into (rows, columns), centred on black: nothing is cut and no aspect changes.
+
+    Args:
+        frame: uint8, (H, W) or (H, W, 3).
+        size: (rows, columns), px.
+
+    Returns:
+        uint8, of that size.
+    """
     height, width = frame.shape[:2]
     scale = min(size[0] / height, size[1] / width)
     above, before = (round(size[0] / scale) - height) // 2, (round(size[1] / scale) - width) // 2
@@ -105,7 +113,15 @@ def letterbox(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def stretch(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scale rows and columns of a frame apart, so that it fills (rows, columns)."""
+    """Scale rows and columns of a frame apart, so that it fills (rows, columns).
+
+    Args:
+        frame: uint8, (H, W) or (H, W, 3).
+        size: (rows, columns), px.
+
+    Returns:
+        uint8, of that size.
+    """
     import cv2
 
     shrinks = frame.shape[0] * frame.shape[1] > size[0] * size[1]
@@ -136,6 +152,9 @@ def load(
             same mean). Other networks have their own pooling.
         resize: how a frame fits the encoder's square: "letterbox", "stretch", or "auto", as the authors of the
             weights do (letterbox for ours).
+
+    Returns:
+        The encoder, on the device.
 
     Raises:
         RequestError: the SPEC is unknown, or what it names is missing, damaged or of another kind.

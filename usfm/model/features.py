@@ -79,6 +79,17 @@ def cached(
 
     The file is what `usfm embed` writes, named by a digest of the encoder's identity, the store's content and the
     frames, so that it can never be taken for another one; delete it at any time.
+
+    Args:
+        store: the store.
+        rows: (n,) frames of it.
+        embedder: the encoder.
+        folder: where the files are kept.
+        batch_size: frames that the encoder gets at once.
+        advance: told how many frames are done.
+
+    Returns:
+        (n, D) vectors.
     """
     if embedder.forward is None:
         return of_rows(store, rows, embedder, advance=advance)
@@ -102,7 +113,17 @@ def cached(
 def write(
     path: str | Path, store: Store, rows: np.ndarray, vectors: np.ndarray, embedder: Embedder, key: str, **more: object
 ) -> None:
-    """Write ``features.h5``: frame_id, source, patient, vectors, and the encoder's identity as attributes."""
+    """Write ``features.h5``: frame_id, source, patient, vectors, and the encoder's identity as attributes.
+
+    Args:
+        path: of the file.
+        store: that the frames are of.
+        rows: (n,) frames of it.
+        vectors: (n, D).
+        embedder: the encoder.
+        key: digest of all that made the vectors.
+        more: further attributes.
+    """
     columns = {
         "frame_id": store.column("frame_id")[rows],
         "source": store.of_frames("path")[rows],

@@ -27,6 +27,9 @@ def read(path: str | Path, own: Collection[str] = (PROJECTION,), *, prefix: str 
         own: names that the network has; the default is what every vision transformer has.
         prefix: take the network whose names begin with this.
 
+    Returns:
+        The tensors of that network, and what our own files say of themselves.
+
     Raises:
         RequestError: the file is damaged, holds something else than weights, or holds several networks.
     """

@@ -57,6 +57,14 @@ class Network:
 def from_file(found: Weights, source: str, told: Told) -> Network:
     """Build the network that a file of a known family is for, and fill it.
 
+    Args:
+        found: tensors of the file.
+        source: the file, named in errors.
+        told: what the user said of it.
+
+    Returns:
+        The network, filled.
+
     Raises:
         RequestError: something that its features depend on is not known, or a tensor is missing or left over.
     """
@@ -135,6 +143,14 @@ def _kind(found: Weights, source: str, told: Told) -> str:
 def by_name(name: str, file: str, told: Told) -> Network:
     """A model of timm, with the weights of a file.
 
+    Args:
+        name: timm's, of the model.
+        file: of the weights.
+        told: what the user said of it.
+
+    Returns:
+        The network, filled.
+
     Raises:
         RequestError: a tensor of the model is not in the file, or one of the file's encoder has no place in the model.
     """
@@ -180,6 +196,13 @@ _BUILT_BY = {
 def published(name: str, told: Told) -> Network:
     """A model of timm with the weights that timm fetches.
 
+    Args:
+        name: timm's, of the model.
+        told: what the user said of it.
+
+    Returns:
+        The network, filled.
+
     Raises:
         RequestError: its frames have another number of channels than 1 or 3.
     """
@@ -193,6 +216,13 @@ def published(name: str, told: Told) -> Network:
 
 def untrained(name: str, image_size: int | None) -> Network:
     """A model of timm with random weights, fed as its published ones are.
+
+    Args:
+        name: timm's, of the model.
+        image_size: side of a frame, px; None for the model's own.
+
+    Returns:
+        The network, which reads frames as the published one does.
 
     Raises:
         RequestError: timm cannot build it at this size, or it reads another number of channels than 1 or 3.
@@ -276,6 +306,16 @@ def _already(plain, key: str, value: object) -> bool:
 
 def fill(model, found: Weights, source: str, name: str, kind: str) -> weights.LoadReport:
     """Put a file's tensors into a model of timm, through the conversion of the model's own module.
+
+    Args:
+        model: of timm, changed in place.
+        found: tensors of the file.
+        source: the file, named in errors.
+        name: of the model, for errors.
+        kind: family of the file.
+
+    Returns:
+        What matched and what did not.
 
     Raises:
         RequestError: a tensor of the model is not in the file, one of the file's encoder has no place in the model, or

@@ -126,7 +126,15 @@ def check_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor]) -> None
 
 
 def digest_of(tensors: object, metadata: Mapping[str, str]) -> str:
-    """Digest of tensors (names, types, shapes, bytes) and of metadata, whatever their order."""
+    """Digest of tensors (names, types, shapes, bytes) and of metadata, whatever their order.
+
+    Args:
+        tensors: name -> tensor, on the host.
+        metadata: text by text; an older digest in it does not count.
+
+    Returns:
+        A sha256, hex.
+    """
     found = hashlib.sha256(json.dumps({k: v for k, v in metadata.items() if k != DIGEST}, sort_keys=True).encode())
     assert isinstance(tensors, Mapping)
     for name in sorted(tensors):

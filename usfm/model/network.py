@@ -208,6 +208,9 @@ def of_encoder(encoder: Encoder, name: str, identity: dict, *, pool: str, resize
         pool: see `Entry`.
         resize: letterbox, stretch, or auto, which is letterbox.
         blur_px: of the frames that it was trained on.
+
+    Returns:
+        The network.
     """
     shape = encoder.shape
     facts = {"model": shape.name, "image_size": list(shape.image_size), "in_chans": shape.in_chans, "pool": pool}
@@ -228,6 +231,9 @@ def of_timm(found, name: str, identity: dict, *, pool: str, resize: str) -> Netw
         identity: what fixes the weights; the entry is added.
         pool: see `Entry`.
         resize: letterbox, stretch, or auto: as its authors do.
+
+    Returns:
+        The network.
     """
     facts = {"image_size": list(found.image_size), "in_chans": found.in_chans, "pool": pool, **found.facts}
     facts |= {"scale": found.scale} if found.scale else {}

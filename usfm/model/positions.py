@@ -44,6 +44,9 @@ def resize_positions(positions: torch.Tensor, old: tuple[int, int], new: tuple[i
         positions: (1, prefix + rows * columns, D), as in a checkpoint.
         old: its (rows, columns).
         new: the wanted (rows, columns).
+
+    Returns:
+        (1, prefix + new rows * new columns, D), in the dtype that came in.
     """
     if old == new:
         return positions

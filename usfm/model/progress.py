@@ -96,6 +96,9 @@ def say(spec: str | Path, *, strict: bool = False) -> Progress | None:
         spec: as typed for an encoder.
         strict: refuse instead of warning.
 
+    Returns:
+        How far it had come; None where SPEC names no run.
+
     Raises:
         RequestError: the run is not finished, and `strict`.
     """

@@ -129,14 +129,31 @@ class PatchProjection(nn.Module):
 
 
 def patchify(images: torch.Tensor, patch: int) -> torch.Tensor:
-    """Cut images into patches: (B, C, H, W) -> (B, rows * columns, p * p * C), row-major, the channel fastest."""
+    """Cut images into patches: (B, C, H, W) -> (B, rows * columns, p * p * C), row-major, the channel fastest.
+
+    Args:
+        images: (B, C, H, W); H and W are multiples of `patch`.
+        patch: side of a patch, px.
+
+    Returns:
+        (B, rows * columns, p * p * C).
+    """
     b, c, h, w = images.shape
     x = images.reshape(b, c, h // patch, patch, w // patch, patch)
     return x.permute(0, 2, 4, 3, 5, 1).reshape(b, (h // patch) * (w // patch), patch * patch * c)
 
 
 def unpatchify(patches: torch.Tensor, patch: int, grid: tuple[int, int]) -> torch.Tensor:
-    """Put patches together again: the inverse of `patchify`, (B, L, p * p * C) -> (B, C, H, W)."""
+    """Put patches together again: the inverse of `patchify`, (B, L, p * p * C) -> (B, C, H, W).
+
+    Args:
+        patches: (B, L, p * p * C).
+        patch: side of a patch, px.
+        grid: (rows, columns) of patches, L in all.
+
+    Returns:
+        (B, C, H, W).
+    """
     b, _, length = patches.shape
     c = length // (patch * patch)
     x = patches.reshape(b, grid[0], grid[1], patch, patch, c)
@@ -150,7 +167,15 @@ def luminance(images: torch.Tensor) -> torch.Tensor:
 
 
 def take(tokens: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """Gather tokens by index: (B, L, D), (B, n) int64 -> (B, n, D)."""
+    """Gather tokens by index: (B, L, D), (B, n) int64 -> (B, n, D).
+
+    Args:
+        tokens: (B, L, D).
+        ids: (B, n) int64, each below L.
+
+    Returns:
+        (B, n, D).
+    """
     return tokens.gather(1, ids.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
 
 
@@ -188,7 +213,15 @@ class Encoder(nn.Module):
         return (x - self.mean) / self.std
 
     def embed(self, patches: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
-        """Tokens with positions, of all patches or of those in `ids`: (B, L, p*p*C) -> (B, L or V, D)."""
+        """Tokens with positions, of all patches or of those in `ids`: (B, L, p*p*C) -> (B, L or V, D).
+
+        Args:
+            patches: (B, L, p * p * C), from `patchify`.
+            ids: (B, V) int64, None for all patches.
+
+        Returns:
+            (B, L or V, D), without the class token.
+        """
         positions = self.pos_embed[:, 1:]
         if ids is None:
             return self.patch_embed(patches) + positions
@@ -217,17 +250,41 @@ class Encoder(nn.Module):
         return outputs if taps else self.norm(x)
 
     def forward(self, images: torch.Tensor, ids_visible: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, C, H, W) normalised -> (B, 1 + L, D); with ids_visible (B, V) int64 only those tokens: (B, 1 + V, D)."""
+        """(B, C, H, W) normalised -> (B, 1 + L, D); with ids_visible (B, V) int64 only those tokens: (B, 1 + V, D).
+
+        Args:
+            images: (B, C, H, W), normalised.
+            ids_visible: (B, V) int64, None for all patches.
+
+        Returns:
+            (B, 1 + L or 1 + V, D), the class token first, after the final norm.
+        """
         tokens = self.embed(patchify(images, self.shape.patch), ids_visible)
         return self.encode(tokens)  # pyright: ignore[reportReturnType]  without taps it is one tensor
 
     def features(self, images: torch.Tensor, pool: str = "mean") -> torch.Tensor:
-        """One vector an image: the mean of the patch tokens ("mean") or the class token ("cls"); (B, D)."""
+        """One vector an image: the mean of the patch tokens ("mean") or the class token ("cls"); (B, D).
+
+        Args:
+            images: (B, C, H, W), normalised.
+            pool: "mean" or "cls".
+
+        Returns:
+            (B, D).
+        """
         tokens = self(images)
         return tokens[:, 0] if pool == "cls" else tokens[:, 1:].mean(1)
 
     def feature_maps(self, images: torch.Tensor, layers: tuple[int, ...] = ()) -> list[torch.Tensor]:
-        """Outputs of some blocks (0-based; default the last) as maps: a list of (B, D, rows, columns)."""
+        """Outputs of some blocks (0-based; default the last) as maps: a list of (B, D, rows, columns).
+
+        Args:
+            images: (B, C, H, W), normalised.
+            layers: blocks, from 0; negative ones count from the last.
+
+        Returns:
+            A map (B, D, rows, columns) for each of these blocks, in the order of the blocks.
+        """
         layers = tuple(layer % len(self.blocks) for layer in layers) or (len(self.blocks) - 1,)
         outputs = self.encode(self.embed(patchify(images, self.shape.patch)), taps=layers)
         return [x[:, 1:].transpose(1, 2).unflatten(2, self.shape.grid).contiguous() for x in outputs]
@@ -263,6 +320,17 @@ def encoder_shape(
 ) -> Shape:
     """Read a timm-style name ("vit_base_patch16_224") into a Shape; keywords override parts of it.
 
+    Args:
+        name: such as "vit_base_patch16_224".
+        image_size: px, a number or (rows, columns); None for the name's.
+        in_chans: channels of a frame.
+        embed_dim: width of a token; None for the name's.
+        depth: blocks; None for the name's.
+        num_heads: attention heads; None for the name's.
+
+    Returns:
+        The shape.
+
     Raises:
         RequestError: the name is not one of ours, or the image size is no multiple of the patch.
     """
@@ -281,7 +349,16 @@ def encoder_shape(
 def build_encoder(name: str = "vit_base_patch16_224", *, drop_path: float = 0.0, **shape) -> Encoder:
     """An untrained encoder by its timm-style name; keywords as in `encoder_shape` (image_size, in_chans, ...).
 
-    >>> build_encoder("vit_tiny_patch16_224", image_size=64, depth=1).shape.grid
-    (4, 4)
+    Args:
+        name: such as "vit_base_patch16_224".
+        drop_path: rate at which the last block's branches are left out in training; it grows from 0 at the first.
+        shape: keywords of `encoder_shape`.
+
+    Returns:
+        The encoder.
+
+    Examples:
+        >>> build_encoder("vit_tiny_patch16_224", image_size=64, depth=1).shape.grid
+        (4, 4)
     """
     return Encoder(encoder_shape(name, **shape), drop_path=drop_path)

@@ -52,6 +52,13 @@ class LoadReport:
 def read_weights(path: str | Path, *, prefix: str | None = None) -> Weights:
     """Read a plain vision transformer (MAE's and timm's key names) out of a file of any kind.
 
+    Args:
+        path: of the file.
+        prefix: take the network whose names begin with this.
+
+    Returns:
+        The tensors, by the names of MAE and timm.
+
     Raises:
         RequestError: the file is damaged, or holds another kind of network; the nearest one is named.
     """
@@ -85,7 +92,15 @@ def with_a_norm(found: Weights) -> Weights:
 
 
 def why_not_plain(found: Weights, source: str | Path) -> str:
-    """Say what keeps a file's network from being a plain ViT; "" when it is one."""
+    """Say what keeps a file's network from being a plain ViT; "" when it is one.
+
+    Args:
+        found: tensors of the file.
+        source: named in errors.
+
+    Returns:
+        A clause that follows "the file", such as "has no class token (cls_token)".
+    """
     t = found.tensors
     depth = bounds.depth_of(t, source)
     own = {"patch_embed.proj.weight", "patch_embed.proj.bias", "cls_token", "pos_embed", *NORM}
@@ -107,6 +122,14 @@ def why_not_plain(found: Weights, source: str | Path) -> str:
 def shape_of(found: Weights, source: str | Path = "the file", heads: int = 0) -> tuple[Shape, str]:
     """The encoder's shape, from the file's metadata or from the sizes of its tensors, and what was assumed for it.
 
+    Args:
+        found: tensors of the file.
+        source: named in errors.
+        heads: attention heads that the user told, 0 for none.
+
+    Returns:
+        The shape, and the sentence; "" where nothing was assumed.
+
     Raises:
         RequestError: the number of heads is neither known nor given.
     """
@@ -127,7 +150,15 @@ def shape_of(found: Weights, source: str | Path = "the file", heads: int = 0) ->
 
 
 def grid_of(found: Weights, source: str | Path) -> tuple[int, int] | None:
-    """(rows, columns) of a file's positions where its metadata says it; None for a square."""
+    """(rows, columns) of a file's positions where its metadata says it; None for a square.
+
+    Args:
+        found: tensors of the file.
+        source: named in errors.
+
+    Returns:
+        (rows, columns), patches.
+    """
     shape = _kept_shape(found, source)
     return None if shape is None else shape.grid
 
@@ -144,13 +175,16 @@ def _kept_shape(found: Weights, source: str | Path) -> Shape | None:
 def fold_channels(weight: torch.Tensor, bias: torch.Tensor, in_chans: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Turn a patch projection for 3 normalised channels into one for 1, or back, exactly for gray frames.
 
+    A gray value v enters three channels as (v - m_c) / s_c and one channel as (v - m) / s; the new weights and bias
+    give the same tokens for every v.
+
     Args:
         weight: (D, C, p, p).
         bias: (D,).
         in_chans: the wanted C, 1 or 3.
 
-    A gray value v enters three channels as (v - m_c) / s_c and one channel as (v - m) / s; the new weights and bias
-    give the same tokens for every v.
+    Returns:
+        The new weight (D, in_chans, p, p) and bias (D,).
     """
     (m1,), (s1,) = NORMALISATION[1]
     m3, s3 = (weight.new_tensor(values) for values in NORMALISATION[3])
@@ -185,6 +219,9 @@ def load_into(
         source: named in the error.
         grid: (rows, columns) of the file's positions where they are not square.
         said: what was assumed before, for the report.
+
+    Returns:
+        What matched, what did not, and what was changed.
 
     Raises:
         RequestError: a tensor of the encoder is not in the file, has another size there or holds NaN; only the final
@@ -232,6 +269,13 @@ def refuse_missing(
 ) -> None:
     """Raise when tensors of a network are not in a file, or have another size there.
 
+    Args:
+        missing: names of those tensors.
+        own: tensors of the network.
+        given: tensors of the file.
+        source: the file, named in the error.
+        name: of the network.
+
     Raises:
         RequestError: with the first of them, and the network that was tried.
     """
@@ -249,6 +293,11 @@ def refuse_missing(
 
 def refuse_not_finite(tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], source: str | Path) -> None:
     """Raise when a tensor that is used holds NaN or infinite numbers, or whole ones in the place of real ones.
+
+    Args:
+        tensors: those of the file that are used.
+        own: tensors of the network, which say the type.
+        source: the file, named in the error.
 
     Raises:
         RequestError: with the first of them.

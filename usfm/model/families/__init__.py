@@ -64,6 +64,13 @@ UNREAD = {
 def renamed(tensors: Tensors, source: str | Path) -> Tensors:
     """The tensors of a file by timm's names, where a family has others.
 
+    Args:
+        tensors: of the file.
+        source: named in the error.
+
+    Returns:
+        Timm's name -> tensor; `tensors` itself where no family has other names.
+
     Raises:
         RequestError: they cannot be put together.
     """
@@ -100,6 +107,9 @@ def named(found: Weights, source: str | Path, told: str = "") -> str:
         found: its tensors.
         source: the file.
         told: a key of FAMILIES, or "".
+
+    Returns:
+        A key of FAMILIES.
 
     Raises:
         RequestError: no family has the name that was told, or its files have other tensors.

@@ -12,7 +12,17 @@ def beit_marks(found: Weights) -> bool:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's BEiT; its tables of relative positions tell the number of heads."""
+    """Timm's BEiT; its tables of relative positions tell the number of heads.
+
+    Args:
+        found: tensors of the file.
+        family: of the file.
+        source: named in errors.
+        told: what the user said of the file.
+
+    Returns:
+        The network, without weights.
+    """
     import timm
 
     t = found.tensors

@@ -90,6 +90,15 @@ def heads_of(found: Weights, family: Family, source: str | Path, given: int = 0)
 
     Tensors do not tell it: shapes fit whatever the number, and the features are wrong with another one.
 
+    Args:
+        found: tensors of the file.
+        family: of the file.
+        source: named in the error.
+        given: heads that the user told, 0 for none.
+
+    Returns:
+        The number of heads, and the sentence.
+
     Raises:
         RequestError: it is not known for a network of this width, or does not divide it.
     """

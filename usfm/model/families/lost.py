@@ -20,8 +20,16 @@ _OF_AN_ENCODER = ("blocks.", "layers.", "stages.", "patch_embed", "cls_token", "
 def lost(names: Collection[str], own: Collection[str]) -> list[str]:
     """Of the tensors that a network has no place for, those that belong to an encoder, and so must not be left out.
 
-    >>> lost(["head.weight", "decoder_blocks.0.norm1.bias", "blocks.0.ls1.gamma"], ["blocks.0.norm1.bias"])
-    ['blocks.0.ls1.gamma']
+    Args:
+        names: tensors of the file.
+        own: tensors of the network.
+
+    Returns:
+        Those of `names`, in their order.
+
+    Examples:
+        >>> lost(["head.weight", "decoder_blocks.0.norm1.bias", "blocks.0.ls1.gamma"], ["blocks.0.norm1.bias"])
+        ['blocks.0.ls1.gamma']
     """
     tops = {name.partition(".")[0] for name in own}
     return [

@@ -50,7 +50,17 @@ def rename(tensors: Tensors) -> dict[str, torch.Tensor] | None:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's Swin; its tables of relative positions tell heads and windows."""
+    """Timm's Swin; its tables of relative positions tell heads and windows.
+
+    Args:
+        found: tensors of the file.
+        family: of the file.
+        source: named in errors.
+        told: what the user said of the file.
+
+    Returns:
+        The network, without weights.
+    """
     import timm
 
     t = found.tensors
