@@ -10,6 +10,7 @@ from usfm.config import Request
 from usfm.errors import RequestError
 from usfm.extract.config import Config
 from usfm.extract.layouts import apply, prepare
+from usfm.extract.run import run
 
 HERE = Path(__file__).parent
 WRITE = runpy.run_path(str(HERE / "make.py"))["write"]
@@ -108,6 +109,35 @@ def test_a_missing_table_is_one_warning_and_exit_code_3_where_it_is_strict(write
         said = " ".join(capsys.readouterr().err.split())
         assert (end.value.code or 0) == code
         assert said.count("FETAL_PLANES_DB_data.csv is not there") == 1
+
+
+def test_a_table_that_changes_is_another_request(write, tmp_path):
+    folder, out = write("bus-bra"), str(tmp_path / "s.h5")
+    request = Request(inputs=(folder,), out=out, workers=1)
+    run(Config(layout="bus-bra"), request)
+    assert run(Config(layout="auto"), request)["up_to_date"]
+    with (Path(folder) / "BUSBRA/bus_data.csv").open("a") as file:
+        file.write("bus_0009-l,9,Cyst,benign,2,A 1,40,32,left,\n")
+    with pytest.raises(RequestError, match="sources have changed"):
+        run(Config(layout="bus-bra"), request)
+
+
+def test_linked_folders_are_read_and_a_loop_is_no_hang(write, tmp_path):
+    folder = Path(write("bus-bra")) / "BUSBRA"
+    (folder / "Images").rename(tmp_path / "elsewhere")
+    (folder / "Images").symlink_to(tmp_path / "elsewhere")
+    (folder / "again").symlink_to(folder)
+    config, request = Config(layout="bus-bra"), Request(inputs=(str(folder),))
+    _, facts, *_ = prepare.prepared(config, request, prepare.placed(config, request))
+    assert [one.label for one in facts.values()] == ["benign", "benign", "malignant"]
+
+
+def test_one_damaged_outline_of_many_is_counted(write):
+    files = {"Normal/segmentation/liver/1.json": "[[1, 2", "Malignant/segmentation/mass/1.json": {"a": 1}}
+    config, request = Config(layout="aul"), Request(inputs=(write("aul", files=files),))
+    *_, extra = prepare.prepared(config, request, prepare.placed(config, request))
+    assert extra.left["outline that is no JSON"] == 1
+    assert extra.left["polygon of fewer than three points or of no numbers"] == 1
 
 
 def test_pictures_below_the_folder_that_was_given_are_all_that_is_read(write):

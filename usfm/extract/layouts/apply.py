@@ -103,6 +103,8 @@ def place(name: str, inputs: Sequence[str]) -> Placed:
             f"{folder}: is no folder" if folder else f"extract: --layout takes one folder, and {len(inputs)} are given"
         )
         raise RequestError(f"{what}; give the folder of the collection, unpacked.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise RequestError(f"{folder}: this folder cannot be listed (permission denied); change its permissions.")
     layout, root = places.auto(folder) if name == "auto" else (load(name), "")
     root = root or places.root_of(layout, folder)
     given = os.path.relpath(os.path.abspath(folder), root).replace(os.sep, "/")

@@ -13,8 +13,8 @@ from usfm.extract.annotations import coco, labelme, voc
 from usfm.extract.annotations.contract import Annotations, Faults, Marks, Shape, numbers
 from usfm.extract.annotations.match import WHOLE
 from usfm.extract.layouts import pickled
-from usfm.extract.layouts.contract import Outlines
-from usfm.extract.layouts.tables import json_of
+from usfm.extract.layouts.contract import Outlines, Table
+from usfm.extract.layouts.tables import each, json_of, lines_of
 from usfm.extract.layouts.templates import fill
 from usfm.imaging import polygon, rle
 
@@ -81,7 +81,12 @@ def _are_pairs(points: Any) -> bool:
 
 def _points(path: str, rule: Outlines, faults: Faults) -> Iterator[Record]:
     """One file an outline: a JSON list of [x, y]."""
-    yield {}, WHOLE, Marks("", shapes=_outlined(rule.name, json_of(path), faults))
+    try:
+        points = json_of(path)
+    except RequestError:  # one of many: the others are read
+        faults.add("outline that is no JSON")
+        return
+    yield {}, WHOLE, Marks("", shapes=_outlined(rule.name, points, faults))
 
 
 def _gbcu(path: str, rule: Outlines, faults: Faults) -> Iterator[Record]:
@@ -105,21 +110,19 @@ def _json_lines(path: str, rule: Outlines, faults: Faults) -> Iterator[Record]:
     """One file a clip, a JSON object a line and frame: ``bounding_boxes``, each left, top, width, height."""
     import json
 
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for frame, line in enumerate(file):
-            try:
-                row = json.loads(line) if len(line) < 1 << 20 and line.strip() else {}
-            except (ValueError, RecursionError):
-                faults.add("line that is no JSON")
-                continue
-            found = row.get("bounding_boxes") if isinstance(row, dict) else None
-            if not isinstance(found, list):
-                continue
-            rows = [
-                box for one in (found if found and isinstance(found[0], list) else [found]) if (box := numbers(one, 4))
-            ]
-            boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in rows], np.float64).reshape(-1, 4)
-            yield {}, frame, Marks("", boxes=boxes, box_names=(rule.name,) * len(boxes))
+    for frame, line in enumerate(lines_of(path)):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except (ValueError, RecursionError):
+            faults.add("line that is no JSON")
+            continue
+        found = row.get("bounding_boxes") if isinstance(row, dict) else None
+        if not isinstance(found, list):
+            continue
+        several = found if found and isinstance(found[0], list) else [found]
+        rows = [box for one in several if (box := numbers(one, 4))]
+        boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in rows], np.float64).reshape(-1, 4)
+        yield {}, frame, Marks("", boxes=boxes, box_names=(rule.name,) * len(boxes))
 
 
 def _chords(path: str, rule: Outlines, faults: Faults) -> Iterator[Record]:
@@ -141,17 +144,14 @@ def _traced(path: str, rule: Outlines, faults: Faults) -> Iterator[Record]:
 
 
 def _of_frames(path: str, columns: tuple[str, ...], faults: Faults) -> dict[tuple[str, int], list[tuple[float, ...]]]:
-    from usfm.extract.layouts.contract import Table
-    from usfm.extract.layouts.tables import rows_of
-
-    rows, names = rows_of(path, Table(file=path, form="csv"))
-    lacks = [name for name in ("FileName", "Frame", *columns) if rows and name not in names]
-    if lacks:
-        raise RequestError(f"{path}: has no column '{lacks[0]}', so it is of another release.")
+    """Return (name, frame) -> points or chords, row by row: such a table may have half a million."""
     found: dict[tuple[str, int], list[tuple[float, ...]]] = {}
-    for row in rows:
+    for row in each(path, Table(file=path, form="csv")):
+        lacks = [name for name in ("FileName", "Frame", *columns) if name not in row]
+        if lacks:
+            raise RequestError(f"{path}: has no column '{lacks[0]}', so it is of another release.")
         values = numbers([row[name] for name in columns])
-        if not row["Frame"].isdecimal() or values is None:
+        if not row["Frame"].isdecimal() or len(row["Frame"]) > 9 or values is None:
             faults.add("tracing without a frame")
             continue
         found.setdefault((row["FileName"], int(row["Frame"])), []).append(tuple(values))

@@ -122,9 +122,12 @@ def files_below(root: str) -> list[str]:
     Raises:
         RequestError: For more files than a collection has.
     """
-    listed = []
-    for where, folders, files in os.walk(root):
+    listed, seen = [], {os.path.realpath(root)}
+    for where, folders, files in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        real = {name: os.path.realpath(os.path.join(where, name)) for name in folders}
+        folders[:] = [name for name in folders if real[name] not in seen]  # a linked folder is entered once
+        seen.update(real.values())
         front = os.path.relpath(where, root).replace(os.sep, "/")
         listed += [text_of(name if front == "." else f"{front}/{name}") for name in files if not name.startswith(".")]
         if len(listed) > MOST_FILES:

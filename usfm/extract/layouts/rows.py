@@ -26,6 +26,7 @@ class Rows:
         rule: The rule.
         files: Their paths below the root.
         by_key: Key -> row, the first of several.
+        every: (key, row) of all rows, where each says a box.
     """
 
     rule: Table
@@ -97,7 +98,8 @@ def _add(rows: Rows, file: str, path: str, groups: Mapping[str, str], name: str)
         key = plain(fill(rows.rule.key, row))
         if key:
             rows.by_key.setdefault(key, row)
-            rows.every.append((key, row))
+            if rows.rule.box:
+                rows.every.append((key, row))
 
 
 def _needed(rule: Table) -> set[str]:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from usfm.errors import RequestError
@@ -31,11 +31,23 @@ def rows_of(path: str, table: Table) -> tuple[list[dict[str, str]], list[str]]:
     Raises:
         RequestError: If it cannot be read.
     """
-    form = table.form or ("xlsx" if path.lower().endswith(".xlsx") else "csv")
-    rows = list(FORMS[form](path, table))
-    columns = list(rows[0]) if rows else _head(path) if form == "csv" else []
+    rows = list(each(path, table))
+    columns = list(rows[0]) if rows else _head(path) if _form(path, table) == "csv" else []
     wanted = [row for row in rows if all(row.get(name, "") == value for name, value in table.where.items())]
     return wanted, columns
+
+
+def each(path: str, table: Table) -> Rows:
+    """Give the rows of a table one by one, whatever the rule wants of them.
+
+    Raises:
+        RequestError: If it cannot be read.
+    """
+    return FORMS[_form(path, table)](path, table)
+
+
+def _form(path: str, table: Table) -> str:
+    return table.form or ("xlsx" if path.lower().endswith(".xlsx") else "csv")
 
 
 def _csv(path: str, table: Table) -> Rows:
@@ -43,7 +55,7 @@ def _csv(path: str, table: Table) -> Rows:
     before = csv.field_size_limit(min(sys.maxsize, 1 << 27))
     try:
         lines = csv.reader(io.StringIO(text, newline="\n"), delimiter=_delimiter(text))
-        yield from _named([alike(cell) for cell in row] for row in lines)
+        yield from _named(([alike(cell) for cell in row] for row in lines), table)
     except csv.Error as error:
         raise RequestError(f"{path}: no table that can be read ({error}); download it again.") from None
     finally:
@@ -53,11 +65,12 @@ def _csv(path: str, table: Table) -> Rows:
 def _xlsx(path: str, table: Table) -> Rows:
     if sheets.kind_of(path) != "xlsx":
         raise RequestError(f"{path}: no xlsx file; download it again.")
-    yield from _named(cells for _, cells in sheets.lines_of(path, "xlsx"))
+    yield from _named((cells for _, cells in sheets.lines_of(path, "xlsx")), table)
 
 
-def _named(lines) -> Rows:
-    names = None
+def _named(lines: Iterable[list[str]], table: Table) -> Rows:
+    """Give rows by the names of the first line; by their places too, where the rule has such a word."""
+    names, places = None, "{#" in table.key
     for cells in lines:
         cells = [cell.strip() for cell in cells]
         if not any(cells):
@@ -65,7 +78,7 @@ def _named(lines) -> Rows:
         if names is None:
             names = cells
             continue
-        numbered = {f"#{at}": cell for at, cell in enumerate(cells, 1)}
+        numbered = {f"#{at}": cell for at, cell in enumerate(cells, 1)} if places else {}
         yield {name: cells[at] if at < len(cells) else "" for at, name in enumerate(names) if name} | numbered
 
 
@@ -130,6 +143,15 @@ def json_of(path: str) -> Any:
         return json.loads(_text(path))
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{path}: damaged JSON ({error}); download it again.") from None
+
+
+def lines_of(path: str) -> list[str]:
+    """Return the lines of a text file.
+
+    Raises:
+        RequestError: If it cannot be read.
+    """
+    return _text(path).split("\n")
 
 
 def _text(path: str) -> str:
