@@ -89,11 +89,11 @@ def _still(path, pixels):
 
 
 def _nifti(path, pixels):
-    """NIfTI has columns, rows, planes."""
+    """NIfTI has columns, rows, planes; pixels are not square, as in CAMUS."""
     import nibabel
 
     pixels = pixels[None] if pixels.ndim == 2 else pixels
-    nibabel.Nifti1Image(pixels.transpose(), np.diag([0.3, 0.3, 1, 1])).to_filename(path)
+    nibabel.Nifti1Image(pixels.transpose(), np.diag([0.3, 0.2, 1, 1])).to_filename(path)
 
 
 def _mha(path, pixels):

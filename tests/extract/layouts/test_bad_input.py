@@ -71,6 +71,14 @@ def test_half_a_download_is_no_collection(write):
     assert "not whole" in text
 
 
+def test_pictures_that_a_table_lists_and_that_are_not_there_are_a_gap(write):
+    folder = write("bus-bra", files={"BUSBRA/Images/bus_0002-s.png": None})
+    for config, gaps in ((Config(layout="bus-bra"), 1), (Config(layout="bus-bra", exclude=("*-r.png",)), 0)):
+        request = Request(inputs=(folder,))
+        *_, extra = prepare.prepared(config, request, prepare.placed(config, request))
+        assert list(extra.gaps) == ["1 picture of bus_data.csv"] * gaps
+
+
 def test_what_is_not_unpacked_says_so(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "BUSBRA.zip").write_bytes(b"PK\x03\x04")

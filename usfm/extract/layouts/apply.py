@@ -143,7 +143,7 @@ def read(here: Placed, everything: Found, dataset: str = "") -> Read:
     annotations, matched, files, more, labels = _outlines(here, by_key, tables, left)
     facts = {name: replace(one, label=one.label or labels.get(name, "")) for name, one in facts.items()}
     gaps += more
-    _tell(here, tables, by_key, words, gaps)
+    _tell(here, tables, by_key, words, gaps, masks, not everything.excluded)
     files = tuple(dict.fromkeys([*(path for table in tables for path in table.files), *files]))
     return Read(kept, facts, annotations, matched, tuple(masks), dict(+left), tuple(gaps), files)
 
@@ -295,7 +295,19 @@ def _outlines(
     return annotations, Matched(of, 0, 0, 0), files, gaps, labels
 
 
-def _tell(here: Placed, tables: Sequence[Rows], by_key: Mapping, words: Mapping, gaps: Sequence[str]) -> None:
+def _tell(
+    here: Placed,
+    tables: Sequence[Rows],
+    by_key: Mapping,
+    words: Mapping,
+    gaps: list[str],
+    masks: Sequence[MaskOf],
+    whole: bool,
+) -> None:
+    """Say what is not there; pictures that a table lists and that are not there are gaps too."""
+    bare = len(words) - len({one.source for one in masks})
+    if masks and bare:
+        console.say(f"extract: {counted(bare, 'picture')} of {len(words):,} have no label mask.")
     if gaps:
         several = len(gaps) > 1
         console.warn(
@@ -307,6 +319,7 @@ def _tell(here: Placed, tables: Sequence[Rows], by_key: Mapping, words: Mapping,
         if lacks:
             console.warn(f"{table.files[0]}: {lacks:,} of {len(words):,} pictures have no row in it.")
         if extra and not here.within:
+            gaps += [f"{counted(extra, 'picture')} of {table.files[0]}"] if whole else []
             console.warn(f"{table.files[0]}: {extra:,} of its rows are of no picture that is there.")
 
 

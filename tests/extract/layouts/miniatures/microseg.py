@@ -12,9 +12,9 @@ ROOT = TOP
 INNER = "train"
 EXPECT = {
     "train/micro_ultrasound_scans/microUS_train_01.nii.gz": dict(
-        frames=2, split="train", group="a", mask={"prostate": 193}
+        frames=2, split="train", group="a", mask={"prostate": 290}
     ),
     "test/micro_ultrasound_scans/microUS_test_01.nii.gz": dict(
-        frames=2, split="test", group="b", mask={"prostate": 193}
+        frames=2, split="test", group="b", mask={"prostate": 290}
     ),
 }

@@ -10,6 +10,6 @@ for split in ("train", "val"):
 ROOT = "regpro"
 INNER = "train"
 EXPECT = {
-    "train/us_images/case000000.nii.gz": dict(frames=3, split="train", group="a", mask={"prostate": 193}),
-    "val/us_images/case000000.nii.gz": dict(frames=3, split="val", group="b", mask={"prostate": 193}),
+    "train/us_images/case000000.nii.gz": dict(frames=3, split="train", group="a", mask={"prostate": 290}),
+    "val/us_images/case000000.nii.gz": dict(frames=3, split="val", group="b", mask={"prostate": 290}),
 }

@@ -14,7 +14,7 @@ INNER = "US_volunteer_dataset/ground_truth_data"
 FRONT = "US_volunteer_dataset/ground_truth_data/US/"
 THREE = {"thyroid": 0, "carotid artery": 0, "jugular vein": 0}
 EXPECT = {
-    FRONT + "001_P1_1_left_US.nii": dict(frames=2, group="a", mask={"thyroid": 193}),
+    FRONT + "001_P1_1_left_US.nii": dict(frames=2, group="a", mask={"thyroid": 290}),
     FRONT + "001_P2_1_right_US.nii": dict(frames=2, group="a", mask=THREE),
     FRONT + "002_P1_1_left_US.nii": dict(frames=2, group="b", mask={}),
 }
