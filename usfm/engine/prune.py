@@ -91,6 +91,9 @@ class Pruned:
         Args:
             rows: (n,) of the store.
             times: (n,) as `at` gave them.
+
+        Returns:
+            (n,) float32, 1 or more.
         """
         with self._lock:
             well = {number: each for number, _, _, each in self._passes}
@@ -144,6 +147,9 @@ def gathered(first: int, losses: torch.Tensor) -> list[tuple[int, np.ndarray]]:
     Args:
         first: place of this part in the batch.
         losses: (b,) on the device, as many on each process.
+
+    Returns:
+        (place, losses) of each process, on the host.
     """
     own = torch.cat([losses.detach().float(), losses.new_tensor([float(first)], dtype=torch.float32)])
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):

@@ -19,7 +19,15 @@ TRIAL = 4  # images in the timed step
 
 
 def flops_per_image(model: MaskedAutoencoder, counts: Counts) -> float:
-    """Forward and backward of one image (backward counted as twice the forward): encoder, decoder, projections."""
+    """Forward and backward of one image (backward counted as twice the forward): encoder, decoder, projections.
+
+    Args:
+        model: the model.
+        counts: tokens of each kind.
+
+    Returns:
+        Operations, a multiplication and an addition counted as two.
+    """
     shape = model.encoder.shape
     patch, total = shape.patch**2 * shape.in_chans, shape.grid[0] * shape.grid[1]
     counts = had_by_encoder(model, counts)
@@ -30,7 +38,15 @@ def flops_per_image(model: MaskedAutoencoder, counts: Counts) -> float:
 
 
 def had_by_encoder(model: MaskedAutoencoder, counts: Counts) -> Counts:
-    """Counts with as many visible tokens as pass the encoder: all of them where hidden ones are only filled."""
+    """Counts with as many visible tokens as pass the encoder: all of them where hidden ones are only filled.
+
+    Args:
+        model: the model, whose recipe says how tokens are hidden.
+        counts: tokens of each kind, as they are drawn.
+
+    Returns:
+        `counts` itself, or the changed ones.
+    """
     if model.recipe.selection.hide == "drop":
         return counts
     return replace(counts, first=model.encoder.shape.grid[0] * model.encoder.shape.grid[1], grown=0)
@@ -40,6 +56,15 @@ def memory_bytes(model: MaskedAutoencoder, counts: Counts, images: int, precisio
     """Weights, gradients, two moments, and what the backward pass keeps; a guide, not a promise.
 
     A block keeps about 16 values of its width a token besides the attention's (which the fused kernel recomputes).
+
+    Args:
+        model: the model.
+        counts: tokens of each kind.
+        images: of one part of a step.
+        precision: fp32, bf16 or fp16.
+
+    Returns:
+        Bytes.
     """
     shape, counts = model.encoder.shape, had_by_encoder(model, counts)
     parameters = sum(p.numel() for p in model.parameters())
@@ -53,7 +78,18 @@ def memory_bytes(model: MaskedAutoencoder, counts: Counts, images: int, precisio
 def estimate(
     recipe: Recipe, model: MaskedAutoencoder, stream: Stream, training: Training, device: torch.device
 ) -> dict:
-    """Figures for `--dry-run`: the first batches' plans are made, and one small step is timed on random frames."""
+    """Figures for `--dry-run`: the first batches' plans are made, and one small step is timed on random frames.
+
+    Args:
+        recipe: of the run.
+        model: moved to the device.
+        stream: of the run's batches.
+        training: the loop's settings.
+        device: that the step is timed on.
+
+    Returns:
+        Figures by name, with their units in the names.
+    """
     plans = [stream.plan(step) for step in range(min(8, training.steps))]
     k = sorted(plan.candidates for plan in plans)[len(plans) // 2]
     counts = Counts.of(k, recipe.selection)
@@ -88,6 +124,9 @@ def readable(plan: dict, device: str) -> list[tuple[str, str]]:
     Args:
         plan: from `estimate`.
         device: that the time was measured on.
+
+    Returns:
+        (what, figure) for each line.
     """
     seconds = plan["flops_per_image"] * plan["batch_size"] * plan["steps"] / GPU_FLOP_PER_S
     quick = "minutes"  # starting and reading take longer than the arithmetic then

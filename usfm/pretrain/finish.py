@@ -113,7 +113,15 @@ def _forgotten(directory: RunDirectory) -> dict:
 
 
 def counted(store: Store, rows: np.ndarray) -> str:
-    """How many frames, sources and patients some rows are, in words."""
+    """How many frames, sources and patients some rows are, in words.
+
+    Args:
+        store: the store.
+        rows: (n,) frames of it.
+
+    Returns:
+        A phrase; patients are named where any is known.
+    """
     patients = set(store.of_frames("patient")[rows]) - {""}
     sources = len(set(store.column("source")[rows].tolist()))
     whose = f", {len(patients)} patients" if patients else ""

@@ -50,6 +50,9 @@ def frames_of(new: Store, replay: str | None, recipe: Recipe, origin: Origin | N
         origin: the run that is gone on from, where there is one.
         seed: of the choice.
 
+    Returns:
+        The store, or both as one, and the rows of each side.
+
     Raises:
         RequestError: the old store is missing, is the new one, has frames of another size or no regions, or shares so
             many patients with the new one's held-out frames that nothing is left.
@@ -117,6 +120,9 @@ def order_of(frames: Frames, recipe: Recipe, seed: int) -> Order:
         recipe: its [balance], [replay] and [run], with the number of steps where it prunes.
         seed: of the run.
 
+    Returns:
+        The order.
+
     Raises:
         RequestError: parts of the recipe do not go together.
     """
@@ -140,7 +146,15 @@ def _of_one(store: Store, rows: np.ndarray, balance: Balance, seed: int, name: s
 
 
 def one_group(frames: Frames, recipe: Recipe) -> bool:
-    """Whether a balance was asked for that has a single group, and so changes nothing."""
+    """Whether a balance was asked for that has a single group, and so changes nothing.
+
+    Args:
+        frames: of the run.
+        recipe: its [balance].
+
+    Returns:
+        Whether no kind of frame, new or old, has two groups.
+    """
     if recipe.balance.by == "none":
         return False
     group = groups_of(frames.store) if recipe.balance.by == "patient" else frames.store.of_frames("dataset")
@@ -152,6 +166,13 @@ def places_of(frames: Frames, recipe: Recipe) -> float:
 
     A pruned run is planned as if half of the frames were learnt well, so that it is shorter; how many passes that makes
     depends on the losses.
+
+    Args:
+        frames: of the run.
+        recipe: its [run] and [replay].
+
+    Returns:
+        How many, not always a whole number.
     """
     rows, share = len(frames.rows), recipe.replay.share
     if recipe.run.prune:

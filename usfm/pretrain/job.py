@@ -74,7 +74,16 @@ class PretrainJob:
     # ------------------------------------------------------------ training
 
     def loss(self, net: nn.Module, batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The loss of one part of a batch; all draws depend on the seed and the step, whatever the part."""
+        """The loss of one part of a batch; all draws depend on the seed and the step, whatever the part.
+
+        Args:
+            net: the model, wrapped as the strategy wants it.
+            batch: one part of a step.
+            step: steps taken before.
+
+        Returns:
+            The loss, and nothing more to log.
+        """
         with torch.autocast(batch.frames.device.type, enabled=False):
             frames = self._exchanged(batch, step)
             images, view = self.views.make(frames, batch.crops, batch.regions)
@@ -126,7 +135,14 @@ class PretrainJob:
         return Group()
 
     def write(self, folder: Path, kept: Mapping, trained: Mapping, state: dict) -> None:
-        """Write a checkpoint: the encoder by itself, and all that is needed to go on."""
+        """Write a checkpoint: the encoder by itself, and all that is needed to go on.
+
+        Args:
+            folder: of the checkpoint.
+            kept: the weights to use, averaged where the run averages.
+            trained: the weights as the optimiser left them.
+            state: what the loop needs to go on.
+        """
         encoder = {name.removeprefix("encoder."): v for name, v in kept.items() if name.startswith("encoder.")}
         more = {} if self.pruning is None else {PRUNING: self.pruning.state(state["step"])}
         checkpoint.save(folder, encoder, self.model.encoder.shape, model=trained, state={**state, **more})
@@ -154,7 +170,15 @@ class PretrainJob:
     # ------------------------------------------------------------ watching
 
     def look(self, model: MaskedAutoencoder, rows: np.ndarray) -> tuple[Output, torch.Tensor, object]:
-        """Run whole frames through the model with fixed masks; also gives the images and their view."""
+        """Run whole frames through the model with fixed masks.
+
+        Args:
+            model: with the weights to look at.
+            rows: (n,) of the store.
+
+        Returns:
+            What the model gave, the images (n, C, H, W) and their view.
+        """
         crops = whole(len(rows), self.stream.frame)
         candidates, place = self.tokens, np.full(len(rows), -1)
         if self.regions is not None:
@@ -171,7 +195,15 @@ class PretrainJob:
         return model(images, view, counts, noise, 0.0, seen), images, view
 
     def check(self, model: MaskedAutoencoder, step: int) -> dict:
-        """The held-out reconstruction loss (`score`), by depth too, how many dimensions are in use, and pictures."""
+        """The held-out reconstruction loss (`score`), by depth too, how many dimensions are in use, and pictures.
+
+        Args:
+            model: with the weights to be judged.
+            step: steps taken; it names the picture.
+
+        Returns:
+            Name -> figure; `score` is lacking where nothing is held out.
+        """
         from usfm.pretrain.sheets import draw_sheet
 
         rows = self._by_valid(self.held_out)
@@ -222,7 +254,16 @@ class PretrainJob:
 
 
 def depth_profile(output: Output, view, tau: float) -> torch.Tensor:
-    """Sum of target errors and their number by fifth of the region's depth: (2, DEPTH_BINS)."""
+    """Sum of target errors and their number by fifth of the region's depth: (2, DEPTH_BINS).
+
+    Args:
+        output: of the model, for a batch.
+        view: of the same batch.
+        tau: coverage from which a patch counts as inside the region.
+
+    Returns:
+        (2, DEPTH_BINS) on the host: sums of errors, and numbers of targets.
+    """
     depth, _, counted = grid_coordinates(view, tau, 1.0)
     at = (depth.gather(1, output.ids_target) * DEPTH_BINS).long().clamp(max=DEPTH_BINS - 1)
     known = counted.gather(1, output.ids_target).float()

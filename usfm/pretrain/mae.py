@@ -76,6 +76,9 @@ class MaskedAutoencoder(nn.Module):
             progress: 0 to 1, how far the run is.
             seen: as `images`, for the encoder, where it sees something else.
             counts_for: (B,) how much each image counts in the loss; None for alike.
+
+        Returns:
+            Loss, predictions, targets, errors and the tokens of each kind.
         """
         encoder, settings, clean = self.encoder, self.recipe.selection, self.encoder.normalise(images)
         seen = images if seen is None else seen

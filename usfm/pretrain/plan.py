@@ -41,7 +41,18 @@ def resolve_recipe(config: Config) -> Recipe:
 
 
 def count_steps(recipe: Recipe, frames: float) -> int:
-    """Steps of the run: as many as its epochs take, unless the recipe says how many."""
+    """Steps of the run: as many as its epochs take, unless the recipe says how many.
+
+    Args:
+        recipe: its [run] says epochs or steps.
+        frames: that one epoch is counted as.
+
+    Returns:
+        Steps, 1 or more.
+
+    Raises:
+        RequestError: the recipe asks for none.
+    """
     steps = recipe.run.steps or math.ceil(recipe.run.epochs * frames / recipe.run.batch_size)
     if steps < 1:
         raise RequestError("the run has no steps: give --epochs, or --set steps=")
@@ -49,7 +60,17 @@ def count_steps(recipe: Recipe, frames: float) -> int:
 
 
 def training_of(recipe: Recipe, steps: int, precision: str, accumulate: int) -> Training:
-    """The loop's settings, from the recipe."""
+    """The loop's settings, from the recipe.
+
+    Args:
+        recipe: its [optim] and [run].
+        steps: of the run.
+        precision: fp32, bf16 or fp16.
+        accumulate: parts that a step is worked in.
+
+    Returns:
+        The settings.
+    """
     o, r = recipe.optim, recipe.run
     return Training(
         steps=steps,
@@ -115,6 +136,14 @@ class Plan:
 def planned(config: Config, request: Request, ranks: Ranks) -> Plan:
     """Open the store, fit the recipe to it, and make the model with its starting weights.
 
+    Args:
+        config: options of the command.
+        request: common options.
+        ranks: the processes of the run.
+
+    Returns:
+        What the run will be; nothing is written yet.
+
     Raises:
         RequestError: the store or the settings do not do.
     """
@@ -151,7 +180,18 @@ def planned(config: Config, request: Request, ranks: Ranks) -> Plan:
 
 
 def run_settings(recipe: Recipe, config: Config, request: Request, store: Store, precision: str) -> dict:
-    """Everything that changes the result, for telling whether two runs are the same."""
+    """Everything that changes the result, for telling whether two runs are the same.
+
+    Args:
+        recipe: resolved.
+        config: options of the command.
+        request: common options.
+        store: that the run trains on.
+        precision: fp32, bf16 or fp16.
+
+    Returns:
+        What JSON can hold.
+    """
     init = None if config.init is None else provenance.file_sha256(checkpoint.locate(config.init)[0])
     return {
         "recipe": recipes.settings_of(recipe),

@@ -25,6 +25,13 @@ LATER = {
 def from_tables(tables: dict, where: str) -> Recipe:
     """Check nested tables against the schema: unknown section or key, type, choice and range.
 
+    Args:
+        tables: section -> key -> value.
+        where: they come from, for errors.
+
+    Returns:
+        The recipe; what is not given has its default.
+
     Raises:
         RequestError: with the nearest known name.
     """
@@ -112,6 +119,9 @@ def load(name: str, assignments: tuple[str, ...] = ()) -> Recipe:
     Args:
         name: "polarmae", or the path of a .toml file (such as another run's recipe.toml).
         assignments: "section.key=value", or "key=value" where only one section has the key.
+
+    Returns:
+        The recipe.
 
     Raises:
         RequestError: no such recipe, section or key; a value of the wrong type or out of range.

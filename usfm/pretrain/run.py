@@ -31,6 +31,10 @@ from usfm.store.reader import Store
 def run(config: Config, request: Request) -> dict:
     """Pretrain once, or once for each trial of a sweep.
 
+    Args:
+        config: options of the command.
+        request: common options.
+
     Returns:
         The summary: frames, steps, seconds, images_per_s, data_wait, loss, best, held_out_loss; of a sweep as `sweep`.
 
@@ -148,7 +152,19 @@ def _probe(config: Config, model: MaskedAutoencoder, device: torch.device, seed:
 def make_stream(
     recipe: Recipe, store: Store, rows: np.ndarray | Order, grid, seed: int, regions: Regions | None
 ) -> Stream:
-    """The stream of batches that a recipe asks for, over some rows or in some order."""
+    """The stream of batches that a recipe asks for, over some rows or in some order.
+
+    Args:
+        recipe: its [augment], [run] and [selection].
+        store: of the frames.
+        rows: (n,) of the store, or an order of them.
+        grid: (rows, columns) of patches.
+        seed: of the run.
+        regions: of the store's frames, None where it has none.
+
+    Returns:
+        The stream.
+    """
     a, inside = recipe.augment, regions if recipe.selection.region else None
     crop = {"area": (a.crop_low, a.crop_high), "hflip": a.hflip, "vflip": a.vflip, "rotate_deg": a.rotate_deg}
     return Stream(

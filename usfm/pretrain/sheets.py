@@ -52,7 +52,17 @@ def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
 
 
 def pictured(encoder, target: Target, output, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Targets and predictions as pictures of patches, both in one form: (B, M, patch * patch) each, 0 to about 255."""
+    """Targets and predictions as pictures of patches, both in one form: (B, M, patch * patch) each, 0 to about 255.
+
+    Args:
+        encoder: of the model; says patch, channels, mean and std.
+        target: its kind, which knows how to draw itself.
+        output: of the model, for `images`.
+        images: (B, C, H, W) float, 0 to 255.
+
+    Returns:
+        The targets, and the predictions.
+    """
     patch = encoder.shape.patch
     pixels = take(patchify(encoder.normalise(images), patch).float(), output.ids_target)
     drawn = []

@@ -89,7 +89,15 @@ def shaped_as(recipe: Recipe, origin: Origin | None, name: str, given: Sequence[
 
 
 def build_model(recipe: Recipe, seed: int) -> MaskedAutoencoder:
-    """The model with random starting weights, by the seed."""
+    """The model with random starting weights, by the seed.
+
+    Args:
+        recipe: resolved.
+        seed: of the weights.
+
+    Returns:
+        The model, on the host.
+    """
     torch.manual_seed(torch_seed(seed, "weights"))
     return MaskedAutoencoder(recipe)
 
@@ -102,6 +110,9 @@ def started(recipe: Recipe, seed: int, init: str | None = None, origin: Origin |
         seed: of the random weights.
         init: SPEC of the weights to start from; None for random ones.
         origin: the run that it names, where it names one.
+
+    Returns:
+        The model, and what of the origin it goes on with.
 
     Raises:
         RequestError: the file does not hold this encoder, or a file of the run is damaged.
@@ -163,6 +174,10 @@ def _only(tensors: dict, prefix: str) -> dict:
 
 def refuse_replay_alone(init: str | None, replay: str | None) -> None:
     """An old store is replayed beside weights that were trained on it.
+
+    Args:
+        init: SPEC of the weights to start from, or None.
+        replay: path of the old store, or None.
 
     Raises:
         RequestError: there are no such weights.

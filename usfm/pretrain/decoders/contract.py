@@ -63,7 +63,17 @@ class Kind(Protocol):
 
 
 def block_flops(queries: int, keys: int, width: int, memory: int | None = None) -> float:
-    """Operations of one transformer block, forward, one image: self-attention, or cross-attention to `memory` wide."""
+    """Operations of one transformer block, forward, one image: self-attention, or cross-attention to `memory` wide.
+
+    Args:
+        queries: tokens that look.
+        keys: tokens that are looked at.
+        width: of a query's token.
+        memory: width of the tokens that are looked at; None for self-attention.
+
+    Returns:
+        Operations, a multiplication and an addition counted as two.
+    """
     if memory is None:  # self-attention: qkv, scores and mix, projection, MLP
         return 2 * (4 * queries * width**2 + 2 * queries * keys * width + 8 * queries * width**2)
     project = 2 * queries * width**2 + 2 * keys * memory * width

@@ -24,7 +24,15 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        """(B, M, D), (B, N, D') -> (B, M, D)."""
+        """(B, M, D), (B, N, D') -> (B, M, D).
+
+        Args:
+            x: (B, M, D), tokens that look.
+            memory: (B, N, D'), tokens that are looked at.
+
+        Returns:
+            (B, M, D).
+        """
         b, m, d = x.shape
         q = self.q(x).view(b, m, self.heads, -1).transpose(1, 2)
         k, v = self.kv(memory).view(b, memory.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
@@ -42,7 +50,15 @@ class CrossBlock(nn.Module):
         self.mlp = Mlp(dim, 4 * dim)
 
     def forward(self, x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        """(B, M, D), (B, N, D') -> (B, M, D)."""
+        """(B, M, D), (B, N, D') -> (B, M, D).
+
+        Args:
+            x: (B, M, D), tokens that look.
+            memory: (B, N, D'), tokens that are looked at.
+
+        Returns:
+            (B, M, D).
+        """
         x = x + self.cross_attn(self.norm1(x), memory)
         return x + self.mlp(self.norm2(x))
 
@@ -76,7 +92,16 @@ class CrossDecoder(nn.Module):
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`."""
+        """Predict the targets; see `contract.Decoder`.
+
+        Args:
+            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
+            ids_visible: (B, V) grid index of each visible token.
+            ids_target: (B, M) grid index of each target.
+
+        Returns:
+            The predictions, one tensor a scale.
+        """
         table = self.decoder_pos_embed[0]
         memory = self.decoder_embed(outputs[0])
         if self.positions == "grid":
@@ -125,13 +150,30 @@ class DirectDecoder(nn.Module):
         nn.init.normal_(self.mask_token, std=0.02)
 
     def memory(self, outputs: list[torch.Tensor], block: int) -> torch.Tensor:
-        """What a block looks at: the encoder's output."""
+        """What a block looks at: the encoder's output.
+
+        Args:
+            outputs: of the encoder, one a tap.
+            block: of this decoder, from 0.
+
+        Returns:
+            (B, 1 + V, D).
+        """
         return outputs[0]
 
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`."""
+        """Predict the targets; see `contract.Decoder`.
+
+        Args:
+            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
+            ids_visible: (B, V) grid index of each visible token.
+            ids_target: (B, M) grid index of each target.
+
+        Returns:
+            The predictions, one tensor a scale.
+        """
         x = self.mask_token + self.decoder_pos_embed[0][1 + ids_target]
         for i, block in enumerate(self.decoder_blocks):
             x = block(x, self.memory(outputs, i))

@@ -46,7 +46,16 @@ class LocalDecoder(nn.Module):
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`."""
+        """Predict the targets; see `contract.Decoder`.
+
+        Args:
+            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
+            ids_visible: (B, V) grid index of each visible token.
+            ids_target: (B, M) grid index of each target.
+
+        Returns:
+            The predictions, one tensor a scale.
+        """
         normed = [norm(output) for norm, output in zip(self.norms, outputs[:-1], strict=True)] + outputs[-1:]
         return [part(x, ids_visible, ids_target) for part, x in zip(self.decoder, normed, strict=True)]
 
@@ -88,7 +97,16 @@ class Part(nn.Module):
         nn.init.normal_(self.mask_token, std=0.02)
 
     def forward(self, x: torch.Tensor, ids_visible: torch.Tensor, ids_target: torch.Tensor) -> torch.Tensor:
-        """(B, 1 + V, D) -> (B, M, numbers), or (B, cells, numbers) where a cell is larger than a patch."""
+        """(B, 1 + V, D) -> (B, M, numbers), or (B, cells, numbers) where a cell is larger than a patch.
+
+        Args:
+            x: (B, 1 + V, D), output of one block of the encoder.
+            ids_visible: (B, V) grid index of each visible token.
+            ids_target: (B, M) grid index of each target.
+
+        Returns:
+            The predictions: one row a target where a cell is at most a patch, its cells one after another.
+        """
         x = fill(self.embed(x), self.mask_token, ids_visible, self.total) + self.pos_embed
         for block in self.blocks:
             x = block(x)

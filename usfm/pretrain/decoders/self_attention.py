@@ -38,7 +38,16 @@ class SelfDecoder(nn.Module):
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`."""
+        """Predict the targets; see `contract.Decoder`.
+
+        Args:
+            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
+            ids_visible: (B, V) grid index of each visible token.
+            ids_target: (B, M) grid index of each target.
+
+        Returns:
+            The predictions, one tensor a scale.
+        """
         x = fill(self.decoder_embed(outputs[0]), self.mask_token, ids_visible, self.sizes[1]) + self.decoder_pos_embed
         for block in self.decoder_blocks:
             x = block(x)
@@ -61,7 +70,17 @@ class SelfDecoder(nn.Module):
 
 
 def fill(seen: torch.Tensor, mask_token: torch.Tensor, ids_visible: torch.Tensor, total: int) -> torch.Tensor:
-    """Put visible tokens where they belong and mask tokens elsewhere: (B, 1 + V, D) -> (B, 1 + total, D)."""
+    """Put visible tokens where they belong and mask tokens elsewhere: (B, 1 + V, D) -> (B, 1 + total, D).
+
+    Args:
+        seen: (B, 1 + V, D), the class token first.
+        mask_token: (1, 1, D).
+        ids_visible: (B, V) grid index of each visible token.
+        total: patches of the grid.
+
+    Returns:
+        (B, 1 + total, D), the class token first.
+    """
     places = ids_visible.unsqueeze(-1).expand(-1, -1, seen.shape[-1])
     full = mask_token.to(seen.dtype).expand(len(seen), total, -1).scatter(1, places, seen[:, 1:])
     return torch.cat([seen[:, :1], full], dim=1)

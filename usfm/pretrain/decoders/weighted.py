@@ -28,7 +28,15 @@ class WeightedDecoder(DirectDecoder):
         self.dec_norms = nn.ModuleList(norms)
 
     def memory(self, outputs: list[torch.Tensor], block: int) -> torch.Tensor:
-        """The mixture of a block."""
+        """The mixture of a block.
+
+        Args:
+            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
+            block: of this decoder, from 0.
+
+        Returns:
+            (B, 1 + V, D).
+        """
         weights = self.wfm.linear.weight[block]
         mixed = sum(weight * output for weight, output in zip(weights.unbind(), outputs, strict=True))
         return self.dec_norms[block](mixed)

@@ -12,7 +12,15 @@ _FIRST = 5  # numbers before those of the pixels: whether, three choices, and th
 
 
 def motion(images: torch.Tensor, length_px: int = MOTION_PX) -> torch.Tensor:
-    """Mean along a diagonal of so many pixels, then stretched to 0 to 255 again, as the public code does."""
+    """Mean along a diagonal of so many pixels, then stretched to 0 to 255 again, as the public code does.
+
+    Args:
+        images: (B, C, H, W) float, 0 to 255.
+        length_px: pixels of the diagonal.
+
+    Returns:
+        (B, C, H, W), each image from 0 to 255.
+    """
     b, c, h, w = images.shape
     before = length_px // 2
     after = length_px - 1 - before
@@ -26,7 +34,15 @@ def motion(images: torch.Tensor, length_px: int = MOTION_PX) -> torch.Tensor:
 
 
 def specks(images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Black and white pixels, half of each; noise is (B, 1, H, W) uniform."""
+    """Black and white pixels, half of each; noise is (B, 1, H, W) uniform.
+
+    Args:
+        images: (B, C, H, W) float, 0 to 255.
+        noise: (B, 1, H, W) uniform in [0, 1).
+
+    Returns:
+        (B, C, H, W).
+    """
     spoilt = torch.where(noise < SPECKS / 2, 0.0, images)
     return torch.where(noise > 1 - SPECKS / 2, 255.0, spoilt)
 

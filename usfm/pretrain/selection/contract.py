@@ -45,7 +45,15 @@ class Prior(Protocol):
 
 
 def normalise(scores: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Scores to probabilities: (B, L) >= 0 -> sums to 1; where an image's are all zero, uniform over its inside."""
+    """Scores to probabilities: (B, L) >= 0 -> sums to 1; where an image's are all zero, uniform over its inside.
+
+    Args:
+        scores: (B, L), 0 or more.
+        inside: (B, L) bool, some of each image.
+
+    Returns:
+        (B, L) float32.
+    """
     total = scores.sum(1, keepdim=True)
     uniform = inside.float() / inside.sum(1, keepdim=True)
     return torch.where(total > 0, scores / total.clamp(min=1e-12), uniform)

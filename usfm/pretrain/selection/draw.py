@@ -43,11 +43,21 @@ class Counts:
         Without expansion V = int(K v), as MAE; with it the first max(1, V' // 2) are drawn, V' = max(2, round(K v)),
         and int(K v) - int(K v / 2) are grown, as PolarMAE. Targets are round(K k), at most what is left.
 
-        >>> from usfm.pretrain import recipe
-        >>> [Counts.of(k, recipe.load("polarmae").selection) for k in (64, 192)]
-        [Counts(candidates=64, first=8, grown=8, targets=16), Counts(candidates=192, first=24, grown=24, targets=48)]
-        >>> Counts.of(196, recipe.load("mae").selection)
-        Counts(candidates=196, first=49, grown=0, targets=147)
+        Args:
+            candidates: K, tokens that may be drawn.
+            settings: shares, blocks and expansion.
+
+        Returns:
+            The counts.
+
+        Examples:
+            >>> from usfm.pretrain import recipe
+            >>> Counts.of(64, recipe.load("polarmae").selection)
+            Counts(candidates=64, first=8, grown=8, targets=16)
+            >>> Counts.of(192, recipe.load("polarmae").selection)
+            Counts(candidates=192, first=24, grown=24, targets=48)
+            >>> Counts.of(196, recipe.load("mae").selection)
+            Counts(candidates=196, first=49, grown=0, targets=147)
         """
         share = settings.visible
         if settings.block > 1:
@@ -67,7 +77,15 @@ def _mean(priors: list[torch.Tensor]) -> torch.Tensor:
 
 
 def prior(view: View, settings: Selection) -> torch.Tensor:
-    """The joint probability of each patch, eq. 14: (1 - lambda) texture + lambda geometric; (B, L), sums to 1."""
+    """The joint probability of each patch, eq. 14: (1 - lambda) texture + lambda geometric; (B, L), sums to 1.
+
+    Args:
+        view: the batch.
+        settings: which priors, and their weights.
+
+    Returns:
+        (B, L) float32.
+    """
     names = [name.strip() for name in settings.prior.split("+")]
     parts = {name: SELECTIONS[name](view, settings) for name in names}
     geometric = [name for name in names if name in GEOMETRIC]

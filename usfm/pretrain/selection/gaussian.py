@@ -10,6 +10,13 @@ def gaussian(view: View, settings: Selection) -> torch.Tensor:
     """An isotropic Gaussian on the centroid of the coverage, sigma a share of the grid's longer side.
 
     Source: named in PolarMAE, table 2, without a formula or code; the form and the width are ours.
+
+    Args:
+        view: the batch.
+        settings: of the selection.
+
+    Returns:
+        (B, L) probabilities; each image's sum to 1.
     """
     rows, columns = view.grid
     inside = view.inside(settings.tau)

@@ -111,6 +111,13 @@ def grid(view: View, settings: Selection) -> torch.Tensor:
     """Polar prior, depth and angle by the rows and columns of the patch grid, as the paper has it; eq. 6-12.
 
     Right for a frame with the transducer on top, not for one that is rotated or upside down.
+
+    Args:
+        view: the batch.
+        settings: of the selection.
+
+    Returns:
+        (B, L) probabilities; each image's sum to 1.
     """
     return _polar(view, settings, *grid_coordinates(view, settings.tau, settings.apex_band))
 
@@ -119,6 +126,13 @@ def beam(view: View, settings: Selection) -> torch.Tensor:
     """Polar prior by the true depth and angle of the fitted beams, which survive rotation and flips; eq. 8-12.
 
     A frame without a fit takes the grid's.
+
+    Args:
+        view: the batch.
+        settings: of the selection.
+
+    Returns:
+        (B, L) probabilities; each image's sum to 1.
     """
     depth, angle, counted = grid_coordinates(view, settings.tau, settings.apex_band)
     if view.depth is not None and view.angle is not None:

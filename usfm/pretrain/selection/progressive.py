@@ -77,5 +77,12 @@ def tiers(score: torch.Tensor, preference: torch.Tensor) -> torch.Tensor:
     """Scores that compare by preference (0 to 1) first and by themselves second: (B, K) each.
 
     What is preferred keeps its score to the last bit; the offset that costs precision goes to the rest.
+
+    Args:
+        score: (B, K), bounded to 1,000 either way.
+        preference: (B, K), 0 to 1.
+
+    Returns:
+        (B, K), to be sorted by.
     """
     return score.clamp(-1e3, 1e3) - 1e4 * (1 - preference)

@@ -12,6 +12,13 @@ def smooth(view: View, settings: Selection) -> torch.Tensor:
 
     Source: UltraFedFM (Jiang et al., npj Digital Medicine 2025), public code: the texture there is the mean of the
     absolute Laplacian (`texture = laplacian`).
+
+    Args:
+        view: the batch.
+        settings: of the selection.
+
+    Returns:
+        (B, L) probabilities; each image's sum to 1.
     """
     inside = view.inside(settings.tau)
     scores = texture_scores(view, settings.texture)

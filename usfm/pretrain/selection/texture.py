@@ -53,6 +53,13 @@ def texture_scores(view: View, kind: str) -> torch.Tensor:
 
     The step from tissue to the black outside is no texture: with a region, only cells (quarters of a patch's side)
     count that lie inside with all their neighbours. A patch without such a cell has no texture.
+
+    Args:
+        view: the batch.
+        kind: a key of `SCORES`.
+
+    Returns:
+        (B, L).
     """
     patch = (view.images.shape[2] // view.grid[0], view.images.shape[3] // view.grid[1])
     if view.fine is None:
@@ -75,6 +82,13 @@ def texture(view: View, settings: Selection) -> torch.Tensor:
     which makes it zero for every patch; here it is the mean gradient magnitude (or HOG length, standard deviation,
     |Laplacian|), and `texture = "uniform"` gives the published behaviour. Standardising makes the sharpness of the
     softmax the same for bright and dim images.
+
+    Args:
+        view: the batch.
+        settings: of the selection.
+
+    Returns:
+        (B, L) probabilities; each image's sum to 1.
     """
     inside = view.inside(settings.tau)
     if settings.texture == "uniform":

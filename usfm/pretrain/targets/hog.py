@@ -21,6 +21,13 @@ def hog(patches: torch.Tensor, patch: int) -> torch.Tensor:
 
     Source: histograms of oriented gradients as the target of MaskFeat (Wei et al., CVPR 2022) and LocalMIM (Wang et
     al., CVPR 2023), here at one scale.
+
+    Args:
+        patches: (B, M, p * p * C), the channel fastest.
+        patch: side p of a patch, px.
+
+    Returns:
+        (B, M, 36), orientation by orientation, each with its four quarters.
     """
     b, m, _ = patches.shape
     x = patches.float().reshape(b * m, 1, patch, patch, -1).mean(-1)
@@ -49,13 +56,29 @@ def orientations(images: torch.Tensor) -> torch.Tensor:
 
 
 def cell_histograms(cells: torch.Tensor, side: int) -> torch.Tensor:
-    """Mean strength of each orientation, a channel's nine brought to length 1: (B, n, s * s * 9 C) -> (B, n, 9 C)."""
+    """Mean strength of each orientation, a channel's nine brought to length 1: (B, n, s * s * 9 C) -> (B, n, 9 C).
+
+    Args:
+        cells: (B, n, s * s * 9 C), strengths of orientations, pixel by pixel.
+        side: s of a cell, px.
+
+    Returns:
+        (B, n, 9 C).
+    """
     means = cells.unflatten(2, (side * side, -1)).mean(2)
     return F.normalize(means.unflatten(2, (-1, BINS)), dim=-1).flatten(2)
 
 
 def hog_glyphs(values: torch.Tensor, patch: int) -> torch.Tensor:
-    """Draw orientations as strokes, for looking at: (..., 36) or (..., 9) -> (..., patch * patch), 0 to about 1."""
+    """Draw orientations as strokes, for looking at: (..., 36) or (..., 9) -> (..., patch * patch), 0 to about 1.
+
+    Args:
+        values: (..., 36) or (..., 9), as the targets are.
+        patch: side of a patch, px.
+
+    Returns:
+        (..., patch * patch).
+    """
     side = round((values.shape[-1] / BINS) ** 0.5)
     half = patch // side
     place = torch.arange(half, device=values.device, dtype=torch.float32) - (half - 1) / 2

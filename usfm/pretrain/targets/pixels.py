@@ -6,12 +6,28 @@ from usfm.pretrain.targets.contract import Target
 
 
 def pixels(cells: torch.Tensor, side: int) -> torch.Tensor:
-    """The normalised pixels of the image as they are: (B, n, P) -> (B, n, P)."""
+    """The normalised pixels of the image as they are: (B, n, P) -> (B, n, P).
+
+    Args:
+        cells: (B, n, P), normalised pixels.
+        side: of a cell, px; not needed.
+
+    Returns:
+        `cells` itself.
+    """
     return cells
 
 
 def normalised(cells: torch.Tensor, side: int) -> torch.Tensor:
-    """Each cell with mean 0 and variance 1: (x - mean) / sqrt(var + 1e-6), the variance unbiased. Source: MAE."""
+    """Each cell with mean 0 and variance 1: (x - mean) / sqrt(var + 1e-6), the variance unbiased. Source: MAE.
+
+    Args:
+        cells: (B, n, P), normalised pixels.
+        side: of a cell, px; not needed.
+
+    Returns:
+        (B, n, P).
+    """
     mean = cells.mean(dim=-1, keepdim=True)
     return (cells - mean) / (cells.var(dim=-1, keepdim=True) + 1e-6).sqrt()
 
