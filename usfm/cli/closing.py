@@ -62,6 +62,18 @@ def _store(summary: Mapping) -> str:
     return "; ".join(words)
 
 
+def _selected(summary: Mapping) -> str:
+    """What was chosen; or of a search without a store what was searched."""
+    if summary["out"] is None:
+        return f"searched {counted(summary['searched'], 'file')}"
+    words = [f"{summary['out']} holds {counted(summary['frames_out'], 'frame')}"]
+    words[0] += f" of {counted(summary['sources'], 'source')}"
+    words += [f"{count:,} left out by {stage.split(': ')[-1]}" for stage, count in summary["left_out"].items()]
+    words += [f"{counted(summary['withdrawn'], 'frame')} withdrawn"] if summary["withdrawn"] else []
+    words += [f"{counted(summary['rejected'], 'frame')} rejected"] if summary["rejected"] else []
+    return "; ".join(words)
+
+
 def _simulated(summary: Mapping) -> str:
     frames = counted(summary["frames_out"], "frame")
     return (
@@ -121,6 +133,7 @@ _MADE: dict[str, Callable[[Mapping], str]] = {
     "dedup": _store,
     "sector": _store,
     "split": _store,
+    "select": _selected,
     "pretrain": _trained,
     "finetune": _probed,
     "eval": lambda s: f"{s['report']} shows {counted(len(s['runs']), 'run')}",

@@ -194,7 +194,10 @@ def _finish(command: Command, summary: dict, request: settings_of.Request) -> No
         if line := closing.following(summary, request.inputs):
             console.say(f"next: {line}")
             summary = {**summary, "next": line}
+    gate = summary.pop("failed_gate", None)
     console.result(summary)
+    if gate:
+        raise GateError(gate)
     if not request.strict:
         return
     if summary.get("rejected") or summary.get("sources_rejected") or summary.get("leaks"):

@@ -116,6 +116,17 @@ _ROWS = (
         without=("device",),
     ),
     Command(
+        "select",
+        "Take some frames of one store or several into a new one, or withdraw a patient from them.",
+        "usfm.inspect.select",
+        (
+            "usfm select raw.h5 --out lung.h5 --where \"dataset == 'pocus' and class in ['covid', 'regular']\"",
+            "usfm select --in a.h5 --in b.h5 --out both.h5 --cap 2000 --cap-by dataset",
+            "usfm select raw.h5 --out without.h5 --withdraw 'Doe Jane' --salt lab.key --search .",
+        ),
+        without=("device",),
+    ),
+    Command(
         "pretrain",
         "Pretrain an encoder on a sector store by masked image modelling.",
         "usfm.pretrain",

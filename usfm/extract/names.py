@@ -4,6 +4,10 @@ import os
 import re
 import unicodedata
 
+from usfm.pseudonyms import alike
+
+__all__ = ["alike", "path_of", "text_of"]
+
 ODD_CATEGORIES = frozenset(("Cc", "Cs", "Zl", "Zp"))
 """Control characters, bytes that are no UTF-8 (as lone surrogates), line and paragraph separators."""
 TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -41,16 +45,6 @@ def path_of(text: str) -> str:
         for number, piece in enumerate(pieces)
     )
     return os.fsdecode(data)
-
-
-def alike(text: str) -> str:
-    """Return a name in the one form in which names that look the same are the same (Unicode NFC).
-
-    Example:
-        >>> alike("Mu\u0308ller") == "Müller"
-        True
-    """
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _odd(char: str) -> bool:

@@ -16,7 +16,7 @@ from usfm.jobs.interrupts import Interrupts
 from usfm.jobs.outputs import say_up_to_date
 from usfm.jobs.parts import Done, Part, Phase
 from usfm.quantities import counted
-from usfm.store.assemble import assemble
+from usfm.store.assemble import Forget, assemble
 from usfm.store.maker import maker
 from usfm.store.reader import Store, expanded
 from usfm.store.whole import place
@@ -52,7 +52,7 @@ def out_path(request: Request, command: str) -> Path:
 
 def run_step(command: str, request: Request, options: dict, phases: Sequence[Phase], *, inputs: Sequence[Store] = (),
              raw_inputs: Sequence[Mapping] = (), out: Path,
-             figures: Callable[[Done], dict] | None = None) -> dict:  # fmt: skip
+             figures: Callable[[Done], dict] | None = None, forget: Forget | None = None) -> dict:  # fmt: skip
     """Run a step of one or more phases and write its store.
 
     The results of the last phase are what `PartWriter` makes; those of earlier phases any bytes. Each
@@ -71,6 +71,7 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         raw_inputs: for sources that are no stores: mappings with path (as it may be stored), size and mtime.
         out: path of the result.
         figures: phase results -> more numbers for the summary; may set `frames_in`.
+        forget: see `assemble`.
 
     Returns:
         The summary: command, out, frames_in, frames_out, dropped, rejected (frames), sources_rejected, sources,
@@ -106,7 +107,7 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         with interrupts:
             done = _run_phases(phases, folder, request, interrupts, resumed)
             _existing(out, key, request.overwrite)  # what has taken the name meanwhile is not replaced
-            summary = _finish(folder, key, phases, done, inputs, figures, interrupts, started)
+            summary = _finish(folder, key, phases, done, inputs, figures, interrupts, started, forget)
             folder.remove()
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(f"{out}: interrupted; {again}.") from None
@@ -278,7 +279,8 @@ class _Executors:
 
 
 def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Mapping, inputs: Sequence[Store],
-            figures: Callable[[Done], dict] | None, interrupts: Interrupts, started: float) -> dict:  # fmt: skip
+            figures: Callable[[Done], dict] | None, interrupts: Interrupts, started: float,
+            forget: Forget | None) -> dict:  # fmt: skip
     """Count, assemble, check that no frame is lost, and sum up."""
     paths = {name: [path for _, path in results] for name, results in done.items()}
     own = figures(paths) if figures is not None else {}
@@ -306,7 +308,7 @@ def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Ma
                 raise Interrupted("")
 
         counts = assemble(folder.out, done[phases[-1].name], inputs=inputs, step=complete,
-                          temporary=folder.temporary, between=between)  # fmt: skip
+                          temporary=folder.temporary, between=between, forget=forget)  # fmt: skip
     seconds = time.monotonic() - started
     here = counts["step"]["counts"]
     return {"command": key["command"], "out": str(folder.out), **here, "seconds": round(seconds, 3),

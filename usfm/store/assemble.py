@@ -16,6 +16,7 @@ from usfm.store.history import joined
 from usfm.store.labels import KINDS
 from usfm.store.labels.contract import Incoming
 from usfm.store.opened import stored_file
+from usfm.store.overlap import LEFT_OUT
 from usfm.store.part import PartFile, column, open_part
 from usfm.store.plan import Plan, plan_of
 from usfm.store.rows import once, repeated, shared
@@ -24,10 +25,12 @@ from usfm.store.seal import Seal
 from usfm.store.sink import Sink
 from usfm.store.writer import PartWriter
 
+Forget = Callable[[str, dict[str, np.ndarray]], np.ndarray]
+
 
 def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequence = (),
              step: dict | Callable[[dict], dict], temporary: Path | None = None,
-             between: Callable[[], None] | None = None) -> dict:  # fmt: skip
+             between: Callable[[], None] | None = None, forget: Forget | None = None) -> dict:  # fmt: skip
     """Put parts together into a store.
 
     Args:
@@ -37,6 +40,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
         step: this step's entry for the history, or a function that makes it of the counts; `content_id` is added to it.
         temporary: where to write before the rename (same file system); default beside `out`.
         between: called before each part; may raise to stop.
+        forget: (table, its columns) -> which rows of the inputs' /dropped and /rejected are not carried forward.
 
     Returns:
         frames, sources, content_id, step; of this step: dropped, rejected (frames), sources_rejected, reasons.
@@ -48,7 +52,7 @@ def assemble(out: str | Path, parts: Sequence[tuple[str, Path]], *, inputs: Sequ
     out = Path(out)
     temporary = temporary or out.with_name(f"{out.name}.unfinished")
     plan = plan_of(parts)
-    tables = {name: _carried(name, inputs, plan) for name in ("dropped", "rejected")}
+    tables = {name: _carried(name, inputs, plan, forget) for name in ("dropped", "rejected")}
     own = _own(plan)
     if not plan.frames:
         raise WorkError(_nothing_left(out, own["reasons"]))
@@ -256,14 +260,22 @@ def _write_whole(file: h5py.File, row, values: np.ndarray, written: Seal) -> Non
     hdf5.document(dataset, row)
 
 
-def _carried(table: str, inputs: Sequence, plan: Plan) -> dict[str, np.ndarray]:
-    """Rows of /dropped or /rejected of all inputs, then of the parts; a row that several inputs share appears once."""
+def _carried(table: str, inputs: Sequence, plan: Plan, forget: Forget | None) -> dict[str, np.ndarray]:
+    """Rows of /dropped or /rejected of all inputs, then of the parts; a row that several inputs share appears once.
+
+    A frame that one input had left out (`overlap.LEFT_OUT`) and another brings is not dropped.
+    """
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in TABLES[table]}
     paths = list(dict.fromkeys(path for store in inputs for path in store.paths))
     for path in paths:
         file = stored_file(path)
-        for name, row in TABLES[table].items():
-            pieces[name].append(file.stored(row.path))
+        rows = {name: file.stored(row.path) for name, row in TABLES[table].items()}
+        gone = np.zeros(len(rows["frame_id"]), bool) if forget is None else forget(table, rows)
+        if table == "dropped" and len(gone):
+            left_out = np.char.startswith(rows["stage"], LEFT_OUT.encode())
+            gone = gone | (left_out & np.isin(rows["frame_id"], np.concatenate(plan.frame_ids)))
+        for name, values in rows.items():
+            pieces[name].append(values[~gone])
     for part in plan.parts:
         if part.has[table]:
             tables = open_part(part.path).tables

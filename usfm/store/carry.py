@@ -39,6 +39,7 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     if pixels is None and framing is not None:
         pixels = framing.apply(file.frame(row))
     labels = part.labels.carried(file, row, framing)
+    labels = {name: value for name, value in labels.items() if name not in changes["without"]}
     labels |= {name: changes[name] for name in ("split", "coverage") if changes[name] is not None}
     if pixels is not None:
         return part.frame(pixels, **values, **labels)

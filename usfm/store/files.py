@@ -19,30 +19,32 @@ class Files:
 
     Args:
         paths: a file, or several in order. A frame that several of them hold is one frame, where it stands first.
+        first_wins: whether two may differ in a frame that both hold; `unlike` then lists what does not count.
 
     Raises:
         RequestError: a file is missing, foreign, or of a newer version; two hold the same frame and differ in it.
         Damaged: a file is not what was written.
     """
 
-    def __init__(self, paths: str | Path | Sequence[str | Path]):
+    def __init__(self, paths: str | Path | Sequence[str | Path], *, first_wins: bool = False):
         self.paths = [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
         self._columns: dict[str, np.ndarray] = {}
         self._heads: dict[str, tuple[dict, list[np.ndarray]]] = {}
         self._joined: tuple[list[dict], list[np.ndarray]] | None = None
         self._opened: tuple[int, list[StoredFile]] = (0, [])
         files = self.files()
-        self.kept = overlap.kept_rows(files)
+        self.first_wins, self.unlike = first_wins, list[overlap.Unlike]()
+        self.kept = overlap.kept_rows(files, self.unlike if first_wins else None)
         counts = [f.count if kept is None else len(kept) for f, kept in zip(files, self.kept, strict=True)]
         self.first = np.cumsum([0, *counts])
         self.first_region = np.cumsum([0, *(f.num_regions for f in files)])
         self.first_overlay = np.cumsum([0, *(f.num_overlays for f in files)])
 
     def __getstate__(self) -> dict:
-        return {"paths": self.paths}
+        return {"paths": self.paths, "first_wins": self.first_wins}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(state["paths"])
+        self.__init__(state["paths"], first_wins=state["first_wins"])
 
     def __len__(self) -> int:
         """Frames."""

@@ -54,6 +54,7 @@ class Store(LabelReader, RegionReader):
 
     Args:
         paths: a file, or several in order. A frame that several of them hold is one frame, where it stands first.
+        first_wins: whether two may differ in a frame that both hold.
 
     Raises:
         RequestError: a file is missing, foreign, or of a newer version; two hold the same frame and differ in it.
@@ -75,14 +76,14 @@ class Store(LabelReader, RegionReader):
     """
 
     @classmethod
-    def open(cls, path: str | Path | Sequence[str | Path]) -> "Store":
+    def open(cls, path: str | Path | Sequence[str | Path], *, first_wins: bool = False) -> "Store":
         """Open one path, several, or patterns such as `raw-*.h5` (sorted by name)."""
         found = expanded(path)
         real = [_real(name) for name in found]
         twice = [name for name, place in zip(found, real, strict=True) if real.count(place) > 1]
         if twice:
             raise RequestError(f"{min(twice)}: given twice as input; name each store once.")
-        return cls(found)
+        return cls(found, first_wins=first_wins)
 
     def __repr__(self) -> str:
         return f"Store({self.paths}, {len(self)} frames)"

@@ -16,7 +16,7 @@ Labels are arguments of `PartWriter.frame`, one for each row of `labels.KINDS`; 
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -278,7 +278,7 @@ class PartWriter:
     def copy(self, store, i: int, *, pixels: np.ndarray | None = None, region=None, region_key: str = "",
              overlay: np.ndarray | None = None, overlay_key: str = "", detail: Mapping | None = None, framing=None,
              kind: str | None = None, coverage: np.ndarray | None = None, split: str | None = None,
-             of_source: Mapping[str, str] | None = None) -> int:  # fmt: skip
+             of_source: Mapping[str, str] | None = None, without: Collection[str] = ()) -> int:  # fmt: skip
         """Add frame `i` of an input store with everything known about it.
 
         The compressed chunk goes over as it is when neither `pixels` nor `framing` is given.
@@ -297,6 +297,7 @@ class PartWriter:
             coverage: (L,) share of each patch inside the region, after `framing`.
             split: new split; "" for none.
             of_source: new values of columns of its source.
+            without: kinds of label that are left behind.
 
         Returns:
             Its row in this part.
@@ -304,7 +305,8 @@ class PartWriter:
         from usfm.store.carry import copy_frame
 
         return copy_frame(self, store, i, pixels, (region, region_key), (overlay, overlay_key, detail), framing,
-                          {"kind": kind, "coverage": coverage, "split": split, "of_source": of_source})  # fmt: skip
+                          {"kind": kind, "coverage": coverage, "split": split, "of_source": of_source,
+                           "without": without})  # fmt: skip
 
     def drop(self, frame_id: str, kept_by: str, similarity: float, stage: str) -> None:
         """Note that a frame was dropped because another stands for it.
