@@ -33,6 +33,9 @@ def keyed(key: bytes, *parts: str) -> str:
     Args:
         key: Of the pseudonyms.
         parts: What the name is of, after the kind of thing that it is.
+
+    Returns:
+        `LENGTH` hex digits.
     """
     text = "\0".join(parts).encode("utf-8", "surrogateescape")
     return hmac.new(key, text, hashlib.sha256).hexdigest()[:LENGTH]
@@ -40,6 +43,13 @@ def keyed(key: bytes, *parts: str) -> str:
 
 def patient_of(key: bytes, value: str) -> str:
     """Return the pseudonym of a patient, "" for none; names that look the same are the same.
+
+    Args:
+        key: Of the pseudonyms.
+        value: The id that the media or a manifest have.
+
+    Returns:
+        `LENGTH` hex digits, or "".
 
     Example:
         >>> patient_of(b"a key", "Jane Doe") == patient_of(b"a key", " Jane Doe "), patient_of(b"a key", " ")
@@ -55,6 +65,9 @@ def load_key(salt: str | None, *, create: bool = True) -> bytes:
     Args:
         salt: Path of a key file (``--salt``), or None.
         create: Make the user's key file (mode 0600) if there is none, with one warning; False looks only.
+
+    Returns:
+        The key.
 
     Raises:
         RequestError: If a key file cannot be read or written, or is empty or too short.

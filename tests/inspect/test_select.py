@@ -258,7 +258,8 @@ def test_a_search_lists_what_is_left_and_exits_3(tmp_path, capsys):
     assert set(left) == {"raw.h5", "runs/probe", "features.h5", "runs/pre", "table.csv"}
     assert "1 training row" in left["runs/probe"]
     assert "Doe" not in said.err + said.out
-    for name in ("raw.h5", "features.h5", "table.csv", "runs/probe/predictions.h5", "runs/pre/card.json"):
+    run_ = ("runs/probe/predictions.h5", "runs/probe/card.json", "runs/pre/card.json")
+    for name in ("raw.h5", "features.h5", "table.csv", *run_):
         (tmp_path / name).unlink()
     code, said = call(capsys, ["select", "--withdraw", "Doe Jane", "--salt", str(tmp_path / "lab.key"), "--search",
                                str(tmp_path), "--json"])  # fmt: skip

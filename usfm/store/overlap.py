@@ -41,6 +41,9 @@ def kept_rows(files: Sequence[StoredFile], unlike: list[Unlike] | None = None) -
         files: in order.
         unlike: takes the frames that are not the same in two files; without it such a frame is refused.
 
+    Returns:
+        For each file its rows, ascending.
+
     Raises:
         RequestError: two files hold a frame that is not the same in both, or one holds what the other has dropped.
     """

@@ -77,7 +77,15 @@ class Store(LabelReader, RegionReader):
 
     @classmethod
     def open(cls, path: str | Path | Sequence[str | Path], *, first_wins: bool = False) -> "Store":
-        """Open one path, several, or patterns such as `raw-*.h5` (sorted by name)."""
+        """Open one path, several, or patterns such as `raw-*.h5` (sorted by name).
+
+        Args:
+            path: one or several, or patterns.
+            first_wins: whether two files may differ in a frame that both hold.
+
+        Returns:
+            The store.
+        """
         found = expanded(path)
         real = [_real(name) for name in found]
         twice = [name for name, place in zip(found, real, strict=True) if real.count(place) > 1]
