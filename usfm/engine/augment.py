@@ -171,6 +171,26 @@ def beam_coordinates(
     return (depth - r0) / (r1 - r0), 2 * half - 1
 
 
+def beam_points(geometry: torch.Tensor, depth: torch.Tensor, angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and columns of points given by depth and angle: the inverse of `beam_coordinates`.
+
+    Args:
+        geometry: (B, 7), as `beam_coordinates` takes it.
+        depth: (B, n) 0 to 1.
+        angle: (B, n) -1 to 1.
+
+    Returns:
+        Rows and columns, (B, n) px each.
+    """
+    kind, x, y, r0, r1, a0, a1 = (geometry[:, i : i + 1] for i in range(7))
+    r, half = r0 + depth * (r1 - r0), angle / 2 + 0.5
+    a = a0 + half * (a1 - a0)
+    left, right = a0.tan(), a1.tan()
+    rows = torch.where(kind == 0, r * a.cos(), r)
+    wide = torch.where(kind == 1, r1 * (left + half * (right - left)), r * a.tan())
+    return y + rows, x + torch.where(kind == 0, r * a.sin(), wide)
+
+
 KINDS = {"phased": 0.0, "convex": 0.0, "linear": 1.0, "trapezoid": 2.0}
 
 

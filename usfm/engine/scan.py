@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from usfm.engine.augment import KINDS
+from usfm.engine.augment import KINDS, beam_points
 
 FAN_RAD, INNER = math.radians(80), 120 / 224
 """Half the angle of a bent sector, and its inner radius in heights of the straight one.
@@ -34,7 +34,7 @@ def exchanged(frames: torch.Tensor, geometry: torch.Tensor, chosen: torch.Tensor
     h, w = x.shape[2:]
     straight = (known[:, 0] == KINDS["linear"]).view(-1, 1, 1)
     depth, angle = (torch.where(straight, bent, laid) for bent, laid in zip(_fan(h, w, x), _box(h, w, x), strict=True))
-    rows, columns = _points(known, depth, angle)
+    rows, columns = (each.view_as(depth) for each in beam_points(known, depth.flatten(1), angle.flatten(1)))
     grid = torch.stack([(2 * columns + 1) / w - 1, (2 * rows + 1) / h - 1], dim=-1)
     moved = F.grid_sample(x, grid, mode="bilinear", align_corners=False)
     edge = 1e-4
@@ -60,15 +60,3 @@ def _fan(h: int, w: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     outer, low = INNER + 1, INNER * math.cos(FAN_RAD)
     y, x = low + down * (outer - low), across * outer * math.sin(FAN_RAD)
     return torch.hypot(x, y) - INNER, torch.atan2(x + 0 * y, y + 0 * x) / FAN_RAD
-
-
-def _points(geometry: torch.Tensor, depth: torch.Tensor, angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows and columns in the stored frames, px: the formulae of `usfm.imaging.fan.points`, on the device."""
-    kind, x, y, r0, r1, a0, a1 = (geometry[:, i].view(-1, 1, 1) for i in range(7))
-    r, half = r0 + depth * (r1 - r0), angle / 2 + 0.5
-    a = a0 + half * (a1 - a0)
-    left, right = a0.tan(), a1.tan()
-    rows = torch.where(kind == KINDS["convex"], r * a.cos(), r)
-    wide = torch.where(kind == KINDS["linear"], r1 * (left + half * (right - left)), r * a.tan())
-    columns = torch.where(kind == KINDS["convex"], r * a.sin(), wide)
-    return y + rows, x + columns

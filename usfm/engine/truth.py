@@ -70,8 +70,24 @@ def cut_masks(masks: torch.Tensor, crops: torch.Tensor, size: tuple[int, int], o
     Returns:
         (B, ..., rows, columns), of the type of the masks.
     """
+    return pick_masks(masks, *source_points(crops, *size), outside)
+
+
+def pick_masks(masks: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, outside: int = 0) -> torch.Tensor:
+    """Give each pixel the class of the nearest one of its frame.
+
+    Args:
+        masks: (B, ..., H, W).
+        rows: (B, h, w) px in the frame, the centre of its first pixel being 0.
+        columns: (B, h, w) px.
+        outside: class of pixels outside the frame.
+
+    Returns:
+        (B, ..., h, w), of the type of the masks.
+    """
     height, width = masks.shape[-2:]
-    rows, columns = (places.round().long() for places in source_points(crops, *size))
+    size = rows.shape[-2:]
+    rows, columns = rows.round().long(), columns.round().long()
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     place = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
     flat = masks.reshape(len(masks), -1, height * width)
@@ -119,6 +135,24 @@ def cut_boxes(
     """
     rows, columns = sample_points(crops, boxes[..., [0, 0, 2, 2]].flatten(1), boxes[..., [1, 3, 1, 3]].flatten(1), size)
     rows, columns = rows.view(*boxes.shape[:2], 4), columns.view(*boxes.shape[:2], 4)
+    return seen_boxes(rows, columns, classes, size, least)
+
+
+def seen_boxes(
+    rows: torch.Tensor, columns: torch.Tensor, classes: torch.Tensor, size: tuple[int, int], least: float = 0.1
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The upright box around moved points of each box's outline, as far as it lies in the sample.
+
+    Args:
+        rows: (B, K, n) px from the upper edge of the sample; NaN for no box.
+        columns: (B, K, n) px from the left edge.
+        classes: (B, K).
+        size: (rows, columns) of a sample, px.
+        least: share of the moved box's area that must lie in the sample.
+
+    Returns:
+        Boxes (B, K, 4) and classes; a box that has left its sample is NaN, its class `NO_BOX`.
+    """
     whole = torch.stack([rows.amin(-1), columns.amin(-1), rows.amax(-1), columns.amax(-1)], dim=-1)
     limit = whole.new_tensor([size[0], size[1], size[0], size[1]])
     seen = whole.clamp(min=0).minimum(limit)

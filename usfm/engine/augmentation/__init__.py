@@ -1,0 +1,1 @@
+"""Sets of augmentations on the device: image, region, sector, masks and boxes move together, drawn by counter."""
