@@ -40,7 +40,14 @@ class Coding:
         return (self.name,) if self.name else tuple(dict.fromkeys(name for _, name in (*self.values, *self.colours)))
 
     def codes(self, words: str, palette: Mapping[int, int] | None = None) -> dict[int, str]:
-        """Return code -> class for a mask of values, or of colours; ``palette`` is code -> colour, where it has one.
+        """Name the codes of a mask.
+
+        Args:
+            words: ``values`` or ``colours``, as the mask has them.
+            palette: Code -> colour, where it has one.
+
+        Returns:
+            Code -> class.
 
         Example:
             >>> Coding(colours=((0x404040, "ovary"), (0x000040, "teratoma"))).codes("values")
@@ -56,7 +63,18 @@ class Coding:
     def numbers(
         self, words: str, levels: Sequence[int], exact: bool, place: Mapping[str, int], palette: Mapping[int, int]
     ) -> dict[int, int]:
-        """Return code -> number of its class for the codes that are in a mask; codes without a class are left out."""
+        """Number the codes that are in a mask.
+
+        Args:
+            words: ``values`` or ``colours``.
+            levels: The codes.
+            exact: Whether they are exact.
+            place: Class -> number.
+            palette: Code -> colour, where it has one.
+
+        Returns:
+            Code -> number of its class; codes without a class are left out.
+        """
         if self.name:
             return {code: place[self.name] for code in levels if code}
         known = self.codes(words, palette)
@@ -65,7 +83,16 @@ class Coding:
         return {code: place[known[code]] for code in (levels if exact and not self.near else known) if code in known}
 
     def label(self, words: str, levels: Sequence[int], palette: Mapping[int, int]) -> str:
-        """Return the class of a picture by what is on its mask, "" where it says none."""
+        """Return the class of a picture by what is on its mask.
+
+        Args:
+            words: ``values`` or ``colours``.
+            levels: The codes that are in it.
+            palette: Code -> colour, where it has one.
+
+        Returns:
+            The class, "" where the mask says none.
+        """
         if not self.labels and not self.nothing:
             return ""
         known = self.codes(words, palette)

@@ -10,12 +10,11 @@ from usfm import console
 from usfm.errors import RequestError
 from usfm.extract import typed
 from usfm.extract.annotations.contract import Annotations, Faults, Marks
-from usfm.extract.annotations.match import WHOLE, Matched, joined
-from usfm.extract.coding import Coding
+from usfm.extract.annotations.match import Matched, joined
 from usfm.extract.columns import stored_name
 from usfm.extract.labels import Facts
-from usfm.extract.layouts import outlines, places
-from usfm.extract.layouts.contract import Layout, Masks, Pictures, found, load
+from usfm.extract.layouts import label_masks, outlines, places
+from usfm.extract.layouts.contract import Layout, Pictures, found, load
 from usfm.extract.layouts.rows import Rows, read_tables
 from usfm.extract.layouts.templates import fill, plain
 from usfm.extract.manifest import SPLITS
@@ -23,8 +22,6 @@ from usfm.extract.mask_files import MaskOf
 from usfm.extract.names import alike
 from usfm.extract.sources import Found, matches
 from usfm.quantities import counted
-
-MASK_OF_NONE = "mask of no picture"
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,15 @@ class Placed:
         return not self._excluded(below) and any(found(rule.path, below) is not None for rule in self.layout.masks)
 
     def claims(self, path: str, below: str) -> bool:
-        """Say the same of a path with the root's own name in front, as `sources.find` asks."""
+        """Say the same of a path with the root's own name in front, as `sources.find` asks.
+
+        Args:
+            path: On this machine, which does not count.
+            below: Below the root, with the root's name in front.
+
+        Returns:
+            Whether it is a label mask.
+        """
         return self.is_mask(below.partition("/")[2])
 
     def _excluded(self, below: str) -> bool:
@@ -94,6 +99,9 @@ def place(name: str, inputs: Sequence[str]) -> Placed:
         name: Of the layout, or ``auto``.
         inputs: What the user gave; one folder.
 
+    Returns:
+        The layout, its root, and what lies below it.
+
     Raises:
         RequestError: If it is no folder, or does not fit; or if no picture of the layout is in it.
     """
@@ -127,6 +135,9 @@ def read(here: Placed, everything: Found, dataset: str = "") -> Read:
         everything: What `sources.find` found below the root.
         dataset: Name of the dataset; "" for that of the layout.
 
+    Returns:
+        The pictures, and what is known of each.
+
     Raises:
         RequestError: For tables of another release, and for masks in a folder that is misspelt.
     """
@@ -138,8 +149,8 @@ def read(here: Placed, everything: Found, dataset: str = "") -> Read:
     tables, missing = read_tables(layout, here.root, here.listed)
     gaps += missing
     facts = {source.relative: _facts(layout, words[source.relative], tables, dataset) for source in kept.sources}
-    masks = _masks(here, kept, by_key, left)
-    gaps += _missing_masks(here, masks)
+    masks = label_masks.masks_of(layout, kept.mask_files, by_key, Counter() if here.within else left)
+    gaps += [] if masks or here.within else label_masks.missing(layout, here.root, here.listed)
     annotations, matched, files, more, labels = _outlines(here, by_key, tables, left)
     facts = {name: replace(one, label=one.label or labels.get(name, "")) for name, one in facts.items()}
     gaps += more
@@ -205,55 +216,6 @@ def _facts(layout: Layout, words: Mapping[str, str], tables: Sequence[Rows], dat
 def _named(layout: Layout, name: str, value: str) -> str:
     names = {key.casefold(): one for key, one in layout.names.get(name, {}).items()}
     return alike(names.get(value.casefold(), names.get("*", value)) if value else "")
-
-
-def _masks(here: Placed, kept: Found, by_key: Mapping[str, list[str]], left: Counter) -> list[MaskOf]:
-    masks = []
-    for file in kept.mask_files:
-        below = file.below.partition("/")[2]
-        for rule in here.layout.masks:
-            groups = found(rule.path, below)
-            if groups is None:
-                continue
-            frame = fill(rule.frame, groups) if rule.frame else ""
-            of = by_key.get(plain(fill(rule.key, groups | {"path": below})), ())
-            number = int(frame) if frame.isdecimal() and len(frame) < 10 else WHOLE
-            masks += [MaskOf(file, source, number, coding=_coding(rule, groups)) for source in of]
-            left[MASK_OF_NONE] += not of and not here.within
-            break
-    return masks
-
-
-def _coding(rule: Masks, groups: Mapping[str, str]) -> Coding:
-    name = "" if rule.values or rule.colours else fill(rule.name, groups) or "foreground"
-    return Coding(
-        name,
-        tuple((int(code), name) for code, name in rule.values.items()),
-        tuple((int(code.removeprefix("#"), 16), name) for code, name in rule.colours.items()),
-        rule.near,
-        rule.threshold,
-        rule.fill,
-        rule.resize,
-        rule.sparse,
-        rule.labels,
-        rule.nothing,
-    )
-
-
-def _missing_masks(here: Placed, masks: Sequence[MaskOf]) -> list[str]:
-    """Name the masks that are not there; refuses where their folder is misspelt.
-
-    Raises:
-        RequestError: If a folder of nearly that name is there.
-    """
-    rules = [rule for rule in here.layout.masks if not rule.optional]
-    if masks or not rules or here.within:
-        return []
-    wanted = places.looked_for(rules[0].path)
-    near = places.misspelt(here.layout, here.listed, rules)
-    if near:
-        raise RequestError(f"{here.root}: no mask of {here.layout.name} ({wanted}) is there; is '{near}' their folder?")
-    return [wanted]
 
 
 def _outlines(
@@ -324,6 +286,14 @@ def _tell(
 
 
 def source_files(here: Placed, files: Sequence[str]) -> list[dict]:
-    """Return tables and files of outlines as inputs of the step."""
+    """Return tables and files of outlines as inputs of the step.
+
+    Args:
+        here: The layout and its root.
+        files: Their paths below the root.
+
+    Returns:
+        A dict each: path, size and mtime.
+    """
     stats = [(path, os.stat(os.path.join(here.root, path))) for path in files]
     return [{"path": f"layout:{path}", "size": one.st_size, "mtime": one.st_mtime_ns} for path, one in stats]

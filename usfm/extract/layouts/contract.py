@@ -272,6 +272,13 @@ def load(name: str) -> Layout:
 def found(pattern: str, path: str) -> dict[str, str] | None:
     r"""Return the groups of a pattern that fits a whole path, whatever the case; None where it does not.
 
+    Args:
+        pattern: A regular expression.
+        path: Below the root, with forward slashes.
+
+    Returns:
+        Group -> text, "" for one that took no part.
+
     Example:
         >>> found(r"img/(?P<id>.+)\.png", "img/A.PNG"), found("a", "b")
         ({'id': 'A'}, None)
@@ -282,6 +289,14 @@ def found(pattern: str, path: str) -> dict[str, str] | None:
 
 def made(kind: type, table: Mapping[str, Any], where: str) -> Any:
     """Make a dataclass of a table, and those in it.
+
+    Args:
+        kind: The dataclass.
+        table: Field -> value, as TOML has it.
+        where: What to call the table in a sentence.
+
+    Returns:
+        The instance.
 
     Raises:
         RequestError: For a key that is none, or one that lacks.

@@ -32,6 +32,9 @@ def records(root: str, files: Mapping[str, dict[str, str]], rule: Outlines, faul
         rule: How they are read.
         faults: Takes what cannot be used.
 
+    Yields:
+        A record for each picture or frame that a file tells of.
+
     Raises:
         RequestError: For a file that is damaged.
     """
@@ -51,7 +54,19 @@ def records(root: str, files: Mapping[str, dict[str, str]], rule: Outlines, faul
 
 
 def corners(left: float, top: float, right: float, bottom: float, name: str, path: str = "") -> Marks:
-    """Return a record of one box."""
+    """Return a record of one box.
+
+    Args:
+        left: Of the box, px.
+        top: Of the box, px.
+        right: Of the box, px.
+        bottom: Of the box, px.
+        name: Of its class.
+        path: Of the picture, where it is known.
+
+    Returns:
+        The record.
+    """
     return Marks(path, boxes=np.array([[left, top, right, bottom]], np.float64), box_names=(name,))
 
 

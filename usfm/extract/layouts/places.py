@@ -39,7 +39,15 @@ class Tree:
         return self._held[folder]
 
     def holds(self, folder: str, marker: str) -> bool:
-        """Say whether something below a folder matches a glob, or one of several with ``|`` between them."""
+        """Say whether something below a folder matches.
+
+        Args:
+            folder: The folder.
+            marker: A glob of a path below it, or several with ``|`` between them.
+
+        Returns:
+            Whether one of them matches something.
+        """
         return any(self._holds(folder, one.split("/")) for one in marker.casefold().split("|"))
 
     def _holds(self, folder: str, parts: Sequence[str]) -> bool:
@@ -79,6 +87,9 @@ def root_of(layout: Layout, folder: str, tree: Tree | None = None) -> str:
         layout: The layout.
         folder: That was given: the root, a folder above it or one in it.
         tree: Names that are known already.
+
+    Returns:
+        Its path.
 
     Raises:
         RequestError: If there is none, or several.
@@ -142,6 +153,9 @@ def misspelt(layout: Layout, listed: Sequence[str], rules: Sequence[Masks]) -> s
         layout: The layout.
         listed: All files below the root.
         rules: The rules of masks that nothing fits.
+
+    Returns:
+        The folder below the root.
     """
     taken = {
         path.rpartition("/")[0] for path in listed if any(found(one.path, path) is not None for one in layout.pictures)

@@ -20,7 +20,14 @@ SAID_BY_LAYOUT = ("manifest", "labels", "label_regex", "group", "annotations", "
 
 
 def placed(config: Config, request: Request) -> Placed | None:
-    """Find the layout that is asked for, and say what it is; None where none is.
+    """Find the layout that is asked for, and say what it is.
+
+    Args:
+        config: The settings.
+        request: The inputs.
+
+    Returns:
+        The layout and its root; None where none is asked for.
 
     Raises:
         RequestError: If it does not fit, or is asked for with settings that say the same.
@@ -43,7 +50,15 @@ def placed(config: Config, request: Request) -> Placed | None:
 
 
 def settled(config: Config, here: Placed) -> Config:
-    """Return the settings with the layout's name, and its own sampling where the user asks for none."""
+    """Settle the settings.
+
+    Args:
+        config: As the user gave them.
+        here: The layout.
+
+    Returns:
+        Them with the layout's name, and its own sampling where the user asks for none.
+    """
     find = here.layout.find
     usual = config.fps == Config().fps and config.every is None
     fps = find.fps if find and find.fps and usual else config.fps
@@ -54,7 +69,16 @@ def settled(config: Config, here: Placed) -> Config:
 def prepared(
     config: Config, request: Request, here: Placed
 ) -> tuple[Found, dict[str, Facts], Paths, Pseudonyms | None, Imported]:
-    """Find the sources, what is known about each, and their labels; paths are plain unless the user hides them."""
+    """Find the sources, what is known about each, and their labels; paths are plain unless the user hides them.
+
+    Args:
+        config: The settings.
+        request: What is common to all commands.
+        here: The layout and its root.
+
+    Returns:
+        The sources, what is known about each, how paths are shown, pseudonyms, and the labels.
+    """
     found = find(
         (here.root,),
         claims=here.claims,
@@ -75,7 +99,15 @@ def prepared(
 
 
 def labelled(cut: Sequence[Piece], labels: Mapping[str, str]) -> list[Piece]:
-    """Return pieces with the class that the mask says of a picture, where nothing else does."""
+    """Put the classes that masks say onto their pictures, where nothing else says one.
+
+    Args:
+        cut: The pieces.
+        labels: Relative path of a source -> class.
+
+    Returns:
+        The pieces, in order.
+    """
     found = []
     for piece in cut:
         label = piece.facts.label or labels.get(piece.source.relative, "")

@@ -52,7 +52,15 @@ class Rows:
             yield key, int(frame) if frame.isdecimal() and len(frame) < 10 else WHOLE, marks
 
     def unmatched(self, by_key: Mapping[str, object], pictures: Iterable[Mapping[str, str]]) -> tuple[int, int]:
-        """Return how many pictures have no row, and how many rows no picture; (0, 0) where that is no wonder."""
+        """Count pictures without a row, and rows without a picture.
+
+        Args:
+            by_key: Keys of the pictures that are there.
+            pictures: The words of their paths.
+
+        Returns:
+            Both counts; (0, 0) where that is no wonder.
+        """
         if self.rule.on != "{key}" or self.rule.optional or not self.files:
             return 0, 0
         lacks = sum(self.row(words) is None for words in pictures)
@@ -61,6 +69,11 @@ class Rows:
 
 def read_tables(layout: Layout, root: str, listed: Sequence[str]) -> tuple[list[Rows], list[str]]:
     """Read the tables of a layout.
+
+    Args:
+        layout: The layout.
+        root: Its root.
+        listed: All files below it.
 
     Returns:
         The tables that are there, and the names of files that are not.

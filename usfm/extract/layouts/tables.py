@@ -40,6 +40,13 @@ def rows_of(path: str, table: Table) -> tuple[list[dict[str, str]], list[str]]:
 def each(path: str, table: Table) -> Rows:
     """Give the rows of a table one by one, whatever the rule wants of them.
 
+    Args:
+        path: Of the file.
+        table: Its rule.
+
+    Returns:
+        The rows, column -> text.
+
     Raises:
         RequestError: If it cannot be read.
     """

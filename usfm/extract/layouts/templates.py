@@ -19,6 +19,9 @@ def fill(template: str, known: Mapping[str, str]) -> str:
         template: The text.
         known: Word -> value.
 
+    Returns:
+        The text.
+
     Example:
         >>> fill("{patient}_{view?}", {"patient": "p1"}), fill("{ID|06}", {"ID": "12"}), fill("{a}", {})
         ('p1_', '000012', '')
