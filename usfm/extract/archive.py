@@ -107,12 +107,32 @@ def _listed(archive: Zip | Tar) -> Listing:
 
 
 def found(path: str, name: str) -> Member:
-    """Return the member of a name; one that cannot be opened where there is none."""
+    """Return the member of a name; one that cannot be opened where there is none.
+
+    Args:
+        path: Of the archive.
+        name: Of the member.
+
+    Returns:
+        The member.
+    """
     return next((one for one in listing(path).members if one.name == name), Member(name, 0, -1))
 
 
 def head(path: str, member: Member, count: int) -> bytes:
-    """Return the first bytes of a member without unpacking the rest; raises as ``opened`` does."""
+    """Return the first bytes of a member without unpacking the rest.
+
+    Args:
+        path: Of the archive.
+        member: In it.
+        count: How many bytes.
+
+    Returns:
+        At most ``count`` bytes.
+
+    Raises:
+        MediaError: If it cannot be unpacked.
+    """
     if member.fault:
         raise MediaError(member.fault, member.detail)
     try:
@@ -123,6 +143,14 @@ def head(path: str, member: Member, count: int) -> bytes:
 
 def opened(path: str, member: Member, *, whole: bool = False) -> BinaryIO:
     """Open a member for reading from any place in it, or with ``whole`` from its beginning to its end once.
+
+    Args:
+        path: Of the archive.
+        member: In it.
+        whole: Read from the beginning to the end, once.
+
+    Returns:
+        The member, open.
 
     Raises:
         MediaError: If it cannot be unpacked.
@@ -158,7 +186,18 @@ class Copy:
 
 
 def unpacked(path: str, member: Member) -> Copy:
-    """Return a large member as a file of its own; raises as ``opened`` does."""
+    """Return a large member as a file of its own.
+
+    Args:
+        path: Of the archive.
+        member: In it.
+
+    Returns:
+        The copy, which is kept until another member is copied.
+
+    Raises:
+        MediaError: If it cannot be unpacked.
+    """
     status = os.stat(path)
     key = (path, status.st_size, status.st_mtime_ns, member.place)
     with _copying:

@@ -115,6 +115,9 @@ def repeats(values: Sequence[str], rows: Sequence[dict[str, str]]) -> bool:
     Args:
         values: Of the column, one a row.
         rows: The rows, with ``path`` and, where known, ``patient`` and ``exam``.
+
+    Returns:
+        True for one row that holds a patient or exam, or for half of the rows that hold the name of their file.
     """
     named = held = filled = 0
     for value, row in zip(values, rows, strict=True):
@@ -142,7 +145,15 @@ def stored_name(name: str) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """Return the known name that a name is nearest to, "" where none is near."""
+    """Return the known name that a name is nearest to, "" where none is near.
+
+    Args:
+        name: As it is written.
+        known: Names that there are.
+
+    Returns:
+        One of ``known``, or "".
+    """
     return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1)), "")
 
 

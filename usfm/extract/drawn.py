@@ -135,6 +135,9 @@ class Painter:
         Args:
             index: Number of the frame in its source.
             size: (height, width).
+
+        Returns:
+            By the arguments of `PartWriter.frame`, and ``in_annotations``; {} where nothing is known.
         """
         drawn = self._drawn
         if size != drawn.size:

@@ -21,6 +21,10 @@ ASKED = ("manifest", "group", "labels", "label_regex", "dataset", "max_frames", 
 def check(config: Config, folder: str) -> None:
     """See that nothing is asked for that an export knows itself.
 
+    Args:
+        config: Options of the command.
+        folder: Of the export, for the message.
+
     Raises:
         RequestError: Names the first such option.
     """
@@ -33,7 +37,15 @@ def check(config: Config, folder: str) -> None:
 
 
 def is_mask(export: Export, path: str) -> bool:
-    """Say whether a file on this machine holds masks of the export."""
+    """Say whether a file on this machine holds masks of the export.
+
+    Args:
+        export: The export.
+        path: On this machine.
+
+    Returns:
+        Whether it does.
+    """
     return export.below(path) in export.mask_files
 
 
@@ -56,7 +68,15 @@ def files_of(export: Export) -> list[dict]:
 
 
 def missing(export: Export, sources: Sequence[Source]) -> dict[str, int]:
-    """Count what the export lists and the folder does not hold, and the other way round."""
+    """Count what the export lists and the folder does not hold, and the other way round.
+
+    Args:
+        export: The export.
+        sources: That were found in its folder.
+
+    Returns:
+        Reason -> how often; reasons that do not occur are left out.
+    """
     there = {export.below(source.path) for source in sources}
     masks = {mask for mask in export.mask_files if not os.path.isfile(os.path.join(export.folder, mask))}
     found = {
@@ -69,7 +89,15 @@ def missing(export: Export, sources: Sequence[Source]) -> dict[str, int]:
 
 
 def names(export: Export, records: Mapping[str, Mapping[int, Marks]]) -> tuple[tuple[str, ...], list[str]]:
-    """Return the names of boxes and of structures: those of the export, and behind them what annotations add."""
+    """Return the names of boxes and of structures: those of the export, and behind them what annotations add.
+
+    Args:
+        export: The export.
+        records: Source -> frame -> what annotations say.
+
+    Returns:
+        Names of boxes, and names of structures.
+    """
     every = [marks for frames in records.values() for marks in frames.values()]
     boxes = dict.fromkeys([*export.strings("boxes"), *sorted({name for marks in every for name in marks.box_names})])
     own = export.strings("masks")
@@ -85,7 +113,15 @@ def numbers(export: Export) -> dict[str, int]:
 
 
 def planes(export: Export, sources: Sequence[Source]) -> dict[str, list[Plane]]:
-    """Return the mask file of each source."""
+    """Return the mask file of each source.
+
+    Args:
+        export: The export.
+        sources: That were found in its folder.
+
+    Returns:
+        Relative path of a source -> its mask file; a source without one is left out.
+    """
     own = len(export.strings("masks"))
     if export.names["mask_kind"] == "bits":
         values = range(1 << own)

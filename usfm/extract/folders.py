@@ -25,6 +25,9 @@ def by_folder(sources: Sequence[Source], which: str) -> Found:
         sources: All of them, since what a folder means depends on those beside it.
         which: ``"folder"`` for the first folder below SRC that is no split, ``"parent"`` for the last one. An input
             without folders is a class itself.
+
+    Returns:
+        Relative path -> (class, split), "" for what is not said.
     """
     roots = {source.root for source in sources}
     by_root = len({_split(root) for root in roots} - {""}) > 1
@@ -51,6 +54,13 @@ def by_folder(sources: Sequence[Source], which: str) -> Found:
 def by_pattern(sources: Sequence[Source], pattern: str) -> Found:
     """Take each source's class, and its split where the pattern names one, from its path below SRC.
 
+    Args:
+        sources: All of them.
+        pattern: A regular expression with the group ``label``, and ``split`` if it likes.
+
+    Returns:
+        Relative path -> (class, split), "" for what is not said.
+
     Raises:
         RequestError: If the pattern is no regular expression, names no label, or finds a split that is none.
     """
@@ -72,6 +82,15 @@ def by_pattern(sources: Sequence[Source], pattern: str) -> Found:
 
 def compiled(flag: str, pattern: str, *, needs: Sequence[str], may: Sequence[str] = ()) -> re.Pattern:
     """Read a regular expression that names groups: one of ``needs`` at least, and none but those and ``may``.
+
+    Args:
+        flag: That gave the pattern, for errors.
+        pattern: A regular expression.
+        needs: Names of groups, of which it must have one.
+        may: Names of groups that it may have.
+
+    Returns:
+        The expression, compiled.
 
     Raises:
         RequestError: If it is none, or its groups are others.

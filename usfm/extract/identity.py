@@ -43,7 +43,15 @@ class Pseudonyms:
         return patient_of(self.key, value)
 
     def exam(self, patient: str, value: str) -> str:
-        """Return the pseudonym of an exam; exams are often numbered anew for each patient, so both count."""
+        """Return the pseudonym of an exam; exams are often numbered anew for each patient, so both count.
+
+        Args:
+            patient: As the source names the patient.
+            value: As the source names the exam.
+
+        Returns:
+            The pseudonym, "" for no exam.
+        """
         value = alike(value.strip())
         return self._name("exam", alike(patient.strip()), value) if value else ""
 
@@ -61,7 +69,15 @@ class Pseudonyms:
         return " ".join(sorted(self._name("word", word) for word in found))
 
     def item(self, relative: str, item: str) -> str:
-        """Return the pseudonym of one thing in a file, after the colon of its path."""
+        """Return the pseudonym of one thing in a file, after the colon of its path.
+
+        Args:
+            relative: Path of the file.
+            item: What the file calls the thing.
+
+        Returns:
+            A slash and the pseudonym.
+        """
         return "/" + self._name("item", relative, item)
 
     def path(self, relative: str) -> str:
@@ -97,18 +113,42 @@ class Paths:
         return self.names is not None
 
     def stored(self, relative: str, item: str = "") -> str:
-        """Return a relative path as the store keeps it, and one of several items of that file after a colon."""
+        """Return a relative path as the store keeps it, and one of several items of that file after a colon.
+
+        Args:
+            relative: Path below SRC.
+            item: One of several things in the file, "" for none.
+
+        Returns:
+            Plain, or hashed where paths are hidden.
+        """
         if not self.names:
             return f"{relative}:{text_of(item)}" if item else relative
         return f"{self.names.path(relative)}:{self.names.item(relative, item)}" if item else self.names.path(relative)
 
     def told(self, relative: str, size: int) -> str:
-        """Return a source as a message tells it: its path, or the last hash, the suffix and the size."""
+        """Return a source as a message tells it: its path, or the last hash, the suffix and the size.
+
+        Args:
+            relative: Path below SRC.
+            size: Of the file, in bytes.
+
+        Returns:
+            A few words.
+        """
         return shown(self.stored(relative), size) if self.names else relative
 
 
 def shown(stored: str, size: int) -> str:
-    """Return a hashed path as a message tells it: short, and found in the path map by its hash."""
+    """Return a hashed path as a message tells it: short, and found in the path map by its hash.
+
+    Args:
+        stored: Hashed path, as the store keeps it.
+        size: Of the file, in bytes.
+
+    Returns:
+        A few words.
+    """
     return f"{stored.rsplit('/', 1)[-1]} ({_size(size)})"
 
 

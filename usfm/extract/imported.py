@@ -102,6 +102,18 @@ def collect(
 ) -> Imported:
     """Find annotations and masks, and the source of each; ``given`` are those that a manifest names.
 
+    Args:
+        found: The sources and the files set apart.
+        how: Which files are masks.
+        annotations: Path of the annotations, None for none.
+        fill: Whether outlines in masks are filled.
+        bits: Whether masks are kept by bit.
+        export: The export that the inputs are, where they are one.
+        given: Masks that a manifest names, and how many it names that are not there, by reason.
+
+    Returns:
+        What was found, matched to the sources.
+
     Raises:
         RequestError: If nothing is there, or none of it fits a source.
     """
@@ -145,7 +157,15 @@ def look_at(files: Sequence[Media | None]) -> bytes:
 
 
 def poison_look(part, reason: str) -> bytes:
-    """Stand in for a batch that cannot be looked at; opens none of its files."""
+    """Stand in for a batch that cannot be looked at; opens none of its files.
+
+    Args:
+        part: Whose payload is the batch.
+        reason: Why not; not needed, since each file has a fault of its own then.
+
+    Returns:
+        As `look_at` gives it.
+    """
     return look_at((None,) * len(part.payload))
 
 
@@ -191,6 +211,15 @@ class Onto:
 
 def onto(imported: Imported, looks: Sequence[MaskLook], sources: Sequence[Source], scans: Sequence[Scan]) -> Onto:
     """Put all labels onto the frames of their sources, whose sizes the first look has found.
+
+    Args:
+        imported: Annotations and masks.
+        looks: What was seen in each mask file.
+        sources: All of them.
+        scans: What was seen in each source.
+
+    Returns:
+        Labels of each source, and the names that they count by.
 
     Raises:
         RequestError: For more classes than masks can hold.
@@ -257,7 +286,15 @@ def _notes(plan: mask_plan.MaskPlan, imported: Imported):
 
 
 def said(imported: Imported, found: Onto) -> dict[str, int]:
-    """Say what became labels; returns how much was left out before any source was looked at, by reason."""
+    """Say what became labels.
+
+    Args:
+        imported: Annotations and masks.
+        found: The labels of each source.
+
+    Returns:
+        Reason -> how often something was left out before any source was looked at.
+    """
     if imported.masks:
         console.say(f"extract: {len(imported.masks):,} label masks become labels of their pictures.")
     if imported.annotations:
@@ -271,12 +308,15 @@ def said(imported: Imported, found: Onto) -> dict[str, int]:
 
 
 def left_out(imported: Imported, before: Mapping[str, int], store: Store) -> dict[str, int]:
-    """Say what did not become a label, or was changed; returns how often, by reason.
+    """Say what did not become a label, or was changed.
 
     Args:
         imported: The labels.
         before: What `said` returned.
         store: The result; each source's metadata says what was left out of its own labels.
+
+    Returns:
+        Reason -> how often.
     """
     left = Counter(before)
     for text in store.source_column("metadata"):

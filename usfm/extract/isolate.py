@@ -45,12 +45,28 @@ PIECES = Items(lambda order: len(order.pieces), _take_only, _take_without)
 
 
 def poison_scan(part: Part, reason: str) -> bytes:
-    """Stand in for a batch none of whose sources can be looked at; opens none of them."""
+    """Stand in for a batch none of whose sources can be looked at; opens none of them.
+
+    Args:
+        part: Whose payload is the batch.
+        reason: Why not; each source is rejected for it.
+
+    Returns:
+        As `scan` gives it.
+    """
     batch = part.payload
     return scan(_scan_without(batch, dict.fromkeys(range(len(batch.sources)), reason)))
 
 
 def poison_take(part: Part, reason: str) -> bytes:
-    """Stand in for a part none of whose pieces can be read; opens none of them."""
+    """Stand in for a part none of whose pieces can be read; opens none of them.
+
+    Args:
+        part: Whose payload is the order.
+        reason: Why not; each piece is rejected for it.
+
+    Returns:
+        As `take` gives it.
+    """
     order = part.payload
     return b"".join(take(_take_without(order, dict.fromkeys(range(len(order.pieces)), reason))))

@@ -69,6 +69,9 @@ def gather(
         dataset: Of all sources whose row says nothing else.
         paths: How messages tell a source.
 
+    Returns:
+        The facts of each source.
+
     Raises:
         RequestError: For a manifest that does not fit, a split that is none, or a pattern that is wrong.
     """

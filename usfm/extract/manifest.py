@@ -69,6 +69,9 @@ def read_manifest(file: str, *, keep: Sequence[str] = (), private: bool = False,
         private: Whether paths are hidden whatever the manifest holds.
         plain: Whether paths are plain whatever the manifest holds.
 
+    Returns:
+        The manifest.
+
     Raises:
         RequestError: If it cannot be read whole, and for columns that are missing, twice, or of one meaning.
     """

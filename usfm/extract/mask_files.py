@@ -45,6 +45,13 @@ class How:
     def claims(self, path: str, below: str) -> bool:
         """Say whether a file below the inputs is a mask, as the user says.
 
+        Args:
+            path: On this machine.
+            below: Below its SRC.
+
+        Returns:
+            Whether it is one.
+
         Example:
             >>> how = How("given", suffix="_mask")
             >>> [how.claims("", name) for name in ("a_mask.png", "a_mask_2.png", "b/a.png", "_mask.png")]
@@ -64,6 +71,14 @@ class How:
 
 def how_of(masks: str, suffix: str | None, pattern: str | None) -> How:
     """Read ``--masks``, ``--mask-suffix`` and ``--mask-pattern``.
+
+    Args:
+        masks: ``auto``, ``keep``, or a folder.
+        suffix: Of the masks' stems, or None.
+        pattern: A regular expression with the group ``stem``, or None.
+
+    Returns:
+        How masks are told apart.
 
     Raises:
         RequestError: If they do not fit together, or the folder is not there.
@@ -104,6 +119,11 @@ def match(files: Sequence[MaskFile], sources: Sequence[Source], how: How) -> tup
 
     A mask is of the picture whose path agrees with the longest end of its own, without what says mask; where several
     agree, it is refused.
+
+    Args:
+        files: Of masks.
+        sources: All of them.
+        how: Which files are masks.
 
     Returns:
         What each is of, in the order of the files; and how many were left, by reason.
@@ -194,6 +214,13 @@ def of_manifest(manifest: Manifest | None, inputs: Sequence[str]) -> dict[str, s
     """Return the file that each cell of a manifest's column ``mask`` means; cells that mean none are left out.
 
     A cell is a path from the manifest's folder, from an input, or on this machine.
+
+    Args:
+        manifest: The manifest, or None.
+        inputs: What the user gave.
+
+    Returns:
+        Cell -> path on this machine.
     """
     cells = {row.get("mask", "") for _, row in manifest.rows} - {""} if manifest else set()
     bases = [os.path.dirname(os.path.abspath(manifest.file)), *map(os.path.abspath, inputs)] if manifest else []
@@ -208,7 +235,15 @@ def of_manifest(manifest: Manifest | None, inputs: Sequence[str]) -> dict[str, s
 
 
 def without(found: Found, paths: Collection[str]) -> Found:
-    """Return what was found without some files, which are masks."""
+    """Return what was found without some files, which are masks.
+
+    Args:
+        found: Sources and files set apart.
+        paths: Of the masks.
+
+    Returns:
+        What is left.
+    """
     there = {os.path.abspath(path) for path in paths}
     kept = tuple(source for source in found.sources if os.path.abspath(source.path) not in there)
     set_apart = tuple(file for file in found.mask_files if os.path.abspath(file.media.path) not in there)
@@ -221,6 +256,9 @@ def given(files: Mapping[str, str], cells: Mapping[str, str]) -> tuple[list[Mask
     Args:
         files: From `of_manifest`.
         cells: Relative path of a source -> its cell, "" for none.
+
+    Returns:
+        The masks, and reason -> how often.
     """
     masks, missing = [], 0
     for source, cell in cells.items():
@@ -235,6 +273,13 @@ def given(files: Mapping[str, str], cells: Mapping[str, str]) -> tuple[list[Mask
 
 def listed(how: How, found: Sequence[MaskFile]) -> list[MaskFile]:
     """Return the mask files of a run: those found among the inputs, or all pictures and clips below the folder given.
+
+    Args:
+        how: Which files are masks.
+        found: Mask files among the inputs.
+
+    Returns:
+        Mask files, sorted.
 
     Raises:
         RequestError: If the folder cannot be listed.

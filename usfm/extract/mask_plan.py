@@ -88,6 +88,9 @@ def plan(
         fill: Whether files that are outlines are filled.
         first: Names that come first in the list, such as those of outlined structures.
 
+    Returns:
+        The classes, and for each source its mask files with the number of each code.
+
     Raises:
         RequestError: For more classes than a mask can hold.
     """
@@ -176,7 +179,15 @@ def _shared(own: Sequence[tuple[MaskOf, MaskLook]], known: Sequence[str]) -> tup
 
 
 def frames_of(planes: Sequence[Plane], index: int) -> list[tuple[Plane, int]]:
-    """Return which of a source's mask files have a mask of one frame, and on which page."""
+    """Return which of a source's mask files have a mask of one frame, and on which page.
+
+    Args:
+        planes: Mask files of the source.
+        index: Number of the frame in its source.
+
+    Returns:
+        (mask file, page from 0).
+    """
     found = []
     for plane in planes:
         if plane.frame in (WHOLE, index):

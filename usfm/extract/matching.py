@@ -37,6 +37,9 @@ class Finder:
         Args:
             path: As the row has it, with forward slashes or back slashes.
             here: The manifest's folder.
+
+        Returns:
+            The sources.
         """
         ways = list(dict.fromkeys(os.path.normpath(one) for one in (path, path.replace("\\", "/"))))
         for form in (_as_it_is, alike, _any_case, _as_windows):
@@ -86,6 +89,14 @@ def match(manifest: Manifest, sources: Sequence[Source], paths: Paths | None = N
 
     A row's path counts, in this order, as the path below SRC, as a path on this machine (absolute, or from the
     manifest's folder), or as the end of exactly one source's path (a bare file name, for instance).
+
+    Args:
+        manifest: The manifest.
+        sources: All of them.
+        paths: How messages tell a source; plain by default.
+
+    Returns:
+        Column -> cell of each source that has a row.
 
     Raises:
         RequestError: If a row fits several sources equally well, two rows that differ fit one source, or a cell holds

@@ -90,7 +90,15 @@ class Zip:
             yield _cleaned(member)
 
     def head(self, member: Member, count: int) -> bytes:
-        """Return the first bytes of a member."""
+        """Return the first bytes of a member.
+
+        Args:
+            member: In this archive.
+            count: How many bytes.
+
+        Returns:
+            At most ``count`` bytes.
+        """
         with self.file.open(self.infos[member.place]) as stream:
             return stream.read(count)
 
@@ -99,7 +107,15 @@ class Zip:
         return self.infos[member.place].compress_type != zipfile.ZIP_STORED
 
     def open(self, member: Member, whole: bool) -> BinaryIO:
-        """Open a member, with ``whole`` for one reading from its beginning."""
+        """Open a member, with ``whole`` for one reading from its beginning.
+
+        Args:
+            member: In this archive.
+            whole: Whether it is read once from the beginning to the end; then it cannot be sought in.
+
+        Returns:
+            The member, open.
+        """
         info = self.infos[member.place]
         if whole:
             return self.file.open(info)  # type: ignore[return-value]
@@ -174,7 +190,15 @@ class Tar:
             raise MediaError("truncated archive", "the archive is cut short within its last file.")
 
     def head(self, member: Member, count: int) -> bytes:
-        """Return the first bytes of a member."""
+        """Return the first bytes of a member.
+
+        Args:
+            member: In this archive.
+            count: How many bytes.
+
+        Returns:
+            At most ``count`` bytes.
+        """
         return Window(self.file, member.place, member.size, self).read(count) or b""
 
     def packed(self, member: Member) -> bool:
@@ -182,7 +206,15 @@ class Tar:
         return self.compressed
 
     def open(self, member: Member, whole: bool) -> BinaryIO:
-        """Open a member, with ``whole`` for one reading from its beginning."""
+        """Open a member, with ``whole`` for one reading from its beginning.
+
+        Args:
+            member: In this archive.
+            whole: Whether it is read once from the beginning to the end.
+
+        Returns:
+            The member, open.
+        """
         window = Window(self.file, member.place, member.size, self)
         return _copied(window, member.size) if self.compressed and not whole else io.BufferedReader(window)  # type: ignore[arg-type]
 
@@ -209,6 +241,11 @@ def _copied(stream, size: int) -> BinaryIO:
 
 def copy_to(target, stream, size: int) -> None:
     """Copy a member of a stated size.
+
+    Args:
+        target: To write to.
+        stream: To read from.
+        size: Bytes that the archive says.
 
     Raises:
         MediaError: If it has another size.

@@ -107,7 +107,19 @@ def pieces(
     *,
     hide_paths: bool,
 ) -> list[Piece]:
-    """Join what is known about each source and cut long ones into ranges, in canonical order (path, then digest)."""
+    """Join what is known about each source and cut long ones into ranges, in canonical order (path, then digest).
+
+    Args:
+        sources: All of them.
+        scans: What was seen in each, in the same order.
+        facts: By relative path.
+        sampling: Which frames are due.
+        names: Pseudonyms, None where nobody is named.
+        hide_paths: Whether the store keeps hashes of paths.
+
+    Returns:
+        The pieces.
+    """
     seen: dict[str, int] = {}
     cut: list[Piece] = []
     paths = Paths(names if hide_paths else None)

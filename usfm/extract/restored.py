@@ -230,6 +230,13 @@ def _check_names(entry: Entry, names: Mapping) -> None:
 def region_of(row: Mapping, size: tuple[int, int]) -> Region | None:
     """Return a region as the store keeps it; None where it does not fit a frame of this size.
 
+    Args:
+        row: As the export's file has it.
+        size: (height, width) of the frame, px.
+
+    Returns:
+        The region, or None.
+
     Raises:
         ValueError: If it cannot be understood; so do KeyError and TypeError.
     """

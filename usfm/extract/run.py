@@ -38,6 +38,10 @@ PATTERNS = ("group", "label_regex", "include", "exclude", "mask_pattern")
 def run(config: Config, request: Request) -> dict:
     """Extract: find the sources, look at each, take the frames that are due, write a store.
 
+    Args:
+        config: Options of the command.
+        request: Common options; ``inputs`` names the sources.
+
     Returns:
         The summary that ``--json`` prints: the common figures, and ``skipped`` (files passed over), ``kinds``
         (sources by kind), ``reasons`` (sources rejected in whole or part, by reason), ``identical`` (sources whose

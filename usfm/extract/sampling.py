@@ -32,7 +32,15 @@ class Sampling:
         return replace(self, fps=None)
 
     def about(self, frames: float, seconds: float) -> int:
-        """Say about how many frames are due of a source with so many frames and seconds (never too few)."""
+        """Say about how many frames are due of a source with so many frames and seconds (never too few).
+
+        Args:
+            frames: In the source.
+            seconds: That it takes; 0 for stills.
+
+        Returns:
+            How many.
+        """
         due = frames if self.fps is None else min(frames, math.floor(seconds * float(self.fps)) + 1)
         due = math.ceil(due / self.every)
         return int(due if self.limit is None else min(due, self.limit))
@@ -40,6 +48,14 @@ class Sampling:
 
 def parse(fps: str, every: int | None, limit: int | None) -> Sampling:
     """Read ``--fps``, ``--every`` and ``--max-frames``.
+
+    Args:
+        fps: A number, a fraction such as "30000/1001", or "all".
+        every: Take each N-th frame, None for all.
+        limit: At most so many a source, None for any number.
+
+    Returns:
+        The sampling.
 
     Raises:
         RequestError: If fps is neither "all" nor a number above 0, or if both fps and every are given.

@@ -62,7 +62,17 @@ class Batch:
 def batches(
     sources: Sequence[Source], long_bytes: int, options: Options = NO_OPTIONS, names: Pseudonyms | None = None
 ) -> list[Batch]:
-    """Cut the sources, in their order, into batches that depend on nothing but themselves."""
+    """Cut the sources, in their order, into batches that depend on nothing but themselves.
+
+    Args:
+        sources: All of them.
+        long_bytes: Size of a file from which on it is looked at more closely.
+        options: What the user asks of readers.
+        names: Pseudonyms, None where nobody is named.
+
+    Returns:
+        The batches.
+    """
     cut: list[list[Source]] = []
     held = 0
     for source in sources:
@@ -141,7 +151,15 @@ def _sha256(media: Media) -> str:
 
 
 def item_digest(sha256: str, item: str) -> str:
-    """Return what stands for the digest of one thing in a file: the same file and name give the same."""
+    """Return what stands for the digest of one thing in a file: the same file and name give the same.
+
+    Args:
+        sha256: Of the file.
+        item: Name of the thing in it.
+
+    Returns:
+        A sha256, hex.
+    """
     return hashlib.sha256(f"{sha256}:{item}".encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -20,6 +20,13 @@ LARGEST_RATIO = 200
 def is_bomb(held_bytes: int, stored_bytes: int) -> bool:
     """Say whether so many bytes out of so few are too many.
 
+    Args:
+        held_bytes: That come out.
+        stored_bytes: That they take in the file.
+
+    Returns:
+        Whether they are.
+
     Example:
         >>> is_bomb(90 << 20, 10), is_bomb(1 << 30, 1 << 20), is_bomb(1 << 30, 1 << 24)
         (False, True, False)
@@ -69,7 +76,15 @@ class Gunzipped(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place; the end is found by decompressing everything."""
+        """Go to a place; the end is found by decompressing everything.
+
+        Args:
+            offset: In bytes of what is unpacked.
+            whence: 0 for the beginning, 1 for here, 2 for the end.
+
+        Returns:
+            The place from the beginning.
+        """
         if whence == 2:
             self._at = self._out - len(self._ready)
             while self.readinto(bytearray(CHUNK_BYTES)):
@@ -178,7 +193,15 @@ class Window(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Go to a place.
+
+        Args:
+            offset: In bytes.
+            whence: 0 for the beginning, 1 for here, 2 for the end.
+
+        Returns:
+            The place from the window's beginning.
+        """
         self._at = max((0, self._at, self._size)[whence] + offset, 0)
         return self._at
 

@@ -24,6 +24,13 @@ def kind_of(file: str) -> str:
 def lines_of(file: str, kind: str) -> Iterator[tuple[int, list[str]]]:
     """Give (line number, cells) row by row, the names of the columns first.
 
+    Args:
+        file: The manifest.
+        kind: "parquet", or anything else for xlsx.
+
+    Yields:
+        (line from 1, cells as text).
+
     Raises:
         RequestError: If the extra is not installed, or the file cannot be read.
     """

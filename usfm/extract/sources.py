@@ -123,6 +123,9 @@ def find(
         include: Globs, one of which a path below its SRC must match; none takes all. See `matches`.
         exclude: Globs, none of which it may match.
 
+    Returns:
+        The sources in one fixed order, and what was passed over.
+
     Raises:
         RequestError: If an input is missing, a folder cannot be listed, or nothing at all is found.
     """
@@ -172,6 +175,13 @@ def find(
 
 def matches(below: str, pattern: str) -> bool:
     """Say whether a path below its SRC fits a glob: the whole path where the glob has a slash, else any part of it.
+
+    Args:
+        below: The path, with forward slashes.
+        pattern: The glob.
+
+    Returns:
+        Whether it fits.
 
     Example:
         >>> [matches("benign/raw/1.png", glob) for glob in ("raw", "*.png", "benign/*.png", "*/raw/*", "1")]

@@ -54,6 +54,9 @@ def shade(pixels: np.ndarray, color: bool | None) -> np.ndarray:
     Args:
         pixels: uint8 (H, W) or RGB (H, W, 3).
         color: True to keep three channels where there are three, False for gray, None to look.
+
+    Returns:
+        uint8 (H, W), or (H, W, 3) where it keeps its colour.
     """
     if pixels.ndim == 2 or color is True:
         return pixels
@@ -167,7 +170,14 @@ def _drawn(piece: Piece, frames: list[Frame], notes: Notes) -> list[dict]:
 
 
 def refuse(part: PartWriter, piece: Piece, reason: str, detail: str) -> None:
-    """Note that a piece gives nothing: each frame of a range, or the source as a whole."""
+    """Note that a piece gives nothing: each frame of a range, or the source as a whole.
+
+    Args:
+        part: Takes the rows of /rejected.
+        piece: That gives nothing.
+        reason: Short, the same for the same cause.
+        detail: One sentence.
+    """
     if piece.within is not None:
         for index in piece.within.indices:
             part.reject(piece.stored, frame_id(piece.scan.sha256, index, piece.copy), STAGE, reason, detail)

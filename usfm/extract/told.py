@@ -21,7 +21,15 @@ SHOWN = 3
 
 
 def several(sources: Sequence[Source], paths: Paths) -> str:
-    """Return what to call the sources of one part."""
+    """Return what to call the sources of one part.
+
+    Args:
+        sources: Of the part, at least one.
+        paths: How messages tell a source.
+
+    Returns:
+        A few words.
+    """
     more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
     return paths.told(sources[0].relative, sources[0].size) + more
 
@@ -43,6 +51,13 @@ def passed(found: Found) -> None:
 def listed(counts: Mapping[str, int], most: int = 8) -> str:
     """Return counts as words.
 
+    Args:
+        counts: What -> how many.
+        most: Entries that are named; the others are summed.
+
+    Returns:
+        A phrase.
+
     Example:
         >>> listed({".txt": 2, "other": 1})
         '2 .txt, 1 other'
@@ -53,7 +68,17 @@ def listed(counts: Mapping[str, int], most: int = 8) -> str:
 
 
 def identical(found: Found, scans: Sequence[Scan], facts: Mapping[str, Facts], paths: Paths) -> dict:
-    """Count sources of the same bytes, and name those that carry different labels."""
+    """Count sources of the same bytes, and name those that carry different labels.
+
+    Args:
+        found: The sources.
+        scans: What was seen in each, in the same order.
+        facts: By relative path.
+        paths: How messages tell a source.
+
+    Returns:
+        ``identical`` and ``label_conflicts`` of the summary.
+    """
     same: dict[str, list[Source]] = {}
     for source, one in zip(found.sources, scans, strict=True):
         if one.sha256:
@@ -77,6 +102,15 @@ def conflicts(
 
     Other names for the same patients are no conflict. One patient of the files under two names is: a split by patient
     would put the same person on both sides.
+
+    Args:
+        sources: All of them.
+        scans: What was seen in each, in the same order.
+        facts: By relative path.
+        names: Pseudonyms, None where nobody is named.
+
+    Returns:
+        What the summary says of it.
     """
     given: dict[str, set[str]] = {}
     filed: dict[str, set[str]] = {}
@@ -98,7 +132,17 @@ def conflicts(
 
 
 def outcome(summary: dict, found: Found, paths: Paths, export: Export | None = None) -> dict:
-    """Say what came of the files; returns ``files``, ``files_read``, ``files_rejected`` and ``reasons``."""
+    """Say what came of the files.
+
+    Args:
+        summary: Of the run.
+        found: The sources.
+        paths: How messages tell a source.
+        export: The export that the inputs are, where they are one.
+
+    Returns:
+        ``files``, ``files_read``, ``files_rejected`` and ``reasons``.
+    """
     store = Store.open(summary["out"])
     table = store.rejected()
     names = set(store.source_column("path"))
@@ -168,14 +212,32 @@ def _noted(store: Store) -> None:
 
 
 def mapped(found: Found, paths: Paths) -> dict[str, dict]:
-    """Return the entries of a path map."""
+    """Return the entries of a path map.
+
+    Args:
+        found: The sources.
+        paths: How the store keeps them.
+
+    Returns:
+        Path in the store -> path on this machine, and size in bytes.
+    """
     return {
         paths.stored(source.relative): {"path": text_of(source.place), "size": source.size} for source in found.sources
     }
 
 
 def dry_run(found: Found, facts: Mapping[str, Facts], sampling: Sampling, out: Path) -> dict:
-    """Say what would be done; returns the summary of a dry run."""
+    """Say what would be done.
+
+    Args:
+        found: The sources.
+        facts: By relative path.
+        sampling: Which frames are due.
+        out: Of the store.
+
+    Returns:
+        The summary of a dry run.
+    """
     kinds = Counter(source.kind or "rejected" for source in found.sources)
     size = sum(source.size for source in found.sources)
     console.say(

@@ -34,6 +34,13 @@ def is_number(text: str) -> bool:
 def is_measured(name: str, values: Sequence[str]) -> bool:
     """Say whether a column holds measured numbers: each cell is one or empty, and the name does not say numbering.
 
+    Args:
+        name: Of the column.
+        values: Its cells.
+
+    Returns:
+        Whether it does.
+
     Example:
         >>> is_measured("ef_percent", ["61.5", ""]), is_measured("image_id", ["1", "2"]), is_measured("ef", ["1", "x"])
         (True, False, False)
@@ -67,6 +74,9 @@ def classes_of(file: str, rows: Sequence[tuple[int, dict[str, str]]], marked: It
         rows: (line, column -> cell).
         marked: Columns whose names begin with `MARK`.
 
+    Returns:
+        The classes.
+
     Raises:
         RequestError: For a cell that is neither yes nor no.
     """
@@ -82,6 +92,13 @@ def classes_of(file: str, rows: Sequence[tuple[int, dict[str, str]]], marked: It
 
 def several(row: Mapping[str, str], names: Sequence[str]) -> dict[str, int] | None:
     """Return class -> 0 or 1 of one row, None where it says nothing; of a list, what is not there does not apply.
+
+    Args:
+        row: Column -> cell.
+        names: Of the classes.
+
+    Returns:
+        The classes that the row says something about.
 
     Example:
         >>> several({"labels": "a|c"}, ("a", "b", "c")), several({"label:a": "yes", "label:b": ""}, ("a", "b"))

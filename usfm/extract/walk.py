@@ -49,6 +49,9 @@ def files(inputs: Sequence[str], *, private: bool = False) -> list[File]:
         inputs: Files, folders or globs; a literal name is tried before it is read as a glob.
         private: Whether messages must not name what lies below an input.
 
+    Returns:
+        The files, in the order in which they were found.
+
     Raises:
         RequestError: If an input is missing or a folder cannot be listed.
     """

@@ -8,8 +8,8 @@ import pytest
 from usfm.errors import MediaError
 from usfm.extract.media import Media
 from usfm.extract.readers.contract import Notes
+from usfm.extract.readers.faults import Faults
 from usfm.extract.readers.soundness import DAMAGED, LEANS, judged
-from usfm.extract.readers.stream import Faults
 from usfm.extract.readers.video import VideoReader
 from usfm.extract.sampling import Sampling
 

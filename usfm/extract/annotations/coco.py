@@ -51,6 +51,9 @@ def read(files: Iterable[str], folder: str) -> Annotations:
         files: Their paths.
         folder: That their own paths are told below.
 
+    Returns:
+        The set.
+
     Raises:
         RequestError: If one is no such file, or an id means two pictures or two classes.
     """

@@ -68,7 +68,13 @@ class Faults:
     places: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, reason: str, place: object = "", times: int = 1) -> None:
-        """Count a fault; ``place`` is a number or a line, never a name."""
+        """Count a fault.
+
+        Args:
+            reason: Short, the same for the same cause.
+            place: A number or a line, never a name; "" for none.
+            times: How often.
+        """
         self.counts[reason] += times
         shown = self.places.setdefault(reason, [])
         if len(shown) < SHOWN and place != "":
@@ -98,6 +104,13 @@ class Annotations:
 
 def numbers(values: object, count: int = 0) -> list[float] | None:
     """Return finite floats of a list of JSON numbers or of texts, None where it is none, or not of ``count``.
+
+    Args:
+        values: Any JSON value.
+        count: How many there must be, 0 for any number.
+
+    Returns:
+        The floats, or None.
 
     Example:
         >>> numbers([1, 2.5]), numbers(["1", "x"]), numbers([1, True]), numbers([1], 4)

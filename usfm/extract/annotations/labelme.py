@@ -36,6 +36,9 @@ def read(files: Iterable[str], folder: str) -> Annotations:
     Args:
         files: Their paths.
         folder: That paths are told below.
+
+    Returns:
+        The set.
     """
     files = tuple(files)
     faults, pictures = Faults(), []

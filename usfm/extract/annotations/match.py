@@ -54,7 +54,15 @@ class Places:
                     self._ends.setdefault(key, []).append(at)
 
     def absolute(self, path: str, *, bare: bool = False) -> list[int]:
-        """Return the sources at a path of this machine; where it has a suffix that none has, at its stem."""
+        """Return the sources at a path of this machine; where it has a suffix that none has, at its stem.
+
+        Args:
+            path: Absolute, with either kind of slash.
+            bare: Whether it has no suffix; then no stem is cut off.
+
+        Returns:
+            Places in the list of sources.
+        """
         plain = _plain(path)
         return self._absolute.get(plain) or ([] if bare else self._absolute.get(_stem(plain), []))
 
@@ -64,6 +72,9 @@ class Places:
         Args:
             path: With either kind of slash.
             bare: Whether it has no suffix; else one that differs counts less than one that agrees.
+
+        Returns:
+            Places in the list of sources, and the number of parts; ([], 0) where none agrees.
         """
         parts = [part for part in _plain(path).split("/") if part not in ("", ".", "..")][-DEEPEST:]
         for start in range(len(parts)):
@@ -89,6 +100,14 @@ def match(annotations: Annotations, sources: Sequence[Source], faults: Faults) -
     A path counts as one on this machine, then by its longest end that a source has. Where that end fits several
     sources, the record is refused. Of two records for one source the one with the longer end wins; two of the same
     length are joined, and what both say is taken once.
+
+    Args:
+        annotations: Of the set.
+        sources: All of them.
+        faults: Takes what cannot be used.
+
+    Returns:
+        What belongs to each source and frame, and how many records belong to none.
     """
     places = Places(sources)
     folder = text_of(os.path.abspath(annotations.folder))
@@ -116,7 +135,15 @@ def match(annotations: Annotations, sources: Sequence[Source], faults: Faults) -
 
 
 def joined(one: Marks, other: Marks) -> Marks:
-    """Return what two records of one picture say together; a box or outline that both have is taken once."""
+    """Return what two records of one picture say together; a box or outline that both have is taken once.
+
+    Args:
+        one: The record that wins where they cannot be joined.
+        other: The other one.
+
+    Returns:
+        The joined record; `one` where the two are of different pictures.
+    """
     if one.relative != other.relative:
         return one
     rows = {(*box, name): None for r in (one, other) for box, name in zip(r.boxes.tolist(), r.box_names, strict=True)}

@@ -28,6 +28,9 @@ def read(files: Iterable[str], folder: str, lists: Iterable[str] = ()) -> Annota
         files: Paths of the XML files.
         folder: That paths are told below.
         lists: Text files called train, val, trainval or test, a name of a picture a line.
+
+    Returns:
+        The set.
     """
     files, lists = tuple(files), tuple(lists)
     faults, pictures = Faults(), []

@@ -39,6 +39,13 @@ def yaml_of(path: str) -> dict | None:
 def names_of(data: dict, path: str) -> dict[int, str]:
     """Return number -> class of a YAML file.
 
+    Args:
+        data: The file, read; it has the key ``names``.
+        path: Of the file, for errors.
+
+    Returns:
+        The classes.
+
     Raises:
         RequestError: For names that are none.
     """
@@ -60,6 +67,9 @@ def read(texts: Iterable[str], folder: str, yaml_path: str = "", names_path: str
         folder: That paths are told below.
         yaml_path: File that names the classes, and the folders of the splits; "" for none.
         names_path: File with a class a line, where there is no YAML.
+
+    Returns:
+        The set.
 
     Raises:
         RequestError: If a file of names cannot be read.

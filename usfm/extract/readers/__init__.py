@@ -48,5 +48,13 @@ SUFFIXES = frozenset().union(*(reader.suffixes for reader in READERS.values()))
 
 
 def recognised(head: bytes, suffix: str) -> Reader | None:
-    """Return the reader of a file by its first bytes, None where it is of no known format."""
+    """Return the reader of a file by its first bytes, None where it is of no known format.
+
+    Args:
+        head: Its first ``HEAD_BYTES`` bytes.
+        suffix: Of its name, in lower case.
+
+    Returns:
+        The reader, or None.
+    """
     return next((reader for reader in READERS.values() if reader.recognises(head, suffix)), None)

@@ -55,7 +55,15 @@ def recognises(head: bytes) -> bool:
 
 
 def probe(path: str, *, stamps_above: int) -> Probe:
-    """Look at a clip; as ``Reader.probe``."""
+    """Look at a clip; as ``Reader.probe``.
+
+    Args:
+        path: Of the clip.
+        stamps_above: As for ``Reader.probe``.
+
+    Returns:
+        What the look says.
+    """
     with _opened(path) as (image, clip):
         starts = _starts(clip)
         long = 3 * image.height * image.width * len(starts) > stamps_above and len(starts) > 1
@@ -73,7 +81,17 @@ def probe(path: str, *, stamps_above: int) -> Probe:
 
 
 def read(path: str, sampling: Sampling, notes: Notes, within: Range | None = None) -> Iterator[Frame]:
-    """Decode in order; as ``Reader.read``."""
+    """Decode in order; as ``Reader.read``.
+
+    Args:
+        path: Of the clip.
+        sampling: Which frames are due.
+        notes: Filled in.
+        within: Part to read, None for the whole clip.
+
+    Yields:
+        The frames that are due.
+    """
     with _opened(path) as (image, clip):
         starts, broke = _starts(clip), None
         notes.metadata["codec"] = str(image.format).lower()

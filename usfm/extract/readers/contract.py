@@ -203,6 +203,9 @@ class Reader(Protocol):
         Args:
             head: Its first ``HEAD_BYTES`` bytes.
             suffix: Of its name, in lower case: it may support thin evidence in the bytes and never stands for it.
+
+        Returns:
+            Whether it is.
         """
         ...
 
@@ -214,11 +217,37 @@ class Reader(Protocol):
         ...
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
-        """Look at a source; list ``stamps`` where a frame's pixels times frames pass ``stamps_above`` bytes."""
+        """Look at a source.
+
+        Args:
+            media: The source.
+            stamps_above: Bytes of a frame's pixels times the number of frames, above which ``stamps`` are listed.
+            options: What the user asks of readers.
+
+        Returns:
+            What the look says.
+
+        Raises:
+            MediaError: If it cannot be read.
+        """
         ...
 
     def read(
         self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
     ) -> Iterator[Frame]:
-        """Give the frames that are due, in order, one at a time."""
+        """Give the frames that are due, in order, one at a time.
+
+        Args:
+            media: The source.
+            sampling: Which frames are due.
+            notes: Filled in as it goes.
+            within: Part to read, None for the whole source; then its frames are due, and ``sampling`` does not count.
+            options: What the user asks of readers.
+
+        Yields:
+            A frame that is due.
+
+        Raises:
+            MediaError: If it cannot be read, or no further.
+        """
         ...

@@ -27,6 +27,14 @@ def aspect(stream: Any) -> Fraction:
 def squared(height: int, width: int, ratio: Fraction) -> tuple[int, int]:
     """Return the (height, width) with square pixels; only ever more pixels, so that nothing is lost.
 
+    Args:
+        height: Rows of the coded picture.
+        width: Columns of the coded picture.
+        ratio: Width over height of its pixels.
+
+    Returns:
+        (height, width), px.
+
     Example:
         >>> from fractions import Fraction
         >>> squared(576, 720, Fraction(16, 15)), squared(480, 720, Fraction(8, 9))
@@ -82,7 +90,15 @@ class Display:
         self._to_rgb = VideoReformatter()  # one context and one thread a source, or each frame costs ten times more
 
     def holds(self, frame: av.VideoFrame, most_px: int) -> bool:
-        """Say whether a frame has at most so many pixels as it is shown."""
+        """Say whether a frame has at most so many pixels as it is shown.
+
+        Args:
+            frame: As it was decoded.
+            most_px: Pixels that it may have.
+
+        Returns:
+            Whether it has no more.
+        """
         return frame.width * frame.height * self._stretch <= most_px
 
     def pixels(self, frame: av.VideoFrame) -> np.ndarray:

@@ -68,7 +68,7 @@ class ImageReader:
     )
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
-        """Know an image by its first bytes."""
+        """See `Reader`."""
         if animation.recognises(head):
             return False
         if head[:2] == b"BM":  # two letters are thin evidence: the header's size field must be one of the known
@@ -83,7 +83,7 @@ class ImageReader:
         return ()
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
-        """Read the header."""
+        """See `Reader`: read the header."""
         with media.local() as path, _opened(path) as (picture, (height, width)):
             pages = len(picture)
             long = 3 * height * width * pages > stamps_above and pages > 1
@@ -93,7 +93,7 @@ class ImageReader:
     def read(
         self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
     ) -> Iterator[Frame]:
-        """Decode; time has no meaning for a still, so only ``every`` and ``limit`` thin out the pages of a TIFF."""
+        """See `Reader`: a still has no time, so only ``every`` and ``limit`` thin out the pages of a TIFF."""
         with media.local() as path, _opened(path) as (picture, _):
             notes.frames = len(picture)
             if picture.left_out:

@@ -5,7 +5,8 @@ from typing import Any
 
 import av
 
-from usfm.extract.readers.stream import INTRA, TYPED, Faults
+from usfm.extract.readers.faults import Faults
+from usfm.extract.readers.stream import INTRA, TYPED
 
 LONELY_B = frozenset("mpeg1video mpeg2video mpeg4 wmv3 vc1".split())
 """Codecs in which no other frame leans on a B frame."""
@@ -27,6 +28,9 @@ def judged(
         frames: (time, how long it lasts, frame or None).
         stream: Whose frames they are.
         faults: What the decoder noted so far.
+
+    Yields:
+        The same three, and what is wrong.
     """
     name = stream.codec_context.name
     lonely = name in LONELY_B

@@ -11,6 +11,7 @@ import av
 from av.stream import Disposition
 
 from usfm.errors import MediaError
+from usfm.extract.readers.faults import Faults
 from usfm.extract.sampling import Clock
 
 BROKEN = (av.FFmpegError, OSError, IndexError)
@@ -29,73 +30,6 @@ SEAM = 3  # packets before a seam that may be marked though they are whole
 NO_CLIP = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 JOINED = ("mpeg", "mpegts", "mpegvideo", "h264", "hevc", "ogg")
 """Containers whose packets are cut out of a stream of bytes, so that the last one of a cut file is cut too."""
-
-
-class Faults:
-    """What went wrong on the way, so that the good frames come first and the complaint last.
-
-    Args:
-        cut: Whether the file is cut short.
-
-    Attributes:
-        through: Whether the source was read to its end.
-        lead: How many frames at the beginning lean on a key frame that is not there.
-        lead_s: Seconds until the first good frame.
-        corrupt: Time stamps of packets of which bytes are missing.
-        gone: Time stamps of packets that failed, until ``soundness`` has drawn its conclusion.
-        marks: Whether the container marks key frames at all; None until somebody has to know.
-    """
-
-    def __init__(self, cut: bool = False):
-        self.cut = cut
-        self.packets = 0
-        self.first_s: float | None = None
-        self.detail = ""
-        self.through = False
-        self.lead = 0
-        self.lead_s = 0.0
-        self.corrupt: set[int] = set()
-        self.gone: list[int | None] = []
-        self.marks: bool | None = None
-
-    def packet(self, time_s: float | None, detail: str) -> None:
-        """Note a packet that could not be decoded."""
-        self.packets += 1
-        if self.first_s is None and time_s is not None:
-            self.first_s = time_s
-        self.detail = self.detail or detail
-
-    def begun(self, lead: int, lead_s: float) -> None:
-        """Note that the first good frame has come after so many lost ones; what failed before it is among those."""
-        self.lead, self.lead_s = lead, lead_s
-        if lead:
-            self.packets, self.first_s = 0, None
-            self.gone.clear()
-
-    def told(self, frames: int, last_s: float) -> list[MediaError]:
-        """Return what a person should know about this source.
-
-        Args:
-            frames: Frames that came out of it.
-            last_s: Time of the last one, seconds.
-
-        Raises:
-            MediaError: If nothing came out of it.
-        """
-        if frames == 0:
-            if self.lead:
-                raise MediaError("no key frame", "none of its frames can be decoded rightly, for want of a key frame.")
-            if self.cut:
-                raise MediaError("truncated", "the file is cut short, and no frame comes out of what is left.")
-            reason = "not decodable" if self.packets else "no frames"
-            raise MediaError(reason, self.detail or "the container opens, but no frame comes out of it.")
-        if not self.packets:
-            return []
-        where = last_s if self.first_s is None else self.first_s
-        packets = "1 packet" if self.packets == 1 else f"{self.packets} packets"
-        return [
-            MediaError("damaged", f"{packets} could not be decoded, the first at {where:.2f} s; the rest was kept.")
-        ]
 
 
 def opened(path: str) -> Any:
@@ -153,7 +87,16 @@ def nominal(stream: Any) -> int:
 
 
 def packets(container: Any, stream: Any, faults: Faults) -> Iterator[Any]:
-    """Give the packets of a stream, the empty last one too; of a cut file without the packet that is cut."""
+    """Give the packets of a stream, the empty last one too; of a cut file without the packet that is cut.
+
+    Args:
+        container: Opened.
+        stream: One of its streams.
+        faults: Filled in.
+
+    Yields:
+        A packet.
+    """
     held = None
     joined = faults.cut and _joined(container)
     demuxed = container.demux(stream)
@@ -191,6 +134,9 @@ def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None
         stream: One of its streams.
         faults: Filled in.
         fed: If given, gets (time stamp, is a key frame) of every packet that is to be seen, as it is fed.
+
+    Yields:
+        A frame.
     """
     start, in_a_row, given = None, 0, False
     order = _Order() if unordered(container, stream) else None
@@ -253,7 +199,15 @@ def _note_mark(packet: Any, faults: Faults, excused: int) -> int:
 
 
 def unordered(container: Any, stream: Any) -> bool:
-    """Say whether the packets' times are those of decoding: AVI knows no others, and FFmpeg cannot tell for H.264."""
+    """Say whether the packets' times are those of decoding: AVI knows no others, and FFmpeg cannot tell for H.264.
+
+    Args:
+        container: Opened.
+        stream: One of its streams.
+
+    Returns:
+        Whether they are.
+    """
     return container.format.name == "avi" and stream.codec_context.name in ("h264", "hevc")
 
 
@@ -289,6 +243,15 @@ def timed(container: Any, stream: Any, clock: Clock, faults: Faults) -> Iterator
 
     A recorder that joins in the middle, or a cut without encoding anew, leaves frames before the first key frame. Some
     decoders drop them silently, others build them on gray: either way they are no pictures, but they take time.
+
+    Args:
+        container: Opened.
+        stream: One of its streams.
+        clock: Turns time stamps into ticks.
+        faults: Filled in.
+
+    Yields:
+        A frame and its time.
     """
     fed: list[tuple[int | None, bool]] = []
     lost, begun = 0, False
@@ -343,15 +306,6 @@ def _before(fed: list[tuple[int | None, bool]], first: int | None, lost: int) ->
     return [None] * max(unkeyed, lost)
 
 
-def lead_fault(frames: int, seconds: float) -> MediaError:
-    """Return what to say about frames that are lost at the beginning."""
-    what = "its first frame leans" if frames == 1 else f"its first {frames} frames lean"
-    return MediaError(
-        "no first key frame",
-        f"{what} on a key frame that is missing or broken, until {seconds:.2f} s; what comes then was kept.",
-    )
-
-
 def sentence(error: Exception) -> str:
     """Return an error of FFmpeg's in a few words."""
     return (getattr(error, "strerror", "") or type(error).__name__).lower().rstrip(".")
@@ -359,6 +313,11 @@ def sentence(error: Exception) -> str:
 
 def first_good(container: Any, stream: Any, faults: Faults) -> tuple[av.VideoFrame | None, int, list]:
     """Go through all packets and decode until the first good frame.
+
+    Args:
+        container: Opened.
+        stream: One of its streams.
+        faults: Filled in.
 
     Returns:
         The frame or None, how many frames before it are lost, and the time stamps of all packets that are to be seen.

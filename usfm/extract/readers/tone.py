@@ -87,7 +87,15 @@ def _floating(low: float, top: float, whole: bool) -> float:
 
 
 def bits(samples: Samples, full: float) -> int:
-    """Return how many bits a sample uses: 8, 12 or 16, or those of floating point."""
+    """Return how many bits a sample uses: 8, 12 or 16, or those of floating point.
+
+    Args:
+        samples: Of the source.
+        full: Value of full brightness.
+
+    Returns:
+        The number of bits.
+    """
     if not samples.deep:
         return 8
     if samples.values.dtype.kind == "f":

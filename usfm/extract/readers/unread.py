@@ -33,7 +33,7 @@ class Unread:
         return MediaError(f"no reader for {self.name} yet", "convert it to a video or images.")
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
-        """Know the format."""
+        """See `Reader`."""
         return self.known_by(head, suffix)
 
     def companions(self, media: Media) -> Sequence[Media]:
@@ -41,11 +41,11 @@ class Unread:
         return ()
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
-        """Refuse."""
+        """See `Reader`: refuse."""
         raise self.error
 
     def read(
         self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
     ) -> Iterator[Frame]:
-        """Refuse."""
+        """See `Reader`: refuse."""
         raise self.error

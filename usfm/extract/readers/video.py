@@ -14,13 +14,12 @@ from usfm.extract.readers import animation
 from usfm.extract.readers.contract import HEAD_BYTES, NO_OPTIONS, Frame, Notes, Options, Probe, Range
 from usfm.extract.readers.cut import ISO_BOXES, is_cut, transport_step
 from usfm.extract.readers.display import Display, aspect, squared, turn
+from usfm.extract.readers.faults import Faults, lead_fault
 from usfm.extract.readers.heif import brands, is_tiled
 from usfm.extract.readers.soundness import judged
 from usfm.extract.readers.stream import (
-    Faults,
     decoded,
     first_good,
-    lead_fault,
     nominal,
     opened,
     rate_of,
@@ -58,7 +57,7 @@ class VideoReader:
     )
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
-        """Know a video container, an elementary stream or a clip in a picture format by its first bytes."""
+        """See `Reader`: a video container, an elementary stream or a clip in a picture format."""
         if animation.recognises(head):
             return True
         if b"avif" in brands(head) or _is_icon(head):
@@ -72,7 +71,7 @@ class VideoReader:
         return ()
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
-        """Go through the packets, and decode until the first good frame."""
+        """See `Reader`: go through the packets, and decode until the first good frame."""
         with media.local() as path:
             in_pictures = _in_pictures(path)
             return animation.probe(path, stamps_above=stamps_above) if in_pictures else _probed(path, stamps_above)
@@ -80,7 +79,7 @@ class VideoReader:
     def read(
         self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
     ) -> Iterator[Frame]:
-        """Decode in order and give the frames on screen at the sampling instants."""
+        """See `Reader`: decode in order and give the frames on screen at the sampling instants."""
         with media.local() as path:
             if _in_pictures(path):
                 yield from animation.read(path, sampling, notes, within)

@@ -30,6 +30,9 @@ def settled(values: np.ndarray, claimed: str) -> str:
         values: uint8 (H, W, 3), as they lie in the file.
         claimed: One of rgb, ybr, ybr-partial.
 
+    Returns:
+        One of rgb, ybr, ybr-partial.
+
     Example:
         >>> import numpy as np
         >>> settled(np.zeros((4, 4, 3), np.uint8), "ybr"), settled(np.full((4, 4, 3), (0, 128, 128), np.uint8), "rgb")
@@ -50,11 +53,14 @@ def settled(values: np.ndarray, claimed: str) -> str:
 def to_rgb(values: np.ndarray, space: str) -> np.ndarray:
     """Convert samples to RGB.
 
+    Source: DICOM PS3.3, C.7.6.3.1.2.
+
     Args:
         values: uint8 (H, W, 3).
         space: What they are: rgb, ybr (ITU-R BT.601 of full range) or ybr-partial (16..235 and 16..240).
 
-    Source: DICOM PS3.3, C.7.6.3.1.2.
+    Returns:
+        uint8 (H, W, 3).
 
     Example:
         >>> import numpy as np
@@ -81,6 +87,9 @@ def widened_422(data: np.ndarray, rows: int, columns: int) -> np.ndarray:
         data: 2 * rows * columns samples.
         rows: Height.
         columns: Width, even.
+
+    Returns:
+        (rows, columns, 3), in the dtype that came in.
     """
     four = data.reshape(rows, columns // 2, 4)
     wide = np.empty((rows, columns, 3), data.dtype)
@@ -91,7 +100,16 @@ def widened_422(data: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def widened_420(data: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Bring planes of luminance and of differences of colour at half its resolution to (rows, columns, 3)."""
+    """Bring planes of luminance and of differences of colour at half its resolution to (rows, columns, 3).
+
+    Args:
+        data: 1.5 * rows * columns samples, one plane after another.
+        rows: Height, even.
+        columns: Width, even.
+
+    Returns:
+        (rows, columns, 3), in the dtype that came in.
+    """
     half_rows, half_columns = rows // 2, columns // 2
     luminance = data[: rows * columns].reshape(rows, columns)
     rest = data[rows * columns : rows * columns + 2 * half_rows * half_columns].reshape(2, half_rows, half_columns)

@@ -42,6 +42,9 @@ def decoded(data: bytes, layout: Layout, syntax: str, big: bool) -> Samples:
         syntax: UID of the transfer syntax.
         big: Whether native samples are big endian.
 
+    Returns:
+        The samples.
+
     Raises:
         MediaError: If it cannot be decoded, or is of another size than the header says.
     """
@@ -66,7 +69,19 @@ def decoded(data: bytes, layout: Layout, syntax: str, big: bool) -> Samples:
 
 
 def native(data: bytes, layout: Layout, big: bool) -> Samples:
-    """Bring the bytes of a frame that is not compressed to samples."""
+    """Bring the bytes of a frame that is not compressed to samples.
+
+    Args:
+        data: The frame's bytes.
+        layout: What the header says about it.
+        big: Whether samples of more than eight bits are big endian.
+
+    Returns:
+        The samples.
+
+    Raises:
+        MediaError: If it is cut short, or its colours are not known.
+    """
     if len(data) < layout.frame_bytes:
         raise MediaError("truncated", "the frame is cut short.")
     kind = np.dtype(f"{'>' if big and layout.allocated > 8 else '<'}u{layout.allocated // 8}")

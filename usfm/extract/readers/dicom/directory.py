@@ -37,7 +37,15 @@ def _stays(name: str) -> bool:
 
 
 def found(folder: str, name: str) -> str:
-    """Return where a listed file lies; file systems of discs are mounted in either case of letters."""
+    """Return where a listed file lies; file systems of discs are mounted in either case of letters.
+
+    Args:
+        folder: Of the DICOMDIR.
+        name: As a record has it, with forward slashes.
+
+    Returns:
+        A path, which need not be there.
+    """
     for one in (name, name.lower(), name.upper()):
         path = os.path.join(folder, *one.split("/"))
         if os.path.lexists(path):

@@ -106,6 +106,13 @@ def kind_of(header: Header, found: list[dict[str, Any]]) -> str:
     """Say what the frames show, in the store's words; "" where the header does not know.
 
     What a picture is used for counts: where there is a picture of tissue, a spectrum beside it does not.
+
+    Args:
+        header: The header.
+        found: Its regions.
+
+    Returns:
+        A kind of the store, or "".
     """
     if _is(header.kind, CAPTURES):
         return "other"
@@ -125,6 +132,13 @@ def spacing_mm(header: Header, found: list[dict[str, Any]]) -> tuple[float, floa
     """Return (between rows, between columns) in mm: of the regions of tissue or flow, else of the whole picture.
 
     Regions that differ from each other by more than 1 % leave it unknown: one frame has one spacing.
+
+    Args:
+        header: The header.
+        found: Its regions.
+
+    Returns:
+        NaN each where it is not known.
     """
     known = [
         (10 * abs(entry["delta_y"]), 10 * abs(entry["delta_x"]))
@@ -143,7 +157,16 @@ def spacing_mm(header: Header, found: list[dict[str, Any]]) -> tuple[float, floa
 
 
 def metadata(header: Header, found: list[dict[str, Any]], keep: tuple[str, ...]) -> dict[str, Any]:
-    """Return what of the header a store keeps: modality, device, and what a user asks for by name."""
+    """Return what of the header a store keeps: modality, device, and what a user asks for by name.
+
+    Args:
+        header: The header.
+        found: Its regions.
+        keep: Keywords that the user asks for.
+
+    Returns:
+        What JSON can hold.
+    """
     modality = header.text("Modality").upper()
     kept: dict[str, Any] = {"modality": modality} if modality in MODALITIES else {}
     for keyword in DEVICE:

@@ -54,6 +54,13 @@ class Fragments:
     def frame(self, number: int, most_bytes: int) -> bytes:
         """Return the bytes of a frame; fewer than there should be where the file is cut short.
 
+        Args:
+            number: Of the frame, from 0.
+            most_bytes: That a frame of this size can take.
+
+        Returns:
+            Its bytes.
+
         Raises:
             MediaError: If there is no such frame, or it takes more than ``most_bytes``.
         """

@@ -39,7 +39,15 @@ class Native:
         return number < self.count
 
     def frame(self, number: int, most_bytes: int) -> bytes:
-        """Read the bytes of one frame."""
+        """Read the bytes of one frame.
+
+        Args:
+            number: Of the frame, from 0.
+            most_bytes: Not needed: each frame has the same size.
+
+        Returns:
+            Its bytes, little endian; fewer where the file is cut short.
+        """
         start = number * self._each
         if not self._swapped:
             self._file.seek(self._at + start)
@@ -81,7 +89,15 @@ class Pictures:
         return decoded(data, self.layout, self.header.syntax, self.header.big)
 
     def pixels(self, number: int, span: tuple[float, float]) -> np.ndarray:
-        """Return one frame as it is to be seen, uint8 (H, W) or RGB (H, W, 3)."""
+        """Return one frame as it is to be seen, uint8 (H, W) or RGB (H, W, 3).
+
+        Args:
+            number: Of the frame, from 0.
+            span: Modality values of black and white, from ``span``.
+
+        Returns:
+            The pixels.
+        """
         samples = self.samples(number)
         self._held = None
         if samples.space:
@@ -137,6 +153,13 @@ def _eight_bits(samples: Samples) -> np.ndarray:
 
 def pictures(header: Header, layout: Layout) -> Pictures:
     """Prepare to decode the frames of an object.
+
+    Args:
+        header: The header, its file open.
+        layout: What it says about the frames.
+
+    Returns:
+        What decodes them.
 
     Raises:
         MediaError: If its pixel data or its colour table make no sense.

@@ -62,7 +62,15 @@ class Tone:
 
 
 def tone(header: Header, colour: str) -> Tone:
-    """Read what the header says about brightness; of several windows the first counts, for all frames alike."""
+    """Read what the header says about brightness; of several windows the first counts, for all frames alike.
+
+    Args:
+        header: The header.
+        colour: Its photometric interpretation.
+
+    Returns:
+        What it says; all at its default where it says nothing.
+    """
     groups = [header.data]
     for sequence in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         for item in header.items(sequence)[:1]:
@@ -82,6 +90,13 @@ def span(tone_: Tone, frames: Iterable[Samples]) -> tuple[float, float]:
 
     Where no sample is negative, 0 is black, and the least of 8, 10, 12, 14 and 16 bits that holds all samples looked
     at is white, as displays of such depths show it. Else the least and the largest sample are black and white.
+
+    Args:
+        tone_: What the header says.
+        frames: Some of the clip.
+
+    Returns:
+        (black, white); (0, 255) without frames.
     """
     low, high, bits = np.inf, -np.inf, 8
     for frame in frames:
@@ -106,6 +121,9 @@ def shown(samples: Samples, tone_: Tone, low: float, high: float) -> np.ndarray:
         tone_: What the header says.
         low: Modality value of black, from ``span``; not asked where there is a window.
         high: Modality value of white.
+
+    Returns:
+        uint8 (H, W).
     """
     values = samples.values
     if values.dtype == np.uint8 and tone_.plain and not tone_.modality and samples.bits == 8:

@@ -54,12 +54,29 @@ class Header:
     words: bool = False
 
     def number(self, keyword: str, default: float = 0, data: Any = None) -> float:
-        """Return the first number of a data element; the default where it is missing or makes no sense."""
+        """Return the first number of a data element; the default where it is missing or makes no sense.
+
+        Args:
+            keyword: Of the element.
+            default: For want of a number.
+            data: Item of a sequence to look in; None for the header itself.
+
+        Returns:
+            The number.
+        """
         values = self.numbers(keyword, data)
         return values[0] if values else default
 
     def numbers(self, keyword: str, data: Any = None) -> list[float]:
-        """Return the finite numbers of a data element, () where one of them makes no sense."""
+        """Return the finite numbers of a data element, [] where one of them makes no sense.
+
+        Args:
+            keyword: Of the element.
+            data: Item of a sequence to look in; None for the header itself.
+
+        Returns:
+            The numbers.
+        """
         value = _value(self.data if data is None else data, keyword)
         many = [value] if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__") else list(value)
         try:
@@ -69,7 +86,15 @@ class Header:
         return found if all(abs(one) < 1e300 for one in found) else []
 
     def text(self, keyword: str, data: Any = None) -> str:
-        """Return a data element as one line of text, "" where it is missing."""
+        """Return a data element as one line of text, "" where it is missing.
+
+        Args:
+            keyword: Of the element.
+            data: Item of a sequence to look in; None for the header itself.
+
+        Returns:
+            The text; several values with a backslash between them.
+        """
         value = _value(self.data if data is None else data, keyword)
         if value is None:
             return ""
@@ -82,7 +107,15 @@ class Header:
         return bytes(value) if isinstance(value, (bytes, bytearray)) else b""
 
     def items(self, keyword: str, data: Any = None) -> list[Any]:
-        """Return the items of a sequence."""
+        """Return the items of a sequence.
+
+        Args:
+            keyword: Of the sequence.
+            data: Item of a sequence to look in; None for the header itself.
+
+        Returns:
+            The items, [] where there is none.
+        """
         value = _value(self.data if data is None else data, keyword)
         return [item for item in value if hasattr(item, "get")] if _many(value) else []
 
@@ -94,6 +127,9 @@ def opened(media: Media, *, keep: tuple[str, ...] = ()) -> Iterator[Header]:
     Args:
         media: The file.
         keep: Keywords of further tags that are wanted.
+
+    Yields:
+        The header, its file open.
 
     Raises:
         MediaError: If it cannot be opened or its header makes no sense.

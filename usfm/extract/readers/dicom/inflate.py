@@ -32,7 +32,18 @@ class Inflated:
         return self._at
 
     def seek(self, place: int, whence: int = 0) -> int:
-        """Go to a place, counted from the beginning or from here."""
+        """Go to a place, counted from the beginning or from here.
+
+        Args:
+            place: In bytes of what is inflated.
+            whence: 0 for the beginning, 1 for here.
+
+        Returns:
+            The place; nearer than asked for where the data end before.
+
+        Raises:
+            OSError: If it is counted from the end, which nobody knows, or lies before the beginning.
+        """
         place = place + self._at if whence == 1 else place
         if whence == 2 or place < 0:
             raise OSError("a deflated data set has no known end")

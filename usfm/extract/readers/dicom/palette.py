@@ -35,6 +35,14 @@ def palette(header: Header) -> tuple[np.ndarray, int]:
 def looked_up(values: np.ndarray, table: np.ndarray, first: int) -> np.ndarray:
     """Turn pixel values into colours; values beyond the table have the colour of its nearest end.
 
+    Args:
+        values: Integers of any shape.
+        table: uint8 (n, 3).
+        first: Value of the table's first row.
+
+    Returns:
+        uint8, three more for each value.
+
     Example:
         >>> import numpy as np
         >>> table = np.array([[0, 0, 0], [9, 9, 9]], np.uint8)

@@ -30,7 +30,7 @@ class DicomReader:
     identifies: ClassVar[bool] = True
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
-        """Know DICOM by its mark, or by its first data elements where the mark is gone."""
+        """See `Reader`: by DICOM's mark, or by its first data elements where the mark is gone."""
         return recognises(head)
 
     def companions(self, media: Media) -> Sequence[Media]:
@@ -38,7 +38,7 @@ class DicomReader:
         return ()
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
-        """Read the header, and decode the first frame."""
+        """See `Reader`: read the header, and decode the first frame."""
         with opened(media) as header:
             facts.check_ultrasound(header)
             told = layout(header)
@@ -69,7 +69,7 @@ class DicomReader:
     def read(
         self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
     ) -> Iterator[Frame]:
-        """Decode the frames that are due."""
+        """See `Reader`: decode the frames that are due."""
         with opened(media, keep=options.keep_tags) as header:
             facts.check_ultrasound(header)
             told = layout(header)

@@ -22,7 +22,15 @@ class StreamFile:
         return self._place
 
     def seek(self, place: int, whence: int = 0) -> int:
-        """Go to a place, counted from the beginning, from here or from the end."""
+        """Go to a place, counted from the beginning, from here or from the end.
+
+        Args:
+            place: In bytes.
+            whence: 0 for the beginning, 1 for here, 2 for the end.
+
+        Returns:
+            The place from the beginning.
+        """
         self._place = max(place + (0, self._place, self._starts[-1])[whence], 0)
         return self._place
 

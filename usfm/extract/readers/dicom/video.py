@@ -74,9 +74,18 @@ def _opened(header: Header) -> Iterator[_Open]:
 
 
 def probe(header: Header, stamps_above: int) -> Probe:
-    """Go through the packets of the stream; the pictures' size is the stream's own."""
+    """Go through the packets of the stream; the pictures' size is the stream's own.
+
+    Args:
+        header: The header, its file open.
+        stamps_above: As for ``Reader.probe``.
+
+    Returns:
+        What the look says.
+    """
     from usfm.extract.readers.display import aspect, squared
-    from usfm.extract.readers.stream import Faults, first_good, nominal, rate_of
+    from usfm.extract.readers.faults import Faults
+    from usfm.extract.readers.stream import first_good, nominal, rate_of
 
     with _opened(header) as video:
         stream = video.stream
@@ -118,9 +127,20 @@ def _rising(stamps: list[int | None], lasts: int) -> list[int]:
 
 
 def read(header: Header, sampling: Sampling, notes: Notes, within: Range | None, gray: bool = False) -> Iterator[Frame]:
-    """Decode in order of display and give the frames that are due."""
+    """Decode in order of display and give the frames that are due.
+
+    Args:
+        header: The header, its file open.
+        sampling: Which frames are due.
+        notes: Filled in.
+        within: Part to read, None for the whole stream.
+        gray: Whether a frame without colour may come as gray.
+
+    Yields:
+        The frames that are due.
+    """
     from usfm.extract.readers.display import Display
-    from usfm.extract.readers.stream import Faults
+    from usfm.extract.readers.faults import Faults
 
     with _opened(header) as video:
         faults, count, display = Faults(video.cut), 0, None

@@ -20,6 +20,9 @@ def axes(shape: tuple[int, ...], *, frames_last: bool = False) -> tuple[str, ...
         shape: As its users write it.
         frames_last: Whether frames come last, as MATLAB's users have it, and not first, as NumPy's do.
 
+    Returns:
+        A name for each axis: row, column, frame, colour or plane.
+
     Raises:
         MediaError: If no picture has such a shape.
 
@@ -58,6 +61,9 @@ def grid(
         fortran: Whether its first axis is the fastest in the file.
         frames_last: As in ``axes``.
         more: Further attributes of the grid.
+
+    Returns:
+        The grid; its axes in the order of the file, the fastest first.
 
     Raises:
         MediaError: If it holds no numbers, or no picture has such a shape.

@@ -53,7 +53,15 @@ class Times:
 
 
 def times(grid: Grid, cut: Layout) -> Times:
-    """Find the times of a source's moments: its time stamps, else its step in time."""
+    """Find the times of a source's moments: its time stamps, else its step in time.
+
+    Args:
+        grid: From the header.
+        cut: Which planes are pictures.
+
+    Returns:
+        The times; without stamps where they make no sense.
+    """
     if cut.moments < 2:
         return Times()
     stamps = np.array(grid.sequence.times_s or [NAN])
@@ -87,6 +95,14 @@ def due(found: Times, cut: Layout, sampling: Sampling) -> list[int]:
 
     With a clock, ``fps`` picks moments, and all planes of a moment are taken. Without one, or where every N-th frame
     is asked for, planes count as they come, moment by moment.
+
+    Args:
+        found: Times of the moments.
+        cut: Which planes are pictures.
+        sampling: Which frames are asked for.
+
+    Returns:
+        Numbers of frames, from 0.
     """
     if not found.stamps or sampling.fps is None:
         return list(range(cut.frames))[:: sampling.every][: sampling.limit]

@@ -112,7 +112,16 @@ class Wanted:
         return self.axes - 1 - axis in (self.cut.column, self.cut.row, self.cut.colour)
 
     def span(self, lead: tuple[int, ...], begin: int, end: int) -> tuple[int, int] | None:
-        """Return what is needed of a piece along its first axis; None where none of the frames lies in it."""
+        """Return what is needed of a piece along its first axis; None where none of the frames lies in it.
+
+        Args:
+            lead: Place of the piece along the axes before the one that it is cut along.
+            begin: Its first place along that axis.
+            end: The place behind its last.
+
+        Returns:
+            (first, behind the last), or None.
+        """
         inside = [fixed for fixed in self._fixed if self._inside(fixed, lead, begin, end)]
         places = [fixed[len(lead)] for fixed in inside if len(lead) in fixed]
         if places:

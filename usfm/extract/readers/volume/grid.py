@@ -130,6 +130,9 @@ def layout(grid: Grid, axis: int | None = None) -> Layout:
         axis: Which axis of space to cut a volume along, from 0; None for the one the planes were acquired along where
             the header knows, else the last.
 
+    Returns:
+        Which axes are rows, columns, planes and moments, and how many there are.
+
     Raises:
         MediaError: If it holds no planes, or planes that are too large.
 

@@ -45,7 +45,7 @@ class VolumeReader:
     identifies: ClassVar[bool] = False
 
     def recognises(self, head: bytes, suffix: str = "") -> bool:
-        """Know the format by its first bytes."""
+        """See `Reader`."""
         return self.known_by(head)
 
     def companions(self, media: Media) -> Sequence[Media]:
@@ -57,7 +57,7 @@ class VolumeReader:
         return () if data.place == media.place else (data,)
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
-        """Read the header; where the volume is long, find its window too."""
+        """See `Reader`: read the header; where the volume is long, find its window too."""
         names = () if media.item else self.items(media)
         if len(names) > 1:
             each = [self._item(replace(media, item=name), stamps_above, options) for name in names]
@@ -93,7 +93,7 @@ class VolumeReader:
     def read(
         self, media: Media, sampling: Sampling, notes: Notes, within: Range | None = None, options: Options = NO_OPTIONS
     ) -> Iterator[Frame]:
-        """Give the planes that are due, moment by moment."""
+        """See `Reader`: give the planes that are due, moment by moment."""
         grid, cut = self._opened(media, options)
         times = clock.times(grid, cut)
         due = clock.due(times, cut, sampling) if within is None else list(within.indices)

@@ -19,6 +19,9 @@ def sequence(fields: Mapping[str, str], frames: int) -> Sequence:
         fields: Of the header, with names as they are written.
         frames: Frames that the header says there are; fields of others are left out.
 
+    Returns:
+        Times, invalid frames, and what is known of each frame.
+
     Example:
         >>> read = sequence({"Seq_Frame0000_Timestamp": "7.5", "Seq_Frame0001_ImageStatus": "INVALID"}, 2)
         >>> read.times_s, sorted(read.invalid)

@@ -14,6 +14,13 @@ def ratio(grid: Grid, cut: Layout) -> Fraction:
 
     It is 1 where nothing is known, where the pixels are square to one in a hundred, and where the ratio is beyond five
     or the picture would be too large: such planes stay as they are, with the two spacings that they have.
+
+    Args:
+        grid: From the header.
+        cut: Which planes are pictures.
+
+    Returns:
+        The ratio.
     """
     rows_mm, columns_mm = grid.steps[cut.row], grid.steps[cut.column]
     if math.isnan(rows_mm) or math.isnan(columns_mm):
@@ -26,21 +33,46 @@ def ratio(grid: Grid, cut: Layout) -> Fraction:
 
 
 def size(grid: Grid, cut: Layout) -> tuple[int, int]:
-    """Return (height, width) of a frame."""
+    """Return (height, width) of a frame.
+
+    Args:
+        grid: From the header.
+        cut: Which planes are pictures.
+
+    Returns:
+        In px, with square pixels where that is possible.
+    """
     height, width = grid.sizes[cut.row], grid.sizes[cut.column]
     by = ratio(grid, cut)
     return (height, width) if by == 1 else squared(height, width, by)
 
 
 def spacing(grid: Grid, cut: Layout) -> tuple[float, float]:
-    """Return mm between the rows and between the columns of a frame; NaN where unknown."""
+    """Return mm between the rows and between the columns of a frame; NaN where unknown.
+
+    Args:
+        grid: From the header.
+        cut: Which planes are pictures.
+
+    Returns:
+        (between rows, between columns), mm.
+    """
     height, width = size(grid, cut)
     rows_mm = grid.steps[cut.row] * grid.sizes[cut.row] / height
     return rows_mm, grid.steps[cut.column] * grid.sizes[cut.column] / width
 
 
 def made(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Stretch one plane of uint8 to a size from ``size``."""
+    """Stretch one plane of uint8 to a size from ``size``.
+
+    Args:
+        pixels: uint8 (H, W) or (H, W, 3).
+        height: Rows, px.
+        width: Columns, px.
+
+    Returns:
+        The plane; the same array where it has that size.
+    """
     if pixels.shape[:2] == (height, width):
         return pixels
     import cv2

@@ -75,12 +75,28 @@ def _of(pieces: Iterable[np.ndarray]) -> Window:
 
 
 def lost(grid: Grid, values: np.ndarray) -> int:
-    """Count the values of a plane that are no finite numbers."""
+    """Count the values of a plane that are no finite numbers.
+
+    Args:
+        grid: From the header.
+        values: Of the plane, as they are stored.
+
+    Returns:
+        How many; 0 for whole numbers.
+    """
     return int(values.size - np.count_nonzero(np.isfinite(values))) if grid.dtype.kind == "f" else 0
 
 
 def scaled(grid: Grid, values: np.ndarray) -> np.ndarray:
-    """Bring stored values to those that the header means, in the byte order of this machine."""
+    """Bring stored values to those that the header means, in the byte order of this machine.
+
+    Args:
+        grid: From the header.
+        values: As they are stored.
+
+    Returns:
+        An array of the same shape.
+    """
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     return _meant(values, grid.slope, grid.intercept)
 
