@@ -172,6 +172,10 @@ def names_in(tree: ast.expr) -> set[str]:
 def refuse_unknown(tree: ast.expr, known: list[str]) -> None:
     """See that the store has every column that a condition asks about.
 
+    Args:
+        tree: Of the condition.
+        known: Columns of the store.
+
     Raises:
         RequestError: Names the first that it has not.
     """

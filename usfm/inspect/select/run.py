@@ -169,7 +169,18 @@ def _reject_unlike(part: PartWriter, store: Store, unlike: list[Unlike]) -> None
 
 
 def reject_part(part: Part, reason: str) -> bytes:
-    """Stand in for a part that killed its worker: the frames that should stay are rejected."""
+    """Stand in for a part that killed its worker: the frames that should stay are rejected.
+
+    Args:
+        part: Whose frames they are.
+        reason: Why; the row of /rejected has it.
+
+    Returns:
+        A part of rows for /rejected and /dropped, without frames.
+
+    Raises:
+        RequestError: The part was to compare what two inputs hold.
+    """
     paths, rows, stage, _ = part.payload
     if rows is None:
         raise RequestError("the frames that two inputs hold cannot be compared; give one of the inputs only.")

@@ -49,6 +49,9 @@ class Who:
             patient: As the media, the manifest or the group said it.
             salt: Key file, None for `USFM_SALT` or the user's own.
 
+        Returns:
+            Who is looked for.
+
         Raises:
             RequestError: the key cannot be read.
         """
@@ -60,6 +63,10 @@ class Who:
 
 def refuse_other_keys(stores: Sequence[Store], who: Who) -> None:
     """See that the key is the one that stores were extracted with: under another nobody would be found.
+
+    Args:
+        stores: To be looked through.
+        who: Who is looked for.
 
     Raises:
         RequestError: a store's pseudonyms were made with another key.
@@ -73,7 +80,15 @@ def refuse_other_keys(stores: Sequence[Store], who: Who) -> None:
 
 
 def other_key(store: Store, who: Who) -> bool:
-    """Whether a store's pseudonyms were made with other keys only, and the patient is not in it."""
+    """Whether a store's pseudonyms were made with other keys only, and the patient is not in it.
+
+    Args:
+        store: The store.
+        who: Who is looked for.
+
+    Returns:
+        False where no step of its history names a key.
+    """
     keys = {step.get("options", {}).get("salt") for step in store.history if step.get("command") == "extract"}
     keys = {str(one) for one in keys if one}
     return bool(keys) and f"key:{who.key_id}" not in keys and not set(store.source_column("patient")) & who.names
