@@ -122,6 +122,32 @@ def test_arguments_and_results_are_described(package):
     assert not lacking
 
 
+OURS = {"UsfmError", "RequestError", "WorkError", "GateError", "Interrupted", "MediaError", "Damaged", "NotFinite"}
+MAKERS = {"damaged", "missing_extra", "disk_error", "cannot_start", "incomplete"}
+"""Our errors, and functions that make one."""
+
+
+def raised(node):
+    """Names of what a function raises itself, not in a function within it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.Raise) and child.exc is not None:
+            yield ast.unparse(child.exc.func if isinstance(child.exc, ast.Call) else child.exc).split(".")[-1]
+        yield from raised(child)
+
+
+@pytest.mark.parametrize("package", DESCRIBED)
+def test_our_errors_are_described_where_they_are_raised(package):
+    lacking = []
+    for path in (path for path in SOURCES if path.relative_to(ROOT / "usfm").with_suffix("").parts[0] == package):
+        for owner, function in public_functions(ast.parse(path.read_text())):
+            said = "Raises:" in (ast.get_docstring(function) or "") or described_by_contract(path, owner, function)
+            if not said and (OURS | MAKERS) & set(raised(function)):
+                lacking.append(f"{path.relative_to(ROOT)}:{function.lineno} {function.name}")
+    assert not lacking
+
+
 def test_a_method_is_excused_only_where_its_contract_describes_it(tmp_path):
     says = "class {}:\n    def made(self, a, b): 'See `Kind`.'\n    def other(self, a, b): 'See `Kind`.'\n"
     for name, owner in (("contract.py", "Kind"), ("one.py", "One")):

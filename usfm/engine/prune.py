@@ -43,7 +43,11 @@ class Pruned:
         self._passes: list[tuple[int, int, np.ndarray, np.ndarray]] = []  # number, start, order, whether learnt well
 
     def at(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What stands at some places; the number of a time is that of its pass."""
+        """What stands at some places; the number of a time is that of its pass.
+
+        Raises:
+            ValueError: a place lies in a pass that is forgotten.
+        """
         index = np.asarray(index, np.int64)
         with self._lock:
             self._plan_until(int(index.max()))
@@ -131,6 +135,9 @@ class Pruned:
 
         Args:
             state: from `state`; raises whatever it meets where it is not.
+
+        Raises:
+            ValueError: the state is of another number of frames.
         """
         base = state["base"].numpy().copy()
         if base.shape != self._base.shape:

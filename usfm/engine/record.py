@@ -270,7 +270,11 @@ class RunDirectory:
             self._boards.append(Board(name, self.path))
 
     def log(self, values: dict) -> None:
-        """Append one line of metrics; `step` is among the values."""
+        """Append one line of metrics; `step` is among the values.
+
+        Raises:
+            ValueError: the metrics are not open.
+        """
         if not self.writes:
             return
         if self._metrics is None:

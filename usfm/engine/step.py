@@ -282,6 +282,9 @@ class Loop:
         Args:
             weights: those that are trained, whole.
             state: from `state`.
+
+        Raises:
+            ValueError: a count or a step makes no sense; where something is missing, whatever Python raises.
         """
         self.strategy.load(self.model, weights)
         self.take_moments(state["optimizer"])
@@ -304,6 +307,9 @@ class Loop:
 
         Args:
             state: of an optimiser of a model with the same parameters; raises whatever it meets where it is not.
+
+        Raises:
+            ValueError: moments have another shape than their parameter.
         """
         own = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
         self.strategy.load_optimizer(self.optimizer, state)

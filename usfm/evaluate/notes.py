@@ -18,7 +18,11 @@ LEAKS = "leaks.csv"
 
 
 def about(path: str | Path) -> dict:
-    """What a run's card says of itself; {} for a bare ``predictions.h5``."""
+    """What a run's card says of itself; {} for a bare ``predictions.h5``.
+
+    Raises:
+        RequestError: an entry of its card is damaged.
+    """
     whole = directory.card_of(path)
     if not whole:
         return {}

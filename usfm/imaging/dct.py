@@ -21,8 +21,12 @@ def dct_matrix(size: int, keep: int) -> np.ndarray:
     Returns:
         (keep, size) float32; `matrix @ x @ matrix.T` is the low-frequency block of the 2-D transform.
 
-    >>> bool(np.allclose(dct_matrix(8, 8) @ dct_matrix(8, 8).T, np.eye(8), atol=1e-6))
-    True
+    Raises:
+        ValueError: `keep` is not among 1 to `size`.
+
+    Examples:
+        >>> bool(np.allclose(dct_matrix(8, 8) @ dct_matrix(8, 8).T, np.eye(8), atol=1e-6))
+        True
     """
     if not 1 <= keep <= size:
         raise ValueError(f"keep must lie in 1..{size}, received {keep}")
@@ -89,6 +93,9 @@ def dct_features(
     the same fan reach 0.98. A flat region (less than 1 gray level of structure) has only entry 0 set, so that flat
     frames resemble one another and nothing else.
 
+    Source: the visual stage of PVSS (PolarMAE, 2026): "low-frequency DCT, cosine". Differs: no constant term, the
+    acoustic region instead of a thresholded box, weights, 16 x 16 of 64 x 64 pixels instead of 32 x 32 of 256 x 256.
+
     Args:
         images: n images (H, W) uint8; sizes may differ.
         masks: n masks (H, W) bool of the acoustic region (None: the whole image); default: whole images.
@@ -101,13 +108,14 @@ def dct_features(
     Returns:
         (n, keep * keep) float32, each row of length 1.
 
-    Source: the visual stage of PVSS (PolarMAE, 2026): "low-frequency DCT, cosine". Differs: no constant term, the
-    acoustic region instead of a thresholded box, weights, 16 x 16 of 64 x 64 pixels instead of 32 x 32 of 256 x 256.
+    Raises:
+        ValueError: images and masks do not fit one another, an image is not gray, or `keep` is not among 2 to `size`.
 
-    >>> board = np.indices((40, 50)).sum(0).astype(np.uint8) * 2
-    >>> features = dct_features([board, 255 - board, np.full((40, 50), 9, np.uint8)])
-    >>> np.round(features @ features.T, 3).tolist()
-    [[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    Examples:
+        >>> board = np.indices((40, 50)).sum(0).astype(np.uint8) * 2
+        >>> features = dct_features([board, 255 - board, np.full((40, 50), 9, np.uint8)])
+        >>> np.round(features @ features.T, 3).tolist()
+        [[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     count = len(images)
     if masks is not None and len(masks) != count:

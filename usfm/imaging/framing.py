@@ -54,6 +54,9 @@ class Framing:
 
         Returns:
             The map.
+
+        Raises:
+            ValueError: the box is empty.
         """
         top, left, bottom, right = box
         height, width = bottom - top, right - left

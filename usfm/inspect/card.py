@@ -41,6 +41,9 @@ def write(folder: str, store: Store, counts: dict) -> list[str]:
 
     Returns:
         Paths of the files.
+
+    Raises:
+        RequestError: It cannot be written there.
     """
     card = made(store, counts)
     where = place(folder)

@@ -137,6 +137,9 @@ def draw_sheet(store: Store, path: str, most: int) -> None:
         store: Frames.
         path: Picture to write.
         most: How many frames.
+
+    Raises:
+        RequestError: It cannot be written there.
     """
     from usfm.pictures.labels import labelled
     from usfm.pictures.sheet import contact_sheet, outline

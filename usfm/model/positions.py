@@ -15,6 +15,9 @@ def _code_1d(positions: np.ndarray, dim: int) -> np.ndarray:
 def sincos_2d(dim: int, grid: tuple[int, int], *, cls: bool = True) -> torch.Tensor:
     """The position table of MAE: the column's code first, then the row's.
 
+    Source: He et al. 2022, official code. Half the width codes the column index and half the row index, each as
+    [sin(i w_d), cos(i w_d)] with w_d = 10000^(-d / (dim/4)). The same to the last float32 bit.
+
     Args:
         dim: width of a token; a multiple of 4.
         grid: (rows, columns) of patches; tokens are row-major.
@@ -23,8 +26,8 @@ def sincos_2d(dim: int, grid: tuple[int, int], *, cls: bool = True) -> torch.Ten
     Returns:
         (cls + rows * columns, dim) float32.
 
-    Source: He et al. 2022, official code. Half the width codes the column index and half the row index, each as
-    [sin(i w_d), cos(i w_d)] with w_d = 10000^(-d / (dim/4)). The same to the last float32 bit.
+    Raises:
+        ValueError: `dim` is no multiple of 4.
     """
     if dim % 4:
         raise ValueError(f"sine-cosine positions need a width that is a multiple of 4, not {dim}")

@@ -79,6 +79,9 @@ class MaskedAutoencoder(nn.Module):
 
         Returns:
             Loss, predictions, targets, errors and the tokens of each kind.
+
+        Raises:
+            ValueError: the decoder predicts at no scale of the encoder's patch.
         """
         encoder, settings, clean = self.encoder, self.recipe.selection, self.encoder.normalise(images)
         seen = images if seen is None else seen

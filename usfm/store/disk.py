@@ -46,7 +46,11 @@ def disk_error(error: OSError, path: Path) -> Exception:
 
 @contextmanager
 def telling(path: Path) -> Iterator[None]:
-    """Let the disk's errors through as `disk_error` puts them."""
+    """Let the disk's errors through as `disk_error` puts them.
+
+    Raises:
+        WorkError: the disk is full, or may not be written.
+    """
     try:
         yield
     except OSError as error:

@@ -204,7 +204,11 @@ class LabelReader(Files):
         return self._column(SPLIT, SPLIT.home, "")
 
     def patch_coverage(self) -> np.ndarray | None:
-        """Share of each patch in the acoustic region, float16 (N, L); None where any file lacks it."""
+        """Share of each patch in the acoustic region, float16 (N, L); None where any file lacks it.
+
+        Raises:
+            RequestError: the files were cut into patches of different sizes.
+        """
         files = self.files()
         if any(COVERAGE.name not in file.kinds for file in files):
             return None

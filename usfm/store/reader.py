@@ -85,6 +85,9 @@ class Store(LabelReader, RegionReader):
 
         Returns:
             The store.
+
+        Raises:
+            RequestError: a file is missing, foreign, newer or given twice; two hold the same frame and differ in it.
         """
         found = expanded(path)
         real = [_real(name) for name in found]

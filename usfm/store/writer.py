@@ -21,52 +21,15 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from usfm.store import digest
-from usfm.store.codec import compress, pack_mask, pixel_digest
+from usfm.store.codec import compress, pixel_digest
 from usfm.store.labels import empty_heads
 from usfm.store.labels.masks import MASKS
 from usfm.store.part import Chunks, column, tail
 from usfm.store.part_labels import Labels
+from usfm.store.part_masks import Masks, region_row
 from usfm.store.schema import FRAMES, SOURCES, TABLES, describe, group_name
 
 _ORDER = tuple(name for name in FRAMES if name not in ("height", "width", "pixels_group", "pixels_row", "digest"))
-
-
-class Masks:
-    """Rows of /regions or /overlay, each with a packed mask and a key; the same key twice is one row."""
-
-    def __init__(self, table: str, chunks: Chunks):
-        self.table, self.chunks = table, chunks
-        self.rows: list[dict] = []
-        self.digests: list[str] = []
-        self._by_key: dict[str, int] = {}
-
-    def find(self, key: str) -> int | None:
-        """The row with a key."""
-        return self._by_key.get(key)
-
-    def add(self, key: str, mask: np.ndarray, row: Mapping) -> int:
-        """Add a row, or find the one with its key.
-
-        Args:
-            key: what the row was found on.
-            mask: bool (H, W).
-            row: column -> value; what is not given has its missing value.
-
-        Returns:
-            Row in the table.
-        """
-        if key in self._by_key:
-            return self._by_key[key]
-        group, packed = group_name(mask.shape[:2]), pack_mask(mask)
-        chunk = compress(packed)
-        at = self.chunks.add(f"/{self.table}/mask/{group}", chunk)
-        full = {name: one.missing for name, one in TABLES[self.table].items()}
-        full.update(row, key=key, mask_group=group, mask_row=at)
-        full["digest"] = digest.row_digest(full, pixel_digest(packed, chunk))
-        self.rows.append(full)
-        self.digests.append(full["digest"])
-        self._by_key[key] = len(self.rows) - 1
-        return len(self.rows) - 1
 
 
 class PartWriter:
@@ -172,7 +135,7 @@ class PartWriter:
             Its row in this part.
         """
         found = self.regions.find(key)
-        return self.regions.add(key, region.mask, _region_row(region)) if found is None else found
+        return self.regions.add(key, region.mask, region_row(region)) if found is None else found
 
     def overlay(self, mask: np.ndarray, key: str, detail: Mapping | None = None) -> int:
         """Add an overlay mask, or find the one with this key.
@@ -368,7 +331,11 @@ class PartWriter:
         return [*self.drain(), tail(self._chunks, tables, facts)]
 
     def to_bytes(self) -> bytes:
-        """The whole part. Raises ValueError where some of it was handed over before."""
+        """The whole part.
+
+        Raises:
+            ValueError: some of it was handed over before.
+        """
         if self._chunks.drained:
             raise ValueError("chunks of this part were drained already; join what `drain` and `pieces` gave")
         return b"".join(self.pieces())
@@ -385,15 +352,3 @@ class PartWriter:
         }
         arrays = {name: tables[row.path] for name, row in FRAMES.items() if row.path in tables}
         return digest.part_digest(arrays, pointed, self.labels.tokens(len(self._frames)))
-
-
-def _region_row(region) -> dict:
-    geometry = region.geometry
-    extra = dict(region.extra)
-    row = {"shape": region.shape, "confidence": region.confidence, "evidence": region.evidence}
-    if geometry is not None:
-        for name in ("apex_x_px", "apex_y_px", "radius_0_px", "radius_1_px", "angle_0_rad", "angle_1_rad"):
-            row[name] = float(getattr(geometry, name))
-        if geometry.shape != region.shape:
-            extra["geometry_shape"] = geometry.shape
-    return row | {"extra": json.dumps(extra, sort_keys=True)}

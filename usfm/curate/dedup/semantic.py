@@ -22,6 +22,12 @@ def load(config: Config, request: Request):
     Args:
         config: settings, with the name of an encoder.
         request: for the device and the seed.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        ValueError: the settings name none.
     """
     from usfm.model.embedders import load as load_embedder
 

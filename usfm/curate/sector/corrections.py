@@ -93,6 +93,9 @@ def region(entry: dict, shape: tuple[int, int]) -> Region:
 
     Returns:
         The region, with confidence 1.
+
+    Raises:
+        ValueError: the entry is not what a correction holds.
     """
     kind, value = next(iter(entry.items()))
     if kind == "whole":

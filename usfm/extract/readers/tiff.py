@@ -126,7 +126,11 @@ class Stack:
         return self.decoded(self.pages[number])
 
     def decoded(self, page: Page) -> Samples:
-        """Decode a page by the library that gets its layout right."""
+        """Decode a page by the library that gets its layout right.
+
+        Raises:
+            MediaError: If the page is cut short, or coded in a way that is not read.
+        """
         _refuse_unknown(page)
         if page.cut:
             raise MediaError("truncated", f"page {page.number + 1} ends before its data do.")

@@ -22,6 +22,9 @@ def build(found: Weights, family: Family, source: str, told: Told) -> Built:
 
     Returns:
         The network, without weights.
+
+    Raises:
+        ValueError: there are more relative positions than any frame needs.
     """
     import timm
 

@@ -60,6 +60,9 @@ def build(found: Weights, family: Family, source: str, told: Told) -> Built:
 
     Returns:
         The network, without weights.
+
+    Raises:
+        ValueError: blocks are missing, or windows have no size that is known.
     """
     import timm
 

@@ -25,6 +25,9 @@ def build(found: Weights, family: Family, source: str, told: Told) -> Built:
 
     Returns:
         The network, without weights.
+
+    Raises:
+        ValueError: blocks are missing or of another width.
     """
     from timm.models.resnet import Bottleneck, ResNet
 

@@ -131,6 +131,9 @@ def draw(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose the visible tokens and the targets.
 
+    Drawing without replacement in proportion to p is taking the largest log p + Gumbel noise (Efraimidis and
+    Spirakis 2006; Kool et al. 2019): no loop, no host.
+
     Args:
         probabilities: (B, L), from `prior`.
         inside: (B, L) bool.
@@ -145,8 +148,8 @@ def draw(
         ids_visible (B, V) and ids_target (B, M), int64, disjoint unless targets are taken from all tokens. An outside
         patch is drawn only when no inside candidate is left.
 
-    Drawing without replacement in proportion to p is taking the largest log p + Gumbel noise (Efraimidis and
-    Spirakis 2006; Kool et al. 2019): no loop, no host.
+    Raises:
+        ValueError: the settings grow the visible set, and `tokens` is None.
     """
     if settings.block > 1:
         return draw_blocks(probabilities, counts.first, counts.targets, uniform, settings, grid)

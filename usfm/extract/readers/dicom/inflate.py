@@ -55,7 +55,12 @@ class Inflated:
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Inflate so many bytes; fewer at the end."""
+        """Inflate so many bytes; fewer at the end.
+
+        Raises:
+            OSError: If all of it is asked for at once.
+            MediaError: If more comes out than is allowed.
+        """
         if size is None or size < 0:
             raise OSError("a deflated data set is not read in one piece")
         parts = []

@@ -82,6 +82,9 @@ def probe(header: Header, stamps_above: int) -> Probe:
 
     Returns:
         What the look says.
+
+    Raises:
+        MediaError: If no frame can be decoded.
     """
     from usfm.extract.readers.display import aspect, squared
     from usfm.extract.readers.faults import Faults

@@ -56,7 +56,11 @@ def read(media: Media) -> Grid:
 
 @contextmanager
 def opened(found: Grid) -> Iterator[io.BytesIO]:
-    """Give the numbers of an array in the order of the file."""
+    """Give the numbers of an array in the order of the file.
+
+    Raises:
+        MediaError: If the array cannot be read, or is not the one that was listed.
+    """
     from scipy.io import loadmat
 
     name = found.data.item[1:]
