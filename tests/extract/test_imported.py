@@ -10,6 +10,7 @@ from usfm.config import Request
 from usfm.errors import RequestError
 from usfm.extract import imported, mask_files, sources
 from usfm.extract.annotations.contract import Marks, Shape
+from usfm.extract.boxes import marks_of
 from usfm.extract.config import Config
 from usfm.extract.drawn import Painter, placed
 from usfm.extract.labels import gather
@@ -395,3 +396,65 @@ def test_masks_that_a_manifest_names(extract, tmp_path):
     assert np.array_equal(found["p0.png"][0], disk())
     assert np.array_equal(found["p1.png"][0], disk(30))
     assert found["p2.png"][0] is None
+
+
+# ---------------------------------------------------------------- boxes of a manifest
+
+
+CELLS = {
+    "1 2 30 40 cyst; 5 6 20 30": ([[1, 2, 30, 40], [5, 6, 20, 30]], ["cyst", "ill"], 0),
+    "1,2,30,40": ([[1, 2, 30, 40]], ["ill"], 0),
+    '[[1, 2, 30, 40, "big node"], [5, 6, 20, 30]]': ([[1, 2, 30, 40], [5, 6, 20, 30]], ["big node", "ill"], 0),
+    "[1, 2, 30, 40]": ([[1, 2, 30, 40]], ["ill"], 0),
+    '[{"xyxy": [1, 2, 30, 40], "class": "cyst"}]': ([[1, 2, 30, 40]], ["cyst"], 0),
+    '{"bbox": [1, 2, 30, 40]}': ([[1, 2, 30, 40]], ["ill"], 0),
+    "[]": ([], [], 0),
+    "": (None, [], 0),
+    "here": (None, [], 1),
+    "30 40 1 2 cyst": (None, [], 1),
+    "1 2 30 40 cyst; 1 2 nan 4": ([[1, 2, 30, 40]], ["cyst"], 1),
+    "[[1, 2, 30]]": (None, [], 1),
+    "[1e999, 0, 1, 1]": (None, [], 1),
+    "[" * 5000: (None, [], 1),
+}
+
+
+@pytest.mark.parametrize("cell", [one for one in CELLS if one])
+def test_a_cell_of_boxes_is_read_in_each_shape_or_counted(cell):
+    wanted, names, wrong = CELLS[cell]
+    marks, lost = marks_of(cell, "ill")
+    assert lost == wrong
+    assert (marks is None) == (wanted is None)
+    if marks is not None:
+        assert (marks.boxes.tolist(), list(marks.box_names)) == (wanted, names)
+
+
+def test_boxes_of_a_manifest_are_those_of_its_picture(extract, tmp_path):
+    import csv
+
+    pictures(tmp_path / "in", len(CELLS))
+    with open(tmp_path / "m.csv", "w", newline="") as file:
+        rows = [(f"p{n}.png", "ill", cell) for n, cell in enumerate(CELLS)]
+        csv.writer(file).writerows([["path", "label", "boxes"], *rows])
+    summary = extract(manifest=str(tmp_path / "m.csv"))
+    store = Store.open(summary["out"])
+    for row, path in enumerate(store.of_frames("path")):
+        wanted, names, _ = list(CELLS.values())[int(path[1:-4])]
+        assert store.has_boxes()[row] == (wanted is not None)
+        assert store.boxes(row)[0].tolist() == (wanted or [])
+        assert [store.box_names[c] for c in store.boxes(row)[1]] == names
+    assert sum(summary["labels_left_out"].values()) == sum(wrong for _, _, wrong in CELLS.values())
+
+
+def test_annotations_count_where_a_manifest_has_boxes_too(extract, tmp_path):
+    pictures(tmp_path / "in", 2)
+    (tmp_path / "m.csv").write_text("path;boxes\np0.png;1 1 9 9 a\np1.png;2 2 9 9 b\n")
+    coco = {"images": [{"id": 1, "file_name": "p0.png", "width": 64, "height": 48}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [3, 3, 5, 5]}],
+            "categories": [{"id": 1, "name": "z"}]}  # fmt: skip
+    (tmp_path / "coco.json").write_text(json.dumps(coco))
+    summary = extract(manifest=str(tmp_path / "m.csv"), annotations=str(tmp_path / "coco.json"))
+    store = Store.open(summary["out"])
+    assert [store.boxes(k)[0].tolist() for k in (0, 1)] == [[[3, 3, 8, 8]], [[2, 2, 9, 9]]]
+    assert [store.box_names[store.boxes(k)[1][0]] for k in (0, 1)] == ["z", "b"]
+    assert any("which count" in reason for reason in summary["labels_left_out"])

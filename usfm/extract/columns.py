@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from usfm.extract.names import alike
 
-KNOWN = ("path", "patient", "exam", "dataset", "split", "label", "labels", "mask", "spacing_mm", "row_spacing_mm",
-         "col_spacing_mm")  # fmt: skip
+KNOWN = ("path", "patient", "exam", "dataset", "split", "label", "labels", "mask", "boxes", "spacing_mm",
+         "row_spacing_mm", "col_spacing_mm")  # fmt: skip
 PEOPLE = ("patient", "exam")
 TAKEN = frozenset("path sha256 copy kind fps frames patient exam dataset metadata dicom_regions name_hashes".split())
 """Columns of /sources that are the store's own."""
@@ -59,10 +59,8 @@ def meaning(name: str) -> str:
     """
     if name == "path":
         return name
-    plain = _plain(name)
-    return _ALIASES.get(
-        plain, plain if plain in ("dataset", "split", "label", "labels", "mask") else _SPACINGS.get(plain, "")
-    )
+    plain, own = _plain(name), ("dataset", "split", "label", "labels", "mask", "boxes")
+    return _ALIASES.get(plain, plain if plain in own else _SPACINGS.get(plain, ""))
 
 
 def personal(name: str) -> bool:

@@ -46,6 +46,7 @@ class Imported:
         gaps: Files of a layout that are not there.
         tables: Its tables and files of outlines, as inputs of the step.
         under: Structures that others lie on, so that to be covered is no conflict.
+        boxes: How many boxes a manifest says.
     """
 
     annotations: Annotations | None = None
@@ -58,6 +59,7 @@ class Imported:
     gaps: tuple[str, ...] = ()
     tables: tuple[dict, ...] = ()
     under: tuple[str, ...] = ()
+    boxes: int = 0
 
     def split(self, relative: str) -> str:
         """Return the split that annotations say of a source."""
@@ -302,6 +304,8 @@ def said(imported: Imported, found: Onto) -> dict[str, int]:
         boxes, outlines = sum(len(one.classes) for one in every), sum(len(one.shapes) for one in every)
         kind = imported.annotations.kind
         console.say(f"extract: {boxes:,} boxes and {outlines:,} outlines of {kind} on {len(every):,} pictures.")
+    if imported.boxes:
+        console.say(f"extract: {imported.boxes:,} boxes of the manifest.")
     for note in found.notes:
         console.say(f"extract: {note}")
     return found.left

@@ -30,6 +30,7 @@ class Facts:
         values: Column -> measured number.
         spacing_mm: (between rows, between columns), mm.
         mask: File of its label mask, as the manifest has it.
+        boxes: Boxes on its frames, as the manifest has them.
     """
 
     patient: str = ""
@@ -42,6 +43,7 @@ class Facts:
     values: dict[str, float] = field(default_factory=dict)
     spacing_mm: tuple[float, float] = (math.nan, math.nan)
     mask: str = ""
+    boxes: str = ""
 
     def hidden(self, names: Pseudonyms) -> "Facts":
         """Return the same with pseudonyms for patient and exam."""
@@ -97,6 +99,7 @@ def gather(
             values={stored_name(name): float(row[name]) for name in numeric if typed.is_number(row.get(name, ""))},
             spacing_mm=typed.spacing_of(row),
             mask=row.get("mask", ""),
+            boxes=row.get("boxes", ""),
         )
     if misses:
         console.warn(

@@ -9,7 +9,7 @@ from pathlib import Path
 from usfm import console
 from usfm.config import Request, content_dict, did_you_mean
 from usfm.errors import RequestError
-from usfm.extract import exported, imported, mask_files, plan, restored, told
+from usfm.extract import boxes, exported, imported, mask_files, plan, restored, told
 from usfm.extract.config import Config
 from usfm.extract.drawn import LEFT_OUT
 from usfm.extract.folders import compiled
@@ -233,6 +233,7 @@ def _prepared(
     how = replace(how, mode="keep") if export and how.mode == "auto" else how
     given = mask_files.given(rows, {name: one.mask for name, one in facts.items()})
     extra = imported.collect(found, how, annotations, fill=fill, bits=bits, export=export, given=given)
+    extra = boxes.added(extra, facts)
     facts = {name: replace(one, split=one.split or extra.split(name)) for name, one in facts.items()}
     return found, facts, paths, names, extra
 
