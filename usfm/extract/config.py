@@ -174,7 +174,7 @@ class Config:
     annotations: Annotated[
         str | None,
         Knob(
-            "boxes and outlines from COCO, YOLO, Pascal VOC or LabelMe, recognised by their content",
+            "boxes and outlines from COCO, YOLO, Pascal VOC, LabelMe or CVAT, or a zip of them, known by their content",
             panel="Labels",
             metavar="PATH",
             content=False,  # their digest is what counts

@@ -284,3 +284,94 @@ def test_two_kinds_or_none_are_one_sentence(tmp_path):
         read(str(tmp_path))
     with pytest.raises(RequestError, match="no such file"):
         read(str(tmp_path / "none"))
+
+
+# ---------------------------------------------------------------- CVAT, and zips
+
+
+def cvat(path, inside=""):
+    points = ";".join(f"{x},{y}" for x, y in zip(RING[::2], RING[1::2], strict=True))
+    shapes = inside or f'<polygon label="cyst" points="{points}"/><box label="node" xtl="1" ytl="2" xbr="3" ybr="4"/>'
+    path.write_text(
+        "<?xml version='1.0'?><annotations><version>1.1</version><meta><task><size>2</size></task></meta>"
+        f'<image id="0" name="a.png" width="80" height="100">{shapes}</image>'
+        '<image id="1" name="b.png" width="80" height="100" subset="val"/></annotations>'
+    )
+    return path
+
+
+def test_cvat_gives_boxes_and_polygons(tmp_path):
+    found = read(str(cvat(tmp_path / "annotations.xml")))
+    first, second = found.pictures
+    assert (found.kind, found.names) == ("CVAT", ("cyst", "node"))
+    assert first.boxes.tolist() == [list(BOX), [1, 2, 3, 4]]
+    assert first.box_names == ("cyst", "node")
+    assert first.shapes[0].rings[0].reshape(-1).tolist() == RING
+    assert (first.size, second.split, len(second.boxes)) == (SIZE, "val", 0)
+
+
+@pytest.mark.parametrize("inside, times", [
+    ('<box label="a" xtl="x" ytl="1" xbr="2" ybr="3"/>', 1), ('<polygon label="a" points="1,2;3,4"/>', 1),
+    ('<polygon label="a" points="1,2;3,4;5"/>', 1), ('<points label="a" points="1,2"/><ellipse label="b"/>', 2),
+    ('<box label="" xtl="0" ytl="1" xbr="2" ybr="3"/>', 1), ('<tag label="a"/>', 0),
+    ('<box label="a" xtl="0" ytl="1" xbr="2" ybr="3" rotation="30"/>', 1),
+])  # fmt: skip
+def test_what_cvat_says_otherwise_is_counted(tmp_path, inside, times):
+    found = read(str(cvat(tmp_path / "annotations.xml", inside)))
+    assert sum(found.faults.counts.values()) == times
+    assert not len(found.pictures[0].boxes)
+
+
+def zipped(path, folder):
+    import zipfile
+
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder).as_posix())
+        archive.writestr("images/a.png", b"no text, so it is left where it is")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["COCO", "YOLO", "VOC", "CVAT"])
+def test_a_zip_says_what_its_files_say(tmp_path, kind):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    if kind == "YOLO":
+        yolo(folder)
+    elif kind == "VOC":
+        voc(folder / "Annotations")
+    else:
+        (folder / "annotations").mkdir()
+        (coco if kind == "COCO" else cvat)(folder / "annotations" / f"default.{'json' if kind == 'COCO' else 'xml'}")
+    plain, packed = read(str(folder)), read(str(zipped(tmp_path / "x.zip", folder)))
+    assert (packed.kind, packed.names, packed.files) == (kind, plain.names, (str(tmp_path / "x.zip"),))
+    for one, other in zip(plain.pictures, packed.pictures, strict=True):
+        assert (one.path, one.box_names, one.split, one.beside) == (
+            other.path,
+            other.box_names,
+            other.split,
+            other.beside,
+        )
+        assert (one.boxes == other.boxes).all()
+
+
+@pytest.mark.parametrize("case", ["cut short", "nothing in it", "climbs out", "a bomb"])
+def test_a_hostile_zip_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, case):
+    import zipfile
+
+    from usfm.extract.annotations import zipped as zips
+
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        name = {"climbs out": "../../evil.json", "nothing in it": "a.png"}.get(case, "a.json")
+        archive.writestr(name, "{" + " " * 100_000)
+    if case == "cut short":
+        path.write_bytes(path.read_bytes()[:60])
+    if case == "a bomb":
+        monkeypatch.setattr(zips, "MOST_BYTES", 1000)
+    with pytest.raises(RequestError) as error:
+        read(str(path))
+    assert "\n" not in str(error.value)
+    assert sorted(one.name for one in tmp_path.rglob("*")) == ["x.zip"]
+    assert not (tmp_path.parent / "evil.json").exists()

@@ -86,7 +86,7 @@ class Annotations:
     """All that a file or folder of annotations says.
 
     Attributes:
-        kind: COCO, YOLO, VOC or LabelMe.
+        kind: COCO, YOLO, VOC, LabelMe or CVAT.
         pictures: One record a picture, in the order of the file.
         names: Classes in the order of their numbers (COCO, YOLO), else by name.
         folder: Folder that paths are relative to.

@@ -2,17 +2,17 @@
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from usfm.errors import RequestError
-from usfm.extract.annotations import coco, labelme, voc, yolo
+from usfm.extract.annotations import coco, cvat, labelme, voc, yolo, zipped
 from usfm.extract.annotations.contract import LARGEST_BYTES, Annotations
 from usfm.extract.annotations.json_stream import JsonStream
 from usfm.extract.manifest import SPLITS
 
 HEAD = 4096
 MOST_FILES = 2_000_000
-WANTED = "COCO, YOLO (with its data.yaml), Pascal VOC or LabelMe"
+WANTED = "COCO, YOLO (with its data.yaml), Pascal VOC, LabelMe or CVAT"
 _SUFFIXES = (".json", ".xml", ".txt", ".yaml", ".yml", ".names", ".labels")
 
 
@@ -31,11 +31,20 @@ def read(path: str) -> Annotations:
     """Read annotations of any kind.
 
     Args:
-        path: A file, or a folder that is searched to the bottom.
+        path: A file, a zip of them, or a folder that is searched to the bottom.
 
     Raises:
         RequestError: If nothing is there, or it is none of the kinds, or several.
     """
+    if os.path.isfile(path) and zipped.is_zip(path):
+        with zipped.unpacked(path, _SUFFIXES) as folder:
+            found = _read(folder, path)
+        return replace(found, folder=os.path.dirname(path) or ".", files=(path,))
+    return _read(path, path)
+
+
+def _read(path: str, shown: str) -> Annotations:
+    """Read a file or a folder; ``shown`` is what the user calls it."""
     if os.path.isdir(path):
         held, folder = _held(path), path
     elif os.path.isfile(path):
@@ -45,10 +54,10 @@ def read(path: str) -> Annotations:
     kinds = {kind for kind, files in held.kinds.items() if files}
     if len(kinds) > 1:
         raise RequestError(
-            f"{path}: holds annotations of several kinds ({', '.join(sorted(kinds))}); give one of them."
+            f"{shown}: holds annotations of several kinds ({', '.join(sorted(kinds))}); give one of them."
         )
     if not kinds:
-        raise RequestError(f"{path}: no annotations are in it; they can be {WANTED}.")
+        raise RequestError(f"{shown}: no annotations are in it; they can be {WANTED}.")
     kind = kinds.pop()
     files = sorted(held.kinds[kind])
     if kind == "COCO":
@@ -57,7 +66,9 @@ def read(path: str) -> Annotations:
         return voc.read(files, folder, sorted(held.lists))
     if kind == "LabelMe":
         return labelme.read(files, folder)
-    return _yolo(path, files, held, folder)
+    if kind == "CVAT":
+        return cvat.read(files, folder)
+    return _yolo(shown, files, held, folder)
 
 
 def _yolo(path: str, files: list[str], held: _Held, folder: str) -> Annotations:
@@ -127,6 +138,8 @@ def _sort(path: str, held: _Held, named: bool = False) -> None:
         kind = _kind_of_json(path, text, named)
         if kind:
             held.kinds[kind].append(path)
+    elif text[:1] == b"<" and cvat.is_cvat(text):
+        held.kinds["CVAT"].append(path)
     elif text[:1] == b"<" and voc.is_voc(text):
         held.kinds["VOC"].append(path)
     elif name.endswith((".yaml", ".yml")):
