@@ -29,6 +29,9 @@ def added(extra: Imported, facts: Mapping[str, Facts]) -> Imported:
     Args:
         extra: What annotations and masks say.
         facts: Relative path of a source -> what its row says.
+
+    Returns:
+        The same, with the boxes and with what of them was left out.
     """
     left, of, found = Counter(extra.left), dict(extra.matched.of), 0
     for source, one in facts.items():

@@ -23,6 +23,9 @@ def read(files: Iterable[str], folder: str) -> Annotations:
     Args:
         files: Paths of the XML files.
         folder: That paths are told below.
+
+    Returns:
+        A record for each picture.
     """
     files, faults, pictures = tuple(files), Faults(), []
     for path in files:

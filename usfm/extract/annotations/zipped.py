@@ -33,6 +33,9 @@ def unpacked(path: str, suffixes: Sequence[str]) -> Iterator[str]:
         path: Of the zip.
         suffixes: In lower case; other members stay where they are.
 
+    Yields:
+        The folder.
+
     Raises:
         RequestError: It is damaged, locked by a password, or holds too much.
     """
