@@ -10,7 +10,7 @@ import numpy as np
 from usfm.errors import MediaError
 from usfm.extract.media import Media
 from usfm.extract.readers.contract import HEAD_BYTES
-from usfm.extract.readers.volume import elements, grid, matlab, metaimage, nifti, npy, nrrd
+from usfm.extract.readers.volume import elements, grid, hdf5, matlab, metaimage, nifti, npy, nrrd
 from usfm.imaging import mask_codes
 
 LARGEST_PX = 1 << 28
@@ -99,7 +99,7 @@ def pages_of(media: Media) -> Iterator[tuple[np.ndarray, list[int], bool]]:
         raise MediaError("mask that cannot be read") from None
     if not head:
         raise MediaError("mask file without bytes")
-    format_ = next((one for one in (nifti, nrrd, metaimage, matlab, npy) if one.recognises(head)), None)
+    format_ = next((one for one in (nifti, nrrd, metaimage, hdf5, matlab, npy) if one.recognises(head)), None)
     if format_ is not None:
         yield from _planes(format_.read(media))
         return

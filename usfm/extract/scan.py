@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 
 from usfm.errors import MediaError
 from usfm.extract.identity import Pseudonyms
@@ -142,12 +144,19 @@ def source_digest(source: Source) -> str:
 
 def _sha256(media: Media) -> str:
     if media.member is None:
-        return file_sha256(media.path)
+        status = os.stat(media.path)
+        return _sha256_of(media.path, status.st_size, status.st_mtime_ns)
     digest = hashlib.sha256()  # the same as of the unpacked file
     with media.open() as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _sha256_of(path: str, size: int, mtime_ns: int) -> str:
+    """Digest a file; several sources out of one file come one behind the other."""
+    return file_sha256(path)
 
 
 def item_digest(sha256: str, item: str) -> str:

@@ -67,6 +67,7 @@ class Find:
         exclude: Globs of files that are no sources, as for ``--exclude``.
         fps: Frames to take each second, as for ``--fps``; "" for the usual.
         most: Frames to take of a source, as for ``--max-frames``; 0 for the usual.
+        code: Row of ``prepare.CODE`` that cuts a file into sources; "" where files are sources.
     """
 
     marker: tuple[str, ...]
@@ -74,6 +75,7 @@ class Find:
     exclude: tuple[str, ...] = ()
     fps: str = ""
     most: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What extract prepares of a public collection: the same five things as of any other input, as its layout says them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from usfm import console
@@ -10,6 +10,7 @@ from usfm.extract.config import Config
 from usfm.extract.identity import Paths, Pseudonyms, load_key
 from usfm.extract.imported import Imported
 from usfm.extract.labels import Facts
+from usfm.extract.layouts import cineclip
 from usfm.extract.layouts.apply import Placed, place, read, source_files
 from usfm.extract.plan import Piece
 from usfm.extract.sources import Found, find
@@ -17,6 +18,10 @@ from usfm.extract.sources import Found, find
 SAID_BY_LAYOUT = ("manifest", "labels", "label_regex", "group", "annotations", "mask_suffix", "mask_pattern",
                   "keep_column")  # fmt: skip
 """Settings that say what a layout says already."""
+
+
+CODE: dict[str, Callable[[str, str], Found]] = {"cineclip": cineclip.found_in}
+"""Layouts whose files are not sources as they are: what cuts them, by (root, path below it)."""
 
 
 def placed(config: Config, request: Request) -> Placed | None:
@@ -79,12 +84,12 @@ def prepared(
     Returns:
         The sources, what is known about each, how paths are shown, pseudonyms, and the labels.
     """
-    found = find(
-        (here.root,),
-        claims=here.claims,
-        include=config.include,
-        exclude=config.exclude,
-    )
+    code = here.layout.find.code if here.layout.find else ""
+    if code:
+        whole = next(path for path in here.listed if here.picture(path))
+        found = CODE[code](here.root, whole)
+    else:
+        found = find((here.root,), claims=here.claims, include=config.include, exclude=config.exclude)
     what = read(here, found, config.dataset)
     hide = config.anonymous_paths is True
     people = any(one.patient or one.exam for one in what.facts.values())

@@ -13,7 +13,7 @@ def fill(template: str, known: Mapping[str, str]) -> str:
 
     ``{name?}`` may be unknown. ``{name|stem}`` is a path without its suffix, ``{name|name}`` its last part,
     ``{name|06}`` a whole number of six digits, ``{name|int}`` one without zeros in front, ``{name|lower}`` small
-    letters; several may follow one another.
+    letters, ``{name|trim}`` without ``_`` around; several may follow one another.
 
     Args:
         template: The text.
@@ -59,6 +59,8 @@ def _changed(value: str, how: str) -> str:
     value = value.strip()
     if how == "stem":
         return re.sub(r"(\.nii\.gz|\.[A-Za-z0-9]{1,5})$", "", value)
+    if how == "trim":
+        return value.strip("_ ")
     if how == "name":
         return re.split(r"[/\\]", value)[-1]
     if how == "lower":

@@ -1,6 +1,7 @@
 """Datasets of HDF5 files and of MATLAB 7.3, by the path that a user names; nothing outside the file is followed."""
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ CHUNK_BYTES = 256 << 20
 """A chunk is unpacked as a whole."""
 DEFLATE_RATIO = 1032
 DAMAGED = "HDF5 cannot read what the name leads to."
+SPAN = re.compile(r"(.+)\[(\d{1,12}):(\d{1,12})\]")
+"""Frames of a dataset, along its first axis."""
 FILTERS = {1, 2, 3, 4, 6, 32000}
 """Deflate, shuffle, checksum, szip, scale-offset, LZF: what HDF5 and h5py bring along."""
 
@@ -32,7 +35,7 @@ def read(media: Media) -> Grid:
     Raises:
         MediaError: If none is named or there is none of that name, or its numbers lie outside the file.
     """
-    with _dataset(media) as dataset:
+    with _dataset(media) as (dataset, _):
         try:
             matlab, shape = "MATLAB_class" in dataset.attrs, tuple(int(size) for size in dataset.shape)
             dtype, held, chunks = dataset.dtype, dataset.id.get_storage_size(), dataset.chunks or (1,)
@@ -40,6 +43,8 @@ def read(media: Media) -> Grid:
             raise
         except Exception:  # h5py raises whatever a broken file makes it trip over
             raise MediaError("damaged", DAMAGED) from None
+    whole = math.prod(shape) * dtype.itemsize
+    shape = _cut(shape, media.item, matlab)
     size, chunk = math.prod(shape) * dtype.itemsize, math.prod(chunks) * dtype.itemsize
     found = grid(
         "MATLAB 7.3" if matlab else "HDF5",
@@ -50,8 +55,8 @@ def read(media: Media) -> Grid:
         frames_last=matlab,
         coding="hdf5",
     )
-    if held * DEFLATE_RATIO < size or not size:
-        raise MediaError("truncated", f"its dataset says {size} bytes of numbers, and {held} are there.")
+    if held * DEFLATE_RATIO < whole or not size:
+        raise MediaError("truncated", f"its dataset says {whole} bytes of numbers, and {held} are there.")
     if chunk > CHUNK_BYTES:
         raise MediaError("too large", f"its chunks have {chunk} bytes; save it in smaller ones.")
     return found
@@ -60,13 +65,52 @@ def read(media: Media) -> Grid:
 @contextmanager
 def opened(found: Grid) -> Iterator[Any]:
     """Open a dataset to read pieces of it."""
-    with _dataset(found.data) as dataset:
-        yield dataset
+    with _dataset(found.data) as (dataset, span):
+        yield dataset if span is None else _Part(dataset, span[0])
+
+
+class _Part:
+    """A dataset from some frame on."""
+
+    def __init__(self, dataset: Any, start: int):
+        self._dataset, self._start = dataset, start
+
+    def __getitem__(self, what: tuple) -> Any:
+        first, *rest = what
+        if isinstance(first, slice):
+            moved: Any = slice(first.start + self._start, first.stop + self._start)
+        else:
+            moved = first + self._start
+        return self._dataset[(moved, *rest)]
+
+
+def span_of(item: str) -> tuple[str, tuple[int, int] | None]:
+    """Cut the range of frames from the name of a dataset.
+
+    Example:
+        >>> span_of("/image[3:9]"), span_of("/image")
+        (('/image', (3, 9)), ('/image', None))
+    """
+    match = SPAN.fullmatch(item)
+    return (match[1], (int(match[2]), int(match[3]))) if match else (item, None)
+
+
+def _cut(shape: tuple[int, ...], item: str, matlab: bool) -> tuple[int, ...]:
+    """Return the shape of the frames that are meant."""
+    _, span = span_of(item)
+    if span is None:
+        return shape
+    if matlab or len(shape) < 3 or not 0 <= span[0] < span[1] <= shape[0]:
+        raise MediaError("no such frames", "its dataset does not have the range of frames that was given.")
+    return (span[1] - span[0], *shape[1:])
 
 
 @contextmanager
-def _dataset(media: Media) -> Iterator[Any]:
+def _dataset(media: Media) -> Iterator[tuple[Any, tuple[int, int] | None]]:
+    """Give the dataset, and the range of its frames that is meant; None for all."""
     import h5py
+
+    item, span = span_of(media.item)
 
     with media.local() as path:
         try:
@@ -75,12 +119,12 @@ def _dataset(media: Media) -> Iterator[Any]:
             raise MediaError("truncated or damaged", "HDF5 cannot open it.") from None
         with file:
             try:
-                dataset = _found(file, media.item)
+                dataset = _found(file, item)
             except (MediaError, MemoryError):
                 raise
             except Exception:  # h5py raises whatever a broken file makes it trip over
                 raise MediaError("damaged", DAMAGED) from None
-            yield dataset
+            yield dataset, span
 
 
 def _found(file: Any, item: str) -> Any:
