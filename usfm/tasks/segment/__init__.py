@@ -1,0 +1,1 @@
+"""Segmentation: a class, or several, for each pixel."""
