@@ -26,9 +26,11 @@ def make_run():
             group=words(lambda p, c, f: f"p{p:03}"),
             split=words(lambda p, c, f: "test"),
             fold=words(lambda p, c, f: str(p % 3)),
-            target=target,
-            scores=scores.astype(np.float32),
-            majority=np.zeros(len(rows), np.int32),
+            arrays={
+                "target": target,
+                "scores": scores.astype(np.float32),
+                "majority": np.zeros(len(rows), np.int32),
+            },
             class_names=names,
         )
 

@@ -4,17 +4,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from usfm.evaluate import bootstrap, units
+from usfm.evaluate import bootstrap
 from usfm.seeding import stream
+from usfm.tasks import draws as drawing
 from usfm.tasks import metrics
+from usfm.tasks.classify.scored import scored
+from usfm.tasks.draws import Draws, draw
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("aggregate", ["frame", "patient"])
 def test_counting_patients_equals_copying_their_cases(make_run, classes, aggregate):
-    cases = units.of(make_run(classes=classes, skill=0.7), aggregate)
-    draws = bootstrap.draw(cases.group, 25, stream(0, "t"))
-    fast = bootstrap.measure(cases, cases.predicted, cases.scores, draws)
+    cases = scored(make_run(classes=classes, skill=0.7), aggregate)
+    draws = draw(cases.group, 25, stream(0, "t"))
+    fast = cases.measure(draws)
     for b, counts in enumerate(draws.counts):
         rows = np.concatenate(
             [np.tile(np.flatnonzero(cases.group == name), n) for name, n in zip(draws.names, counts, strict=True)]
@@ -28,27 +31,27 @@ def test_counting_patients_equals_copying_their_cases(make_run, classes, aggrega
 
 
 def test_no_draw_means_the_cases_as_they_are_and_blocks_change_nothing(make_run, monkeypatch):
-    cases = units.of(make_run(), "frame")
-    once = bootstrap.Draws(np.unique(cases.group.astype(str)), np.ones((3, 20), int))
-    point = bootstrap.measure(cases, cases.predicted, cases.scores, None)
-    same = bootstrap.measure(cases, cases.predicted, cases.scores, once)
-    for name in bootstrap.MEASURES:
+    cases = scored(make_run(), "frame")
+    once = Draws(np.unique(cases.group.astype(str)), np.ones((3, 20), int))
+    point = cases.measure(None)
+    same = cases.measure(once)
+    for name in (measure.name for measure in cases.measures):
         assert np.allclose(same[name], point[name])
-    draws = bootstrap.draw(cases.group, 40, stream(1, "t"))
-    whole = bootstrap.measure(cases, cases.predicted, cases.scores, draws)
-    monkeypatch.setattr(bootstrap, "_BLOCK", 1000)
-    blocks = bootstrap.measure(cases, cases.predicted, cases.scores, draws)
+    draws = draw(cases.group, 40, stream(1, "t"))
+    whole = cases.measure(draws)
+    monkeypatch.setattr(drawing, "_BLOCK", 1000)
+    blocks = cases.measure(draws)
     assert np.array_equal(whole["auroc"], blocks["auroc"])
-    none = bootstrap.draw(cases.group, 0, stream(1, "t"))
-    assert bootstrap.measure(cases, cases.predicted, cases.scores, none)["accuracy"].shape == (0,)
+    none = draw(cases.group, 0, stream(1, "t"))
+    assert cases.measure(none)["accuracy"].shape == (0,)
 
 
 def test_patients_not_frames_make_the_interval_wide(make_run):
     """Many frames of few patients: drawing frames would promise far too much."""
-    cases = units.of(make_run(patients=20, frames=40, skill=0.5, noise=0.1), "frame")
-    by_patient = bootstrap.draw(cases.group, 400, stream(0, "t"))
-    wide = bootstrap.measure(cases, cases.predicted, cases.scores, by_patient)["accuracy"]
-    p = float(bootstrap.measure(cases, cases.predicted, cases.scores, None)["accuracy"])
+    cases = scored(make_run(patients=20, frames=40, skill=0.5, noise=0.1), "frame")
+    by_patient = draw(cases.group, 400, stream(0, "t"))
+    wide = cases.measure(by_patient)["accuracy"]
+    p = float(cases.measure(None)["accuracy"])
     assert wide.std() > 3 * np.sqrt(p * (1 - p) / len(cases))
     assert wide.std() == pytest.approx(np.sqrt(p * (1 - p) / 20), rel=0.5)
 

@@ -6,10 +6,11 @@ import pytest
 from usfm.errors import RequestError
 from usfm.evaluate import compare
 from usfm.seeding import stream
+from usfm.tasks import TASKS
 
 
 def _compare(runs, aggregate="frame", resamples=400):
-    return compare.compare(runs, aggregate, resamples, 0.95, stream(0, "t"))
+    return compare.compare(TASKS["classify"], runs, aggregate, resamples, 0.95, stream(0, "t"))
 
 
 def _accuracy(rows):
@@ -34,7 +35,7 @@ def test_pairing_narrows_the_interval(make_run):
     a, b = make_run(0, skill=1, noise=0.05), make_run(1, skill=1, noise=0.05)
     paired = _accuracy(_compare({"a": a, "b": b}))
     stranger = b.take(np.arange(len(b)))
-    stranger = replace(stranger, scores=np.roll(stranger.scores, 2 * 10, axis=0))
+    stranger = stranger.with_arrays(scores=np.roll(stranger.arrays["scores"], 2 * 10, axis=0))
     loose = _accuracy(_compare({"a": a, "b": stranger}))
     assert paired["high"] - paired["low"] < 0.5 * (loose["high"] - loose["low"])
 
@@ -62,7 +63,7 @@ def test_p_is_adjusted_over_the_pairs_of_a_measure(make_run):
             "no held-out frame in common",
         ),
         (lambda b: replace(b, class_names=("x", "y")), "other classes"),
-        (lambda b: replace(b, target=1 - b.target), "disagree about the class"),
+        (lambda b: b.with_arrays(target=1 - b.arrays["target"]), "disagree about the truth"),
     ],
 )
 def test_runs_that_cannot_be_compared_are_refused(make_run, change, says):

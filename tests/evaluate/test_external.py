@@ -16,7 +16,8 @@ from usfm.store.assemble import assemble
 from usfm.store.reader import Store
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
-from usfm.tasks import classify, predictions
+from usfm.tasks import TASKS, predictions
+from usfm.tasks.classify import probes as classify
 from usfm.toml import to_toml
 
 NANO = "random:vit_nano_patch16_64"
@@ -69,11 +70,11 @@ def finished(tmp_path, make_run):
 def test_another_store_is_scored_by_class_name(finished, tmp_path, capsys):
     path, _, held = finished
     other = _store(tmp_path / "other.h5", ("light", "dark", "odd"), first=50, clips=9)
-    made = external.predict(path, held, other, "cpu")
+    made = external.predict(TASKS["classify"], path, held, other, "cpu")
     assert len(made) == 18
     assert set(made.fold) == {"external"}
     # "light" is drawn dark here and "dark" light: by name, a probe of brightness must be wrong everywhere
-    assert (made.scores.argmax(1) != made.target).all()
+    assert (made.arrays["scores"].argmax(1) != made.arrays["target"]).all()
     assert "left out: odd" in capsys.readouterr().err
 
 
@@ -97,7 +98,9 @@ def test_the_score_of_another_store_is_the_mean_over_the_probes_of_all_folds(fin
     each = [classify.scores_of({n[2:]: a for n, a in arrays.items() if n[0] == fold}, vectors, 2) for fold in "01"]
     assert abs(each[0] - each[1]).max() > 0.1
     np.savez(path / "probe.npz", **arrays)
-    np.testing.assert_allclose(external.predict(path, held, other, "cpu").scores, np.mean(each, axis=0), atol=1e-4)
+    np.testing.assert_allclose(
+        external.predict(TASKS["classify"], path, held, other, "cpu").arrays["scores"], np.mean(each, axis=0), atol=1e-4
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -164,7 +167,10 @@ def finished_once():
     about = [words(form, range(20, 29)) for form in ("{:016}:0", "c{}", "p{}", "p{}", "test", "split")]
     scores = rng.dirichlet([1, 1], 9).astype(np.float32)
     whole = predictions.Predictions(
-        *about, np.zeros(9, np.int32), scores, np.zeros(9, np.int32), Table.class_names, predictions.Training(*trained)
+        *about,
+        {"target": np.zeros(9, np.int32), "scores": scores, "majority": np.zeros(9, np.int32)},
+        Table.class_names,
+        predictions.Training(*trained),
     )
     return whole, lambda kinds: Table(whole, kinds)
 
@@ -220,14 +226,14 @@ def test_predictions_without_training_rows_are_read_and_it_is_said(finished, tmp
 def test_what_cannot_be_scored_is_refused(finished, tmp_path):
     path, _, held = finished
     with pytest.raises(RequestError, match="none of its classes"):
-        external.predict(path, held, _store(tmp_path / "x.h5", ("a", "b"), first=90), "cpu")
+        external.predict(TASKS["classify"], path, held, _store(tmp_path / "x.h5", ("a", "b"), first=90), "cpu")
     other = _store(tmp_path / "other.h5", ("dark", "light"), first=50)
     (path / "recipe.toml").write_text(to_toml({"finetune": {"encoder": "random:vit_nano_patch8_64", "pool": "mean"}}))
     with pytest.raises(RequestError, match="no longer the encoder"):
-        external.predict(path, held, other, "cpu")
+        external.predict(TASKS["classify"], path, held, other, "cpu")
     (path / "probe.npz").unlink()
     with pytest.raises(RequestError, match="kept no probe"):
-        external.predict(path, held, other, "cpu")
+        external.predict(TASKS["classify"], path, held, other, "cpu")
 
 
 @pytest.mark.parametrize("kept, asked, used", [
@@ -241,7 +247,9 @@ def test_new_frames_fit_the_square_as_the_runs_own_did(finished, tmp_path, capsy
     (path / "card.json").write_text(json.dumps(card))
     seen, load = [], embedders.load
     monkeypatch.setattr(embedders, "load", lambda *args, **more: seen.append(more["resize"]) or load(*args, **more))
-    external.predict(path, held, _store(tmp_path / "other.h5", ("dark", "light"), first=50), "cpu", None, asked)
+    external.predict(
+        TASKS["classify"], path, held, _store(tmp_path / "other.h5", ("dark", "light"), first=50), "cpu", None, asked
+    )
     assert seen == [used]
     assert ("was made with frames that were stretched" in capsys.readouterr().err) == (
         used != kept and kept is not None

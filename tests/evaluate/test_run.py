@@ -8,13 +8,12 @@ import pytest
 
 from usfm.config import Request
 from usfm.errors import RequestError
-from usfm.evaluate import figures
 from usfm.evaluate.config import Config
 from usfm.evaluate.run import run
 from usfm.store.assemble import assemble
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
-from usfm.tasks import predictions
+from usfm.tasks import TASKS, predictions
 
 
 @pytest.fixture
@@ -166,8 +165,8 @@ def test_few_patients_are_said(make_run, tmp_path, capsys):
 
 def test_the_surest_frames_are_one_a_patient(make_run, store):
     held = make_run(skill=1)
-    image, known = figures.surest(held, Store.open(store), 4)
+    image, known = TASKS["classify"].sheet(held, Store.open(store), 4)
     assert known == 200
     assert image.ndim == 3
     half = held.take(np.arange(3))
-    assert figures.surest(half, Store.open(store), 4)[1] == 3
+    assert TASKS["classify"].sheet(half, Store.open(store), 4)[1] == 3

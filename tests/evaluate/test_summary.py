@@ -1,16 +1,16 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from usfm.evaluate import bootstrap, summary, units
+from usfm.evaluate import summary
 from usfm.seeding import stream
 from usfm.tasks import metrics
+from usfm.tasks.classify.scored import scored
+from usfm.tasks.draws import draw
 
 
 def _summarise(held, aggregate="frame", resamples=300):
-    cases = units.of(held, aggregate)
-    return summary.summarise(cases, bootstrap.draw(cases.group, resamples, stream(0, "t")), 0.95)
+    cases = scored(held, aggregate)
+    return summary.summarise(cases, draw(cases.group, resamples, stream(0, "t")), 0.95)
 
 
 def test_a_good_probe_beats_the_majority_and_chance_does_not(make_run):
@@ -27,7 +27,7 @@ def test_a_good_probe_beats_the_majority_and_chance_does_not(make_run):
 def test_the_training_majority_alone_is_not_enough(make_run):
     """Held-out folds where the training majority is always wrong: the constant answer of the measured cases counts."""
     held = make_run(skill=0)
-    held = replace(held, majority=(1 - held.target).astype(np.int32))
+    held = held.with_arrays(majority=(1 - held.arrays["target"]).astype(np.int32))
     row = _summarise(held)["metrics"]["accuracy"]["majority"]
     assert row["references"]["training"]["value"] == 0
     assert row["references"]["training"]["low"] > 0
@@ -37,9 +37,9 @@ def test_the_training_majority_alone_is_not_enough(make_run):
 
 def test_always_saying_the_majority_is_not_better_than_it(make_run):
     held = make_run()
-    scores = np.zeros_like(held.scores)
+    scores = np.zeros_like(held.arrays["scores"])
     scores[:, 0] = 1
-    row = _summarise(replace(held, scores=scores))["metrics"]["accuracy"]["majority"]
+    row = _summarise(held.with_arrays(scores=scores))["metrics"]["accuracy"]["majority"]
     assert (row["difference"], row["low"], row["high"], row["beaten"]) == (0, 0, 0, False)
 
 
@@ -47,10 +47,10 @@ def test_always_saying_the_majority_is_not_better_than_it(make_run):
 def test_of_equal_constant_answers_the_one_that_is_not_beaten_is_shown_and_decides(make_run, flip):
     """Two classes of equal size, and a run that nearly always says one: the order of classes does not matter."""
     held = make_run(patients=16, skill=0)
-    said = np.where((held.target == 0) | (np.arange(len(held)) % 8 > 0), 0, 1)
+    said = np.where((held.arrays["target"] == 0) | (np.arange(len(held)) % 8 > 0), 0, 1)
     if flip:
-        said, held = 1 - said, replace(held, target=1 - held.target, majority=1 - held.majority)
-    row = _summarise(replace(held, scores=np.eye(2, dtype=np.float32)[said]))["metrics"]["accuracy"]["majority"]
+        said, held = 1 - said, held.with_arrays(target=1 - held.arrays["target"], majority=1 - held.arrays["majority"])
+    row = _summarise(held.with_arrays(scores=np.eye(2, dtype=np.float32)[said]))["metrics"]["accuracy"]["majority"]
     assert {each["value"] for each in row["references"].values()} == {0.5}
     assert any(each["low"] > 0 for each in row["references"].values())
     assert (row["low"] > 0, row["beaten"]) == (False, False)
@@ -69,9 +69,11 @@ def test_what_is_shown_is_what_decides_for_every_measure(make_run):
 
 def test_the_constant_of_finetune_is_that_of_eval(make_run):
     held = make_run()
-    for majority in (held.target, 1 - held.target, np.zeros(len(held), np.int32)):
-        made = _summarise(replace(held, majority=majority.astype(np.int32)))
-        assert made["metrics"]["accuracy"]["majority"]["value"] == metrics.constant_accuracy(held.target, majority)
+    for majority in (held.arrays["target"], 1 - held.arrays["target"], np.zeros(len(held), np.int32)):
+        made = _summarise(held.with_arrays(majority=majority.astype(np.int32)))
+        assert made["metrics"]["accuracy"]["majority"]["value"] == metrics.constant_accuracy(
+            held.arrays["target"], majority
+        )
 
 
 def test_folds_and_classes_add_up(make_run):

@@ -5,6 +5,7 @@ import os
 
 from usfm import console
 from usfm.evaluate import tables
+from usfm.tasks.classify.scored import MEASURES
 
 
 class Terminal(io.StringIO):
@@ -14,7 +15,9 @@ class Terminal(io.StringIO):
 
 def a_run(name):
     estimate = {"value": 0.7891, "low": 0.698, "high": 0.87, "majority": {"value": 0.5, "beaten": True}}
-    return {"name": name, "n": {"cases": 12_345, "patients": 1_234}, "metrics": dict.fromkeys(tables.TITLES, estimate)}
+    titles = {"measures": {one.name: one.title for one in MEASURES}, "short": {one.name: one.short for one in MEASURES}}
+    return {"name": name, "n": {"cases": 12_345, "patients": 1_234}, "titles": {**titles, "reference": "majority"},
+            "metrics": {one.name: estimate for one in MEASURES}}  # fmt: skip
 
 
 def test_a_run_is_one_line_of_80_columns(monkeypatch):

@@ -32,7 +32,7 @@ def test_a_run_directory_holds_everything(make_store, cohort, tmp_path, protocol
     assert {p.name for p in (out / "figures").iterdir()} == {"confusion.png", "roc.png"}
     held = predictions.read(out)
     assert sorted(held.frame_id) == sorted(store.column("frame_id"))
-    assert np.allclose(held.scores.sum(1), 1, atol=1e-5)
+    assert np.allclose(held.arrays["scores"].sum(1), 1, atol=1e-5)
     assert set(held.fold) == {"0", "1", "2"}
     for patient in set(held.patient):
         assert len(set(held.fold[held.patient == patient])) == 1
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_predictions_and_features_are_made_once(mak
     for name in ("a", "b"):
         run(Config("classify", NANO), _request(store, tmp_path / name))
     a, b = (predictions.read(tmp_path / name) for name in ("a", "b"))
-    assert np.array_equal(a.scores, b.scores)
+    assert np.array_equal(a.arrays["scores"], b.arrays["scores"])
     assert len(calls) == 1
 
 

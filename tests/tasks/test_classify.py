@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from usfm.seeding import stream
-from usfm.tasks import TASKS, classify
+from usfm.tasks import TASKS
+from usfm.tasks.classify import probes as classify
 from usfm.tasks.folds import stratified
 
 PROTOCOLS = [(task, name) for task in TASKS for name in TASKS[task].protocols]

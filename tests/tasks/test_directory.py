@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from usfm import tasks
 from usfm.errors import RequestError
 from usfm.tasks import directory, predictions
 
@@ -22,7 +23,8 @@ def run(tmp_path):
     scores = np.random.default_rng(0).dirichlet([1, 1, 1], n).astype(np.float32)
     target = np.arange(n, dtype=np.int32) % 3
     held = predictions.Predictions(
-        *map(words, "fspgtd"), target, scores, np.zeros(n, np.int32), ("a", "b", "c"), training
+        *map(words, "fspgtd"), {"target": target, "scores": scores, "majority": np.zeros(n, np.int32)}, ("a", "b", "c"),
+        training
     )  # fmt: skip
     predictions.write(tmp_path / predictions.FILE, held)
     arrays = {"mean": np.zeros(4), "std": np.ones(4), "weight": np.zeros((3, 4)), "bias": np.zeros(3)}
@@ -33,7 +35,7 @@ def run(tmp_path):
 
 
 READERS = {
-    predictions.FILE: predictions.read,
+    predictions.FILE: tasks.read,
     directory.CARD: lambda run: directory.card_of(run, seed=int, encoder=dict),
     directory.RECIPE: directory.recipe_of,
     directory.PROBE: lambda run: directory.probes_of(run, 3),
@@ -99,7 +101,7 @@ def _bomb(file):
         (_replaced("scores", np.full((6, 2), 0.5, np.float32)), "column 'scores' has shape"),
         (_replaced("target", np.full(6, 3, np.int32)), "outside 0 to 2"),
         (_replaced("majority", np.full(6, -1, np.int32)), "outside 0 to 2"),
-        (_replaced("target", np.zeros(5, np.int32)), "column 'target' has shape"),
+        (_replaced("target", np.zeros(5, np.int32)), "column 'target' has .* rows"),
         (_replaced("patient", np.zeros(6)), "column 'patient' has shape"),
         (_replaced("training/fold", np.zeros(6)), "column 'training/fold'"),
         (_replaced("training/fold", np.array(["x"], dtype=h5py.string_dtype())), "column 'training/fold'"),
@@ -112,7 +114,7 @@ def _bomb(file):
 def test_predictions_that_contradict_themselves_are_refused(run, spoil, says):
     spoil(run)
     with pytest.raises(RequestError, match=says):
-        predictions.read(run)
+        tasks.read(run)
 
 
 def test_predictions_of_an_older_run_are_read_without_training(run):

@@ -1,111 +1,10 @@
 """Intervals by drawing patients anew: a patient's cases come and go together, because they are not independent.
 
-A resample of G patients with replacement is a row of G counts. Every measure is a function of the counts: confusion
-matrices add up over patients, so that those of all resamples are one matrix product; the areas under curves take
-the counts as case weights. No case is ever copied.
+A resample of G patients with replacement is a row of G counts (`usfm.tasks.draws`). Every measure is a function of the
+counts. No case is ever copied.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
-
-from usfm.evaluate.units import Units
-from usfm.tasks import metrics
-
-MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
-PER_CLASS = ("precision", "recall", "specificity", "f1", "class_auroc", "average_precision")
-_BLOCK = 4_000_000  # weights held at once
-
-
-@dataclass(frozen=True)
-class Draws:
-    """How often each patient was drawn.
-
-    Attributes:
-        names: (G,) patients.
-        counts: (B, G) int; each row sums to G.
-    """
-
-    names: np.ndarray
-    counts: np.ndarray
-
-    def of_cases(self, units: Units) -> np.ndarray:
-        """Patient (column of `counts`) of each case: (n,) int."""
-        return np.searchsorted(self.names, units.group.astype(str))
-
-
-def draw(groups: np.ndarray, resamples: int, rng: np.random.Generator) -> Draws:
-    """Draw the patients that occur in `groups` anew, `resamples` times.
-
-    Args:
-        groups: (N,) group of each case.
-        resamples: how many times to draw.
-        rng: of the draws.
-
-    Returns:
-        How often each patient was drawn in each resample.
-    """
-    names = np.unique(np.asarray(groups).astype(str))
-    return Draws(names, rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples))
-
-
-def measure(units: Units, predicted: np.ndarray, scores: np.ndarray, draws: Draws | None) -> dict[str, np.ndarray]:
-    """Compute every measure, once or for every resample.
-
-    Args:
-        units: n cases.
-        predicted: (n,) int.
-        scores: (n, C) float.
-        draws: the resamples; None for the cases as they are.
-
-    Returns:
-        ``MEASURES`` -> () or (B,), and ``PER_CLASS`` -> (C,) or (B, C); NaN where a class is missing.
-    """
-    classes = len(units.class_names)
-    curves: dict[str, list] = {"class_auroc": [], "average_precision": []}
-    for weights in _weights(units, draws):
-        for name, of in (("class_auroc", metrics.auroc), ("average_precision", metrics.average_precision)):
-            each = [of(units.target == c, scores[:, c], weights) for c in range(classes)]
-            curves[name].append(np.stack(each, axis=-1))
-    area, steps = (np.concatenate(pieces) for pieces in curves.values())
-    area, steps = (area[0], steps[0]) if draws is None else (area, steps)
-    whole = area[..., 1] if classes == 2 else metrics.mean_defined(area)
-    return {
-        **counted(units, predicted, draws),
-        "auroc": whole,
-        "class_auroc": area,
-        "average_precision": steps,
-    }
-
-
-def counted(units: Units, predicted: np.ndarray, draws: Draws | None) -> dict[str, np.ndarray]:
-    """Compute the measures that need no scores, once or for every resample; shapes as in `measure`.
-
-    Args:
-        units: the cases.
-        predicted: (N,) int class.
-        draws: the resamples, or None for the cases themselves.
-
-    Returns:
-        Measure -> its values.
-    """
-    classes = len(units.class_names)
-    if draws is None:
-        counts = metrics.confusion(units.target, predicted, classes)
-    else:
-        per_patient = np.zeros((draws.counts.shape[1], classes * classes))
-        np.add.at(per_patient, (draws.of_cases(units), units.target * classes + predicted), 1)
-        counts = (draws.counts @ per_patient).reshape(-1, classes, classes)
-    return {
-        "accuracy": metrics.accuracy(counts),
-        "balanced_accuracy": metrics.balanced_accuracy(counts),
-        "macro_f1": metrics.macro_f1(counts),
-        "precision": metrics.precision(counts),
-        "recall": metrics.recall(counts),
-        "specificity": metrics.specificity(counts),
-        "f1": metrics.f1(counts),
-    }
 
 
 def plain(value: float | np.ndarray) -> float | None:
@@ -166,12 +65,3 @@ def _distributions():
     from scipy import stats
 
     return stats.t, stats.norm
-
-
-def _weights(units: Units, draws: Draws | None) -> Iterator[np.ndarray]:
-    if draws is None:
-        yield np.ones((1, len(units)))
-        return
-    place, step = draws.of_cases(units), max(1, _BLOCK // max(1, len(units)))
-    for at in range(0, max(1, len(draws.counts)), step):
-        yield draws.counts[at : at + step][:, place].astype(float)

@@ -7,13 +7,19 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.evaluate import bootstrap
-from usfm.evaluate.bootstrap import MEASURES, plain
-from usfm.evaluate.units import Units, of
+from usfm.evaluate.bootstrap import plain
+from usfm.tasks.contract import Task
+from usfm.tasks.draws import draw
 from usfm.tasks.predictions import Predictions
 
 
 def compare(
-    runs: dict[str, Predictions], aggregate: str, resamples: int, confidence: float, rng: np.random.Generator
+    task: Task,
+    runs: dict[str, Predictions],
+    aggregate: str,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
 ) -> list[dict]:
     """Test every pair of runs.
 
@@ -21,6 +27,7 @@ def compare(
     patients; the interval is of the difference, so what both find hard does not widen it.
 
     Args:
+        task: of all of them.
         runs: name -> predictions.
         aggregate: frame, clip or patient.
         resamples: B.
@@ -35,9 +42,11 @@ def compare(
         RequestError: two runs share no frame, or disagree about classes or truth.
     """
     rows = [
-        row for pair in combinations(runs.items(), 2) for row in _pair(*pair, aggregate, resamples, confidence, rng)
+        row
+        for pair in combinations(runs.items(), 2)
+        for row in _pair(task, *pair, aggregate, resamples, confidence, rng)
     ]
-    for measure in MEASURES:
+    for measure in dict.fromkeys(row["measure"] for row in rows):
         mine = [row for row in rows if row["measure"] == measure and row["p"] is not None]
         for row, adjusted in zip(mine, holm([row["p"] for row in mine]), strict=True):
             row["p_holm"] = plain(adjusted)
@@ -57,10 +66,13 @@ def holm(p: list[float]) -> list[float]:
     return adjusted
 
 
-def shared(first: tuple[str, Predictions], second: tuple[str, Predictions]) -> tuple[Predictions, Predictions]:
+def shared(
+    task: Task, first: tuple[str, Predictions], second: tuple[str, Predictions]
+) -> tuple[Predictions, Predictions]:
     """Cut two runs to the frames that both predicted, in the same order.
 
     Args:
+        task: of both.
         first: name and predictions of a run.
         second: name and predictions of another run.
 
@@ -80,27 +92,22 @@ def shared(first: tuple[str, Predictions], second: tuple[str, Predictions]) -> t
             "they cannot be compared"
         )
     a, b = a.take(in_a), b.take(in_b)
-    if (a.target != b.target).any() or (a.patient != b.patient).any():
-        raise RequestError(f"{name_a} and {name_b} disagree about the class or patient of the same frames")
+    if not task.same_truth(a, b) or (a.patient != b.patient).any():
+        raise RequestError(f"{name_a} and {name_b} disagree about the truth or patient of the same frames")
     return a, replace(b, group=a.group)
 
 
-def _pair(first, second, aggregate: str, resamples: int, confidence: float, rng: np.random.Generator) -> list[dict]:
-    a, b = (of(held, aggregate) for held in shared(first, second))
-    draws = bootstrap.draw(a.group, resamples, rng)
-    (point_a, drawn_a), (point_b, drawn_b) = (_measured(units, draws) for units in (a, b))
-    rows = []
-    for measure in MEASURES:
+def _pair(task, first, second, aggregate: str, resamples: int, confidence: float, rng) -> list[dict]:
+    a, b = (task.scored(held, aggregate) for held in shared(task, first, second))
+    draws = draw(a.group, resamples, rng)
+    (point_a, drawn_a), (point_b, drawn_b) = ((cases.measure(None), cases.measure(draws)) for cases in (a, b))
+    rows, patients = [], len(draws.names)
+    for measure, title in ((one.name, one.title) for one in a.measures):
         differences = drawn_a[measure] - drawn_b[measure]
-        low, high = bootstrap.interval(differences, confidence, a.patients)
-        row = {"first": first[0], "second": second[0], "measure": measure}
+        low, high = bootstrap.interval(differences, confidence, patients)
+        row = {"first": first[0], "second": second[0], "measure": measure, "title": title}
         row |= {"difference": plain(point_a[measure] - point_b[measure]), "low": plain(low), "high": plain(high)}
-        row |= {"p": plain(bootstrap.p_value(differences, a.patients)), "p_holm": None}
-        row |= {"frames": int(a.frames.sum()), "cases": len(a), "patients": a.patients}
+        row |= {"p": plain(bootstrap.p_value(differences, patients)), "p_holm": None}
+        row |= {"frames": int(a.frames.sum()), "cases": len(a), "patients": patients}
         rows.append(row)
     return rows
-
-
-def _measured(units: Units, draws: bootstrap.Draws) -> tuple[dict, dict]:
-    said, scores = units.predicted, units.scores
-    return bootstrap.measure(units, said, scores, None), bootstrap.measure(units, said, scores, draws)

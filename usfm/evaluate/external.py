@@ -10,11 +10,12 @@ from usfm.model import embedders, features
 from usfm.screening.groups import group_frames
 from usfm.store.reader import Store
 from usfm.tasks import directory
-from usfm.tasks.classify import scores_of
+from usfm.tasks.contract import Task
 from usfm.tasks.predictions import Predictions
 
 
 def predict(
+    task: Task,
     path: str | Path,
     seen: Predictions,
     store: Store,
@@ -28,6 +29,7 @@ def predict(
     of its folds. Nothing is fitted.
 
     Args:
+        task: of the run.
         path: run directory.
         seen: its predictions.
         store: with class labels; classes that the run does not know are left out with a warning.
@@ -48,13 +50,12 @@ def predict(
             "score new frames (only --protocol linear does)"
         )
     probes = directory.probes_of(path, len(seen.class_names))
-    rows, target = _known_cases(path, seen, store, among)
+    rows, known = task.outside(path, seen, store, among)
     embedder = _embedder_of(path, device, resize)
     with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
         vectors = features.cached(store, rows, embedder, path.parent / ".features", advance=bar.advance)
     if any(probe["mean"].shape != (embedder.dim,) for probe in probes.values()):
         raise RequestError(f"{path}: its probes are for vectors of another length than {embedder.dim}; make it again")
-    each = [scores_of(probes[fold], vectors, len(seen.class_names)) for fold in sorted(probes)]
     patient, source = store.of_frames("patient")[rows], store.of_frames("path")[rows]
     groups = group_frames(patient, source)
     return Predictions(
@@ -64,34 +65,11 @@ def predict(
         group=np.array(groups.names, object)[groups.code],
         split=np.full(len(rows), "test", object),
         fold=np.full(len(rows), "external", object),
-        target=target,
-        scores=np.mean(each, axis=0).astype(np.float32),
-        majority=np.full(len(rows), np.bincount(seen.majority).argmax(), np.int32),
+        arrays={**known, **task.again(probes, vectors, len(seen.class_names))},
         class_names=seen.class_names,
         training=seen.training,
+        task=task.name,
     )
-
-
-def _known_cases(
-    path: Path, seen: Predictions, store: Store, among: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of a store whose class the run knows, and those classes as the run numbers them."""
-    store.require(classes=True)
-    label, known = store.labels_class(), {name: c for c, name in enumerate(seen.class_names)}
-    names = np.array([*store.class_names, ""], object)[label]
-    among = np.flatnonzero(label >= 0) if among is None else among
-    rows = among[np.array([name in known for name in names[among]], bool)]
-    strange = sorted(set(names[among]) - set(known) - {""})
-    if not len(rows):
-        raise RequestError(
-            f"{store.paths[0]}: none of its classes ({', '.join(strange)}) is one that {path.name} knows "
-            f"({', '.join(seen.class_names)})"
-        )
-    if strange:
-        console.warn(
-            f"{path.name} does not know these classes of the store, so they are left out: {', '.join(strange)}"
-        )
-    return rows, np.array([known[name] for name in names[rows]], np.int32)
 
 
 def _embedder_of(path: Path, device: str, resize: str) -> embedders.Embedder:

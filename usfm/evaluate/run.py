@@ -10,15 +10,16 @@ import numpy as np
 from usfm import console
 from usfm.config import Request, content_dict, did_you_mean
 from usfm.errors import RequestError
-from usfm.evaluate import bootstrap, compare, external, figures, notes, overlap, page, summary, tables
+from usfm.evaluate import compare, external, figures, notes, overlap, page, summary, tables
 from usfm.evaluate.config import FORMATS, Config
-from usfm.evaluate.units import Units, of
 from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
 from usfm.pictures import html
 from usfm.provenance import digest, file_sha256, json_text, software
 from usfm.seeding import stream
 from usfm.store.reader import Store
-from usfm.tasks import directory, predictions
+from usfm.tasks import TASKS, directory, predictions, read
+from usfm.tasks.contract import Scored, Task
+from usfm.tasks.draws import draw
 from usfm.tasks.predictions import Predictions
 
 MARKER = Marker("report.json", {"command": "eval"}, older=("report.*", "figures/*.png"))
@@ -69,13 +70,14 @@ def run(config: Config, request: Request) -> dict:
             raise RequestError(f"{out / 'report.json'}: is damaged; add --overwrite to write it anew") from None
     for name, path in zip(list(held), request.inputs, strict=True):
         if name in new and store is not None:
-            held[name] = external.predict(path, whole[name], store, request.device, new[name].new, config.resize)
-    report, units = _measure(config, request, held)
+            task, seen = _task(whole[name]), whole[name]
+            held[name] = external.predict(task, path, seen, store, request.device, new[name].new, config.resize)
+    report, cases = _measure(config, request, held)
     for run in report["runs"]:
         if store is not None and run["name"] in new:
             report["notes"] += notes.of_store(run, store, new[run["name"]])
     report |= {"key": key, "seconds": round(time.monotonic() - started, 2)}
-    _write(out, report, formats, config, units, held, store, request.overwrite)
+    _write(out, report, formats, config, cases, held, store, request.overwrite)
     _say(report)
     return _summary(out, held, report["runs"], time.monotonic() - started, formats)
 
@@ -113,7 +115,7 @@ def _read(paths: tuple[str, ...]) -> dict[str, Predictions]:
     held = {}
     for path, mine in zip(paths, parts, strict=True):
         depth = next(d for d in range(1, len(mine) + 1) if sum(other[-d:] == mine[-d:] for other in parts) == 1)
-        whole = predictions.read(path)
+        _, whole = read(path)
         if not len(whole):
             raise RequestError(f"{path}: its predictions hold no frame")
         both = overlap.within(whole)["frames"]
@@ -149,20 +151,27 @@ def _met(whole: dict[str, Predictions], paths: tuple[str, ...], store: Store | N
     return new
 
 
-def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> tuple[dict, dict[str, Units]]:
-    runs, units = [], {}
+def _task(held: Predictions) -> Task:
+    return TASKS[held.task]
+
+
+def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> tuple[dict, dict[str, Scored]]:
+    runs, cases = [], {}
     with console.progress("measuring", len(held), unit="runs") as bar:
         for (name, frames), path in zip(held.items(), request.inputs, strict=True):
-            units[name] = of(frames, config.aggregate)
-            draws = bootstrap.draw(units[name].group, config.bootstrap, stream(request.seed, "bootstrap"))
-            measured = summary.summarise(units[name], draws, config.confidence)
-            run = {"name": name, "about": notes.about(path), **measured}
+            cases[name] = _task(frames).scored(frames, config.aggregate)
+            draws = draw(cases[name].group, config.bootstrap, stream(request.seed, "bootstrap"))
+            measured = summary.summarise(cases[name], draws, config.confidence)
+            run = {"name": name, "task": frames.task, "about": notes.about(path), **measured}
             runs.append({**run, "leaks": notes.leaking(run, frames)})
             bar.advance(1)
     comparisons = []
     if config.compare:
-        rng = stream(request.seed, "compare")
-        comparisons = compare.compare(held, config.aggregate, config.bootstrap, config.confidence, rng)
+        for task in dict.fromkeys(frames.task for frames in held.values()):
+            rng = stream(request.seed, "compare")
+            mine = {name: frames for name, frames in held.items() if frames.task == task}
+            more = config.aggregate, config.bootstrap, config.confidence, rng
+            comparisons += compare.compare(TASKS[task], mine, *more)
     report = {
         "command": "eval",
         "aggregate": config.aggregate,
@@ -174,7 +183,7 @@ def _measure(config: Config, request: Request, held: dict[str, Predictions]) -> 
         "comparisons": comparisons,
         "software": software(),
     }
-    return report, units
+    return report, cases
 
 
 def _write(
@@ -182,28 +191,33 @@ def _write(
     report: dict,
     formats: list[str],
     config: Config,
-    units: dict[str, Units],
+    cases: dict[str, Scored],
     held: dict[str, Predictions],
     store: Store | None,
     overwrite: bool,
 ) -> None:
-    pictures = {"": figures.intervals(report["runs"])}
+    overall: page.Pictures = {
+        task: {name: (png, "") for name, png in figures.intervals(runs).items()}
+        for task, runs in tables.by_task(report).items()
+    }
+    pictures: page.Pictures = {}
     sheets = {}
     for run in report["runs"]:
         name = run["name"]
-        pictures[name] = figures.of_run(run, units[name])
+        pictures[name] = cases[name].pictures(run)
         if store is not None and config.pictures:
-            image, known = figures.surest(held[name], store, config.pictures)
+            image, known = _task(held[name]).sheet(held[name], store, config.pictures)
             if known < len(held[name]):
                 console.warn(f"{name}: the store given with --in lacks {len(held[name]) - known} of its frames")
             if known:
                 sheets[name] = html.to_png(image)
     with whole_directory(out, MARKER, overwrite=overwrite) as new:
         for name, group in pictures.items():
-            for kind, data in group.items():
-                file = new / "figures" / (f"{name.replace('/', '-')}.{kind}.png" if name else f"{kind}.png")
-                file.parent.mkdir(exist_ok=True)
-                file.write_bytes(data)
+            for kind, (data, _) in group.items():
+                _put(new / "figures" / f"{name.replace('/', '-')}.{kind}.png", data)
+        for group in overall.values():
+            for kind, (data, _) in group.items():
+                _put(new / "figures" / f"{kind}.png", data)
         for name, data in sheets.items():
             (new / "figures" / f"{name.replace('/', '-')}.surest.png").write_bytes(data)
         text = {"csv": tables.to_csv, "md": tables.to_markdown, "latex": tables.to_latex}
@@ -211,13 +225,19 @@ def _write(
             if name in text:
                 (new / f"report.{SUFFIX.get(name, name)}").write_text(text[name](report), encoding="utf-8")
         if "html" in formats:
-            (new / "report.html").write_text(page.page(report, pictures, sheets), encoding="utf-8")
+            (new / "report.html").write_text(page.page(report, overall, pictures, sheets), encoding="utf-8")
         (new / "report.json").write_text(json_text(report, indent=2) + "\n", encoding="utf-8")
 
 
+def _put(file: Path, data: bytes) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(data)
+
+
 def _say(report: dict) -> None:
-    heads, lines = tables.short(report["runs"]) if console.narrow() else (tables.columns(), tables.rows(report["runs"]))
-    console.table("held-out cases", heads, lines)
+    for task, runs in tables.by_task(report).items():
+        heads, lines = tables.short(runs) if console.narrow() else (tables.columns(runs), tables.rows(runs))
+        console.table(f"held-out cases, {task}", heads, lines)
     console.say(tables.caption(report))
     if report["comparisons"]:
         console.table("pairs of runs", *tables.pairs(report))
@@ -243,12 +263,19 @@ def _summary(out: Path, held: dict[str, Predictions], runs: list[dict], seconds:
         "runs": [
             {
                 "name": run["name"],
-                **{name: {k: run["metrics"][name][k] for k in ("value", "low", "high")} for name in bootstrap.MEASURES},
-                "majority_accuracy": run["metrics"]["accuracy"]["majority"]["value"],
-                "beats_majority": run["beats_majority"],
+                **{name: {k: one[k] for k in ("value", "low", "high")} for name, one in run["metrics"].items()},
+                **_constant(run),
                 "patients": run["n"]["patients"],
                 "cases": run["n"]["cases"],
             }
             for run in runs
         ],
     }
+
+
+def _constant(run: dict) -> dict:
+    """The constant answer of a run in its first measure, and whether it is beaten."""
+    first, reference = next(iter(run["metrics"])), run["titles"]["reference"]
+    verdict = summary.beats(reference)
+    value = run["metrics"][first]["majority"]["value"]
+    return {f"{reference.replace(' ', '_')}_{first}": value, verdict: run[verdict]}

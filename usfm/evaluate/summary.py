@@ -3,53 +3,65 @@
 import numpy as np
 
 from usfm.evaluate import bootstrap, constants
-from usfm.evaluate.bootstrap import MEASURES, PER_CLASS, Draws, plain
-from usfm.evaluate.units import Units
-from usfm.tasks import metrics
+from usfm.evaluate.bootstrap import plain
+from usfm.tasks.contract import Scored
+from usfm.tasks.draws import Draws
 
 
-def summarise(units: Units, draws: Draws, confidence: float) -> dict:
+def summarise(cases: Scored, draws: Draws, confidence: float) -> dict:
     """Measure one run.
 
     Args:
-        units: the cases.
+        cases: of the run.
         draws: resamples of their patients (possibly none).
         confidence: of the intervals.
 
     Returns:
-        JSON values: ``n``, ``metrics`` (name -> value, low, high, undefined, and ``majority``, see
-        `constants.beside`), ``beats_majority`` (in accuracy), ``per_class``, ``confusion``, ``calibration``, ``folds``.
+        JSON values: ``n``, ``metrics`` (name -> value, low, high, undefined, and ``majority``, the constant answer, see
+        `constants.beside`), ``beats_majority`` (or another constant answer, in the first measure), ``per_class``,
+        ``folds``, ``titles``, and what the task adds.
     """
-    classes = len(units.class_names)
-    point = bootstrap.measure(units, units.predicted, units.scores, None)
-    drawn = bootstrap.measure(units, units.predicted, units.scores, draws)
-    constant = constants.answers(units, draws)
+    point, drawn = cases.measure(None), cases.measure(draws)
+    patients, constant = len(draws.names), cases.answers(draws)
     measured = {}
-    for name in MEASURES:
-        measured[name] = estimate(point[name], drawn[name], confidence, units.patients)
+    for name in (measure.name for measure in cases.measures):
+        measured[name] = estimate(point[name], drawn[name], confidence, patients)
         measured[name]["majority"] = constants.beside(
-            float(point[name]), drawn[name], constant.get(name, {}), confidence, units.patients
+            float(point[name]), drawn[name], constant.get(name, {}), confidence, patients
         )
-    counts = metrics.confusion(units.target, units.predicted, classes)
+    counts = [int(cases.has_class(c).sum()) for c in range(len(cases.class_names))]
     return {
         "n": {
-            "cases": len(units),
-            "frames": int(units.frames.sum()),
-            "patients": units.patients,
-            "cases_per_class": dict(
-                zip(units.class_names, np.bincount(units.target, minlength=classes).tolist(), strict=True)
-            ),
+            "cases": len(cases),
+            "frames": int(cases.frames.sum()),
+            "patients": patients,
+            "cases_per_class": dict(zip(cases.class_names, counts, strict=True)),
         },
         "metrics": measured,
-        "beats_majority": bool(measured["accuracy"]["majority"]["beaten"]),
-        "per_class": [_of_class(units, c, point, drawn, confidence) for c in range(classes)],
-        "confusion": counts.tolist(),
-        "calibration": {
-            "log_loss": plain(metrics.log_loss(units.target, units.scores).mean()),
-            "brier": plain(metrics.brier(units.target, units.scores).mean()),
-            "expected_calibration_error": plain(metrics.calibration_error(units.target, units.scores)),
-        },
-        "folds": _folds(units),
+        beats(cases.reference): bool(measured[cases.measures[0].name]["majority"]["beaten"]),
+        "per_class": [_of_class(cases, c, point, drawn, confidence) for c in range(len(cases.class_names))],
+        **cases.details(),
+        "folds": _folds(cases),
+        "titles": titles(cases),
+    }
+
+
+def beats(reference: str) -> str:
+    """Key of the verdict on a constant answer.
+
+    >>> beats("mean mask")
+    'beats_mean_mask'
+    """
+    return f"beats_{reference.replace(' ', '_')}"
+
+
+def titles(cases: Scored) -> dict:
+    """What the tables of a run need to know of its measures; JSON values."""
+    return {
+        "measures": {measure.name: measure.title for measure in cases.measures},
+        "short": {measure.name: measure.short for measure in cases.measures if measure.short},
+        "per_class": {measure.name: measure.title for measure in cases.of_class},
+        "reference": cases.reference,
     }
 
 
@@ -74,29 +86,21 @@ def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: 
     }
 
 
-def _of_class(units: Units, c: int, point: dict, drawn: dict, confidence: float) -> dict:
-    row: dict = {"class": units.class_names[c], "cases": int((units.target == c).sum())}
-    row["patients"] = len(set(units.group[units.target == c].tolist()))
-    for name in PER_CLASS:
-        row[name] = estimate(point[name][c], drawn[name][:, c], confidence, units.patients)
+def _of_class(cases: Scored, c: int, point: dict, drawn: dict, confidence: float) -> dict:
+    mine = cases.has_class(c)
+    row: dict = {"class": cases.class_names[c], "cases": int(mine.sum())}
+    row["patients"] = len(set(cases.group[mine].tolist()))
+    for name in (measure.name for measure in cases.of_class):
+        row[name] = estimate(point[name][c], drawn[name][:, c], confidence, len(set(cases.group.tolist())))
     return row
 
 
-def _folds(units: Units) -> list[dict]:
+def _folds(cases: Scored) -> list[dict]:
     rows = []
-    for fold in sorted(set(units.fold.tolist()), key=lambda name: (len(name), name)):
-        mine = units.fold == fold
-        counts = metrics.confusion(units.target[mine], units.predicted[mine], len(units.class_names))
-        rows.append(
-            {
-                "fold": fold,
-                "cases": int(mine.sum()),
-                "patients": len(set(units.group[mine].tolist())),
-                "accuracy": plain(metrics.accuracy(counts)),
-                "majority_accuracy": plain(metrics.constant_accuracy(units.target[mine], units.majority[mine])),
-                "balanced_accuracy": plain(metrics.balanced_accuracy(counts)),
-                "macro_f1": plain(metrics.macro_f1(counts)),
-                "auroc": plain(metrics.macro_auroc(units.target[mine], units.scores[mine])),
-            }
-        )
+    for fold in sorted(set(cases.fold.tolist()), key=lambda name: (len(name), name)):
+        part = cases.part(cases.fold == fold)
+        point, first = part.measure(None), part.measures[0].name
+        row = {"fold": fold, "cases": len(part), "patients": len(set(part.group.tolist()))}
+        row |= {first: plain(point[first]), f"{part.reference.replace(' ', '_')}_{first}": plain(part.baseline())}
+        rows.append(row | {measure.name: plain(point[measure.name]) for measure in part.measures[1:]})
     return rows

@@ -4,9 +4,6 @@ import io
 from collections.abc import Sequence
 
 from usfm import escape
-from usfm.evaluate.bootstrap import MEASURES, PER_CLASS
-
-TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "auroc": "AUROC"}
 
 
 def words(estimate: dict, digits: int = 3) -> str:
@@ -37,31 +34,38 @@ def verdict(beaten: bool | None) -> str:
     return "-" if beaten is None else "yes" if beaten else "no"
 
 
-def columns() -> list[str]:
+def by_task(report: dict) -> dict[str, list[dict]]:
+    """The runs of a report by task, in the order in which the tasks come."""
+    found: dict[str, list[dict]] = {}
+    for run in report["runs"]:
+        found.setdefault(run["task"], []).append(run)
+    return found
+
+
+def columns(runs: Sequence[dict]) -> list[str]:
     """Heads of `rows`."""
-    return ["run", "cases", "patients", *TITLES.values(), "majority accuracy", "beats majority"]
+    titles = runs[0]["titles"]
+    first, reference = next(iter(titles["measures"].values())), titles["reference"]
+    return ["run", "cases", "patients", *titles["measures"].values(), f"{reference} {first}", f"beats {reference}"]
 
 
 def rows(runs: Sequence[dict]) -> list[list[str]]:
-    """One line a run, with intervals as text."""
+    """One line a run of one task, with intervals as text."""
     lines = []
     for run in runs:
-        measured = run["metrics"]
-        majority = measured["accuracy"]["majority"]["value"]
+        measured, names = run["metrics"], list(run["titles"]["measures"])
+        constant = measured[names[0]]["majority"]
         lines.append(
             [
                 run["name"],
                 str(run["n"]["cases"]),
                 str(run["n"]["patients"]),
-                *(words(measured[name]) for name in MEASURES),
-                "-" if majority is None else f"{majority:.3f}",
-                verdict(measured["accuracy"]["majority"]["beaten"]),
+                *(words(measured[name]) for name in names),
+                "-" if constant["value"] is None else f"{constant['value']:.3f}",
+                verdict(constant["beaten"]),
             ]
         )
     return lines
-
-
-SHORT = {"accuracy": "acc.", "balanced_accuracy": "bal.", "macro_f1": "F1", "auroc": "AUROC"}
 
 
 def short(runs: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
@@ -69,13 +73,14 @@ def short(runs: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
 
     The whole intervals stand in the report.
     """
-    lines = []
+    lines, titles = [], runs[0]["titles"]
     for run in runs:
         measured, n = run["metrics"], run["n"]
-        beaten = verdict(measured["accuracy"]["majority"]["beaten"])
-        estimates = [plus_minus(measured[name]) for name in SHORT]
+        beaten = verdict(measured[next(iter(titles["measures"]))]["majority"]["beaten"])
+        estimates = [plus_minus(measured[name]) for name in titles["short"]]
         lines.append([run["name"][-20:], str(n["cases"]), str(n["patients"]), *estimates, beaten])
-    return ["run", "cases", "pat.", *SHORT.values(), "beats maj."], lines
+    reference = titles["reference"] if len(titles["reference"]) < 6 else f"{titles['reference'][:3]}."
+    return ["run", "cases", "pat.", *titles["short"].values(), f"beats {reference}"], lines
 
 
 def plus_minus(estimate: dict) -> str:
@@ -102,13 +107,13 @@ def to_csv(report: dict) -> str:
         trained = run["about"].get("pretraining") or {}
         encoder = [(run["about"].get("encoder") or {}).get("name", ""), trained.get("step"), trained.get("status", "")]
         head = [run["name"], report["aggregate"]]
-        for name in MEASURES:
+        for name in run["titles"]["measures"]:
             e = run["metrics"][name]
             m = e["majority"]
             lines.append([*head, "", name, e["value"], e["low"], e["high"], run["n"]["cases"], run["n"]["patients"],
                           m["value"], m["difference"], m["low"], m["high"], *encoder])  # fmt: skip
         for row in run["per_class"]:
-            for name in PER_CLASS:
+            for name in run["titles"]["per_class"]:
                 e = row[name]
                 lines.append([*head, row["class"], name, e["value"], e["low"], e["high"], row["cases"],
                               row["patients"], "", "", "", "", *encoder])  # fmt: skip
@@ -119,20 +124,25 @@ def to_csv(report: dict) -> str:
 
 def to_markdown(report: dict) -> str:
     """The table of runs, and of pairs when they were compared."""
-    text = _markdown(columns(), rows(report["runs"])) + "\n" + caption(report) + "\n"
+    text = "\n".join(_markdown(columns(runs), rows(runs)) for runs in by_task(report).values())
+    text += "\n" + caption(report) + "\n"
     if report["comparisons"]:
         text += "\n" + _markdown(*pairs(report))
     return text
 
 
 def to_latex(report: dict) -> str:
-    """The table of runs for a paper (needs no package)."""
-    lines = rows(report["runs"])
+    """The tables of runs for a paper (needs no package), one a task."""
+    return f"% {caption(report)}\n" + "".join(_latex(runs) for runs in by_task(report).values())
+
+
+def _latex(runs: Sequence[dict]) -> str:
+    lines, heads = rows(runs), columns(runs)
     body = "\n".join(" & ".join(escape.latex(cell) for cell in line) + r" \\" for line in lines)
-    head = " & ".join(escape.latex(name) for name in columns()) + r" \\"
-    spec = "l" + "r" * (len(columns()) - 1)
+    head = " & ".join(escape.latex(name) for name in heads) + r" \\"
+    spec = "l" + "r" * (len(heads) - 1)
     begin, end = f"\\begin{{tabular}}{{{spec}}}\n\\hline\n{head}\n\\hline", "\\hline\n\\end{tabular}"
-    return f"% {caption(report)}\n{begin}\n{body}\n{end}\n"
+    return f"{begin}\n{body}\n{end}\n"
 
 
 def pairs(report: dict) -> tuple[list[str], list[list[str]]]:
@@ -141,7 +151,7 @@ def pairs(report: dict) -> tuple[list[str], list[list[str]]]:
     for row in report["comparisons"]:
         value = {"value": row["difference"], "low": row["low"], "high": row["high"]}
         p = ["-" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "p_holm")]
-        lines.append([row["first"], row["second"], TITLES[row["measure"]], words(value), *p, str(row["patients"])])
+        lines.append([row["first"], row["second"], row["title"], words(value), *p, str(row["patients"])])
     return ["first", "second", "measure", "first - second", "p", "p (Holm)", "patients"], lines
 
 

@@ -1,6 +1,8 @@
 """Who is trained on and who is held out: read from the store, checked, and said before anything is computed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from usfm.screening.groups import Groups, group_frames
 from usfm.screening.leaks import leaks_between
 from usfm.seeding import stream
 from usfm.store.reader import Store
+from usfm.tasks.contract import Known, Task
 from usfm.tasks.folds import Fold, fraction_of, groups_per_class, stratified
 
 DEFAULT_FOLDS = 5
@@ -21,30 +24,31 @@ class Cases:
     """What a fit works on.
 
     Attributes:
-        rows: (n,) labelled rows of the store; everything below counts over these.
-        target: (n,) int class, in 0..C-1 over `class_names`.
-        class_names: the C classes that occur.
+        known: the n frames whose truth is known, and the truth.
         groups: patients (or clips) that stay on one side.
-        folds: positions in `rows` to train on and to hold out.
-        unlabelled: frames of the store without a class.
+        folds: positions in `known` to train on and to hold out.
     """
 
-    rows: np.ndarray
-    target: np.ndarray
-    class_names: tuple[str, ...]
+    known: Known
     groups: Groups
     folds: list[Fold]
-    unlabelled: int
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(n,) labelled rows of the store."""
+        return self.known.rows
 
 
-def make(store: Store, folds: int | None, fraction: float, seed: int) -> Cases:
-    """Decide the folds of a store with class labels.
+def make(store: Store, task: Task, options: Mapping[str, Any], folds: int | None, fraction: float, seed: int) -> Cases:
+    """Decide the folds of a store with labels.
 
     The store's own split is used when it has one and `folds` is not given; else folds that keep patients whole. Frames
     of unknown patients are kept together by clip. Patients that hold identical files or frames count as one.
 
     Args:
-        store: with /labels/class.
+        store: with labels of the task's kind.
+        task: whose truth counts.
+        options: settings of the command, for the task.
         folds: number of folds, None to choose.
         fraction: share of the training groups to learn from.
         seed: of the folds and of the fraction.
@@ -55,15 +59,8 @@ def make(store: Store, folds: int | None, fraction: float, seed: int) -> Cases:
     Raises:
         RequestError: fewer than two classes or patients, a split that shares patients, or more folds than patients.
     """
-    store.require(classes=True)
-    label = store.labels_class()
-    rows = np.flatnonzero(label >= 0)
-    present, target = np.unique(label[rows], return_inverse=True)
-    names = tuple(store.class_names[c] for c in present)
-    if len(names) == 1:
-        raise RequestError(
-            f"{store.paths[0]}: all {len(rows)} labelled frames are '{names[0]}'; two classes are needed"
-        )
+    known = task.known(store, options)
+    rows, target, names = known.rows, known.strata, known.strata_names
     groups = _groups(store, rows)
     if len(groups.names) == 1:
         raise RequestError(
@@ -76,13 +73,13 @@ def make(store: Store, folds: int | None, fraction: float, seed: int) -> Cases:
     if has_split and folds is None:
         chosen = [_own_split(store, split, groups)]
     else:
-        chosen = _cross_validation(store, target, names, groups, folds, seed)
+        chosen = _cross_validation(store, task.noun, target, names, groups, folds, seed)
     if fraction < 1:
         chosen = [_fewer(fold, target, groups.code, fraction, seed) for fold in chosen]
     for fold in chosen:
         shared = np.intersect1d(groups.code[fold.train], groups.code[fold.held])
         assert not len(shared), f"fold {fold.name} has {len(shared)} patients on both sides"
-    return Cases(rows, target, names, groups, chosen, len(store) - len(rows))
+    return Cases(known, groups, chosen)
 
 
 def patients_of(plan: Cases, where: np.ndarray) -> int:
@@ -174,18 +171,18 @@ def _own_split(store: Store, split: np.ndarray, groups: Groups) -> Fold:
 
 
 def _cross_validation(
-    store: Store, target: np.ndarray, names: tuple[str, ...], groups: Groups, folds: int | None, seed: int
+    store: Store, noun: str, target: np.ndarray, names: tuple[str, ...], groups: Groups, folds: int | None, seed: int
 ) -> list[Fold]:
     patients = groups_per_class(target, groups.code, len(names))
     if folds is not None and folds > len(groups.names):
         raise RequestError(f"--folds {folds}: {store.paths[0]} has only {len(groups.names)} patients with labels")
     if patients.max() < 2:
         raise RequestError(
-            f"{store.paths[0]}: every class has one patient only, so no class can be both trained and tested"
+            f"{store.paths[0]}: every {noun} has one patient only, so no {noun} can be both trained and tested"
         )
     for name, count in zip(names, patients, strict=True):
         if count == 1:
-            console.warn(f"class '{name}' has one patient only, so it cannot be both trained and tested")
+            console.warn(f"{noun} '{name}' has one patient only, so it cannot be both trained and tested")
     several = patients[patients > 1]
     k = folds or int(min(DEFAULT_FOLDS, several.min()))
     rare = [f"{name} ({count})" for name, count in zip(names, patients, strict=True) if 1 < count < k]

@@ -16,12 +16,11 @@ from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
 from usfm.model import features, progress
 from usfm.model.asked import asked_for
 from usfm.model.spec import check
-from usfm.pictures import curves, matrix
 from usfm.provenance import digest, json_text, software
 from usfm.screening.features import THRESHOLD
 from usfm.store.reader import Store
-from usfm.tasks import TASKS, directory, metrics, predictions
-from usfm.tasks.contract import Fitted
+from usfm.tasks import TASKS, directory, predictions
+from usfm.tasks.contract import Fitted, Task
 from usfm.tasks.folds import Fold
 from usfm.tasks.predictions import Predictions, Training
 from usfm.toml import to_toml
@@ -54,7 +53,8 @@ def run(config: Config, request: Request) -> dict:
     _check(config, request)
     out = Path(str(request.out))
     store = Store.open(request.inputs)
-    plan = planning.make(store, config.folds, config.fraction, request.seed)
+    task = TASKS[config.task]
+    plan = planning.make(store, task, as_dict(config), config.folds, config.fraction, request.seed)
     _say_plan(plan, config)
     if request.dry_run:
         check_free(out, request.overwrite, MARKER)
@@ -74,7 +74,7 @@ def run(config: Config, request: Request) -> dict:
         )
     seconds_embed = time.monotonic() - started
     whole, lines, arrays = _fit_all(config, request.seed, plan, vectors, store)
-    measured, seconds = _frame_metrics(whole), time.monotonic() - started
+    measured, seconds = _quick(whole), time.monotonic() - started
     card = {
         "kind": "finetune",
         "key": key,
@@ -109,8 +109,8 @@ def _about(config: Config, seed: int, plan: planning.Cases) -> dict:
     return {
         "task": config.task,
         "protocol": config.protocol,
-        "class_names": list(plan.class_names),
-        "counts": _counts(plan),
+        "class_names": list(plan.known.class_names),
+        "counts": _counts(plan, TASKS[config.task]),
         "settings": content_dict(config),
         "flags": words_of(replace(config, task="")) + (["--seed", str(seed)] if seed else []),
         "seed": seed,
@@ -129,7 +129,7 @@ def _write(
         _write_leaks(new / LEAKS, leaks)
     if arrays:
         np.savez(new / "probe.npz", **arrays)  # type: ignore[arg-type]
-    _figures(new / "figures", whole)
+    TASKS[config.task].figures(new / "figures", whole)
     directory.write_card(new, card)
 
 
@@ -167,11 +167,11 @@ def _fit(
     config: Config, seed: int, plan: planning.Cases, fold: Fold, vectors: np.ndarray, store: Store
 ) -> tuple[Predictions, dict, Fitted]:
     started = time.monotonic()
-    target, code, classes = plan.target, plan.groups.code, len(plan.class_names)
-    probe = TASKS[config.task].protocols[config.protocol]
+    known, code, task = plan.known, plan.groups.code, TASKS[config.task]
+    probe, classes = task.protocols[config.protocol], len(known.class_names)
     options = {"class_weights": config.class_weights, "neighbours": config.neighbours}
-    fitted = probe(vectors[fold.train], target[fold.train], code[fold.train], classes, seed, options)
-    scores = fitted.scores(vectors[fold.held]).astype(np.float32)
+    fitted = probe(vectors[fold.train], known.target[fold.train], code[fold.train], classes, seed, options)
+    raw = fitted.scores(vectors[fold.held])
     _warn_of(fold, plan, fitted)
     rows, trained = plan.rows[fold.held], plan.rows[fold.train]
     name, path, patient = store.column("frame_id"), store.of_frames("path"), store.of_frames("patient")
@@ -182,10 +182,9 @@ def _fit(
         group=np.array(plan.groups.names, object)[code[fold.held]],
         split=np.asarray(fold.split, object),
         fold=np.full(len(rows), fold.name, object),
-        target=target[fold.held].astype(np.int32),
-        scores=scores,
-        majority=np.full(len(rows), np.bincount(target[fold.train], minlength=classes).argmax(), np.int32),
-        class_names=plan.class_names,
+        arrays=task.predicted(known, fold.train, fold.held, raw),
+        class_names=known.class_names,
+        task=task.name,
         training=Training(name[trained], path[trained], patient[trained], np.full(len(trained), fold.name, object)),
     )
     line = {
@@ -194,7 +193,7 @@ def _fit(
         "train_patients": planning.patients_of(plan, fold.train),
         "held_frames": len(fold.held),
         "held_patients": planning.patients_of(plan, fold.held),
-        **_frame_metrics(part),
+        **_quick(part),
         **fitted.chosen,
         "seconds": round(time.monotonic() - started, 3),
     }
@@ -202,9 +201,10 @@ def _fit(
 
 
 def _warn_of(fold: Fold, plan: planning.Cases, fitted: Fitted) -> None:
-    lacking = sorted(set(range(len(plan.class_names))) - set(plan.target[fold.train].tolist()))
+    strata = plan.known.strata_names
+    lacking = sorted(set(range(len(strata))) - set(plan.known.strata[fold.train].tolist()))
     if lacking:
-        names = ", ".join(plan.class_names[c] for c in lacking)
+        names = ", ".join(strata[c] for c in lacking)
         console.warn(f"fold {fold.name} is trained without any frame of: {names}")
     if fitted.chosen.get("not_converged") or fitted.chosen.get("inner_not_converged"):
         console.warn("the logistic regression did not always converge in 1000 steps; see metrics.jsonl")
@@ -215,40 +215,32 @@ def _write_leaks(path: Path, leaks: list[dict]) -> None:
         escape.write_csv(file, list(leaks[0]), leaks)
 
 
-def _frame_metrics(held: Predictions) -> dict:
-    """Measures over frames, test frames where there are any; NaN becomes None, for JSON."""
+def _quick(held: Predictions) -> dict:
+    """Measures over frames, test frames where there are any."""
     held = held.take(held.split == "test") if (held.split == "test").any() else held
-    classes = len(held.class_names)
-    counts = metrics.confusion(held.target, held.scores.argmax(1), classes)
-    values = {
-        "accuracy": metrics.accuracy(counts),
-        "majority_accuracy": metrics.constant_accuracy(held.target, held.majority),
-        "balanced_accuracy": metrics.balanced_accuracy(counts),
-        "macro_f1": metrics.macro_f1(counts),
-        "auroc": metrics.macro_auroc(held.target, held.scores),
-    }
-    return {name: round(float(v), 6) if np.isfinite(v) else None for name, v in values.items()}
+    return TASKS[held.task].quick(held)
 
 
 def _used(plan: planning.Cases) -> np.ndarray:
     return np.unique(np.concatenate([np.union1d(fold.train, fold.held) for fold in plan.folds]))
 
 
-def _counts(plan: planning.Cases) -> dict:
-    used = _used(plan)
+def _counts(plan: planning.Cases, task: Task) -> dict:
+    used, noun = _used(plan), task.noun
+    counted = np.bincount(plan.known.strata[used], minlength=len(plan.known.strata_names)).tolist()
     return {
         "frames": len(used),
         "patients": planning.patients_of(plan, used),
-        "frames_per_class": dict(zip(plan.class_names, np.bincount(plan.target[used]).tolist(), strict=False)),
-        "frames_without_class": plan.unlabelled,
+        f"frames_per_{noun}": dict(zip(plan.known.strata_names, counted, strict=True)),
+        f"frames_without_{noun}": plan.known.unlabelled,
         "frames_without_patient": plan.groups.without_patient,
         "patients_joined": [list(members) for members in plan.groups.joined],
     }
 
 
 def _summary(plan: planning.Cases, store: Store, out: Path, seconds: float, leaks: int) -> dict:
-    counts = _counts(plan)
-    used = plan.rows[_used(plan)]
+    positions = _used(plan)
+    used = plan.rows[positions]
     return {
         "command": "finetune",
         "out": str(out),
@@ -259,7 +251,7 @@ def _summary(plan: planning.Cases, store: Store, out: Path, seconds: float, leak
         "sources": len(np.unique(store.column("source")[used])),
         "seconds": round(seconds, 2),
         "frames_per_s": round(len(used) / seconds, 1) if seconds else None,
-        "patients": counts["patients"],
+        "patients": planning.patients_of(plan, positions),
         "folds": len(plan.folds),
         "leaks": leaks,
     }
@@ -267,13 +259,14 @@ def _summary(plan: planning.Cases, store: Store, out: Path, seconds: float, leak
 
 def _say_plan(plan: planning.Cases, config: Config) -> None:
     rows = []
-    for c, name in enumerate(plan.class_names):
-        of = plan.target == c
+    known, noun = plan.known, TASKS[config.task].noun
+    for c, name in enumerate(known.strata_names):
+        of = known.strata == c
         rows.append([name, int(of.sum()), planning.patients_of(plan, np.flatnonzero(of))])
     how = "the store's own split" if plan.folds[0].name == "split" else f"{len(plan.folds)} folds by patient"
-    console.table(f"{config.task}, {config.protocol}, {how}", ["class", "frames", "patients"], rows)
-    if plan.unlabelled:
-        console.say(f"{plan.unlabelled:,} frames have no class and are left out")
+    console.table(f"{config.task}, {config.protocol}, {how}", [noun, "frames", "patients"], rows)
+    if known.unlabelled:
+        console.say(f"{known.unlabelled:,} frames have no {noun} and are left out")
 
 
 def _say_result(whole: Predictions, measured: dict, config: Config, name: str) -> None:
@@ -292,17 +285,3 @@ def _say_leaks(plan: planning.Cases, out: Path, leaking: int) -> None:
             f"too optimistic: {leaking:,} of {held:,} held-out frames look like a training frame of another patient "
             f"(cosine of {THRESHOLD} or more); list in {out / LEAKS}"
         )
-
-
-def _figures(folder: Path, whole: Predictions) -> None:
-    names = list(whole.class_names)
-    counts = metrics.confusion(whole.target, whole.scores.argmax(1), len(names))
-    matrix.confusion(folder / "confusion.png", counts, names, title="held-out frames")
-    lines = {}
-    for c in [1] if len(names) == 2 else range(len(names)):
-        x, y = metrics.roc(whole.target == c, whole.scores[:, c])
-        if len(x):
-            lines[f"{names[c]} ({metrics.auroc(whole.target == c, whole.scores[:, c]):.2f})"] = (x, y)
-    curves.curves(
-        folder / "roc.png", lines, "false positive rate", "true positive rate", diagonal=True, size_in=(4.4, 4.2)
-    )

@@ -11,7 +11,7 @@ from usfm.model.vit import Encoder
 from usfm.screening.groups import group_frames
 from usfm.seeding import stream
 from usfm.store.reader import Store
-from usfm.tasks.classify import knn, linear
+from usfm.tasks.classify.probes import knn, linear
 from usfm.tasks.folds import stratified
 from usfm.tasks.metrics import balanced_accuracy, confusion
 

@@ -1,4 +1,4 @@
-"""Cases: what is counted once, a frame, a clip or a patient."""
+"""Cases of a classification: what is counted once, a frame, a clip or a patient."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from usfm.tasks.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Units:
+class Cases:
     """n cases in G groups (patients).
 
     Attributes:
@@ -39,13 +39,8 @@ class Units:
         """(n,) int, the class with the highest score (the first of equals)."""
         return self.scores.argmax(axis=1)
 
-    @property
-    def patients(self) -> int:
-        """How many groups there are."""
-        return len(set(self.group.tolist()))
 
-
-def of(held: Predictions, aggregate: str) -> Units:
+def of(held: Predictions, aggregate: str) -> Cases:
     """Make cases out of predicted frames.
 
     Args:
@@ -56,6 +51,7 @@ def of(held: Predictions, aggregate: str) -> Units:
     Returns:
         Cases in the order of their keys.
     """
+    scores_of, truth = held.arrays["scores"], held.arrays["target"]
     if aggregate == "frame":
         keys = held.frame_id.astype(str)
     else:
@@ -64,17 +60,17 @@ def of(held: Predictions, aggregate: str) -> Units:
             if aggregate == "patient"
             else [f"{g}\t{s}" for g, s in zip(held.group, held.source, strict=True)]
         )
-        keys = np.array([f"{w}\t{held.class_names[t]}" for w, t in zip(who, held.target, strict=True)], dtype=str)
+        keys = np.array([f"{w}\t{held.class_names[t]}" for w, t in zip(who, truth, strict=True)], dtype=str)
     key, first, place, frames = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    scores = np.zeros((len(key), held.scores.shape[1]))
-    np.add.at(scores, place, held.scores)
-    return Units(
+    scores = np.zeros((len(key), scores_of.shape[1]))
+    np.add.at(scores, place, scores_of)
+    return Cases(
         key=key,
         group=held.group[first],
         fold=held.fold[first],
-        target=held.target[first].astype(int),
+        target=truth[first].astype(int),
         scores=scores / frames[:, None],
-        majority=held.majority[first].astype(int),
+        majority=held.arrays["majority"][first].astype(int),
         frames=frames,
         class_names=held.class_names,
     )

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from usfm.seeding import stream
-from usfm.tasks.contract import Fitted, Probe
+from usfm.tasks.contract import Fitted
 from usfm.tasks.folds import groups_per_class, stratified
 from usfm.tasks.metrics import log_loss
 
@@ -123,13 +123,6 @@ def scores_of(arrays: dict[str, np.ndarray], features: np.ndarray, classes: int)
     scores = np.zeros((len(features), classes))
     scores[:, arrays["classes"]] = odds / odds.sum(axis=1, keepdims=True)
     return scores
-
-
-class Classify:
-    """One class a frame."""
-
-    name = "classify"
-    protocols: dict[str, Probe] = {"linear": linear, "knn": knn}
 
 
 def _inner(

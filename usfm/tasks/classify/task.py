@@ -1,0 +1,141 @@
+"""Classification: one class a frame."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from usfm import console
+from usfm.errors import RequestError
+from usfm.store.reader import Store
+from usfm.tasks import metrics
+from usfm.tasks.classify import drawn
+from usfm.tasks.classify.probes import knn, linear, scores_of
+from usfm.tasks.classify.scored import scored
+from usfm.tasks.contract import Known, Probe, Scored
+from usfm.tasks.predictions import Column, Predictions
+
+WORDS = (
+    ("accuracy", "share of cases whose highest score is the true class"),
+    ("balanced accuracy", "mean recall over the classes that have cases; chance is 1 / number of classes"),
+    ("macro F1", "mean over classes of 2 TP / (2 TP + FP + FN)"),
+    ("AUROC", "chance that a positive case scores above a negative one, ties half; two classes: of the second; "
+              "more: mean over one class against the rest; scores of all folds are pooled"),
+    ("constant answer", "the harder of those that mean something for a measure. Accuracy: the most frequent class in "
+                        "the training of each fold, and the most frequent class among the measured cases. Balanced "
+                        "accuracy: the same class of the training, and chance. AUROC: 0.5. Macro F1: none, since "
+                        "guessing beats any constant answer"),
+    ("beats", "the interval of the difference to the harder constant answer, the same patients drawn for both, lies "
+              "above zero; 'beats majority' is that of accuracy"),
+)  # fmt: skip
+
+
+class Classify:
+    """One class a frame."""
+
+    name = "classify"
+    noun = "class"
+    sheet_words = (
+        "The frames with the highest scores of this run, one a patient: correct (green), then wrong (red). Captions: "
+        "true class, then predicted class and its score."
+    )
+    columns = (
+        Column("target", "iu", 0, "true class, 0 to C - 1", np.int32),
+        Column("scores", "f", "classes", "probability of each class; a row sums to 1", np.float32),
+        Column("majority", "iu", 0, "most frequent class among the frames that the fold was trained on", np.int32),
+    )
+    protocols: dict[str, Probe] = {"linear": linear, "knn": knn}
+
+    def known(self, store: Store, options: Mapping[str, Any]) -> Known:
+        """See `Task`: the frames with a class, which is counted over the classes that occur."""
+        store.require(classes=True)
+        label = store.labels_class()
+        rows = np.flatnonzero(label >= 0)
+        present, target = np.unique(label[rows], return_inverse=True)
+        names = tuple(store.class_names[c] for c in present)
+        if len(names) == 1:
+            raise RequestError(
+                f"{store.paths[0]}: all {len(rows)} labelled frames are '{names[0]}'; two classes are needed"
+            )
+        return Known(rows, target, target, names, names, len(store) - len(rows))
+
+    def predicted(self, known: Known, train: np.ndarray, held: np.ndarray, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Task`: true class, scores, and the most frequent class of the training."""
+        majority = np.bincount(known.target[train], minlength=len(known.class_names)).argmax()
+        return {
+            "target": known.target[held].astype(np.int32),
+            "scores": raw.astype(np.float32),
+            "majority": np.full(len(held), majority, np.int32),
+        }
+
+    def faults(self, found: Predictions) -> Iterator[str]:
+        """Classes that there are not, and scores that are no probabilities."""
+        if not len(found):
+            return
+        scores, classes = found.arrays["scores"], len(found.class_names)
+        said = [found.arrays[name] for name in ("target", "majority")]
+        if min(one.min() for one in said) < 0 or max(one.max() for one in said) >= classes:
+            yield f"a class lies outside 0 to {classes - 1}"
+        if not (np.isfinite(scores).all() and (scores >= 0).all()):
+            yield "scores are no probabilities"
+        elif not np.allclose(scores.sum(axis=1), 1, atol=1e-3):
+            yield "the scores of a frame do not sum to 1"
+
+    def scored(self, held: Predictions, aggregate: str) -> Scored:
+        """See `Task`."""
+        return scored(held, aggregate)
+
+    def same_truth(self, a: Predictions, b: Predictions) -> bool:
+        """See `Task`."""
+        return bool((a.arrays["target"] == b.arrays["target"]).all())
+
+    def quick(self, held: Predictions) -> dict[str, float | None]:
+        """Measures over frames, without intervals; NaN becomes None, for JSON."""
+        target, scores = held.arrays["target"], held.arrays["scores"]
+        counts = metrics.confusion(target, scores.argmax(1), len(held.class_names))
+        values = {
+            "accuracy": metrics.accuracy(counts),
+            "majority_accuracy": metrics.constant_accuracy(target, held.arrays["majority"]),
+            "balanced_accuracy": metrics.balanced_accuracy(counts),
+            "macro_f1": metrics.macro_f1(counts),
+            "auroc": metrics.macro_auroc(target, scores),
+        }
+        return {name: round(float(v), 6) if np.isfinite(v) else None for name, v in values.items()}
+
+    def outside(self, path: Path, seen: Predictions, store: Store, among: np.ndarray | None) -> tuple[np.ndarray, dict]:
+        """See `Task`: the rows of a store whose class the run knows, and those classes as the run numbers them."""
+        store.require(classes=True)
+        label, known = store.labels_class(), {name: c for c, name in enumerate(seen.class_names)}
+        names = np.array([*store.class_names, ""], object)[label]
+        among = np.flatnonzero(label >= 0) if among is None else among
+        rows = among[np.array([name in known for name in names[among]], bool)]
+        strange = sorted(set(names[among]) - set(known) - {""})
+        if not len(rows):
+            raise RequestError(
+                f"{store.paths[0]}: none of its classes ({', '.join(strange)}) is one that {path.name} knows "
+                f"({', '.join(seen.class_names)})"
+            )
+        if strange:
+            console.warn(
+                f"{path.name} does not know these classes of the store, so they are left out: {', '.join(strange)}"
+            )
+        majority = np.full(len(rows), np.bincount(seen.arrays["majority"]).argmax(), np.int32)
+        return rows, {"target": np.array([known[name] for name in names[rows]], np.int32), "majority": majority}
+
+    def again(self, probes: Mapping[str, dict], vectors: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+        """See `Task`: the mean over the probes of the folds."""
+        each = [scores_of(probes[fold], vectors, classes) for fold in sorted(probes)]
+        return {"scores": np.mean(each, axis=0).astype(np.float32)}
+
+    def figures(self, folder: Path, whole: Predictions) -> None:
+        """See `Task`: the confusion matrix and the ROC."""
+        drawn.of_directory(folder, whole)
+
+    def sheet(self, held: Predictions, store: Store, count: int) -> tuple[np.ndarray, int]:
+        """See `Task`: the frames that the run was surest about, right ones above wrong ones."""
+        return drawn.surest(held, store, count)
+
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """Each measure and what it means."""
+        return WORDS
