@@ -3,7 +3,8 @@
     python tests/bench/recipes_speed.py [--model vit_tiny_patch16_224] [--batch 16] [--steps 4] [--repeats 3]
 
 Every repeat runs each recipe once, in turn, so that a busy machine slows all of them. All have the same encoder, batch
-and precision, so that what differs is the method: tokens, decoder, target and degradation. Printed are the median of
+and precision, and each its own decoder in proportion to the encoder, so that what differs is the method: tokens,
+decoder, target and degradation. Printed are the median of
 the repeats, the ratio to `mae` within each repeat (its median), and the arithmetic of one image by count.
 """
 
@@ -13,6 +14,7 @@ import os
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from usfm.imaging.region import Region
 from usfm.model.device import choose_device
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.estimate import flops_per_image
+from usfm.pretrain.fitted import fitted
 from usfm.pretrain.job import PretrainJob
 from usfm.pretrain.plan import training_of
 from usfm.pretrain.run import compile_blocks, make_stream
@@ -58,10 +61,9 @@ def make_store(folder: Path, frames: int) -> str:
 
 def prepared(name: str, store: Store, model: str, batch: int, precision: str, device: torch.device):
     """A function (steps) -> seconds of one recipe, and its facts."""
-    from dataclasses import replace
-
     recipe = recipes.load(name, ("steps=100000", f"batch_size={batch}", f"model.name={model}"))
     recipe = replace(recipe, model=replace(recipe.model, image_size=0))
+    recipe = fitted(recipe, name, 10**6, given=("name", "batch_size", "steps", "lr")).recipe
     rows, network = np.arange(len(store)), build_model(recipe, 0).to(device)
     if device.type == "cuda":
         compile_blocks(network)

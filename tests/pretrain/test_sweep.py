@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -148,3 +152,23 @@ def test_a_dry_run_counts_and_touches_nothing(store_path, tiny, tmp_path):
 def test_losses_of_other_tasks_are_said_to_be_no_scale(store_path, tiny, tmp_path, capsys):
     swept(store_path, tmp_path / "sweep", tiny, sweep=("visible=0.25,0.5",))
     assert "compare the trials by a task" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.slow
+def test_two_processes_sweep_as_one(store_path, tiny, tmp_path):
+    """The trials share one group of processes, and the first one alone writes the table."""
+    words = ["pretrain", store_path, "--recipe", "mae", "--device", "cpu", "--sweep", "lr=1e-7,1e-2"]
+    words += [word for change in (*tiny, "steps=3", "checks=1") for word in ("--set", change)]
+
+    def started(out, **environment):
+        command = [sys.executable, "-m", "usfm", *words, "--out", str(out)]
+        return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", **environment})
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+    both = [started(tmp_path / "two", RANK=str(k), LOCAL_RANK=str(k), **common) for k in range(2)]
+    assert [process.wait(170) for process in both] == [0, 0]
+    assert started(tmp_path / "one").wait(170) == 0
+    two, one = ([row["held_out_loss"] for row in table(tmp_path / name)["trials"]] for name in ("two", "one"))
+    assert two == pytest.approx(one, rel=1e-3)

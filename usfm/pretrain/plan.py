@@ -171,7 +171,7 @@ def planned(config: Config, request: Request, ranks: Ranks) -> Plan:
         )
     if config.init is not None and ranks.first:
         progress.say(config.init, strict=request.strict)
-    start = started(recipe, request.seed, config.init, origin)
+    start = started(recipe, request.seed, config.init, origin, tell=ranks.first)
     training = training_of(recipe, steps, precision, config.accumulate)
     settings = run_settings(recipe, config, request, store, precision)
     if frames.replayed:

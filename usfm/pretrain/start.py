@@ -102,7 +102,9 @@ def build_model(recipe: Recipe, seed: int) -> MaskedAutoencoder:
     return MaskedAutoencoder(recipe)
 
 
-def started(recipe: Recipe, seed: int, init: str | None = None, origin: Origin | None = None) -> Start:
+def started(
+    recipe: Recipe, seed: int, init: str | None = None, origin: Origin | None = None, *, tell: bool = True
+) -> Start:
     """The model with its starting weights, and what else the origin has that fits; says what was taken.
 
     Args:
@@ -110,6 +112,7 @@ def started(recipe: Recipe, seed: int, init: str | None = None, origin: Origin |
         seed: of the random weights.
         init: SPEC of the weights to start from; None for random ones.
         origin: the run that it names, where it names one.
+        tell: whether this process speaks.
 
     Returns:
         The model, and what of the origin it goes on with.
@@ -123,11 +126,13 @@ def started(recipe: Recipe, seed: int, init: str | None = None, origin: Origin |
     file, _ = checkpoint.locate(init)
     weights = read_weights(file)
     report = load_into(model.encoder, weights, file, grid_of(weights, file))
-    console.say(f"start from {init}: {report}")
+    if tell:
+        console.say(f"start from {init}: {report}")
     if origin is None:
         return Start(model)
     start, why = _taken(model, recipe, origin)
-    console.say(f"of {init}, {why}")
+    if tell:
+        console.say(f"of {init}, {why}")
     return start
 
 
