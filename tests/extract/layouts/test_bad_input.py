@@ -58,6 +58,13 @@ def test_two_that_fit_are_both_named(write):
     assert "fits the layouts tg3k and tn3k" in refused("auto", write("tn3k"))
 
 
+def test_two_with_the_same_names_are_told_apart_by_their_folder_alone(tmp_path):
+    for folder in ("PSFHS", "mine"):
+        WRITE(tmp_path / folder, {"image_mha/00001.mha": "=gray x3", "label_mha/00001.mha": "=disk:2,1"})
+    assert apply.place("auto", (str(tmp_path / "PSFHS"),)).layout.name == "psfhs"
+    assert "fits the layouts fh-ps-aop and psfhs" in refused("auto", str(tmp_path / "mine"))
+
+
 def test_two_copies_are_both_named(write):
     write("bus-bra", "in/one")
     text = refused("bus-bra", write("bus-bra", "in/two").removesuffix("/two"))

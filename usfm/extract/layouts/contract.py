@@ -64,6 +64,7 @@ class Find:
     Attributes:
         marker: Globs below the root, all of which something must match; ``a|b`` are alternatives.
         never: Globs that nothing may match.
+        called: Globs of the root's own name, which decide where several layouts fit.
         exclude: Globs of files that are no sources, as for ``--exclude``.
         fps: Frames to take each second, as for ``--fps``; "" for the usual.
         most: Frames to take of a source, as for ``--max-frames``; 0 for the usual.
@@ -72,6 +73,7 @@ class Find:
 
     marker: tuple[str, ...]
     never: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     fps: str = ""
     most: int = 0

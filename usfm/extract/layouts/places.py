@@ -116,6 +116,7 @@ def auto(folder: str) -> tuple[Layout, str]:
     fits = [(one, roots) for one in map(load, names()) if (roots := _roots(one, folder, tree))]
     every = [root for _, roots in fits for root in roots]  # one in another is a part of it
     fits = [(one, roots) for one, roots in fits if not any(roots[0].startswith(root + os.sep) for root in every)]
+    fits = [one for one in fits if _is_called(*one)] or fits if len(fits) > 1 else fits
     if len(fits) > 1:
         which = ", ".join(one.name for one, _ in fits[:-1]) + f" and {fits[-1][0].name}"
         raise RequestError(f"{folder}: fits the layouts {which}; say which with --layout NAME, or give its own folder.")
@@ -210,6 +211,11 @@ def _fits(layout: Layout, folder: str, tree: Tree) -> bool:
     return all(tree.holds(folder, one) for one in layout.find.marker) and not any(
         tree.holds(folder, one) for one in layout.find.never
     )
+
+
+def _is_called(layout: Layout, roots: Sequence[str]) -> bool:
+    name = os.path.basename(roots[0]).casefold()
+    return any(fnmatch.fnmatchcase(name, one) for one in (layout.find.called if layout.find else ()))
 
 
 def _misfit(layout: Layout, folder: str, tree: Tree) -> str:

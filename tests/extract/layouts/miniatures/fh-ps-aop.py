@@ -9,7 +9,6 @@ FILES = {
 }
 ROOT = TOP
 INNER = "image_mha"
-AMBIGUOUS = True
 EXPECT = {
     "image_mha/00001.mha": dict(mask={"pubic symphysis": 0, "fetal head": 0}, group=""),
     "image_mha/00002.mha": dict(mask={}),

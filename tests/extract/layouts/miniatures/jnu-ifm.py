@@ -11,7 +11,7 @@ FILES = {
     TOP + "frame_label.csv": "frame_id,frame_label\n63,6\n108,3\n",
     OTHER + "image/20190909T084854_63.png": "=rgb",
     OTHER + "mask/20190909T084854_63_mask.png": "=disk:8",
-    OTHER + "frame_label.csv": "frame_id,frame_label\n63,5\n",
+    OTHER + "frame_label.csv": "frame_id,frame_label\n20190909T084854_63,5\n",
 }
 ROOT = ""
 INNER = "us_data"
