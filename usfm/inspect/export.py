@@ -54,11 +54,7 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError(f"--out {out}: an export to {config.to} ends in {suffix}")
     progress.say(wanted, strict=request.strict)
     encoder, card, _ = checkpoint.load_encoder(wanted)
-    if card.get("blur_px"):
-        console.warn(
-            f"{source}: its encoder learnt on blurred frames (sigma {card['blur_px']} px at its size), and what is "
-            "exported does not blur them: whoever uses it has to"
-        )
+    _say_blurred(source, card)
     key = _key(config, source)
     summary = {"command": "export", "out": str(out), "to": config.to, "frames_in": None, "frames_out": None}
     summary |= {"dropped": None, "rejected": None, "sources": None, "frames_per_s": None}
@@ -76,12 +72,7 @@ def run(config: Config, request: Request) -> dict:
     try:
         place(out).parent.mkdir(parents=True, exist_ok=True)
         with whole_file(out) as part:
-            if config.to == "timm":
-                difference, note = _timm(encoder, part, key)
-            elif config.to == "mae":
-                difference = _mae(encoder, wanted, part, card, key)
-            else:
-                difference = _onnx(encoder, config.pool, part, card, key)
+            difference, note = _written(config, encoder, card, wanted, part, key)
             if not difference <= TOLERANCE:
                 raise WorkError(f"{out} was not written: read back, its features differ by {difference:.2g}")
             up_to_date(out, key, request.overwrite, key_of)  # what has taken the name meanwhile is not replaced
@@ -91,6 +82,25 @@ def run(config: Config, request: Request) -> dict:
         raise WorkError(f"{out}: cannot be written ({error.strerror})") from None
     console.say(f"{out}: read back, features differ by at most {difference:.1e}")
     return summary | {"difference": difference, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _written(
+    config: Config, encoder: Encoder, card: dict, wanted: Path, part: Path, key: str
+) -> tuple[float, dict | None]:
+    """Write the file; gives the largest difference of what was read back, and what goes beside it."""
+    if config.to == "timm":
+        return _timm(encoder, part, key)
+    if config.to == "mae":
+        return _mae(encoder, wanted, part, card, key), None
+    return _onnx(encoder, config.pool, part, card, key), None
+
+
+def _say_blurred(source: Path, card: dict) -> None:
+    if card.get("blur_px"):
+        console.warn(
+            f"{source}: its encoder learnt on blurred frames (sigma {card['blur_px']} px at its size), and what is "
+            "exported does not blur them: whoever uses it has to"
+        )
 
 
 def entry(encoder: Encoder, shape: Shape | None = None, pool: str = "mean") -> dict:

@@ -58,6 +58,28 @@ def render(config: Config, seed: int, item: Item, media: Path, truth: Path) -> d
         path.write_bytes(broken(path.read_bytes(), item.fault, stream(seed, "fault", item.number)))
         return {**asdict(item), "frames": 0}
     stem = item.path.rsplit(".", 1)[0]
+    masks, stacks = _write_masks(take, truth, stem)
+    return {
+        **asdict(item),
+        "scene": look.scene,
+        "probe": look.probe,
+        "layout": look.layout if item.kind != "report" else "report",
+        "frames": len(take.frames),
+        "times_s": [round(float(at), 4) for at in take.times_s],
+        "height_px": take.region.shape[0],
+        "width_px": take.region.shape[1],
+        "spacing_mm": take.spacing_mm,
+        "geometries": [asdict(geometry) for geometry in take.geometries],
+        "moved_px": [round(size, 3) for size in take.moved_px],
+        "boxes": [repeats.box_of(mask) for mask in take.lesion],
+        "facts": take.facts,
+        "masks": masks,
+        "stacks": stacks,
+    }
+
+
+def _write_masks(take: Take, truth: Path, stem: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Write what is true of an item: a mask of each kind, and of each kind that changes one a frame; paths by kind."""
     middle = len(take.frames) // 2
     masks = {"sector": take.region, "overlay": np.any(take.ink, axis=0), "lesion": take.lesion[middle]}
     if any(mask.any() for mask in take.colour):
@@ -73,23 +95,7 @@ def render(config: Config, seed: int, item: Item, media: Path, truth: Path) -> d
             stacks["overlay"] = take.ink
     for name, stack in stacks.items():
         np.savez_compressed(truth / name / f"{stem}.npz", masks=np.stack(stack))
-    return {
-        **asdict(item),
-        "scene": look.scene,
-        "probe": look.probe,
-        "layout": look.layout if item.kind != "report" else "report",
-        "frames": len(take.frames),
-        "times_s": [round(float(at), 4) for at in take.times_s],
-        "height_px": take.region.shape[0],
-        "width_px": take.region.shape[1],
-        "spacing_mm": take.spacing_mm,
-        "geometries": [asdict(geometry) for geometry in take.geometries],
-        "moved_px": [round(size, 3) for size in take.moved_px],
-        "boxes": [repeats.box_of(mask) for mask in take.lesion],
-        "facts": take.facts,
-        "masks": {name: f"{name}/{stem}.png" for name in masks},
-        "stacks": {name: f"{name}/{stem}.npz" for name in stacks},
-    }
+    return {name: f"{name}/{stem}.png" for name in masks}, {name: f"{name}/{stem}.npz" for name in stacks}
 
 
 def _times(config: Config, seed: int, item: Item) -> np.ndarray:

@@ -46,7 +46,7 @@ def run(config: Config, request: Request) -> dict:
     items = plan.collection(config, request.seed)
     if not items:
         raise RequestError("nothing to simulate: --clips and --stills are both 0.")
-    options = {**content_dict(config), "seed": request.seed}
+    options = _options(config, request)
     key = provenance.digest({"options": options, "usfm": provenance.software()["usfm"]})
     summary = {"command": "simulate", "out": str(request.out), "truth": str(truth)}
     summary |= {"clips": config.clips, "stills": config.stills}
@@ -68,11 +68,7 @@ def run(config: Config, request: Request) -> dict:
     try:
         parts.enter(about, request.overwrite)
         if not ending:
-            if (work / handover.NOTE).exists():  # its files went elsewhere
-                shutil.rmtree(work)
-            entries = _render_all(config, request, items, work)
-            write_truth(work / "truth", entries, options, key)
-            sync_all(work)
+            _render_all(config, request, items, work, key)
             handover.is_there(out, truth, key, request.overwrite)
             handover.prepare(work, out, truth)
         entries = _handed_over(parts, work, out, truth)
@@ -130,15 +126,23 @@ def _begun(parts: Path) -> dict | None:
         return None
 
 
-def _render_all(config: Config, request: Request, items: list[plan.Item], parts: Path) -> list[dict]:
-    """Render what is not yet in the parts folder; returns every item's entry, in order."""
+def _render_all(config: Config, request: Request, items: list[plan.Item], parts: Path, key: str) -> None:
+    """Render what is not yet in the parts folder, and write the truth beside it."""
+    if (parts / handover.NOTE).exists():  # its files went elsewhere
+        shutil.rmtree(parts)
     for folder in ("media", "truth", "done"):
         (parts / folder).mkdir(parents=True, exist_ok=True)
     todo = [at for at in range(len(items)) if not (parts / "done" / f"{at:06d}.json").exists()]
     with console.progress("simulate", len(items), unit="files") as bar:
         bar.skip(len(items) - len(todo))
         _work(config, request, items, todo, parts, bar)
-    return [json.loads((parts / "done" / f"{at:06d}.json").read_text()) for at in range(len(items))]
+    entries = [json.loads((parts / "done" / f"{at:06d}.json").read_text()) for at in range(len(items))]
+    write_truth(parts / "truth", entries, _options(config, request), key)
+    sync_all(parts)
+
+
+def _options(config: Config, request: Request) -> dict:
+    return {**content_dict(config), "seed": request.seed}
 
 
 def _work(config: Config, request: Request, items: list[plan.Item], todo: list[int], parts: Path, bar) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from usfm.simulate.artefacts import Artefacts
 from usfm.simulate.canvas import ATTENUATION_DB, Body
-from usfm.simulate.motion import Motion, displace
+from usfm.simulate.motion import Field, Motion, displace
 from usfm.simulate.probe import Probe
-from usfm.simulate.speckle import Beamformer, scatter
+from usfm.simulate.speckle import Beamformer, Scatterers, scatter
 from usfm.simulate.view import View
 
 
@@ -156,6 +156,49 @@ def _seen(values: np.ndarray, maps: tuple, inside: np.ndarray) -> np.ndarray:
     return (cv2.remap(values, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127) & inside
 
 
+@dataclass(frozen=True)
+class _Tissue:
+    """What sends echoes, and the samples of the beams, both at rest; and how they move.
+
+    Attributes:
+        points: the scatterers.
+        amplitude: of each; other: of those that come into the plane as the probe tilts, in their places.
+        modes: how the scatterers move; grid_modes: how the tissue at the samples does.
+        grid: (across, down) of the samples, mm.
+        tilt_rad_s: how fast the probe tilts.
+    """
+
+    points: Scatterers
+    amplitude: np.ndarray
+    other: np.ndarray
+    modes: list[Field]
+    grid: tuple[np.ndarray, np.ndarray]
+    grid_modes: list[Field]
+    tilt_rad_s: float
+
+    @classmethod
+    def of(cls, body: Body, motion: Motion, probe: Probe, times_s: np.ndarray, rng: np.random.Generator) -> "_Tissue":
+        ends = [motion.course(motion.clock(float(at))) for at in (times_s[0], times_s[-1])]
+        slide_mm = max((abs(size) for course in ends for size in course), default=0.0)
+        points = scatter(probe, rng, margin=0.06 + 0.5 * slide_mm / probe.half_span_mm)
+        echo = body.sample(body.echo_db, points.x_mm, points.z_mm)
+        strength = np.power(np.float32(10), echo * np.float32(1 / 20))
+        amplitude = points.amplitude * strength
+        other = rng.permutation(points.amplitude) * strength if motion.tilt_rad_s else amplitude
+        grid = probe.grid_space()
+        modes = motion.fields(points.x_mm, points.z_mm)
+        return cls(points, amplitude, other, modes, grid, motion.fields(*grid), motion.tilt_rad_s)
+
+    def signals(self, beams: Beamformer, course: list[float], clock: float) -> list[np.ndarray]:
+        """The looks of a moment."""
+        across, down = displace(self.modes, course)
+        fade = self.tilt_rad_s * clock
+        weight = self.amplitude
+        if fade:
+            weight = np.float32(np.cos(fade)) * self.amplitude + np.float32(np.sin(fade)) * self.other
+        return beams.signals(self.points.x_mm + across, self.points.z_mm + down, weight)
+
+
 def shots(
     body: Body,
     motion: Motion,
@@ -182,16 +225,7 @@ def shots(
     """
     probe = view.probe
     beams = Beamformer(probe, settings.looks)
-    ends = [motion.course(motion.clock(float(at))) for at in (times_s[0], times_s[-1])]
-    slide_mm = max((abs(size) for course in ends for size in course), default=0.0)
-    points = scatter(probe, rng, margin=0.06 + 0.5 * slide_mm / probe.half_span_mm)
-    echo = body.sample(body.echo_db, points.x_mm, points.z_mm)
-    strength = np.power(np.float32(10), echo * np.float32(1 / 20))
-    amplitude = points.amplitude * strength
-    other = rng.permutation(points.amplitude) * strength if motion.tilt_rad_s else amplitude
-    modes = motion.fields(points.x_mm, points.z_mm)
-    grid_x, grid_z = probe.grid_space()
-    grid_modes = motion.fields(grid_x, grid_z)
+    tissue = _Tissue.of(body, motion, probe, times_s, rng)
     maps, inside = view.maps(), view.mask()
     none = np.zeros_like(inside)
     artefacts = Artefacts(body, probe, rng)
@@ -206,12 +240,9 @@ def shots(
             yield shot._replace(moved_px=0.0)
             continue
         course = motion.course(clock)
-        across, down = displace(modes, course)
-        fade = motion.tilt_rad_s * clock
-        weight = amplitude if not fade else np.float32(np.cos(fade)) * amplitude + np.float32(np.sin(fade)) * other
-        signals = beams.signals(points.x_mm + across, points.z_mm + down, weight)
-        across, down = displace(grid_modes, course)
-        here = (grid_x - across, grid_z - down)
+        signals = tissue.signals(beams, course, clock)
+        across, down = displace(tissue.grid_modes, course)
+        here = (tissue.grid[0] - across, tissue.grid[1] - down)
         signals = artefacts.add(signals, here)
         loss = body.sample(body.loss, *here)
         lost = cv2.blur(np.cumsum((loss - ATTENUATION_DB) * slope, axis=0, dtype=np.float32), (5, 1))
