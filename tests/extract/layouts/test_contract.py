@@ -2,7 +2,6 @@
 
 import os
 import runpy
-from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +13,6 @@ from usfm.extract.layouts import apply, prepare
 from usfm.extract.layouts.contract import found, known, load, names
 from usfm.extract.run import run
 from usfm.store.reader import Store
-
-
-class Inline(Executor):
-    """Does the parts in this process: what a worker is, is tested elsewhere, and to start one takes longer."""
-
-    def __init__(self, workers):
-        self.limit_s = self.hang_s = 0.0
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-@pytest.fixture(autouse=True)
-def _inline(monkeypatch):
-    monkeypatch.setattr("usfm.jobs.pool.WorkerPool", Inline)
-
 
 HERE = Path(__file__).parent
 MAKE = runpy.run_path(str(HERE / "make.py"))

@@ -200,6 +200,8 @@ def _roots(layout: Layout, folder: str, tree: Tree) -> list[str]:
     above = top
     for _ in range(UP if roots in ([], [top]) else 0):
         above = os.path.dirname(above)
+        if os.path.dirname(above) == above:  # the root of all files is no collection, and much lies below it
+            break
         if _fits(layout, above, tree):  # the topmost: a folder may lie in one of the same name
             roots = [above]
     return roots

@@ -51,6 +51,8 @@ def placed(config: Config, request: Request) -> Placed | None:
         f"extract: layout {here.layout.name}: {about.title} ({about.anatomy}; published: {about.frames or '?'}); "
         f"licence: {about.licence}; {about.home or 'home page not known'}"
     )
+    if here.within:
+        console.say(f"extract: of the collection only {here.within.rstrip('/')} is read, which was given.")
     return here
 
 
