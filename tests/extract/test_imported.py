@@ -375,6 +375,37 @@ def test_label_maps_of_volumes_keep_their_numbers(kind, tmp_path):
     assert all(np.array_equal(mask, TWO) for mask in found.values())
 
 
+def write_volume(path, values):
+    """An array (plane, row, column) as NRRD or MetaImage, by hand."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sizes = " ".join(str(size) for size in values.shape[::-1])
+    if path.suffix == ".nrrd":
+        kind = {1: "uint8", 2: "int16"}[values.itemsize]
+        head = f"NRRD0004\ntype: {kind}\ndimension: 3\nsizes: {sizes}\nendian: little\nencoding: raw\n\n"
+    else:
+        kind = {1: "MET_UCHAR", 2: "MET_SHORT"}[values.itemsize]
+        head = (f"ObjectType = Image\nNDims = 3\nDimSize = {sizes}\nElementSpacing = 1 1 1\nElementType = {kind}\n"
+                "BinaryDataByteOrderMSB = False\nElementDataFile = LOCAL\n")  # fmt: skip
+    path.write_bytes(head.encode() + values.tobytes())
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_a_label_map_beside_a_volume_is_of_its_planes(extract, tmp_path, suffix):
+    planes, label = 5, np.zeros((5, *SHAPE), np.int16)
+    for n in range(planes):
+        label[n][disk(12 + 4 * n, 30)] = (7, 14)[n % 2]
+    label[4] = 0
+    write_volume(tmp_path / f"in/sweep{suffix}", np.stack([speckle(n) for n in range(planes)]))
+    write_volume(tmp_path / f"masks/sweep{suffix}", label)
+    store = Store.open(extract(masks=str(tmp_path / "masks"), fps="all")["out"])
+    assert store.mask_names == ["7", "14"]
+    assert (store.column("index") == np.arange(planes)).all()
+    for n in range(planes):
+        mask = store.label_mask(n)
+        assert mask is not None
+        assert np.array_equal(np.array([0, 7, 14])[mask], label[n])
+
+
 def test_a_manifest_of_windows_in_another_case(tmp_path):
     pictures(tmp_path / "in" / "Scans", 2)
     (tmp_path / "m.csv").write_bytes("path;label\r\nC:\\Data\\IN\\SCANS\\P0.PNG;0042\r\n".encode("utf-8-sig"))
