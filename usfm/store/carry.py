@@ -15,7 +15,7 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
         region: (region, its key); (None, "") for that of the input.
         overlay: (mask, its key, detail); (None, "", None) for that of the input.
         framing: `imaging.framing.Framing`, None where the frame is not moved.
-        changes: new kind, coverage, split and of_source, None each for what stays.
+        changes: new kind, coverage, split and of_source, None each for what stays; without: kinds of label left behind.
 
     Returns:
         Row of the frame in the part.
@@ -29,7 +29,8 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     if framing is not None and framing.is_identity and size == (framing.out_height_px, framing.out_width_px):
         framing = None
     values = {name: known[name] for name in ("frame_id", "index", "time_s", "kind", "part", "views")}
-    source = store.source_row(int(store.sources_joined()[1][at][known["source"]]))
+    sources, places = store.sources_joined()
+    source = sources[int(places[at][known["source"]])]
     values["source"] = part.source(**source | (changes["of_source"] or {}))
     values.update(_geometry(known, framing))
     if changes["kind"] is not None:

@@ -64,6 +64,7 @@ class StoredFile:
         self.source_columns = [path.split("/")[2] for path in self.layout.columns if path.startswith("/sources/")]
         self._columns: dict[str, np.ndarray] = {}
         self._rows: OrderedDict[int, dict[str, list]] = OrderedDict()
+        self._last: tuple[int, dict] = -1, {}
         self._chunks: dict[str, tuple] = {}
         self._maps: dict[str, np.memmap] = {}
         self._places: tuple[list[str], np.ndarray, np.ndarray] | None = None
@@ -103,7 +104,9 @@ class StoredFile:
         return names[codes[i]], int(rows[i])
 
     def row(self, i: int) -> dict:
-        """Everything in /frames about frame `i`, as Python values; neighbours are read with it."""
+        """Everything in /frames about frame `i`, as Python values that stay as they are; neighbours are read with it."""
+        if self._last[0] == i:
+            return self._last[1]
         block = i // BLOCK
         if block not in self._rows:
             first, last = block * BLOCK, (block + 1) * BLOCK
@@ -112,7 +115,8 @@ class StoredFile:
                 self._rows.popitem(last=False)
         self._rows.move_to_end(block)
         columns, at = self._rows[block], i % BLOCK
-        return {name: values[at] for name, values in columns.items()}
+        self._last = i, {name: values[at] for name, values in columns.items()}
+        return self._last[1]
 
     def table(self, name: str) -> dict[str, np.ndarray]:
         """All columns of a table."""
