@@ -104,7 +104,7 @@ class StoredFile:
         return names[codes[i]], int(rows[i])
 
     def row(self, i: int) -> dict:
-        """Everything in /frames about frame `i`, as Python values that stay as they are; neighbours are read with it."""
+        """Everything in /frames about frame `i`, as Python values, for reading only; neighbours are read with it."""
         if self._last[0] == i:
             return self._last[1]
         block = i // BLOCK
