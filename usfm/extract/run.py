@@ -1,7 +1,6 @@
 """Turn videos, DICOM files, volumes and images into a store."""
 
 import os
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,22 +8,18 @@ from pathlib import Path
 from usfm import console
 from usfm.config import Request, content_dict, did_you_mean
 from usfm.errors import RequestError
-from usfm.extract import boxes, exported, imported, mask_files, plan, restored, told
+from usfm.extract import boxes, exported, imported, mask_files, restored, told
 from usfm.extract.config import Config
 from usfm.extract.drawn import LEFT_OUT
 from usfm.extract.folders import compiled
 from usfm.extract.identity import Paths, Pseudonyms, load_key
-from usfm.extract.isolate import PIECES, SOURCES, poison_scan, poison_take
-from usfm.extract.labels import Facts, class_names, gather
+from usfm.extract.labels import Facts, gather
 from usfm.extract.layouts import prepare
 from usfm.extract.manifest import read_manifest
+from usfm.extract.phases import Extraction
 from usfm.extract.readers import READERS
-from usfm.extract.readers.contract import Options
 from usfm.extract.sampling import parse
-from usfm.extract.scan import Scan, batches, loads, scan
 from usfm.extract.sources import Found, find
-from usfm.extract.take import take
-from usfm.jobs.parts import Done, Part, Phase
 from usfm.jobs.run import run_step
 from usfm.provenance import file_sha256
 from usfm.store import path_map
@@ -66,99 +61,11 @@ def run(config: Config, request: Request) -> dict:
     found, facts, paths, names, extra = (
         prepare.prepared(config, request, here) if here else _prepared(config, request, export)
     )
-    options, hashed = (
-        Options(config.axis or "", config.keep_tag, config.color),
-        names if config.keep_name_hashes else None,
-    )
+    one = Extraction(config, request, sampling, found, facts, paths, names, extra, here, export)
     told.passed(replace(found, masks=0) if here else found)
     shown = told.dry_run(found, facts, sampling, Path(request.out)) if request.dry_run else {}
-
-    kinds = Counter(source.kind or "rejected" for source in found.sources)
-
-    def scans_of(done: Done) -> list[Scan]:
-        return [one for path in done["scan"] for one in loads(path.read_bytes())]
-
-    def plan_scan(done: Done) -> list[Part]:
-        if config.path_map and not request.dry_run:  # now that the output is ours, and before anything can be rejected
-            path_map.write(config.path_map, told.mapped(found, paths))
-        cut = batches(found.sources, plan.PART_BYTES, options, names)
-        return [
-            Part(f"scan-{number:06d}", batch, source=told.several(batch.sources, paths), weight=len(batch.sources))
-            for number, batch in enumerate(cut)
-        ]
-
-    def plan_masks(done: Done) -> list[Part]:
-        cut = imported.batches(extra)
-        return [Part(f"masks-{at:06d}", batch, source="label masks", weight=len(batch)) for at, batch in enumerate(cut)]
-
-    def labels_of(done: Done) -> imported.Onto:
-        looks = imported.looks_of([path.read_bytes() for path in done.get("masks", ())])
-        return imported.onto(extra, looks, found.sources, scans_of(done))
-
-    def plan_take(done: Done) -> list[Part]:
-        labels = labels_of(done)
-        cut = plan.pieces(found.sources, scans_of(done), facts, sampling, names, hide_paths=paths.hidden)
-        cut = [replace(piece, drawn=labels.of.get(piece.source.relative)) for piece in cut]
-        cut = prepare.labelled(cut, labels.labels) if here else cut
-        if export:
-            cut = [replace(piece, restored=export.of(piece.source.path)) for piece in cut]
-        classes = tuple(class_names([piece.facts for piece in cut if not piece.scan.fault]))
-        multi = tuple(sorted({name for piece in cut for name in piece.facts.multi or ()}))
-        words = plan.Names(classes, labels.box_names, labels.mask_names, multi, extra.bits)
-        words = words.behind(export.names) if export else words
-        return [
-            Part(
-                f"take-{number:06d}",
-                plan.Order(group, sampling, config.color, words, options, hashed),
-                source=told.several([piece.source for piece in group], paths),
-                weight=sum(piece.due for piece in group),
-            )
-            for number, group in enumerate(plan.parts(cut))
-        ]
-
-    def figures(done: Done) -> dict:
-        scans = scans_of(done)
-        return {
-            "skipped": found.skipped,
-            "masks": found.masks,
-            "excluded": found.excluded,
-            LEFT_OUT: imported.said(extra, labels_of(done)),
-            "kinds": dict(kinds),
-            **({"layout": here.layout.name, "missing": list(extra.gaps)} if here else {}),
-            **told.identical(found, scans, facts, paths),
-            **told.conflicts(found.sources, scans, facts, names),
-        }
-
-    summary = run_step(
-        "extract",
-        request,
-        _options(config, paths, names, extra),
-        [
-            Phase("scan", plan_scan, scan, poison=poison_scan, unit="sources", items=SOURCES),
-            *(
-                [
-                    Phase(
-                        "masks",
-                        plan_masks,
-                        imported.look_at,
-                        poison=imported.poison_look,
-                        unit="masks",
-                        items=imported.LOOKED,
-                    )
-                ]
-                if extra.masks
-                else []
-            ),
-            Phase("take", plan_take, take, poison=poison_take, items=PIECES, unit="frames, about"),
-        ],
-        raw_inputs=[
-            {"path": paths.stored(source.relative), "size": source.size, "mtime": source.mtime_ns}
-            for source in found.sources
-        ]
-        + extra.inputs(paths),
-        out=Path(request.out),
-        figures=figures,
-    )
+    summary = run_step("extract", request, _options(config, paths, names, extra), one.phases(),
+                       raw_inputs=one.raw_inputs(), out=Path(request.out), figures=one.figures)  # fmt: skip
     if request.dry_run:
         return {**summary, **shown}
     if config.path_map and summary.get("up_to_date"):
@@ -190,13 +97,7 @@ def _prepared(
     """Find the sources and what is known about them, and settle whether their paths are hidden."""
     plain = config.anonymous_paths is False
     private = config.group is not None or config.anonymous_paths is True
-    if config.keep_column and not config.manifest:
-        raise RequestError("extract: --keep-column needs a --manifest that has the column.")
-    if config.labels and config.label_regex:
-        raise RequestError("extract: --labels and --label-regex both say the class; give one of them.")
-    _check_tags(config.keep_tag)
-    if config.group:
-        compiled("--group", config.group, needs=("patient", "exam"))
+    _check(config)
     how = mask_files.how_of(config.masks, config.mask_suffix, config.mask_pattern)
     found = find(
         request.inputs,
@@ -236,6 +137,17 @@ def _prepared(
     extra = boxes.added(extra, facts)
     facts = {name: replace(one, split=one.split or extra.split(name)) for name, one in facts.items()}
     return found, facts, paths, names, extra
+
+
+def _check(config: Config) -> None:
+    """Refuse settings that do not fit one another, before anything is looked for."""
+    if config.keep_column and not config.manifest:
+        raise RequestError("extract: --keep-column needs a --manifest that has the column.")
+    if config.labels and config.label_regex:
+        raise RequestError("extract: --labels and --label-regex both say the class; give one of them.")
+    _check_tags(config.keep_tag)
+    if config.group:
+        compiled("--group", config.group, needs=("patient", "exam"))
 
 
 def _masks_of(export: restored.Export, path: str, below: str) -> bool:
