@@ -118,15 +118,8 @@ def _prepared(
     hide = not plain and (private or people)
     names = Pseudonyms(load_key(config.salt, create=not request.dry_run)) if hide or people else None
     paths = Paths(names if hide else None)
-    facts = gather(
-        found.sources,
-        manifest=manifest,
-        group=config.group,
-        labels=config.labels,
-        label_regex=config.label_regex,
-        dataset=config.dataset,
-        paths=paths,
-    )
+    facts = gather(found.sources, manifest=manifest, group=config.group, labels=config.labels,
+                   label_regex=config.label_regex, dataset=config.dataset, paths=paths)  # fmt: skip
     if hide and config.anonymous_paths is None and not request.dry_run:
         console.say("extract: patients or exams are known, so paths are hashed; --plain-paths keeps them.")
     bits, fill = config.mask_kind == "bits", config.fill_outlines

@@ -154,11 +154,7 @@ def find(
         raise RequestError(f"{where}: no video or image in it{told}; give a folder or files that hold some.")
     sources = _without_companions(sources)
     sources.sort(key=lambda source: source.relative.split("/"))
-    pictures = [(one.media, f"{one.root}/{one.below}", one.size) for one in sources if one.kind]
-    if claims is not None:
-        found_masks = {one.media for one in sources if claims(one.path, f"{one.root}/{one.below}")}
-    else:
-        found_masks = set() if keep_masks else masks.find(pictures)
+    found_masks = _masks_among(sources, claims, keep_masks)
     kept = tuple(source for source in sources if source.media not in found_masks)
     if not kept:
         raise RequestError(
@@ -171,6 +167,14 @@ def find(
         if one.media in found_masks
     )
     return Found(kept, passed.total(), dict(passed.most_common()), len(found_masks), excluded, set_apart)
+
+
+def _masks_among(sources: Sequence[Source], claims: Callable[[str, str], bool] | None, keep: bool) -> set[Media]:
+    """The files that are label masks: as somebody claims, else as they look."""
+    if claims is not None:
+        return {one.media for one in sources if claims(one.path, f"{one.root}/{one.below}")}
+    pictures = [(one.media, f"{one.root}/{one.below}", one.size) for one in sources if one.kind]
+    return set() if keep else masks.find(pictures)
 
 
 def matches(below: str, pattern: str) -> bool:

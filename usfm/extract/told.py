@@ -169,13 +169,7 @@ def outcome(summary: dict, found: Found, paths: Paths, export: Export | None = N
     known += [counted(classes, "class")] if classes else []
     console.say(f"extract: {words}; {', '.join(known)}.")
     _noted(store)
-    if broken:
-        words = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
-        console.warn(f"{len(broken)} sources were rejected, in whole or from some time on: {words}; -v names them.")
-    size = {paths.stored(source.relative): source for source in found.sources}
-    for source, reason, detail in broken:
-        one = size.get(source)
-        console.detail(f"{paths.told(one.relative, one.size) if one else source}: {reason}; {detail}")
+    _say_broken(broken, reasons, found, paths)
     return {
         "reasons": dict(reasons.most_common()),
         "files": total,
@@ -184,6 +178,17 @@ def outcome(summary: dict, found: Found, paths: Paths, export: Export | None = N
         "patients": people,
         "classes": classes,
     }
+
+
+def _say_broken(broken: list[tuple[str, str, str]], reasons: Counter, found: Found, paths: Paths) -> None:
+    """Say how many sources were rejected, and for ``-v`` which."""
+    if broken:
+        words = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+        console.warn(f"{len(broken)} sources were rejected, in whole or from some time on: {words}; -v names them.")
+    size = {paths.stored(source.relative): source for source in found.sources}
+    for source, reason, detail in broken:
+        one = size.get(source)
+        console.detail(f"{paths.told(one.relative, one.size) if one else source}: {reason}; {detail}")
 
 
 def _put_back(export: Export, source: Source, names: set) -> bool:

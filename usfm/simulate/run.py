@@ -48,13 +48,12 @@ def run(config: Config, request: Request) -> dict:
         raise RequestError("nothing to simulate: --clips and --stills are both 0.")
     options = _options(config, request)
     key = provenance.digest({"options": options, "usfm": provenance.software()["usfm"]})
-    summary = {"command": "simulate", "out": str(request.out), "truth": str(truth)}
-    summary |= {"clips": config.clips, "stills": config.stills}
+    summary = {"command": "simulate", "out": str(request.out), "truth": str(truth), "clips": config.clips,
+               "stills": config.stills}  # fmt: skip
     if request.dry_run:
         check_writable(out)
         handover.is_there(out, truth, key, request.overwrite)
-        whose = f"{len(items)} files of {config.patients} patients"
-        console.say(f"would render {whose} into {out} and the truth into {truth}")
+        _say_plan(config, items, out, truth)
         return {**summary, "sources": len(items), "dry_run": True}
     about = {"command": "simulate", "usfm": provenance.software()["usfm"], **options}
     parts = PartsFolder(out)
@@ -81,6 +80,11 @@ def run(config: Config, request: Request) -> dict:
     finally:
         parts.leave()
     return {**summary, **_figures(entries, time.monotonic() - started)}
+
+
+def _say_plan(config: Config, items: list[plan.Item], out: Path, truth: Path) -> None:
+    whose = f"{len(items)} files of {config.patients} patients"
+    console.say(f"would render {whose} into {out} and the truth into {truth}")
 
 
 def _handed_over(parts: PartsFolder, work: Path, out: Path, truth: Path) -> list[dict]:

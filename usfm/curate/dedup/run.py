@@ -50,22 +50,26 @@ def run(config: Config, request: Request) -> dict:
         embedder = semantic.load(config, request)
         embedders.say(embedder)
         options["embedder"] = embedder.identity
-    last: dict[str, Outcome] = {}
 
     def figures(done: Done) -> dict:
-        last["visual"] = Outcome.read(done["visual"][0])
-        verdict = Outcome.read(done["semantic"][0]) if "semantic" in done else last["visual"]
-        last["final"] = verdict
+        visual = Outcome.read(done["visual"][0])
+        verdict = Outcome.read(done["semantic"][0]) if "semantic" in done else visual
         if config.report:
             from usfm.curate.dedup.report import write
 
-            console.say(f"report: {write(config, store, last['visual'], verdict)}")
+            console.say(f"report: {write(config, store, visual, verdict)}")
         return {name: value for name, value in verdict.figures.items() if name not in ("pairs", "disagreements")}
 
     summary = run_step(
         "dedup", request, options, plan_phases(config, request, store, other),
         inputs=[store], out=out_path(request, "dedup"), figures=figures,
     )  # fmt: skip
+    _warn(config, summary)
+    return summary
+
+
+def _warn(config: Config, summary: dict) -> None:
+    """Say what a person should look at."""
     if config.report and summary.get("up_to_date"):
         console.warn("the report comes with the work, and the result was there already; --overwrite makes both anew")
     if summary.get("against_unread"):
@@ -74,7 +78,6 @@ def run(config: Config, request: Request) -> dict:
         )
     if summary.get("label_conflicts"):
         console.warn(f"{summary['label_conflicts']} near-duplicate pairs carry different labels; --report lists them")
-    return summary
 
 
 def plan_phases(config: Config, request: Request, store: Store, other: Store | None) -> list[Phase]:

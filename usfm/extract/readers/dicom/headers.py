@@ -149,8 +149,8 @@ def opened(media: Media, *, keep: tuple[str, ...] = ()) -> Iterator[Header]:
         yield header
 
 
-def _read(file: BinaryIO, keep: tuple[str, ...]) -> Header:
-    from pydicom.datadict import tag_for_keyword
+def _begun(file: BinaryIO) -> tuple[Any, str, tuple[bool, bool], Any, int]:
+    """Read what stands before the data set: meta elements, syntax, (implicit, big endian), the data set and its end."""
     from pydicom.filereader import read_dataset
 
     size = file.seek(0, io.SEEK_END)
@@ -159,7 +159,6 @@ def _read(file: BinaryIO, keep: tuple[str, ...]) -> Header:
     start = MARK_AT + len(MARK) if head[MARK_AT : MARK_AT + len(MARK)] == MARK else 0
     file.seek(start)
     bounded: Any = _Bounded(file, size)  # what pydicom needs of a file: read, seek and tell
-    found = [-1, 0, False]
     meta = read_dataset(bounded, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2, at_top_level=False)
     meta = meta if head[start : start + 2] == b"\2\0" else {}
     if not meta:
@@ -172,7 +171,16 @@ def _read(file: BinaryIO, keep: tuple[str, ...]) -> Header:
         place = file.tell()
         implicit, big = guess(file.read(HEAD_BYTES))
         file.seek(place)
-    bounded = _Bounded(source, size)
+    return meta, syntax, (implicit, big), source, size
+
+
+def _read(file: BinaryIO, keep: tuple[str, ...]) -> Header:
+    from pydicom.datadict import tag_for_keyword
+    from pydicom.filereader import read_dataset
+
+    found = [-1, 0, False]
+    meta, syntax, (implicit, big), source, size = _begun(file)
+    bounded: Any = _Bounded(source, size)
 
     def stops(tag: int, vr: str | None, length: int) -> bool:
         if tag in (PIXELS, *FLOATS):
