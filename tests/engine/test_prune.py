@@ -49,7 +49,7 @@ def test_half_of_what_is_learnt_well_is_left_out_and_the_rest_of_it_counts_twice
     each = np.bincount(late, minlength=ROWS[-1] + 1)[ROWS]
     assert each.min() > 0
     share = counts[easy].sum() / counts.sum()
-    assert share == pytest.approx(24 / 40, abs=0.02)  # the expectation of the loss stays
+    assert share == pytest.approx(24 / 40, abs=0.02)  # the sum of a pass stays
 
 
 @pytest.mark.parametrize("ahead", [2, 37])

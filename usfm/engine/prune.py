@@ -24,7 +24,7 @@ class Pruned:
     every pass is whole.
 
     Source: InfoBatch (Qin et al., ICLR 2024), as SelectiveMAE uses it: half of those frames are left out at random, and
-    the loss of the other half counts twice, so that its expectation stays.
+    the loss of the other half counts twice, so that a pass's sum stays.
 
     Args:
         rows: of the store, ascending.
