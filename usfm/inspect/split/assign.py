@@ -105,7 +105,8 @@ def _together(store: Store, config: Config, features: np.ndarray | None) -> Grou
         before = len(groups.names)
         near = np.array([f"like {one}" for one in alike.tolist()], object)
         groups = kept_together(store, [*also, near])
-        console.say(f"near-duplicates join {before:,} groups to {len(groups.names):,}")
+        if len(groups.names) < before:
+            console.say(f"near-duplicates join {before:,} groups to {len(groups.names):,}")
     if groups.without_patient and config.by in ("patient", "exam"):
         console.warn(
             f"{groups.without_patient:,} of {len(store):,} frames have no patient: their exam or clip stays on one "
@@ -142,7 +143,7 @@ def _strata(store: Store, name: str) -> tuple[np.ndarray, list[str]]:
 def _kept(store: Store, config: Config) -> np.ndarray:
     """Which frames keep the part that the store brings, (N,) bool."""
     own = np.asarray(store.split(), object)
-    fresh = config.fractions is not None or config.folds is not None
+    fresh = config.fractions is not None or config.folds is not None or config.by_duplicates
     keep = config.keep or ("none" if fresh else "all")
     if keep == "none" and config.keep is None and (own != "").any():
         console.warn(
