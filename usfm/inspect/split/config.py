@@ -33,7 +33,7 @@ class Config:
     keep: Annotated[
         str | None,
         Knob(
-            "what stays of a split that the store brings (all, unless --fractions, --folds or --by-duplicates is given)",
+            "what stays of a split that the store brings (all; none with --fractions, --folds, --by-duplicates)",
             choices=("all", "test", "none"),
         ),
     ] = None
