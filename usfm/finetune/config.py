@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from usfm.config import Knob
+from usfm.engine.augmentation.names import NAMES
 from usfm.model import knobs
+
+TRAINED = ("frozen", "lora", "full")
+"""Protocols that train a network on the engine's loop."""
+TRAINING = "Training (frozen, lora, full)"
 
 
 @dataclass(frozen=True)
@@ -16,10 +21,25 @@ class Config:
     pool: Annotated[str, knobs.pool()] = "mean"
     resize: Annotated[str, knobs.resize()] = "auto"
     download: Annotated[bool, knobs.download()] = False
-    batch_size: Annotated[int, knobs.batch_size()] = 64
-    protocol: Annotated[str, Knob("probe on the frozen features", choices=("linear", "knn"), panel="Protocol")] = (
-        "linear"
-    )
+    batch_size: Annotated[
+        int | None,
+        Knob(
+            "in one pass of the encoder (linear, knn; default 64), or of a step (frozen, lora, full; default 32)",
+            unit="frames",
+            low=1,
+            panel="Encoder",
+            content=False,
+        ),
+    ] = None
+    protocol: Annotated[
+        str,
+        Knob(
+            "a probe on frozen features (linear, knn), or a training of the head alone (frozen), of small matrices "
+            "beside the weights (lora) or of the whole network (full)",
+            choices=("linear", "knn", "frozen", "lora", "full"),
+            panel="Protocol",
+        ),
+    ] = "linear"
     neighbours: Annotated[
         int, Knob("nearest training frames that vote (knn)", unit="frames", low=1, panel="Protocol")
     ] = 20
@@ -38,3 +58,50 @@ class Config:
     fraction: Annotated[
         float, Knob("share of the training patients to learn from", low=0.01, high=1.0, panel="Split")
     ] = 1.0
+    epochs: Annotated[
+        int | None, Knob("passes over the training frames (default 50)", low=1, panel=TRAINING, unit="epochs")
+    ] = None
+    lr: Annotated[
+        float | None,
+        Knob(
+            "peak learning rate (default: 1e-3 * batch / 256 for full, 1e-3 frozen, 5e-4 lora)", low=0, panel=TRAINING
+        ),
+    ] = None
+    layer_decay: Annotated[
+        float | None,
+        Knob("learning rate of a layer, in that of the layer above it (default 0.75)", low=0, high=1, panel=TRAINING),
+    ] = None
+    augment: Annotated[str | None, Knob("set of augmentations (default standard)", choices=NAMES, panel=TRAINING)] = (
+        None
+    )
+    image_size: Annotated[
+        int | None, Knob("side of a frame (default: the encoder's); positions are interpolated", low=8, panel=TRAINING,
+                         unit="px")
+    ] = None  # fmt: skip
+    patience: Annotated[
+        int | None,
+        Knob("epochs without a better validation loss that end a fold (default 0: never)", low=0, panel=TRAINING),
+    ] = None
+    accumulate: Annotated[
+        int | None, Knob("parts that a step's batch is worked in, one after another (default 1)", low=1, panel=TRAINING)
+    ] = None
+    precision: Annotated[
+        str | None,
+        Knob("arithmetic; auto (the default) is bf16 where the device has it", choices=("auto", "bf16", "fp16", "fp32"),
+             panel=TRAINING),
+    ] = None  # fmt: skip
+    set: Annotated[
+        tuple[str, ...],
+        Knob(
+            "change any setting of the training, may be repeated: drop_path, smoothing, mixup, cutmix, weight_decay, "
+            "warmup, ema, clip, rank, ...",
+            panel=TRAINING,
+            metavar="KEY=VALUE",
+        ),
+    ] = ()
+
+
+TRAINING_ONLY = (
+    "epochs", "lr", "layer_decay", "augment", "image_size", "patience", "accumulate", "precision", "set",
+)  # fmt: skip
+"""Settings that only a training of a network has."""

@@ -2,8 +2,11 @@
 
 import time
 from collections import Counter
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -11,18 +14,17 @@ from usfm import console, escape
 from usfm.config import Request, as_dict, content_dict, words_of
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
-from usfm.finetune.config import Config
+from usfm.finetune.config import TRAINED, TRAINING_ONLY, Config
+from usfm.finetune.fold import quick
 from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
-from usfm.model import features, progress
-from usfm.model.asked import asked_for
+from usfm.model import progress
 from usfm.model.spec import check
 from usfm.provenance import digest, json_text, software
 from usfm.screening.features import THRESHOLD
 from usfm.store.reader import Store
 from usfm.tasks import TASKS, directory, predictions
-from usfm.tasks.contract import Fitted, Task
-from usfm.tasks.folds import Fold
-from usfm.tasks.predictions import Predictions, Training
+from usfm.tasks.contract import Task
+from usfm.tasks.predictions import Predictions
 from usfm.toml import to_toml
 
 LEAKS = "leaks.csv"
@@ -34,14 +36,44 @@ MARKER = Marker(
     {"kind": "finetune"},
     older=("predictions.h5", "metrics.jsonl", "recipe.toml", "probe.npz", "leaks.csv", "figures/*.png"),
 )
+LATER = tuple(item.name for item in fields(Config) if item.name in TRAINING_ONLY or item.name == "batch_size")
+"""Settings that runs of earlier versions did not have."""
+
+
+class Fitter(Protocol):
+    """Probes on features, or networks that are trained."""
+
+    encoder: dict
+    extra: Mapping
+    seconds_embedding: float
+
+    def fit_all(self, out: Path, key: str) -> tuple[Predictions, list[dict]]:
+        """Fit every fold.
+
+        Args:
+            out: run directory; what is needed to go on lies beside it.
+            key: of the run.
+
+        Returns:
+            All predictions, and a line of figures a fold.
+        """
+        ...
+
+    def keep(self, new: Path) -> None:
+        """Write what was fitted into a run directory."""
+        ...
+
+    def clear(self, out: Path) -> None:
+        """Remove what the work left beside the run directory."""
+        ...
 
 
 def run(config: Config, request: Request) -> dict:
-    """Embed the labelled frames once, fit the protocol fold by fold, and write a run directory.
+    """Fit the protocol fold by fold, and write a run directory.
 
     Args:
         config: what to fit.
-        request: `inputs` is a store with class labels, `out` the run directory.
+        request: `inputs` is a store with labels, `out` the run directory.
 
     Returns:
         The summary that ``--json`` prints.
@@ -49,51 +81,85 @@ def run(config: Config, request: Request) -> dict:
     Raises:
         RequestError: the request is wrong; nothing has been written then.
     """
-    started = time.monotonic()
     _check(config, request)
-    out = Path(str(request.out))
-    store = Store.open(request.inputs)
-    task = TASKS[config.task]
+    if config.protocol not in TRAINED:
+        from usfm.finetune.probes import Probes
+
+        return _run(config, request, Probes, first=True)
+    from usfm.engine.group import start_ranks, together
+    from usfm.finetune.networks import Networks
+
+    ranks = start_ranks(request.device)
+    with together(ranks):
+        return _run(config, request, partial(Networks, ranks=ranks), first=ranks.first)
+
+
+def _run(config: Config, request: Request, maker: Callable[..., Fitter], *, first: bool) -> dict:
+    started = time.monotonic()
+    out, store, task = Path(str(request.out)), Store.open(request.inputs), TASKS[config.task]
     plan = planning.make(store, task, as_dict(config), config.folds, config.fraction, request.seed)
-    _say_plan(plan, config)
+    if first:
+        _say_plan(plan, config)
     if request.dry_run:
         check_free(out, request.overwrite, MARKER)
-        console.say(f"would embed {len(plan.rows):,} frames with {config.encoder} and write {out}")
+        console.say(f"would {_work(plan, config)} and write {out}")
         return {**_summary(plan, store, out, 0.0, 0), "dry_run": True}
     pretraining = progress.say(config.encoder, strict=request.strict)
-    embedder = asked_for(config, request)
-    inputs = {"store": store.content_id, "encoder": embedder.identity}
-    key = digest(["finetune", content_dict(config), request.seed, inputs])
+    fitter = maker(config, request, plan, store)
+    inputs = {
+        "store": store.content_id,
+        "encoder": {k: v for k, v in fitter.encoder.items() if k not in ("name", "dim")},
+    }
+    key = digest(["finetune", _content(config), request.seed, inputs, *([fitter.extra] if fitter.extra else [])])
     if up_to_date(out, key, request.overwrite, MARKER):
         return _as_before(plan, store, out)
-    leaks = planning.leaks(store, plan)
+    leaks = planning.leaks(store, plan) if first else []
     leaking = len({line["frame_id"] for line in leaks})
-    with console.progress(f"embedding with {embedder.name}", len(plan.rows)) as bar:
-        vectors = features.cached(
-            store, plan.rows, embedder, out.parent / ".features", batch_size=config.batch_size, advance=bar.advance
-        )
-    seconds_embed = time.monotonic() - started
-    whole, lines, arrays = _fit_all(config, request.seed, plan, vectors, store)
-    measured, seconds = _quick(whole), time.monotonic() - started
-    card = {
-        "kind": "finetune",
-        "key": key,
-        "encoder": {"name": embedder.name, "dim": embedder.dim, **embedder.identity},
-        "pretraining": None if pretraining is None else {**asdict(pretraining), "same_store": pretraining.saw(store)},
-        "inputs": {"store": store.content_id},
-        **_about(config, request.seed, plan),
-        "leaks": leaking,
-        "folds": lines,
-        "frame_metrics": measured,
-        "seconds": round(seconds, 2),
-        "seconds_embedding": round(seconds_embed, 2),
-        "software": software(),
-    }
-    with whole_directory(out, MARKER, overwrite=request.overwrite) as new:
-        _write(new, config, card, whole, arrays, leaks)
-    _say_result(whole, measured, config, embedder.name)
-    _say_leaks(plan, out, leaking)
+    whole, lines = fitter.fit_all(out, key)
+    measured, seconds = quick(whole), time.monotonic() - started
+    if first:
+        card = {
+            "kind": "finetune",
+            "key": key,
+            "encoder": fitter.encoder,
+            "pretraining": None
+            if pretraining is None
+            else {**asdict(pretraining), "same_store": pretraining.saw(store)},
+            "inputs": {"store": store.content_id},
+            **_about(config, request.seed, plan),
+            **fitter.extra,
+            "leaks": leaking,
+            "folds": lines,
+            "frame_metrics": measured,
+            "seconds": round(seconds, 2),
+            "seconds_embedding": round(fitter.seconds_embedding, 2),
+            "software": software(),
+        }
+        with whole_directory(out, MARKER, overwrite=request.overwrite) as new:
+            _write(new, config, card, whole, fitter, leaks)
+        fitter.clear(out)
+        _say_result(whole, measured, config, fitter.encoder["name"])
+        _say_leaks(plan, out, leaking)
     return {**_summary(plan, store, out, seconds, leaking), **measured}
+
+
+def _work(plan: planning.Cases, config: Config) -> str:
+    """What a dry run says that would be done."""
+    if config.protocol not in TRAINED:
+        return f"embed {len(plan.rows):,} frames with {config.encoder}"
+    from usfm.finetune.networks import tuning
+
+    how = tuning(config)
+    passes = sum(len(fold.train) for fold in plan.folds) * how.epochs
+    return (
+        f"train {config.encoder} {len(plan.folds)} times for {how.epochs} epochs ({passes:,} frames forth and back, "
+        f"about three times the work of embedding as many)"
+    )
+
+
+def _content(config: Config) -> dict:
+    """The settings that make another run; those that came later only where they say something."""
+    return {name: value for name, value in content_dict(config).items() if name not in LATER or value not in (None, ())}
 
 
 def _as_before(plan: planning.Cases, store: Store, out: Path) -> dict:
@@ -117,9 +183,7 @@ def _about(config: Config, seed: int, plan: planning.Cases) -> dict:
     }
 
 
-def _write(
-    new: Path, config: Config, card: dict, whole: Predictions, arrays: dict[str, np.ndarray], leaks: list[dict]
-) -> None:
+def _write(new: Path, config: Config, card: dict, whole: Predictions, fitter: "Fitter", leaks: list[dict]) -> None:
     """Fill a run directory; its card comes last."""
     about = {name: card[name] for name in ("task", "protocol", "encoder", "seed")}
     predictions.write(new / predictions.FILE, whole, about)
@@ -127,25 +191,9 @@ def _write(
     (new / "recipe.toml").write_text(to_toml({"finetune": as_dict(config)}), encoding="utf-8")
     if leaks:
         _write_leaks(new / LEAKS, leaks)
-    if arrays:
-        np.savez(new / "probe.npz", **arrays)  # type: ignore[arg-type]
+    fitter.keep(new)
     TASKS[config.task].figures(new / "figures", whole)
     directory.write_card(new, card)
-
-
-def _fit_all(
-    config: Config, seed: int, plan: planning.Cases, vectors: np.ndarray, store: Store
-) -> tuple[Predictions, list[dict], dict[str, np.ndarray]]:
-    """Fit every fold: all predictions, a line of figures each, and the probes' arrays by fold and name."""
-    parts, lines, arrays = [], [], {}
-    with console.progress(f"fitting {config.protocol}", len(plan.folds), unit="folds") as bar:
-        for fold in plan.folds:
-            part, line, fitted = _fit(config, seed, plan, fold, vectors, store)
-            parts.append(part)
-            lines.append(line)
-            arrays |= {f"{fold.name}.{name}": array for name, array in fitted.arrays.items()}
-            bar.advance(1)
-    return predictions.joined(parts), lines, arrays
 
 
 def _check(config: Config, request: Request) -> None:
@@ -155,70 +203,27 @@ def _check(config: Config, request: Request) -> None:
         raise RequestError("give the run directory to write with --out")
     if config.task not in TASKS:
         raise RequestError(f"'{config.task}' is no task; there are: {', '.join(TASKS)}")
-    if config.protocol not in TASKS[config.task].protocols:
-        known = ", ".join(TASKS[config.task].protocols)
+    learns = TRAINED if hasattr(TASKS[config.task], "learner") else ()
+    if config.protocol not in (*TASKS[config.task].protocols, *learns):
+        known = ", ".join((*TASKS[config.task].protocols, *learns))
         raise RequestError(f"'{config.protocol}' is no protocol of {config.task}; there are: {known}")
     check(config.encoder)
+    if config.protocol in TRAINED and config.encoder.startswith("vectors:"):
+        raise RequestError(f"{config.encoder}: vectors made before cannot be trained; give the encoder that made them")
+    given = [name for name in TRAINING_ONLY if getattr(config, name) not in (None, ())]
+    if given and config.protocol not in TRAINED:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise RequestError(
+            f"{flag} has no meaning with --protocol {config.protocol}, which trains no network; leave it out, or take "
+            f"--protocol {' or '.join(TRAINED)}"
+        )
     if config.protocol == "knn" and config.class_weights != "none":
         raise RequestError("--class-weights has no meaning with --protocol knn; leave it out")
-
-
-def _fit(
-    config: Config, seed: int, plan: planning.Cases, fold: Fold, vectors: np.ndarray, store: Store
-) -> tuple[Predictions, dict, Fitted]:
-    started = time.monotonic()
-    known, code, task = plan.known, plan.groups.code, TASKS[config.task]
-    probe, classes = task.protocols[config.protocol], len(known.class_names)
-    options = {"class_weights": config.class_weights, "neighbours": config.neighbours}
-    fitted = probe(vectors[fold.train], known.target[fold.train], code[fold.train], classes, seed, options)
-    raw = fitted.scores(vectors[fold.held])
-    _warn_of(fold, plan, fitted)
-    rows, trained = plan.rows[fold.held], plan.rows[fold.train]
-    name, path, patient = store.column("frame_id"), store.of_frames("path"), store.of_frames("patient")
-    part = Predictions(
-        frame_id=name[rows],
-        source=path[rows],
-        patient=patient[rows],
-        group=np.array(plan.groups.names, object)[code[fold.held]],
-        split=np.asarray(fold.split, object),
-        fold=np.full(len(rows), fold.name, object),
-        arrays=task.predicted(known, fold.train, fold.held, raw),
-        class_names=known.class_names,
-        task=task.name,
-        training=Training(name[trained], path[trained], patient[trained], np.full(len(trained), fold.name, object)),
-    )
-    line = {
-        "fold": fold.name,
-        "train_frames": len(fold.train),
-        "train_patients": planning.patients_of(plan, fold.train),
-        "held_frames": len(fold.held),
-        "held_patients": planning.patients_of(plan, fold.held),
-        **_quick(part),
-        **fitted.chosen,
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    return part, line, fitted
-
-
-def _warn_of(fold: Fold, plan: planning.Cases, fitted: Fitted) -> None:
-    strata = plan.known.strata_names
-    lacking = sorted(set(range(len(strata))) - set(plan.known.strata[fold.train].tolist()))
-    if lacking:
-        names = ", ".join(strata[c] for c in lacking)
-        console.warn(f"fold {fold.name} is trained without any frame of: {names}")
-    if fitted.chosen.get("not_converged") or fitted.chosen.get("inner_not_converged"):
-        console.warn("the logistic regression did not always converge in 1000 steps; see metrics.jsonl")
 
 
 def _write_leaks(path: Path, leaks: list[dict]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         escape.write_csv(file, list(leaks[0]), leaks)
-
-
-def _quick(held: Predictions) -> dict:
-    """Measures over frames, test frames where there are any."""
-    held = held.take(held.split == "test") if (held.split == "test").any() else held
-    return TASKS[held.task].quick(held)
 
 
 def _used(plan: planning.Cases) -> np.ndarray:

@@ -30,8 +30,8 @@ ENCODER, MODEL, STATE = "encoder.safetensors", "model.safetensors", "state.pt"
 
 def save(
     directory: str | Path,
-    encoder: Mapping[str, torch.Tensor],
-    shape: Shape,
+    encoder: Mapping[str, torch.Tensor] | None,
+    shape: Shape | None,
     *,
     model: Mapping[str, torch.Tensor] | None = None,
     state: dict | None = None,
@@ -44,7 +44,7 @@ def save(
 
     Args:
         directory: where to; its parent exists.
-        encoder: the encoder's state dict (timm key names).
+        encoder: the encoder's state dict (timm key names); None where it is none of ours.
         shape: its shape, written into the file's metadata so that the file alone can be loaded.
         model: the state dict of everything trained (encoder, decoder, ...), for a warm start.
         state: what is needed to go on (optimiser, step, generators): plain values and tensors.
@@ -58,7 +58,8 @@ def save(
     directory = Path(directory)
     new = private(directory)
     new.mkdir()
-    about = {"format": "pt", "usfm": json.dumps({"encoder": shape.as_dict()}), **dict(notes or {})}
+    own = {} if shape is None else {"usfm": json.dumps({"encoder": shape.as_dict()})}
+    about = {"format": "pt", **own, **dict(notes or {})}
     try:
         with _as_os_error(new):
             for name, weights, metadata in ((ENCODER, encoder, about), (MODEL, model, {"format": "pt"})):

@@ -106,10 +106,23 @@ def letterbox(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Returns:
         uint8, of that size.
     """
-    height, width = frame.shape[:2]
+    return letterboxing(frame.shape[:2], size).apply(frame)
+
+
+def letterboxing(frame: tuple[int, ...], size: tuple[int, int]) -> Framing:
+    """The map of `letterbox`, by which masks, boxes and sectors go too.
+
+    Args:
+        frame: (rows, columns) of the frame, px.
+        size: (rows, columns) wanted, px.
+
+    Returns:
+        The map.
+    """
+    height, width = frame[:2]
     scale = min(size[0] / height, size[1] / width)
     above, before = (round(size[0] / scale) - height) // 2, (round(size[1] / scale) - width) // 2
-    return Framing(0, 0, height, width, scale, above * scale, before * scale, *size).apply(frame)
+    return Framing(0, 0, height, width, scale, above * scale, before * scale, *size)
 
 
 def stretch(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

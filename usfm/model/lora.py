@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -88,3 +89,24 @@ def trained(network: nn.Module) -> tuple[int, int]:
     """How many parameters are trained, and how many there are."""
     sizes = [(value.numel(), value.requires_grad) for value in network.parameters()]
     return sum(size for size, on in sizes if on), sum(size for size, _ in sizes)
+
+
+def plain(weights: Mapping[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
+    """A state dict with the updates added to the weights, as the network has it without them.
+
+    Args:
+        weights: of the network with its updates.
+        network: the same network; it says how strong the updates are.
+
+    Returns:
+        The names and shapes that it was built with.
+    """
+    mark = ".parametrizations.weight."
+    found = {name: value for name, value in weights.items() if mark not in name}
+    for name, value in weights.items():
+        if name.endswith(mark + "original"):
+            layer = name.removesuffix(mark + "original")
+            low = network.get_submodule(f"{layer}{mark}0")
+            up, down = weights[f"{layer}{mark}0.up"], weights[f"{layer}{mark}0.down"]
+            found[f"{layer}.weight"] = value + low.factor * (up @ down)
+    return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from usfm.tasks.classify.probes import knn, linear, scores_of
 from usfm.tasks.classify.scored import scored
 from usfm.tasks.contract import Known, Probe, Scored
 from usfm.tasks.predictions import Column, Predictions
+
+if TYPE_CHECKING:  # these bring PyTorch with them
+    from usfm.engine.prepared import Prepared
+    from usfm.tasks.classify.learner import ClassLearner
 
 WORDS = (
     ("accuracy", "share of cases whose highest score is the true class"),
@@ -46,6 +50,28 @@ class Classify:
         Column("majority", "iu", 0, "most frequent class among the frames that the fold was trained on", np.int32),
     )
     protocols: dict[str, Probe] = {"linear": linear, "knn": knn}
+
+    def learner(
+        self, known: Known, frames: "Prepared", groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
+    ) -> "ClassLearner":
+        """One linear layer on the network's vector.
+
+        Args:
+            known: the truth.
+            frames: as the network takes them.
+            groups: (n,) int patient of each frame of `known`.
+            train: (t,) positions in `known` that are trained on.
+            options: its class_weights and smoothing.
+
+        Returns:
+            The learner.
+        """
+        from usfm.tasks.classify.learner import ClassLearner
+
+        target, patient = np.full(len(frames.store), -1), np.full(len(frames.store), -1)
+        target[known.rows], patient[known.rows] = known.target, groups
+        how = {"weights": options["class_weights"], "smoothing": options["smoothing"]}
+        return ClassLearner(target, patient, len(known.class_names), known.rows[train], **how)
 
     def known(self, store: Store, options: Mapping[str, Any]) -> Known:
         """See `Task`: the frames with a class, which is counted over the classes that occur."""

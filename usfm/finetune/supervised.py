@@ -1,0 +1,222 @@
+"""A network trained on labels, as the engine's loop sees it: any task, any encoder, whole or in part."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from usfm.engine.augmentation.sets import DRAWS, augment
+from usfm.engine.counter import uniforms
+from usfm.engine.data import Batch
+from usfm.engine.device import autocast
+from usfm.engine.optim import Group
+from usfm.engine.prepared import Prepared
+from usfm.finetune.mixing import mix
+from usfm.finetune.settings import Tuning
+from usfm.model import checkpoint, lora
+from usfm.model.network import Network
+from usfm.model.vit import Encoder
+from usfm.seeding import stream, torch_seed
+from usfm.tasks.learner import Learner
+
+CHECK_BATCH = 32
+
+
+class Model(nn.Module):
+    """A network and a task's head.
+
+    Args:
+        network: the encoder; a frozen one stays in evaluation mode, so that its statistics stay too.
+        head: called with the network and frames.
+        frozen: whether only the head is trained.
+    """
+
+    def __init__(self, network: Network, head: nn.Module, *, frozen: bool):
+        super().__init__()
+        self.network, self.head, self.frozen = network, head, frozen
+
+    def forward(self, frames: torch.Tensor):
+        """(B, C, H, W) of 0 to 255 -> the head's outputs."""
+        return self.head(self.network, frames)
+
+    def train(self, mode: bool = True) -> "Model":
+        """Training mode, but for a frozen network."""
+        super().train(mode)
+        if self.frozen:
+            self.network.eval()
+        return self
+
+
+def build(network: Network, learner: Learner, protocol: str, tuning: Tuning, seed: int) -> Model:
+    """A model that is ready to be trained.
+
+    Args:
+        network: with its weights; changed in place.
+        learner: of the task.
+        protocol: frozen (head only), lora (small matrices, norms and head) or full.
+        tuning: its drop_path, rank, alpha and blocks.
+        seed: of the head's and the matrices' first weights.
+
+    Returns:
+        The model, on the CPU.
+
+    Raises:
+        RequestError: lora, and the network has no transformer blocks.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(seed, "head"))
+        if protocol == "frozen":
+            network.requires_grad_(False)
+        elif protocol == "lora":
+            lora.add(network, rank=tuning.rank, alpha=tuning.alpha, last=tuning.blocks)
+        if protocol != "frozen" and tuning.drop_path:
+            network.drop_paths(tuning.drop_path)
+        head = learner.head(network)
+    return Model(network, head, frozen=protocol == "frozen").train()  # networks are loaded in evaluation mode
+
+
+class Supervised:
+    """A training on labels: `usfm.engine.step.Job`.
+
+    Args:
+        model: on its device.
+        learner: of the task.
+        frames: prepared frames of the store.
+        tuning: how.
+        validation: rows by which the best moment is chosen; may be empty.
+        seed: of all draws.
+    """
+
+    def __init__(
+        self, model: Model, learner: Learner, frames: Prepared, tuning: Tuning, validation: np.ndarray, seed: int
+    ):
+        self.model, self.learner, self.frames, self.tuning = model, learner, frames, tuning
+        self.validation, self.seed = validation, seed
+        self._key = torch_seed(seed, "augment")
+        self._decayed = 1.0 if model.frozen else tuning.layer_decay
+
+    def loss(self, net: nn.Module, batch: Batch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss of one part of a batch; augmentations belong to a frame and an epoch, mixing and drops to the step.
+
+        Args:
+            net: the model, wrapped as the strategy wants it.
+            batch: one part of a step.
+            step: steps taken before.
+
+        Returns:
+            The loss, and nothing more to log.
+        """
+        with torch.autocast(batch.frames.device.type, enabled=False), torch.no_grad():
+            images, truth = self.view(batch)
+            rng = stream(self.seed, "mix", step, batch.part.start)
+            mixed, share = mix(images, rng, self.tuning.mixup, self.tuning.cutmix)
+            other = self.learner.mixed(truth, share) if share < 1 else None
+        if other is not None:
+            images, truth = mixed, other
+        torch.manual_seed(torch_seed(self.seed, "drop", step, batch.part.start))  # paths are dropped by this generator
+        return self.learner.loss(net(images), truth), {}
+
+    def view(self, batch: Batch):
+        """Augmented frames of a batch and their truth."""
+        rows, epochs = batch.plan.rows[batch.part], batch.plan.epochs[batch.part]
+        uniform = uniforms(self._key, rows, epochs, DRAWS)
+        geometry, regions = self.frames.scene(rows)
+        size = self.frames.entry.image_size
+        view = augment(
+            self.tuning.augment, batch.frames, uniform, size, geometry=geometry, regions=regions, truth=batch.truth
+        )
+        return view.images, view.truth
+
+    def check(self, model: Model, step: int) -> dict:
+        """Figures of the validation frames; none where there are none.
+
+        Args:
+            model: with the weights to be judged.
+            step: steps taken.
+
+        Returns:
+            Name -> figure, among them `score`.
+        """
+        if not len(self.validation):
+            return {}
+        return self.learner.score(self.predict(model, self.validation), self.validation)
+
+    @torch.no_grad()
+    def predict(self, model: Model, rows: np.ndarray, precision: str = "fp32") -> dict[str, np.ndarray]:
+        """What a model says of frames of the store, as they are.
+
+        Args:
+            model: with its weights.
+            rows: (n,) of the store.
+            precision: fp32, bf16 or fp16.
+
+        Returns:
+            Name -> (n, ...), as the learner decodes it.
+        """
+        training, parts = model.training, []
+        model.eval()
+        for at in range(0, len(rows), CHECK_BATCH):
+            frames = self.frames.read(rows[at : at + CHECK_BATCH])
+            with autocast(precision, self.frames.device):
+                outputs = model(frames.float())
+            parts.append({name: value.cpu().numpy() for name, value in self.learner.decode(outputs).items()})
+        model.train(training)
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+    def group(self, name: str) -> Group:
+        """Layer decay by the network's layers; no weight decay on positions, class tokens and LoRA's matrices."""
+        own = name.removeprefix("network.")
+        if own == name:
+            return Group()
+        plain = self.model.network.undecayed(own) or ".parametrizations." in own
+        return Group(self.model.network.factor(own, self._decayed), 0.0 if plain else None)
+
+    def write(
+        self, folder: Path, kept: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor], state: dict
+    ) -> None:
+        """Write a checkpoint; an encoder of ours lies by itself too, with LoRA's updates merged.
+
+        Args:
+            folder: of the checkpoint.
+            kept: the weights to use, averaged where the training averages.
+            trained: the weights as the optimiser left them.
+            state: what the loop needs to go on.
+        """
+        body, prefix = self.model.network.body, "network.body."
+        if not isinstance(body, Encoder):
+            checkpoint.save(folder, None, None, model=trained, state=state)
+            return
+        own = {name.removeprefix(prefix): value for name, value in kept.items() if name.startswith(prefix)}
+        checkpoint.save(folder, lora.plain(own, body), body.shape, model=trained, state=state)
+
+
+def write_weights(model: Model, folder: Path) -> None:
+    """Write a model's weights as a checkpoint that is used and not gone on with.
+
+    Args:
+        model: with its weights.
+        folder: where to.
+    """
+    body, weights = model.network.body, model.state_dict()
+    own = lora.plain(body.state_dict(), body) if isinstance(body, Encoder) else None
+    checkpoint.save(folder, own, body.shape if isinstance(body, Encoder) else None, model=weights)
+
+
+def use(model: Model, folder: Path) -> None:
+    """Give a model the weights that a checkpoint is to be used with.
+
+    Args:
+        model: of the same network, head and protocol.
+        folder: of the checkpoint.
+
+    Raises:
+        RequestError: it is damaged, or of another model.
+    """
+    weights, state = checkpoint.load_state(folder)
+    average = state.get("average")
+    try:
+        model.load_state_dict(average["weights"] if average else weights)
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise checkpoint.incomplete(folder, f"it is of another model: {type(error).__name__}") from None

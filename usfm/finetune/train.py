@@ -1,0 +1,225 @@
+"""One fold trained through the engine's loop, in a folder of its own, so that the same command goes on with it."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from usfm import console
+from usfm.engine.data import Feed
+from usfm.engine.device import Ranks
+from usfm.engine.loop import fit
+from usfm.engine.prepared import Prepared
+from usfm.engine.record import RunDirectory
+from usfm.engine.step import Training
+from usfm.engine.stream import Stream
+from usfm.errors import RequestError
+from usfm.finetune.settings import Tuning
+from usfm.finetune.supervised import Model, Supervised, build, use
+from usfm.model import lora
+from usfm.model.network import Network
+from usfm.tasks.learner import Learner
+
+SMALL = 10_000_000
+"""Parameters under which LoRA spares nothing."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fold after its training.
+
+    Attributes:
+        decoded: what the model says of the held-out rows, name -> (n, ...).
+        validation: the same of the validation rows.
+        line: figures of the training, JSON values.
+    """
+
+    decoded: dict[str, np.ndarray]
+    validation: dict[str, np.ndarray]
+    line: dict
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of the store that one training uses.
+
+    Attributes:
+        name: of the fold.
+        train: to learn from.
+        validation: to choose the best moment by; none of them is in the others.
+        held: to be predicted after it.
+    """
+
+    name: str
+    train: np.ndarray
+    validation: np.ndarray
+    held: np.ndarray
+
+
+def rate_of(protocol: str, tuning: Tuning, batch: int) -> float:
+    """The peak learning rate.
+
+    Args:
+        protocol: frozen, lora or full.
+        tuning: its lr wins.
+        batch: frames a step.
+
+    Returns:
+        The rate of a parameter whose factor is 1. Source: MAE's fine-tuning has 1e-3 for a batch of 256 (ViT-L), in
+        proportion to the batch; LoRA about ten times full fine-tuning.
+    """
+    usual = {"full": 1e-3 * batch / 256, "frozen": 1e-3, "lora": 5e-4}
+    return usual[protocol] if tuning.lr is None else tuning.lr
+
+
+def training_of(protocol: str, tuning: Tuning, frames: int, precision: str, accumulate: int, parts: int) -> Training:
+    """The loop's settings for so many training frames.
+
+    Args:
+        protocol: frozen, lora or full.
+        tuning: how.
+        frames: to train on.
+        precision: fp32, bf16 or fp16.
+        accumulate: parts that a step is worked in.
+        parts: that each step is cut into over all processes; a batch is a multiple of them.
+
+    Returns:
+        The settings; one check an epoch.
+
+    Raises:
+        RequestError: there are fewer frames than parts.
+    """
+    batch = batch_of(tuning, frames, parts)
+    steps = tuning.epochs * math.ceil(frames / batch)
+    return Training(
+        steps=steps,
+        lr=rate_of(protocol, tuning, batch),
+        min_lr=min(tuning.min_lr, rate_of(protocol, tuning, batch)),
+        warmup=tuning.warmup,
+        weight_decay=tuning.weight_decay,
+        betas=(0.9, 0.999),
+        clip=tuning.clip,
+        ema=tuning.ema,
+        precision=precision,
+        checks=tuning.epochs,
+        saves=min(tuning.epochs, 20),
+        accumulate=accumulate,
+        patience=tuning.patience,
+    )
+
+
+def batch_of(tuning: Tuning, frames: int, parts: int) -> int:
+    """Frames a step: as many as asked for, as far as there are so many, and a multiple of the parts.
+
+    Args:
+        tuning: its batch_size.
+        frames: to train on.
+        parts: that each step is cut into.
+
+    Returns:
+        At least one a part.
+
+    Raises:
+        RequestError: there are fewer frames than parts.
+    """
+    batch = min(tuning.batch_size, frames) // parts * parts
+    if not batch:
+        raise RequestError(
+            f"{min(tuning.batch_size, frames)} frames a step cannot be cut into {parts} parts; give fewer processes "
+            "or a smaller --accumulate"
+        )
+    return batch
+
+
+def train(
+    fold: Fold,
+    make: Callable[[], Network],
+    learner: Learner,
+    frames: Prepared,
+    *,
+    protocol: str,
+    tuning: Tuning,
+    folder: Path,
+    settings: dict,
+    seed: int,
+    ranks: Ranks,
+    precision: str = "fp32",
+    accumulate: int = 1,
+    overwrite: bool = False,
+) -> Trained:
+    """Train on a fold, or go on with it, and predict its held-out frames with the weights of its best moment.
+
+    Args:
+        fold: the rows.
+        make: loads the network anew.
+        learner: of the task.
+        frames: prepared frames of all these rows.
+        protocol: frozen, lora or full.
+        tuning: how.
+        folder: of the fold; a training that was stopped there goes on.
+        settings: what makes another training of it, JSON values.
+        seed: of all draws.
+        ranks: this process among others.
+        precision: fp32, bf16 or fp16.
+        accumulate: parts that a step is worked in.
+        overwrite: whether another training in the folder may be replaced.
+
+    Returns:
+        What it says of the held-out and the validation rows.
+
+    Raises:
+        RequestError, WorkError, Interrupted: as `usfm.engine.loop.fit`.
+    """
+    started, parts = time.monotonic(), ranks.world * accumulate
+    model = build(make(), learner, protocol, tuning, seed).to(frames.device)
+    job = Supervised(model, learner, frames, tuning, fold.validation, seed)
+    how = training_of(protocol, tuning, len(fold.train), precision, accumulate, parts)
+    stream = Stream(fold.train, batch_of(tuning, len(fold.train), parts), frames.entry.image_size, (1, 1), seed)
+    feed = Feed(stream, frames, rank=ranks.rank, world=ranks.world, accumulate=accumulate, truth=learner.truth)
+    shares = lora.trained(model)
+    with RunDirectory(folder, settings, writes=ranks.first) as directory:
+        card = {"command": "finetune", "kind": "fold", "fold": fold.name}
+        if ranks.first:
+            status = directory.open(overwrite=overwrite, recipe={"finetune": _said(tuning)}, card=card)
+            ranks.wait()
+        else:
+            ranks.wait()
+            status = directory.open(overwrite=False, recipe={}, card=card)
+        if status == "done":
+            line = dict(directory.card["result"])
+        else:
+            line = fit(job, feed, how, directory, ranks=ranks, device=frames.device, resume=status == "resume",
+                       title=f"fold {fold.name}")  # fmt: skip
+            line |= {"trained_parameters": shares[0], "parameters": shares[1],
+                     "seconds": round(time.monotonic() - started, 2)}  # fmt: skip
+            if ranks.first:
+                directory.update({"status": "complete", "result": line})
+        ranks.wait()
+        best = directory.path / ("best" if (directory.path / "best").is_dir() else "last")
+        use(model, best)
+    decoded = job.predict(model, fold.held, precision)
+    return Trained(decoded, job.predict(model, fold.validation, precision), line)
+
+
+def _said(tuning: Tuning) -> dict:
+    from dataclasses import asdict
+
+    return {name: value for name, value in asdict(tuning).items() if value is not None}
+
+
+def say_share(model: Model, protocol: str) -> None:
+    """Say how much of a model is trained, and that LoRA on a small one spares little.
+
+    Args:
+        model: as `build` makes it.
+        protocol: frozen, lora or full.
+    """
+    some, whole = lora.trained(model)
+    console.say(f"{protocol}: {some:,} of {whole:,} parameters are trained ({100 * some / whole:.1f} %)")
+    if protocol == "lora" and whole < SMALL:
+        console.warn(
+            f"an encoder of {whole / 1e6:.1f} million parameters gains little from lora; --protocol full takes it whole"
+        )

@@ -1,0 +1,116 @@
+"""What a task brings to a training of a network: a head, a loss, and what its outputs say."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import nn
+
+from usfm.engine.prepared import Prepared
+from usfm.engine.truth import Truth
+from usfm.model.network import Network
+from usfm.tasks.contract import Known
+
+
+class Learner(Protocol):
+    """One task's part of a training; the rest is the same for all tasks (`usfm.finetune.training`).
+
+    `higher` says whether a higher score of the validation frames is better.
+    """
+
+    higher: bool
+
+    def head(self, network: Network) -> nn.Module:
+        """A module that is called with the network and frames, (B, C, H, W) of 0 to 255, and gives the outputs."""
+        ...
+
+    def truth(self, rows: np.ndarray) -> Truth:
+        """What is known of rows of the store, in the pixels of the prepared frames; on the host."""
+        ...
+
+    def loss(self, outputs: Any, truth: Truth) -> torch.Tensor:
+        """The loss of a batch.
+
+        Args:
+            outputs: of the head.
+            truth: on the device, moved as the frames are.
+
+        Returns:
+            A scalar on the device.
+        """
+        ...
+
+    def mixed(self, truth: Truth, share: float) -> Truth | None:
+        """The truth of mixed frames.
+
+        Args:
+            truth: of the batch.
+            share: of each frame itself; the rest is the one opposite in the batch.
+
+        Returns:
+            The truth; None where it cannot be mixed, and then the frames are not.
+        """
+        ...
+
+    def decode(self, outputs: Any) -> dict[str, torch.Tensor]:
+        """Outputs of a batch as what is kept of each frame: name -> (B, ...)."""
+        ...
+
+    def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
+        """Figures of validation rows.
+
+        Args:
+            decoded: of the rows.
+            rows: (n,) of the store.
+
+        Returns:
+            Name -> figure, among them `score`, by which the best moment is chosen.
+        """
+        ...
+
+    def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> Any:
+        """What `Task.predicted` takes.
+
+        Args:
+            decoded: of the rows.
+            rows: (n,) of the store.
+
+        Returns:
+            (n, ...) in the coordinates of the frames as they were given.
+        """
+        ...
+
+    def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
+        """What is fitted on the validation frames when the training is over, such as a temperature.
+
+        Args:
+            decoded: of the rows.
+            rows: (n,) of the store.
+
+        Returns:
+            JSON values.
+        """
+        ...
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """A task that a network can be trained for (`--protocol frozen`, `lora` or `full`)."""
+
+    def learner(
+        self, known: Known, frames: Prepared, groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
+    ) -> Learner:
+        """Its part of the training of one fold.
+
+        Args:
+            known: the truth.
+            frames: the store's frames as the network takes them; `frames.framing(row)` maps coordinates.
+            groups: (n,) int patient of each frame of `known`.
+            train: (t,) positions in `known` that are trained on.
+            options: settings of the command and of the training by name.
+
+        Returns:
+            The learner.
+        """
+        ...
