@@ -122,6 +122,28 @@ def test_arguments_and_results_are_described(package):
     assert not lacking
 
 
+def described_arguments(text):
+    """The names that a docstring describes under Args, in order; None where it has no such section."""
+    section = re.search(r"^Args:\n((?:    .*\n?|\n)+)", text + "\n", flags=re.M)
+    return section and re.findall(r"^    \**(\w+):", section[1], flags=re.M)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_described_are_the_functions_own_arguments(path):
+    tree, wrong = ast.parse(path.read_text()), []
+    methods = {one for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for one in node.body}
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        given = function.args
+        found = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
+        names = [one.arg for one in found if one is not None]
+        still = any(ast.unparse(one) == "staticmethod" for one in function.decorator_list)
+        names = names[1:] if function in methods and not still else names
+        described = described_arguments(ast.get_docstring(function) or "")
+        if described is not None and described != names:
+            wrong.append(f"{path.relative_to(ROOT)}:{function.lineno} {function.name}: {described} for {names}")
+    assert not wrong
+
+
 OURS = {"UsfmError", "RequestError", "WorkError", "GateError", "Interrupted", "MediaError", "Damaged", "NotFinite"}
 MAKERS = {"damaged", "missing_extra", "disk_error", "cannot_start", "incomplete"}
 """Our errors, and functions that make one."""

@@ -77,15 +77,6 @@ def software(libraries: tuple[str, ...] = LIBRARIES) -> dict:
     }
 
 
-def device_name(device: str) -> str:
-    """Name the accelerator behind a torch device string, such as ``cuda:0``; the processor's name for ``cpu``."""
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.get_device_name(device)
-    return platform.processor() or platform.machine()
-
-
 def digest(thing: object) -> str:
     """Digest bytes as they are and anything else as canonical JSON.
 

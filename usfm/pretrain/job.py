@@ -41,6 +41,7 @@ class PretrainJob:
         steps: of the whole run.
         seed: of all draws.
         figures: folder for pictures, or None for none.
+        probe: figures of an encoder on labelled frames, None for none.
         old_held_out: rows whose loss tells what the run forgets; may be empty.
     """
 

@@ -159,7 +159,7 @@ class Box:
 
     Attributes:
         name: Of its class; a template.
-        left: px, and so on.
+        left: A template of its left edge, px; top, right and bottom likewise.
         xywh: A text of four numbers instead: left, top, width, height.
         frame: Number of the frame of a clip.
     """
