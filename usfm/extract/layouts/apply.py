@@ -17,6 +17,7 @@ from usfm.extract.layouts import label_masks, outlines, places
 from usfm.extract.layouts.contract import Layout, Pictures, found, load
 from usfm.extract.layouts.rows import Rows, read_tables
 from usfm.extract.layouts.templates import fill, plain
+from usfm.extract.layouts.unpacked import Unpacked, unpacked
 from usfm.extract.manifest import SPLITS
 from usfm.extract.mask_files import MaskOf
 from usfm.extract.names import alike
@@ -33,12 +34,14 @@ class Placed:
         root: Its root.
         within: Path below the root that the user gave, with a slash behind; "" for all of it.
         listed: All files below the root, as text.
+        packed: The archives that hold them; None where they are unpacked.
     """
 
     layout: Layout
     root: str
     within: str = ""
     listed: tuple[str, ...] = ()
+    packed: Unpacked | None = None
 
     def picture(self, below: str) -> tuple[Pictures, dict[str, str]] | None:
         """Return the rule that makes a file a picture, and the groups of its path; None where none does."""
@@ -97,7 +100,7 @@ def place(name: str, inputs: Sequence[str]) -> Placed:
 
     Args:
         name: Of the layout, or ``auto``.
-        inputs: What the user gave; one folder.
+        inputs: What the user gave; one folder, or one archive.
 
     Returns:
         The layout, its root, and what lies below it.
@@ -106,18 +109,32 @@ def place(name: str, inputs: Sequence[str]) -> Placed:
         RequestError: If it is no folder, or does not fit; or if no picture of the layout is in it.
     """
     folder = inputs[0] if len(inputs) == 1 else ""
-    if not os.path.isdir(folder):
-        what = (
-            f"{folder}: is no folder" if folder else f"extract: --layout takes one folder, and {len(inputs)} are given"
-        )
-        raise RequestError(f"{what}; give the folder of the collection, unpacked.")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise RequestError(f"{folder}: this folder cannot be listed (permission denied); change its permissions.")
-    layout, root = places.auto(folder) if name == "auto" else (load(name), "")
-    root = root or places.root_of(layout, folder)
+    packed = unpacked(folder) if os.path.isfile(folder) else None
+    if not os.path.isdir(folder) and packed is None:
+        what = f"{folder}: is no folder" if folder else f"extract: --layout takes one folder, not {len(inputs)} inputs"
+        raise RequestError(f"{what}; give the folder of the collection, or an archive of it.")
+    if not os.access(folder, os.R_OK | os.X_OK if packed is None else os.R_OK):
+        raise RequestError(f"{folder}: cannot be read (permission denied); change its permissions.")
+    try:
+        return _placed(name, folder, packed)
+    except RequestError:
+        packed = packed or unpacked(folder)
+        if packed is None or not packed.members:
+            raise
+        try:
+            return _placed(name, folder, packed)
+        except RequestError as error:
+            said = str(error)
+    raise RequestError(said)
+
+
+def _placed(name: str, folder: str, packed: Unpacked | None) -> Placed:
+    tree = packed.tree() if packed else None
+    layout, root = places.auto(folder, tree) if name == "auto" else (load(name), "")
+    root = root or places.root_of(layout, folder, tree)
     given = os.path.relpath(os.path.abspath(folder), root).replace(os.sep, "/")
     within = "" if given.startswith(".") else given + "/"
-    here = Placed(layout, root, within, tuple(places.files_below(root)))
+    here = Placed(layout, root, within, tuple(packed.below(root) if packed else places.files_below(root)), packed)
     if not any(here.picture(path) for path in here.listed):
         wanted = " or ".join(dict.fromkeys(places.looked_for(one.path) for one in layout.pictures[:3]))
         raise RequestError(
@@ -295,5 +312,12 @@ def source_files(here: Placed, files: Sequence[str]) -> list[dict]:
     Returns:
         A dict each: path, size and mtime.
     """
-    stats = [(path, os.stat(os.path.join(here.root, path))) for path in files]
-    return [{"path": f"layout:{path}", "size": one.st_size, "mtime": one.st_mtime_ns} for path, one in stats]
+    rows = []
+    for path in files:
+        if here.packed:
+            size, mtime_ns = here.packed.stamp(here.root, path)
+        else:
+            status = os.stat(os.path.join(here.root, path))
+            size, mtime_ns = status.st_size, status.st_mtime_ns
+        rows.append({"path": f"layout:{path}", "size": size, "mtime": mtime_ns})
+    return rows

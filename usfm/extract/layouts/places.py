@@ -24,19 +24,31 @@ MOST_FILES = 2_000_000
 
 @dataclass
 class Tree:
-    """Names in folders, each folder listed once."""
+    """Names in folders, each folder listed once.
 
-    _held: dict[str, dict[str, str]] = field(default_factory=dict)
+    Attributes:
+        held: Folder -> small letters -> name.
+        complete: Whether nothing else is to be listed, because the folders are those of archives.
+    """
+
+    held: dict[str, dict[str, str]] = field(default_factory=dict)
+    complete: bool = False
 
     def inside(self, folder: str) -> dict[str, str]:
         """Return small letters -> name of what is in a folder; nothing where it cannot be listed."""
-        if folder not in self._held:
+        if folder not in self.held and self.complete:
+            return {}
+        if folder not in self.held:
             try:
                 listed = sorted(os.listdir(folder))
             except OSError:
                 listed = []
-            self._held[folder] = {name.casefold(): name for name in listed if not name.startswith(".")}
-        return self._held[folder]
+            self.held[folder] = {name.casefold(): name for name in listed if not name.startswith(".")}
+        return self.held[folder]
+
+    def is_folder(self, path: str) -> bool:
+        """Say whether a path is that of a folder."""
+        return path in self.held if self.complete else os.path.isdir(path)
 
     def holds(self, folder: str, marker: str) -> bool:
         """Say whether something below a folder matches.
@@ -76,7 +88,7 @@ class Tree:
                     paths = (
                         os.path.join(folder, name) for name in self.inside(folder).values() if "." not in name[-5:]
                     )
-                    below += [path for path in paths if os.path.isdir(path)]
+                    below += [path for path in paths if self.is_folder(path)]
             level = below
 
 
@@ -106,13 +118,20 @@ def root_of(layout: Layout, folder: str, tree: Tree | None = None) -> str:
     return roots[0]
 
 
-def auto(folder: str) -> tuple[Layout, str]:
+def auto(folder: str, tree: Tree | None = None) -> tuple[Layout, str]:
     """Find the one layout that fits a folder, and its root.
+
+    Args:
+        folder: That was given.
+        tree: Names that are known already.
+
+    Returns:
+        The layout and its root.
 
     Raises:
         RequestError: If none fits, or several.
     """
-    tree = Tree()
+    tree = tree or Tree()
     fits = [(one, roots) for one in map(load, names()) if (roots := _roots(one, folder, tree))]
     every = [root for _, roots in fits for root in roots]  # one in another is a part of it
     fits = [(one, roots) for one, roots in fits if not any(roots[0].startswith(root + os.sep) for root in every)]
@@ -198,7 +217,7 @@ def _roots(layout: Layout, folder: str, tree: Tree) -> list[str]:
         if _fits(layout, one, tree) and not any(one.startswith(root + os.sep) for root in roots):
             roots.append(one)
     above = top
-    for _ in range(UP if roots in ([], [top]) else 0):
+    for _ in range(UP if roots in ([], [top]) and not tree.complete else 0):
         above = os.path.dirname(above)
         if os.path.dirname(above) == above:  # the root of all files is no collection, and much lies below it
             break
@@ -239,7 +258,8 @@ def _misfit(layout: Layout, folder: str, tree: Tree) -> str:
 
 def _packed(folder: str, tree: Tree) -> str:
     """Say that an archive may want to be unpacked."""
-    packed = [name for name in tree.inside(os.path.abspath(folder)).values() if archive.ends_as_one(name)]
+    there = tree.inside(os.path.abspath(folder)).values()
+    packed = [name for name in there if archive.ends_as_one(name) or name.lower().endswith((".rar", ".7z"))]
     return f"; unpack {packed[0]} first" if packed else ""
 
 

@@ -1,5 +1,6 @@
 """What extract prepares of a public collection: the same five things as of any other input, as its layout says them."""
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,9 @@ from usfm.extract.identity import Paths, Pseudonyms, load_key
 from usfm.extract.imported import Imported
 from usfm.extract.labels import Facts
 from usfm.extract.layouts import cineclip
-from usfm.extract.layouts.apply import Placed, place, read, source_files
+from usfm.extract.layouts.apply import Placed, Read, place, read, source_files
+from usfm.extract.layouts.contract import found as pattern_fits
+from usfm.extract.layouts.unpacked import Unpacked
 from usfm.extract.plan import Piece
 from usfm.extract.sources import Found, find
 
@@ -85,14 +88,22 @@ def prepared(
 
     Returns:
         The sources, what is known about each, how paths are shown, pseudonyms, and the labels.
+
+    Raises:
+        RequestError: If tables or masks are of another release, or what must be unpacked is not.
     """
     code = here.layout.find.code if here.layout.find else ""
-    if code:
-        whole = next(path for path in here.listed if here.picture(path))
-        found = CODE[code](here.root, whole)
+    if here.packed and code:
+        raise RequestError(f"{here.packed.folder}: unpack it first; {here.layout.name} is not read in an archive.")
+    if here.packed:
+        what = _of_packed(here, here.packed, config)
+    elif code:
+        what = read(
+            here, CODE[code](here.root, next(path for path in here.listed if here.picture(path))), config.dataset
+        )
     else:
         found = find((here.root,), claims=here.claims, include=config.include, exclude=config.exclude)
-    what = read(here, found, config.dataset)
+        what = read(here, found, config.dataset)
     hide = config.anonymous_paths is True
     people = any(one.patient or one.exam for one in what.facts.values())
     names = Pseudonyms(load_key(config.salt, create=not request.dry_run)) if hide or people else None
@@ -103,6 +114,21 @@ def prepared(
         under=here.layout.under, tables=tuple(source_files(here, what.files)),
     )  # fmt: skip
     return what.found, what.facts, Paths(names if hide else None), names, extra
+
+
+def _of_packed(here: Placed, packed: Unpacked, config: Config) -> Read:
+    """Read what the layout knows of a collection in archives: only its tables and outlines are unpacked."""
+    claims = packed.claims(here.root, here.is_mask)
+    found = find((packed.folder,), claims=claims, include=config.include, exclude=config.exclude)
+    layout = here.layout
+    rules = [rule.file for rule in (*layout.tables, *layout.outlines)]
+    wanted = [path for path in here.listed if any(pattern_fits(rule, path) is not None for rule in rules)]
+    with tempfile.TemporaryDirectory(prefix="usfm-") as folder:
+        packed.write(here.root, folder, wanted)
+        try:
+            return read(replace(here, root=folder), packed.found(here.root, found), config.dataset)
+        except RequestError as error:
+            raise RequestError(str(error).replace(folder, here.root)) from None
 
 
 def labelled(cut: Sequence[Piece], labels: Mapping[str, str]) -> list[Piece]:
