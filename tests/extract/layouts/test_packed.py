@@ -40,7 +40,13 @@ def told(name, given):
     return [one.relative for one in found.sources], shown, masks, records, extra.gaps, extra.left
 
 
-@pytest.mark.parametrize("name", names())
+QUICK = {"bus-bra", "hc18", "fetus-framework", "camus", "gist514", "tn5000", "aul", "fass", "upbd", "brachial-plexus"}
+"""One of each way in which a collection says its labels; the others are tried with the slow tests."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK | ONE_FILE else pytest.param(name, marks=pytest.mark.slow) for name in names()]
+)
 def test_an_archive_says_what_the_folder_says(name, tmp_path):
     folder = miniature(name, tmp_path / "in")
     archive = pack(folder, tmp_path / "download.zip")

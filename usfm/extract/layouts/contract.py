@@ -291,7 +291,7 @@ def found(pattern: str, path: str) -> dict[str, str] | None:
     return {key: value or "" for key, value in match.groupdict().items()} if match else None
 
 
-def made(kind: type, table: Mapping[str, Any], where: str) -> Any:
+def made(kind: Any, table: Mapping[str, Any], where: str) -> Any:
     """Make a dataclass of a table, and those in it.
 
     Args:

@@ -80,7 +80,7 @@ def _renamed(marks: Marks, rule: Outlines) -> Marks:
     )
 
 
-def _outlined(name: str, points: object, faults: Faults) -> tuple[Shape, ...]:
+def _outlined(name: str, points: Any, faults: Faults) -> tuple[Shape, ...]:
     """Return a polygon of a list of [x, y]."""
     flat = [value for point in points for value in point] if _are_pairs(points) else []
     values = numbers(flat)

@@ -42,13 +42,15 @@ class Rows:
     def boxes(self, faults: Faults) -> Iterator[tuple[str, int, Marks]]:
         """Give key, frame and box of each row, where the rule has a box."""
         box = self.rule.box
-        for key, row in self.every if box else ():
-            marks = _box(box, row) if box else None
+        if box is None:
+            return
+        for key, row in self.every:
+            marks = _box(box, row)
             if marks is None:
-                if any(fill(one, row) for one in (box.xywh, box.left) if box and one):
+                if any(fill(one, row) for one in (box.xywh, box.left) if one):
                     faults.add("box that cannot be read")
                 continue
-            frame = fill(box.frame, row) if box and box.frame else ""
+            frame = fill(box.frame, row) if box.frame else ""
             yield key, int(frame) if frame.isdecimal() and len(frame) < 10 else WHOLE, marks
 
     def unmatched(self, by_key: Mapping[str, object], pictures: Iterable[Mapping[str, str]]) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
@@ -103,7 +104,7 @@ def load(name: str) -> Benchmark:
         )
     table = read_toml(FOLDER / f"{name}.toml", "benchmark")
     rows = tuple(Published(**row) for row in table.pop("published", ()))
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     return Benchmark(name=name, published=rows, **plain)
 
 
