@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,18 +9,19 @@ from hypothesis import strategies as st
 
 from usfm.config import Request
 from usfm.errors import RequestError
+from usfm.evaluate import config as settings_of
 from usfm.evaluate import external, overlap
-from usfm.evaluate.config import Config
 from usfm.evaluate.run import run
 from usfm.model import embedders
 from usfm.store.assemble import assemble
 from usfm.store.reader import Store
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
-from usfm.tasks import TASKS, predictions
+from usfm.tasks import TASKS, directory, predictions
 from usfm.tasks.classify import probes as classify
 from usfm.toml import to_toml
 
+Config = partial(settings_of.Config, format="json")
 NANO = "random:vit_nano_patch16_64"
 
 
@@ -81,7 +83,7 @@ def test_another_store_is_scored_by_class_name(finished, tmp_path, capsys):
 def test_a_report_on_another_store(finished, tmp_path, capsys):
     path, _, _ = finished
     other = _store(tmp_path / "other.h5", ("dark", "light"), first=50)
-    config = Config(store=tuple(other.paths), bootstrap=50)
+    config = Config(store=tuple(other.paths), bootstrap=50, format="html")
     summary = run(config, Request(inputs=(str(path),), out=str(tmp_path / "report"), device="cpu"))
     assert summary["runs"][0]["accuracy"]["value"] == 1
     assert summary["runs"][0]["cases"] == 24
@@ -254,3 +256,23 @@ def test_new_frames_fit_the_square_as_the_runs_own_did(finished, tmp_path, capsy
     assert ("was made with frames that were stretched" in capsys.readouterr().err) == (
         used != kept and kept is not None
     )
+
+
+def test_perturbed_frames_are_scored_by_the_probe_of_their_fold_and_set_beside_the_clean_ones(finished, tmp_path):
+    path, store, held = finished
+    task, vectors = TASKS["classify"], embedders.load(NANO, device="cpu").embed(store.frames(range(24, 36)))
+    held = held.with_arrays(**task.again(directory.probes_of(path, 2), vectors, 2))
+    predictions.write(path / predictions.FILE, held)
+    asked = Config(store=tuple(store.paths), bootstrap=50, perturb="gain=0,gain=-60")
+    run(asked, Request(inputs=(str(path),), out=str(tmp_path / "report"), device="cpu"))
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    (found,) = report["robustness"]
+    same, black = found["steps"]
+    assert [step["strength"] for step in found["steps"]] == [0, -60]
+    for name, estimate in found["clean"].items():
+        assert same["metrics"][name]["value"] == pytest.approx(estimate["value"], abs=1e-4)
+        assert same["change"][name]["value"] == pytest.approx(0, abs=1e-4), name
+    # A black picture says nothing: one class is always said.
+    assert black["metrics"]["balanced_accuracy"]["value"] == pytest.approx(0.5)
+    change = black["metrics"]["accuracy"]["value"] - found["clean"]["accuracy"]["value"]
+    assert black["change"]["accuracy"]["value"] == pytest.approx(change, abs=1e-5)

@@ -15,7 +15,10 @@ class Terminal(io.StringIO):
 
 def a_run(name):
     estimate = {"value": 0.7891, "low": 0.698, "high": 0.87, "majority": {"value": 0.5, "beaten": True}}
-    titles = {"measures": {one.name: one.title for one in MEASURES}, "short": {one.name: one.short for one in MEASURES}}
+    titles = {
+        "measures": {one.name: one.title for one in MEASURES},
+        "short": {one.name: one.short for one in MEASURES if one.short},
+    }
     return {"name": name, "n": {"cases": 12_345, "patients": 1_234}, "titles": {**titles, "reference": "majority"},
             "metrics": {one.name: estimate for one in MEASURES}}  # fmt: skip
 

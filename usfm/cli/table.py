@@ -156,8 +156,9 @@ _ROWS = (
         (
             "usfm eval runs/probe --out report",
             "usfm eval runs/probe runs/random --in sector.h5 --out report --compare",
+            "usfm eval --predictions mine.csv --out report --by site",
         ),
-        inputs="RUN...",
+        inputs="[RUN]...",
         required=("out",),
         without=("cluster",),
     ),

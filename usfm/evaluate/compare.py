@@ -8,6 +8,7 @@ import numpy as np
 from usfm.errors import RequestError
 from usfm.evaluate import bootstrap
 from usfm.evaluate.bootstrap import plain
+from usfm.provenance import digest
 from usfm.tasks.contract import Task
 from usfm.tasks.draws import draw
 from usfm.tasks.predictions import Predictions
@@ -35,17 +36,16 @@ def compare(
         rng: draws the patients.
 
     Returns:
-        One row a pair and measure: first, second, measure, difference (first - second), low, high, p, p_holm (over the
-        pairs of that measure), frames, cases, patients.
+        One row a pair and measure: first, second, measure, title, further, difference (first - second), low, high, p,
+        p_holm (over the pairs of that measure), frames, cases, patients.
 
     Raises:
         RequestError: two runs share no frame, or disagree about classes or truth.
     """
-    rows = [
-        row
-        for pair in combinations(runs.items(), 2)
-        for row in _pair(task, *pair, aggregate, resamples, confidence, rng)
-    ]
+    known: dict = {}
+    rows = []
+    for pair in combinations(runs.items(), 2):
+        rows += _pair(task, *pair, aggregate, resamples, confidence, rng, known)
     for measure in dict.fromkeys(row["measure"] for row in rows):
         mine = [row for row in rows if row["measure"] == measure and row["p"] is not None]
         for row, adjusted in zip(mine, holm([row["p"] for row in mine]), strict=True):
@@ -97,15 +97,25 @@ def shared(
     return a, replace(b, group=a.group)
 
 
-def _pair(task, first, second, aggregate: str, resamples: int, confidence: float, rng) -> list[dict]:
+def _pair(task, first, second, aggregate: str, resamples: int, confidence: float, rng, known: dict) -> list[dict]:
+    """Compare two runs; `known` holds the draws of each set of cases and what was measured on them, for other pairs."""
     a, b = (task.scored(held, aggregate) for held in shared(task, first, second))
-    draws = draw(a.group, resamples, rng)
-    (point_a, drawn_a), (point_b, drawn_b) = ((cases.measure(None), cases.measure(draws)) for cases in (a, b))
+    key = digest([a.key.tolist(), a.group.tolist()])
+    if key not in known:
+        known[key] = draw(a.group, resamples, rng)
+    draws, names = known[key], [measure.name for measure in a.measures]
+    for run, cases in ((first[0], a), (second[0], b)):
+        if (key, run) not in known:
+            point, drawn = cases.measure(None), cases.measure(draws)
+            known[key, run] = {name: point[name] for name in names}, {name: drawn[name] for name in names}
+    (point_a, drawn_a), (point_b, drawn_b) = known[key, first[0]], known[key, second[0]]
     rows, patients = [], len(draws.names)
-    for measure, title in ((one.name, one.title) for one in a.measures):
+    for one in a.measures:
+        measure, title = one.name, one.title
         differences = drawn_a[measure] - drawn_b[measure]
         low, high = bootstrap.interval(differences, confidence, patients)
-        row = {"first": first[0], "second": second[0], "measure": measure, "title": title}
+        row = {"first": first[0], "second": second[0], "measure": measure, "title": title,
+               "further": one.further}  # fmt: skip
         row |= {"difference": plain(point_a[measure] - point_b[measure]), "low": plain(low), "high": plain(high)}
         row |= {"p": plain(bootstrap.p_value(differences, patients)), "p_holm": None}
         row |= {"frames": int(a.frames.sum()), "cases": len(a), "patients": patients}

@@ -41,6 +41,44 @@ class Config:
     bootstrap: Annotated[
         int, Knob("number of bootstrap resamples of the patients", unit="resamples", low=0, panel="Measures")
     ] = 1000
+    at_specificity: Annotated[
+        float,
+        Knob(
+            "specificity at which the sensitivity of a class is given, and the reverse",
+            low=0.0,
+            high=1.0,
+            panel="Measures",
+        ),
+    ] = 0.9
+    by: Annotated[
+        tuple[str, ...],
+        Knob(
+            "measure each value of this column apart: one of the store given with --in, or of a table of predictions",
+            panel="Measures",
+            metavar="COLUMN",
+        ),
+    ] = ()
+    perturb: Annotated[
+        str,
+        Knob(
+            "score the frames of --in again under depth, shadow, gain, speckle, blur; a strength after '=', or a "
+            "ladder of three",
+            panel="Measures",
+            metavar="LIST",
+        ),
+    ] = ""
+    predictions: Annotated[
+        tuple[str, ...],
+        Knob(
+            "table of anybody's predictions: id, patient, target, score_CLASS...",
+            panel="Input/Output",
+            metavar="FILE.csv",
+            content=False,
+        ),
+    ] = ()
+    benchmark: Annotated[
+        str, Knob("show the published numbers of this benchmark beside the runs", panel="Report", metavar="NAME")
+    ] = ""
     confidence: Annotated[float, Knob("level of the intervals", low=0.5, high=0.999, panel="Measures")] = 0.95
     compare: Annotated[
         bool,

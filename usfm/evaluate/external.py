@@ -51,7 +51,7 @@ def predict(
         )
     probes = directory.probes_of(path, len(seen.class_names))
     rows, known = task.outside(path, seen, store, among)
-    embedder = _embedder_of(path, device, resize)
+    embedder = embedder_of(path, device, resize)
     with console.progress(f"embedding with {embedder.name}", len(rows)) as bar:
         vectors = features.cached(store, rows, embedder, path.parent / ".features", advance=bar.advance)
     if any(probe["mean"].shape != (embedder.dim,) for probe in probes.values()):
@@ -72,8 +72,20 @@ def predict(
     )
 
 
-def _embedder_of(path: Path, device: str, resize: str) -> embedders.Embedder:
-    """The encoder that a run was made with, loaded again."""
+def embedder_of(path: Path, device: str, resize: str) -> embedders.Embedder:
+    """Load the encoder that a run was made with.
+
+    Args:
+        path: run directory.
+        device: for the encoder.
+        resize: as of ``--resize``.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        RequestError: it is gone, or is another one now.
+    """
     card = directory.card_of(path, seed=int, encoder=dict)
     recipe = directory.recipe_of(path)
     theirs = card["encoder"].get("resize", "letterbox")  # the only rule there was, in older runs

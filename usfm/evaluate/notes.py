@@ -30,7 +30,8 @@ def about(path: str | Path) -> dict:
         if not isinstance(whole.get(name), kind | None):
             raise RequestError(f"{path}: the entry '{name}' of its card.json is damaged; make the run again")
     names = ("task", "protocol", "encoder", "inputs", "settings", "seed", "counts", "leaks", "pretraining")
-    return {name: whole.get(name) for name in names}
+    more = ("folds", "flags", "seconds", "memory_bytes", "parameters")
+    return {name: whole.get(name) for name in names} | {name: whole[name] for name in more if name in whole}
 
 
 def progress_of(about: dict) -> Progress | None:

@@ -1,98 +1,149 @@
-"""The report as one HTML page."""
+"""The report as one HTML page: the result in words, then tables and figures, then how it was made."""
 
-from usfm.evaluate import tables
-from usfm.evaluate.notes import progress_of
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from usfm.evaluate import how, sections, tables
 from usfm.pictures import html
-from usfm.tasks import TASKS
-
-_INTERVAL = (
-    "interval",
-    "expanded percentiles over resamples of patients with replacement (Hesterberg 2015): a patient's cases come and go "
-    "together; what was trained stays as it is, so chance in training is not in it",
-)
+from usfm.pictures.theme import Pair
 
 
-Pictures = dict[str, dict[str, tuple[bytes, str]]]
-"""Run or task -> name of a figure -> PNG, and the words below it."""
+@dataclass(frozen=True)
+class Pictures:
+    """What the page shows beside numbers.
+
+    Attributes:
+        whole: task -> measure -> figure of all its runs.
+        of_run: run -> name -> figure, and the words below it.
+        maps: run -> column -> map of the frames.
+        robustness: task -> perturbation -> figure.
+        efficiency: task -> measure -> figure.
+        sheets: run -> PNG of its task's contact sheet.
+        worst: run -> rows of (picture, words): a wrong case and its neighbours.
+    """
+
+    whole: dict[str, dict[str, Pair]] = field(default_factory=dict)
+    of_run: dict[str, dict[str, tuple[bytes | Pair, str]]] = field(default_factory=dict)
+    maps: dict[str, dict[str, Pair]] = field(default_factory=dict)
+    robustness: dict[str, dict[str, Pair]] = field(default_factory=dict)
+    efficiency: dict[str, dict[str, Pair]] = field(default_factory=dict)
+    sheets: dict[str, bytes] = field(default_factory=dict)
+    worst: dict[str, list[list[tuple[np.ndarray, str]]]] = field(default_factory=dict)
 
 
-def page(report: dict, overall: Pictures, pictures: Pictures, sheets: dict[str, bytes]) -> str:
+def page(report: dict, pictures: Pictures) -> str:
     """Write the page.
 
     Args:
         report: what ``report.json`` holds.
-        overall: task -> figures that compare its runs.
-        pictures: name of a run -> its figures.
-        sheets: run name -> PNG of the surest frames.
+        pictures: what it shows.
 
     Returns:
         One self-contained HTML document.
     """
     tasks = tables.by_task(report)
-    notes = "".join(html.note(text) for text in report["notes"])
-    sections = []
+    found = [("Summary", _summary(report))]
     for task, runs in tasks.items():
-        title = "Result" if len(tasks) == 1 else f"Result: {task}"
-        sections.append((title, ("" if sections else notes) + _result(runs, overall[task])))
-    if report["comparisons"]:
-        heads, lines = tables.pairs(report)
-        text = "Both runs on the frames they share, the same patients drawn for both; positive: the first is better."
-        sections.append(("Pairs of runs", html.paragraph(text) + html.table(heads, lines)))
-    sections += [(run["name"], _run(run, pictures[run["name"]], sheets.get(run["name"]))) for run in report["runs"]]
-    sections.append(("How it was measured", _method(report)))
-    return html.page("Evaluation", sections, tables.caption(report))
+        behind = f": {task}" if len(tasks) > 1 else ""
+        found += [(f"{name}{behind}", body) for name, body in _of_task(report, task, runs, pictures)]
+        found += [(run["name"], sections.run(run, pictures)) for run in runs]
+    found.append(("Data", sections.data(report)))
+    found.append(("How each row was made", _how(report)))
+    found.append(("How it was measured", sections.method(report, list(tasks))))
+    names = [run["name"] for run in report["runs"]]
+    title = "Evaluation: " + ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return html.page(title, found, tables.caption(report))
 
 
-def _result(runs: list[dict], pictures: dict[str, tuple[bytes, str]]) -> str:
-    body = html.table(tables.columns(runs), tables.rows(runs))
-    body += "".join(html.figure(png, words, width_px=480) for png, words in pictures.values())
-    return body + html.paragraph("Dashed line: the harder constant answer.")
+def _of_task(report: dict, task: str, runs: list[dict], pictures: Pictures) -> list[tuple[str, str]]:
+    """The sections that compare the runs of one task."""
+    names = {run["name"] for run in runs}
+    found = [("Result", _result(report, task, runs, pictures.whole.get(task, {})))]
+    pairs = [row for row in report["comparisons"] if row["first"] in names]
+    if pairs:
+        found.append(("Pairs of runs", _pairs(pairs)))
+    series = [each for each in report["efficiency"] if each["task"] == task]
+    if series:
+        found.append(("Fewer labels", sections.efficiency(series, runs[0], pictures.efficiency.get(task, {}))))
+    doses = [each for each in report["robustness"] if each["run"] in names]
+    if doses:
+        found.append(("Harder pictures", sections.robustness(doses, runs[0], pictures.robustness.get(task, {}))))
+    if any(run["by"] for run in runs):
+        found.append(("Subgroups", sections.subgroups(runs)))
+    return found
 
 
-def _run(run: dict, pictures: dict[str, tuple[bytes, str]], sheet: bytes | None) -> str:
-    about = run["about"]
-    encoder = about.get("encoder") or {}
-    body = html.paragraph(
-        f"{about.get('task', '?')}, protocol {about.get('protocol', '?')}, encoder {encoder.get('name', '?')} "
-        f"({encoder.get('model', encoder.get('kind', '?'))}{_trained(run)}): {run['n']['frames']:,} frames, "
-        f"{run['n']['cases']:,} cases, {run['n']['patients']:,} patients."
-    )
-    heads = ["measure", "value", "constant answer", "its value", "difference", "beats it"]
-    lines, titles = [], run["titles"]
-    for name, title in titles["measures"].items():
-        e, m = run["metrics"][name], run["metrics"][name]["majority"]
-        difference = {"value": m["difference"], "low": m["low"], "high": m["high"]}
-        value = "-" if m["value"] is None else f"{m['value']:.3f}"
-        answer, difference = m["answer"] or "-", tables.words(difference)
-        lines.append([title, tables.words(e), answer, value, difference, tables.verdict(m["beaten"])])
-    body += html.table(heads, lines)
-    body += "".join(html.figure(png, words, width_px=380) for png, words in pictures.values())
-    heads = ["class", "cases", "patients", *titles["per_class"].values()]
+def _summary(report: dict) -> str:
+    body = "".join(html.paragraph(text) for text in report["summary"])
+    return body + "".join(html.note(text) for text in report["notes"])
+
+
+def _result(report: dict, task: str, runs: list[dict], figures: Mapping[str, Pair]) -> str:
+    names, titles = tables.main(runs[0]), runs[0]["titles"]
+    first = next(iter(names))
+    heads = ["run", "cases", "patients", *names.values(), titles["reference"], "beats it"]
+    lines = []
+    for run in runs:
+        constant = run["metrics"][first]["majority"]
+        cells = [sections.cell(run["metrics"][name]) for name in names]
+        value = html.estimate(constant["value"], None, None)
+        lines.append([run["name"], run["n"]["cases"], run["n"]["patients"], *cells, value,
+                      tables.verdict(constant["beaten"])])  # fmt: skip
+    body = html.table(heads, lines)
+    body += html.paragraph(f"{titles['reference']}: the harder constant answer in {names[first]}.")
+    body += _published(report, task) + "".join(html.themed(pair) for pair in figures.values())
+    further = {name: title for name, title in titles["measures"].items() if name not in names}
+    if further:
+        lines = [[run["name"], *(sections.cell(run["metrics"][name]) for name in further)] for run in runs]
+        body += html.details("Further measures", html.table(["run", *further.values()], lines))
+    return body
+
+
+def _published(report: dict, task: str) -> str:
+    """Published numbers, which were measured by others in other ways."""
+    benchmark = report.get("benchmark")
+    if not benchmark or benchmark["task"] != task:
+        return ""
+    rows, more = benchmark["published"], any(row["caveat"] for row in benchmark["published"])
+    heads = ["published", "measure", "value, %", "source", *(["caveat"] if more else [])]
     lines = [
-        [row["class"], row["cases"], row["patients"], *(tables.words(row[name], 2) for name in titles["per_class"])]
-        for row in run["per_class"]
+        [row["model"], row["metric"], row["value"], row["source"], *([row["caveat"]] if more else [])] for row in rows
     ]
-    body += html.table(heads, lines) if lines else ""
-    if sheet is not None:
-        body += html.figure(sheet, TASKS[run["task"]].sheet_words)
-    folds = html.table(list(run["folds"][0]), [list(row.values()) for row in run["folds"]]) if run["folds"] else ""
-    calibration = html.details("Calibration", html.facts(run["calibration"])) if "calibration" in run else ""
-    return body + html.details("Folds", folds) + calibration
+    caveats = "; ".join([*benchmark["caveats"], *(f"not known: {each}" for each in benchmark["unknown"])])
+    body = html.subheading(f"Published: {benchmark['title']}") + html.table(heads, lines)
+    return body + (html.note(f"Published numbers, not measured here: {caveats}.") if caveats else "")
 
 
-def _trained(run: dict) -> str:
-    """How far the encoder was trained, where the run's card says it."""
-    trained = progress_of(run["about"])
-    return "" if trained is None else "; " + str(trained).partition(": ")[2]
+def _pairs(rows: list[dict]) -> str:
+    text = (
+        "Both runs on the frames they share, the same patients drawn for both; positive: the first has the higher "
+        "value. p (Holm) is adjusted for the number of pairs of that measure."
+    )
+    heads = ["first", "second", "measure", "first - second", "p", "p (Holm)", "patients"]
+
+    def lines(further: bool) -> list[list]:
+        return [
+            [row["first"], row["second"], row["title"], html.estimate(row["difference"], row["low"], row["high"]),
+             _p(row["p"]), _p(row["p_holm"]), row["patients"]]
+            for row in rows if row["further"] == further
+        ]  # fmt: skip
+
+    body, more = html.paragraph(text) + html.table(heads, lines(False)), lines(True)
+    return body + (html.details("Further measures", html.table(heads, more)) if more else "")
 
 
-def _method(report: dict) -> str:
-    facts = {
-        "usfm": report["software"]["usfm"],
-        "case": report["aggregate"],
-        "resamples of patients": report["bootstrap"],
-        "confidence": report["confidence"],
-        "seed": report["seed"],
-    }
-    words = [line for task in tables.by_task(report) for line in TASKS[task].words()]
-    return html.facts(facts) + html.table(["", "means"], [*words, _INTERVAL])
+def _p(value: float | None) -> html.Markup:
+    return html.Markup("–" if value is None else f"{value:.3g}")
+
+
+def _how(report: dict) -> str:
+    rows = [run["how"] for run in report["runs"]]
+    names = how.columns(rows)
+    lines = [[run["name"], *(run["how"][name] or "–" for name in names)] for run in report["runs"]]
+    body = html.table(["run", *(how.HEADS[name] for name in names)], lines)
+    lacking = [run["name"] for run in report["runs"] if not any(run["how"].values())]
+    if lacking:
+        body += html.paragraph(f"Not known, since no card says it: {', '.join(lacking)}.")
+    return body

@@ -6,9 +6,24 @@ from usfm.evaluate import bootstrap, constants
 from usfm.evaluate.bootstrap import plain
 from usfm.tasks.contract import Scored
 from usfm.tasks.draws import Draws
+from usfm.tasks.proportions import wilson
 
 
 def summarise(cases: Scored, draws: Draws, confidence: float) -> dict:
+    """Measure one run; see `with_draws`.
+
+    Args:
+        cases: of the run.
+        draws: resamples of their patients (possibly none).
+        confidence: of the intervals.
+
+    Returns:
+        JSON values.
+    """
+    return with_draws(cases, draws, confidence)[0]
+
+
+def with_draws(cases: Scored, draws: Draws, confidence: float) -> tuple[dict, dict[str, np.ndarray]]:
     """Measure one run.
 
     Args:
@@ -19,18 +34,19 @@ def summarise(cases: Scored, draws: Draws, confidence: float) -> dict:
     Returns:
         JSON values: ``n``, ``metrics`` (name -> value, low, high, undefined, and ``majority``, the constant answer, see
         `constants.beside`), ``beats_majority`` (or another constant answer, in the first measure), ``per_class``,
-        ``folds``, ``titles``, and what the task adds.
+        ``folds``, ``titles``, and what the task adds; and measure -> (B,) values on the resamples.
     """
     point, drawn = cases.measure(None), cases.measure(draws)
     patients, constant = len(draws.names), cases.answers(draws)
     measured = {}
-    for name in (measure.name for measure in cases.measures):
-        measured[name] = estimate(point[name], drawn[name], confidence, patients)
+    for measure in cases.measures:
+        name = measure.name
+        measured[name] = estimate(point[name], drawn[name], confidence, patients, patients if measure.share else 0)
         measured[name]["majority"] = constants.beside(
             float(point[name]), drawn[name], constant.get(name, {}), confidence, patients
         )
     counts = [int(cases.has_class(c).sum()) for c in range(len(cases.class_names))]
-    return {
+    entry = {
         "n": {
             "cases": len(cases),
             "frames": int(cases.frames.sum()),
@@ -44,6 +60,7 @@ def summarise(cases: Scored, draws: Draws, confidence: float) -> dict:
         "folds": _folds(cases),
         "titles": titles(cases),
     }
+    return entry, {measure.name: drawn[measure.name] for measure in cases.measures}
 
 
 def beats(reference: str) -> str:
@@ -59,13 +76,14 @@ def titles(cases: Scored) -> dict:
     """What the tables of a run need to know of its measures; JSON values."""
     return {
         "measures": {measure.name: measure.title for measure in cases.measures},
+        "further": [measure.name for measure in cases.measures if measure.further],
         "short": {measure.name: measure.short for measure in cases.measures if measure.short},
         "per_class": {measure.name: measure.title for measure in cases.of_class},
         "reference": cases.reference,
     }
 
 
-def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: int) -> dict:
+def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: int, share_of: int = 0) -> dict:
     """A value with its interval, and in how many resamples it was not defined.
 
     Args:
@@ -73,16 +91,23 @@ def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: 
         drawn: its value in each resample; NaN where it is not defined.
         confidence: of the interval, 0 to 1.
         patients: how many there are.
+        share_of: independent cases behind a share (patients), 0 for what is none. All right in every resample is no
+            proof of an interval of length 0: Wilson's is taken then, or none for other measures.
 
     Returns:
-        value, low, high and undefined.
+        value, low, high, undefined, and method ("wilson", "none") where the interval is not that of the resamples.
     """
     low, high = bootstrap.interval(drawn, confidence, patients)
+    more = {}
+    if low == high and float(point) in (0.0, 1.0):
+        low, high = wilson(float(point) * share_of, share_of, confidence)  # NaN where it is no share
+        more = {"method": "wilson" if share_of else "none"}
     return {
         "value": plain(point),
         "low": plain(low),
         "high": plain(high),
         "undefined": int((~np.isfinite(drawn)).sum()),
+        **more,
     }
 
 
@@ -90,8 +115,12 @@ def _of_class(cases: Scored, c: int, point: dict, drawn: dict, confidence: float
     mine = cases.has_class(c)
     row: dict = {"class": cases.class_names[c], "cases": int(mine.sum())}
     row["patients"] = len(set(cases.group[mine].tolist()))
-    for name in (measure.name for measure in cases.of_class):
-        row[name] = estimate(point[name][c], drawn[name][:, c], confidence, len(set(cases.group.tolist())))
+    patients = len(set(cases.group.tolist()))
+    others = len(set(cases.group[~mine].tolist()))
+    for measure in cases.of_class:
+        name, behind = measure.name, others if measure.name == "specificity" else row["patients"]
+        behind = behind if measure.share else 0
+        row[name] = estimate(point[name][c], drawn[name][:, c], confidence, patients, behind)
     return row
 
 

@@ -42,18 +42,24 @@ def by_task(report: dict) -> dict[str, list[dict]]:
     return found
 
 
+def main(run: dict) -> dict[str, str]:
+    """The measures of the comparison table: name -> title."""
+    titles = run["titles"]
+    return {name: title for name, title in titles["measures"].items() if name not in titles.get("further", ())}
+
+
 def columns(runs: Sequence[dict]) -> list[str]:
     """Heads of `rows`."""
     titles = runs[0]["titles"]
     first, reference = next(iter(titles["measures"].values())), titles["reference"]
-    return ["run", "cases", "patients", *titles["measures"].values(), f"{reference} {first}", f"beats {reference}"]
+    return ["run", "cases", "patients", *main(runs[0]).values(), f"{reference} {first}", f"beats {reference}"]
 
 
 def rows(runs: Sequence[dict]) -> list[list[str]]:
     """One line a run of one task, with intervals as text."""
     lines = []
     for run in runs:
-        measured, names = run["metrics"], list(run["titles"]["measures"])
+        measured, names = run["metrics"], list(main(run))
         constant = measured[names[0]]["majority"]
         lines.append(
             [
@@ -148,7 +154,7 @@ def _latex(runs: Sequence[dict]) -> str:
 def pairs(report: dict) -> tuple[list[str], list[list[str]]]:
     """Heads and lines of the comparison of runs."""
     lines = []
-    for row in report["comparisons"]:
+    for row in (row for row in report["comparisons"] if not row.get("further")):
         value = {"value": row["difference"], "low": row["low"], "high": row["high"]}
         p = ["-" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "p_holm")]
         lines.append([row["first"], row["second"], row["title"], words(value), *p, str(row["patients"])])

@@ -1,6 +1,6 @@
 """Vectors of a store's frames: read ahead while the encoder works, and kept so that they are made once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +20,7 @@ def of_rows(
     *,
     batch_size: int = 64,
     advance: Callable[[int], None] = lambda n: None,
+    change: Callable[[Sequence[np.ndarray], np.ndarray], Sequence[np.ndarray]] | None = None,
 ) -> np.ndarray:
     """Embed some frames of a store.
 
@@ -29,6 +30,7 @@ def of_rows(
         embedder: the encoder, or vectors that were made before.
         batch_size: frames in one pass; the result does not depend on it (to 1e-5).
         advance: told how many frames were done.
+        change: (frames, their rows) -> frames, applied before they are resized.
 
     Returns:
         (n, dim) float32.
@@ -41,7 +43,8 @@ def of_rows(
     starts = range(0, len(rows), batch_size)
 
     def read(at: int) -> np.ndarray:
-        return embedder.prepare(store.frames(rows[at : at + batch_size]))
+        frames = store.frames(rows[at : at + batch_size])
+        return embedder.prepare(frames if change is None else change(frames, rows[at : at + batch_size]))
 
     with ThreadPoolExecutor(1) as ahead:
         coming = [ahead.submit(read, 0)] if len(rows) else []

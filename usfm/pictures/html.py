@@ -24,6 +24,7 @@ p.lead { color: var(--soft); margin: 0 0 1rem; } p { max-width: 52rem; }
 nav a { margin-right: .9rem; color: var(--accent); text-decoration: none; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
+td small { display: block; color: var(--soft); font-size: .82em; } h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
 th, td { padding: .28rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; background: var(--wash); } td.n, th.n { text-align: right; }
 figure { display: inline-block; margin: .4rem .8rem .8rem 0; max-width: 100%; vertical-align: top; }
@@ -52,6 +53,34 @@ details { margin: .5rem 0; } summary { cursor: pointer; color: var(--accent); }
   details::details-content { content-visibility: visible !important; display: block !important; height: auto; }
 }
 """
+
+
+class Markup(str):
+    """HTML that a table takes as it is; only the functions of this module make it."""
+
+
+def estimate(value: float | None, low: float | None, high: float | None, digits: int = 3, mark: str = "") -> Markup:
+    """A value with its interval in smaller print below; the interval is never broken.
+
+    Args:
+        value: None or NaN: a dash.
+        low: lower end, or None.
+        high: upper end, or None.
+        digits: after the point.
+        mark: a sign behind the value.
+
+    Returns:
+        A cell.
+
+    >>> estimate(0.5, 0.25, 0.75, 2)
+    '0.50<small class="whole">0.25 to 0.75</small>'
+    """
+    if value is None or not np.isfinite(value):
+        return Markup("–")
+    text = f"{value:.{digits}f}{escape(mark)}"
+    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+        return Markup(text)
+    return Markup(f'{text}<small class="whole">{low:.{digits}f} to {high:.{digits}f}</small>')
 
 
 def page(title: str, sections: Iterable[tuple[str, str]], lead: str = "") -> str:
@@ -118,16 +147,25 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """
     rows = [list(row) for row in rows]
     numeric = [
-        bool(rows) and all(isinstance(row[k], int | float | np.number) or row[k] is None for row in rows)
+        bool(rows) and all(isinstance(row[k], int | float | np.number | Markup) or row[k] is None for row in rows)
         for k in range(len(columns))
     ]
     kinds = [' class="n"' if n else "" for n in numeric]
     head = "".join(f"<th{kind}>{escape(str(name))}</th>" for kind, name in zip(kinds, columns, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{escape(cell(v))}</td>" for kind, v in zip(kinds, row, strict=True)) + "</tr>"
+        "<tr>" + "".join(f"<td{kind}>{_inside(v)}</td>" for kind, v in zip(kinds, row, strict=True)) + "</tr>"
         for row in rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _inside(value: object) -> str:
+    return value if isinstance(value, Markup) else escape(cell(value))
+
+
+def subheading(text: str) -> str:
+    """A heading inside a section."""
+    return f"<h3>{escape(text)}</h3>"
 
 
 def facts(values: Mapping[str, object]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from usfm.pictures.theme import Pair
 from usfm.store.reader import Store
 from usfm.tasks.draws import Draws
 from usfm.tasks.predictions import Column, Predictions
@@ -82,12 +83,17 @@ class Measure:
         title: in tables.
         short: in narrow tables; "" leaves it out of them.
         higher: whether a higher value is better.
+        further: whether it stands below the comparison table, not in it.
+        share: whether it is a share of cases, so that a share's own interval can stand in where all resamples are
+            equal.
     """
 
     name: str
     title: str
     short: str = ""
     higher: bool = True
+    further: bool = False
+    share: bool = False
 
 
 class Scored(Protocol):
@@ -154,8 +160,15 @@ class Scored(Protocol):
         """What else the report holds of this run; JSON values."""
         ...
 
-    def pictures(self, run: dict) -> dict[str, tuple[bytes, str]]:
-        """Figures of the run by name: PNG, and the words below it; `run` is its entry in the report."""
+    def pictures(self, run: dict) -> Mapping[str, tuple[bytes | Pair, str]]:
+        """Figures of the run by name: PNG (or two, for light and dark pages), and the words below it.
+
+        Args:
+            run: its entry in the report.
+
+        Returns:
+            Name -> figure and words.
+        """
         ...
 
     def part(self, rows: np.ndarray) -> "Scored":

@@ -17,7 +17,7 @@ BINS = 10
 OF_CLASS = ("precision", "recall", "specificity", "f1", "class_auroc", "average_precision")
 """Measures that have one value a class."""
 
-_BLOCK = 2_000_000  # weights held at once
+_BLOCK = 1_000_000  # weights held at once
 _NEAR = 1e-9  # a rate that rounding has moved still counts as reached
 
 
@@ -162,20 +162,22 @@ def of_steps(counts: Steps, at: Sequence[float] = ()) -> dict[str, np.ndarray]:
         sensitivity_at_r, the highest sensitivity of a threshold whose specificity is at least r, and specificity_at_r,
         the reverse; no threshold is made up between two scores.
     """
-    tpr, fpr = counts.rates
-    hits, false = counts.hits[:, 1:], counts.false[:, 1:]
+    hits, false = counts.hits, counts.false
+    positives, negatives = hits[:, -1], false[:, -1]
+    area = np.einsum("bk,bk->b", np.diff(false, axis=1), hits[:, 1:] + hits[:, :-1])
+    with np.errstate(invalid="ignore"):
+        precision = np.nan_to_num(hits[:, 1:] / (hits[:, 1:] + false[:, 1:]))
     found = {
-        "class_auroc": (np.diff(fpr, axis=1) * (tpr[:, 1:] + tpr[:, :-1])).sum(axis=1) / 2,
-        "average_precision": (np.diff(tpr, axis=1) * np.nan_to_num(ratio(hits, hits + false))).sum(axis=1),
+        "class_auroc": ratio(area, 2 * positives * negatives),
+        "average_precision": ratio(np.einsum("bk,bk->b", np.diff(hits, axis=1), precision), positives),
     }
-    defined = (counts.hits[:, -1] > 0) & (counts.false[:, -1] > 0)
-    found["class_auroc"] = np.where(defined, found["class_auroc"], np.nan)
-    found["average_precision"] = np.where(counts.hits[:, -1] > 0, found["average_precision"], np.nan)
-    for rate in at:
-        sensitivity = np.where(fpr <= 1 - rate + _NEAR, tpr, 0.0).max(axis=1)
-        specificity = np.where(tpr >= rate - _NEAR, 1 - fpr, 0.0).max(axis=1)
+    defined, rows = (positives > 0) & (negatives > 0), np.arange(len(hits))
+    for rate in at:  # both counts only grow along the thresholds, so that the best one is the last or the first allowed
+        last = (false <= ((1 - rate + _NEAR) * negatives)[:, None]).sum(axis=1) - 1
+        first = np.minimum((hits < ((rate - _NEAR) * positives)[:, None]).sum(axis=1), hits.shape[1] - 1)
+        sensitivity, missed = ratio(hits[rows, last], positives), ratio(false[rows, first], negatives)
         found[f"sensitivity_at_{rate:g}"] = np.where(defined, sensitivity, np.nan)
-        found[f"specificity_at_{rate:g}"] = np.where(defined, specificity, np.nan)
+        found[f"specificity_at_{rate:g}"] = np.where(defined, 1 - missed, np.nan)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Figures of a classification: confusion, ROC, calibration, and the surest right and wrong frames."""
+"""Pictures of a run's own predictions: confusion and ROC, and the surest right and wrong frames."""
 
 from pathlib import Path
 
@@ -7,40 +7,7 @@ import numpy as np
 from usfm.pictures import curves, matrix, sheet
 from usfm.store.reader import Store
 from usfm.tasks import metrics
-from usfm.tasks.classify.cases import Cases
 from usfm.tasks.predictions import Predictions
-
-
-def of_run(run: dict, cases: Cases) -> dict[str, tuple[bytes, str]]:
-    """PNGs of one run: "confusion", "roc", "calibration".
-
-    Args:
-        run: its entry in the report.
-        cases: its cases.
-
-    Returns:
-        Name -> PNG, and the words below it.
-    """
-    names = list(cases.class_names)
-    words = "cases, and share of the true class"
-    pictures = {"confusion": (matrix.confusion(None, np.array(run["confusion"]), names), words)}
-    lines = {}
-    for c in [1] if len(names) == 2 else range(len(names)):
-        x, y = metrics.roc(cases.target == c, cases.scores[:, c])
-        if len(x):
-            lines[f"{names[c]} ({run['per_class'][c]['class_auroc']['value']:.2f})"] = (x, y)
-    roc = curves.curves(None, lines, "false positive rate", "true positive rate", diagonal=True, size_in=(4.2, 3.9))
-    pictures["roc"] = roc, "ROC, area in brackets"
-    table = metrics.reliability(cases.target, cases.scores)
-    filled = table["cases"] > 0
-    points = {"all classes": (table["confidence"][filled], table["accuracy"][filled])}
-    calibration = curves.curves(
-        None, points, "highest probability", "share correct", diagonal=True, markers=True, xlim=(0, 1.02),
-        ylim=(0, 1.02),
-        size_in=(4.2, 3.9),
-    )  # fmt: skip
-    pictures["calibration"] = calibration, "calibration: a well-calibrated model lies on the diagonal"
-    return pictures
 
 
 def surest(held: Predictions, store: Store, count: int) -> tuple[np.ndarray, int]:
@@ -69,7 +36,7 @@ def surest(held: Predictions, store: Store, count: int) -> tuple[np.ndarray, int
         chosen += mine[np.sort(first)][:count].tolist()
     names = held.class_names
     pictures = store.frames([row_of[held.frame_id[k]] for k in chosen])
-    captions = [f"is {names[target[k]]}\nsaid {names[said[k]]} {sure[k]:.2f}" for k in chosen]
+    captions = [f"true:  {names[target[k]]}\npredicted:  {names[said[k]]} ({sure[k]:.2f})" for k in chosen]
     borders = [sheet.GREEN if right[k] else sheet.RED for k in chosen]
     return sheet.contact_sheet(pictures, captions, 6, 150, borders=borders), len(known)
 

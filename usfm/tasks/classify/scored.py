@@ -1,34 +1,52 @@
 """Cases of a classification, ready to be measured under any weights of their patients."""
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from usfm.tasks import metrics
-from usfm.tasks.classify import answers, drawn
+from usfm.pictures.theme import Pair
+from usfm.tasks import measures_classify, metrics
+from usfm.tasks.classify import answers, curves
 from usfm.tasks.classify.cases import Cases, of
 from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.draws import Draws, each
 from usfm.tasks.predictions import Predictions
 
 MEASURES = (
-    Measure("accuracy", "accuracy", "acc."),
+    Measure("accuracy", "accuracy", "acc.", share=True),
     Measure("balanced_accuracy", "balanced accuracy", "bal."),
     Measure("macro_f1", "macro F1", "F1"),
     Measure("auroc", "AUROC", "AUROC"),
+    Measure("macro_average_precision", "macro AUPRC"),
+    Measure("weighted_f1", "weighted F1", further=True),
+    Measure("macro_precision", "macro precision", further=True),
+    Measure("weighted_precision", "weighted precision", further=True),
+    Measure("brier", "Brier score", higher=False, further=True),
+    Measure("log_loss", "log loss", higher=False, further=True),
+    Measure("calibration_error", "calibration error", higher=False, further=True),
 )
 PER_CLASS = (
-    Measure("precision", "precision"),
-    Measure("recall", "recall"),
-    Measure("specificity", "specificity"),
+    Measure("precision", "precision", share=True),
+    Measure("recall", "recall", share=True),
+    Measure("specificity", "specificity", share=True),
     Measure("f1", "F1"),
     Measure("class_auroc", "AUROC"),
-    Measure("average_precision", "average precision"),
+    Measure("average_precision", "AUPRC"),
 )
 
+AT = "at_specificity"
+"""Fact of predictions: the specificity at which the sensitivity is asked, and the reverse; `eval` sets it."""
 
+
+@dataclass(frozen=True)
 class Classified(Cases):
-    """The cases with their measures, constant answers and figures; see `contract.Scored`."""
+    """The cases with their measures, constant answers and figures; see `contract.Scored`.
+
+    Attributes:
+        at: rates at which the other rate is asked.
+    """
+
+    at: tuple[float, ...] = ()
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -38,7 +56,11 @@ class Classified(Cases):
     @property
     def of_class(self) -> tuple[Measure, ...]:
         """Of each class."""
-        return PER_CLASS
+        rates = []
+        for rate in self.at:
+            for one, other in (("sensitivity", "specificity"), ("specificity", "sensitivity")):
+                rates.append(Measure(f"{one}_at_{rate:g}", f"{one} at {other} {rate:g}"))
+        return (*PER_CLASS, *rates)
 
     @property
     def reference(self) -> str:
@@ -47,19 +69,8 @@ class Classified(Cases):
 
     def measure(self, draws: Draws | None) -> dict[str, np.ndarray]:
         """Every measure, once or for every resample; see `contract.Scored`."""
-        classes = len(self.class_names)
-
-        def areas(weights: np.ndarray) -> dict[str, np.ndarray]:
-            of = {"class_auroc": metrics.auroc, "average_precision": metrics.average_precision}
-            return {
-                name: np.stack([area(self.target == c, self.scores[:, c], weights) for c in range(classes)], axis=-1)
-                for name, area in of.items()
-            }
-
-        curves = each(self.group, draws, areas)
-        area = curves["class_auroc"]
-        whole = area[..., 1] if classes == 2 else metrics.mean_defined(area)
-        return {**answers.counted(self, self.predicted, draws), "auroc": whole, **curves}
+        found = each(self.group, draws, lambda w: measures_classify.measures(self.target, self.scores, w, self.at))
+        return {**found, **answers.counted(self, self.predicted, draws)}
 
     def answers(self, draws: Draws) -> dict[str, dict[str, Answer]]:
         """The constant answers of each measure that has one."""
@@ -85,13 +96,13 @@ class Classified(Cases):
             },
         }
 
-    def pictures(self, run: dict) -> dict[str, tuple[bytes, str]]:
-        """Confusion, ROC and calibration."""
-        return drawn.of_run(run, self)
+    def pictures(self, run: dict) -> dict[str, tuple[Pair, str]]:
+        """Confusion, ROC, precision over recall, and calibration."""
+        return curves.of_run(run, self)
 
     def part(self, rows: np.ndarray) -> "Classified":
         """Some of the cases."""
-        names = [item.name for item in fields(self) if item.name != "class_names"]
+        names = [item.name for item in fields(self) if item.name not in ("class_names", "at")]
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
@@ -105,4 +116,5 @@ def scored(held: Predictions, aggregate: str) -> Classified:
     Returns:
         The cases, in the order of their keys.
     """
-    return Classified(**vars(of(held, aggregate)))
+    rate = held.facts.get(AT)
+    return Classified(**vars(of(held, aggregate)), at=(rate,) if isinstance(rate, float) else ())

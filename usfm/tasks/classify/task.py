@@ -22,10 +22,20 @@ if TYPE_CHECKING:  # these bring PyTorch with them
 
 WORDS = (
     ("accuracy", "share of cases whose highest score is the true class"),
-    ("balanced accuracy", "mean recall over the classes that have cases; chance is 1 / number of classes"),
-    ("macro F1", "mean over classes of 2 TP / (2 TP + FP + FN)"),
+    ("balanced accuracy", "mean recall over the classes that have cases (macro recall); chance is 1 / classes"),
+    ("macro F1", "mean over classes of 2 TP / (2 TP + FP + FN); weighted F1: weighted by the cases of a class. "
+                 "Micro F1, micro precision and recall and weighted recall equal accuracy, as a case has one class"),
+    ("macro precision", "mean over the classes that occur; a class that is never predicted counts as 0"),
     ("AUROC", "chance that a positive case scores above a negative one, ties half; two classes: of the second; "
               "more: mean over one class against the rest; scores of all folds are pooled"),
+    ("AUPRC", "area under precision over recall by steps (average precision); macro: the mean over classes. A guess "
+              "has the share of the class"),
+    ("sensitivity at specificity r", "the highest sensitivity of a threshold whose specificity is at least r. The "
+                                     "threshold is chosen on the same cases, so the value is somewhat optimistic"),
+    ("Brier score", "squared distance between scores and truth, summed over classes: 0 is best, 2 worst"),
+    ("log loss", "mean of minus the natural logarithm of the score of the true class; lower is better"),
+    ("calibration error", "mean over ten bins of equal width of |highest score - share correct|, weighted by cases. It "
+                          "is above 0 by chance alone, the more so the fewer cases; its interval is too high then"),
     ("constant answer", "the harder of those that mean something for a measure. Accuracy: the most frequent class in "
                         "the training of each fold, and the most frequent class among the measured cases. Balanced "
                         "accuracy: the same class of the training, and chance. AUROC: 0.5. Macro F1: none, since "

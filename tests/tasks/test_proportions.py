@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from usfm.evaluate.proportions import rule_of_three, wilson
+from usfm.tasks.proportions import rule_of_three, wilson
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 1), (0, 20), (3, 20), (10, 20), (20, 20), (499, 500)])

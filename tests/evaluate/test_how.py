@@ -1,0 +1,48 @@
+"""How a row came about: what a card says, and blanks where it does not."""
+
+import pytest
+
+from usfm.evaluate import how
+
+ABOUT = {
+    "protocol": "linear",
+    "seed": 3,
+    "seconds": 12.4,
+    "memory_bytes": 2_000_000_000,
+    "encoder": {
+        "name": "polar", "model": "vit_tiny", "image_size": [224, 224], "resize": "letterbox", "mean": [0.5, 0.5, 0.5],
+        "std": [0.25, 0.25, 0.25], "pool": "mean", "norm": "before the pool", "weights_sha256": "sha256:" + "ab" * 32,
+        "parameters": 5_500_000,
+    },
+    "settings": {"fraction": 0.2},
+    "inputs": {"store": "sha256:" + "cd" * 32},
+    "folds": [{"train_frames": 80, "train_patients": 8}, {"train_frames": 80, "train_patients": 9}],
+}  # fmt: skip
+
+
+def test_a_card_fills_every_column():
+    row = how.row(ABOUT)
+    assert row == {
+        "encoder": "polar, vit_tiny", "protocol": "linear", "px": "224", "resize": "letterbox", "mean_std": "0.5; 0.25",
+        "pool": "mean", "norm": "before the pool", "tap": "last block", "precision": "fp32",
+        "train": "80 frames, 8-9 patients", "fraction": "0.2", "seed": "3", "seconds": "12", "memory_mb": "2,000",
+        "parameters": "5,500,000", "weights": "ab" * 6, "store": "cd" * 6,
+    }  # fmt: skip
+    assert set(row) == set(how.HEADS)
+    assert how.columns([how.row({}), row]) == list(how.HEADS)
+
+
+STRANGE = [
+    {},
+    {"encoder": None},
+    {"encoder": 3, "folds": "x", "settings": [], "inputs": 1},
+    {"folds": [1]},
+    {"seconds": "long", "encoder": {"mean": 0.5, "image_size": []}},
+]
+
+
+@pytest.mark.parametrize("about", STRANGE)
+def test_what_a_card_does_not_say_is_blank(about):
+    row = how.row(about)
+    assert set(row) == set(how.HEADS)
+    assert not any(row[key] for key in ("seconds", "px", "mean_std", "train", "store"))

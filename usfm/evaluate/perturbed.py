@@ -1,0 +1,131 @@
+"""Runs asked again about their own frames, made harder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from usfm import console
+from usfm.errors import RequestError
+from usfm.evaluate import external, robust
+from usfm.evaluate.gather import Given
+from usfm.evaluate.robust import Dose
+from usfm.evaluate.summary import estimate
+from usfm.model import features
+from usfm.store.reader import Store
+from usfm.tasks import directory
+from usfm.tasks.contract import Scored, Task
+from usfm.tasks.draws import Draws
+from usfm.tasks.predictions import Predictions
+
+
+def check(name: str, given: Given, held: Predictions, rows: np.ndarray) -> None:
+    """Refuse a run that cannot be asked again.
+
+    Args:
+        name: of the run.
+        given: the run.
+        held: what is measured.
+        rows: (n,) int row of each frame in the store, -1 where it lacks the frame.
+
+    Raises:
+        RequestError: it came from a table, has no probe, or the store lacks its frames.
+    """
+    if given.table:
+        raise RequestError(
+            f"{name}: came from a table, so no model can be asked again; leave out --perturb or the table"
+        )
+    if not (Path(given.path) / directory.PROBE).is_file():
+        raise RequestError(f"{given.path}: has kept no probe to score frames again (only --protocol linear does)")
+    lacking = int((rows < 0).sum())
+    if lacking:
+        raise RequestError(
+            f"--perturb: the store given with --in lacks {lacking:,} of the {len(held):,} frames of {name}"
+        )
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A run as it was measured on its frames as they are.
+
+    Attributes:
+        name: of the run.
+        task: of the run.
+        given: the run.
+        held: what was measured.
+        rows: (n,) int row of each frame in the store.
+        entry: of the report.
+        drawn: measure -> (B,) on the resamples.
+        draws: those resamples.
+        scored: turns predictions into cases.
+    """
+
+    name: str
+    task: Task
+    given: Given
+    held: Predictions
+    rows: np.ndarray
+    entry: dict
+    drawn: dict[str, np.ndarray]
+    draws: Draws
+    scored: Callable[[Predictions], Scored]
+
+
+def measure(
+    run: Clean, store: Store, asked: list[Dose], device: str, resize: str, seed: int, confidence: float
+) -> list[dict]:
+    """Score the frames of a run again at every dose.
+
+    Args:
+        run: as it was measured.
+        store: holds the frames.
+        asked: the doses.
+        device: for the encoder.
+        resize: as of ``--resize``.
+        seed: of what is drawn.
+        confidence: of the intervals.
+
+    Returns:
+        One entry a perturbation: run, name, clean (measure -> estimate), steps (strength, metrics, change).
+    """
+    embedder = external.embedder_of(Path(run.given.path), device, resize)
+    probes = directory.probes_of(run.given.path, len(run.held.class_names))
+    entries: dict[str, dict] = {}
+    with console.progress(f"{run.name}: perturbed frames", len(run.rows) * len(asked)) as bar:
+        for dose in asked:
+            change = robust.changer(store, dose, seed)
+            vectors = features.of_rows(store, run.rows, embedder, advance=bar.advance, change=change)
+            cases = run.scored(_said(run.task, run.held, probes, vectors))
+            first = {"run": run.name, "name": dose.name, "clean": _plain(run.entry["metrics"]), "steps": []}
+            step = {"strength": dose.strength, **_beside(run, cases, confidence)}
+            entries.setdefault(dose.name, first)["steps"].append(step)
+    return list(entries.values())
+
+
+def _beside(run: Clean, cases: Scored, confidence: float) -> dict:
+    """Measures of perturbed frames, and what they changed, on the same resamples."""
+    point, drawn, patients = cases.measure(None), cases.measure(run.draws), len(run.draws.names)
+    found: dict = {"metrics": {}, "change": {}}
+    for name in (one.name for one in cases.measures):
+        before = run.entry["metrics"][name]["value"]
+        moved = point[name] - (np.nan if before is None else before)
+        found["metrics"][name] = estimate(point[name], drawn[name], confidence, patients)
+        found["change"][name] = estimate(moved, drawn[name] - run.drawn[name], confidence, patients)
+    return found
+
+
+def _plain(measured: dict) -> dict:
+    return {name: {key: e[key] for key in ("value", "low", "high")} for name, e in measured.items()}
+
+
+def _said(task: Task, held: Predictions, probes: dict, vectors: np.ndarray) -> Predictions:
+    """The predictions from other vectors, each frame by the probe of its own fold (a strange frame: by all)."""
+    found: dict[str, np.ndarray] = {}
+    for fold in sorted(set(held.fold.tolist())):
+        mine = held.fold == fold
+        asked = {fold: probes[fold]} if fold in probes else probes
+        for column, values in task.again(asked, vectors[mine], len(held.class_names)).items():
+            whole = found.setdefault(column, np.zeros((len(held), *values.shape[1:]), values.dtype))
+            whole[mine] = values
+    return held.with_arrays(**found)
