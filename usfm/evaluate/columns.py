@@ -50,7 +50,15 @@ def values(
 
 
 def rows_of(held: Predictions, store: Store | None) -> np.ndarray:
-    """Row in the store of each predicted frame, -1 where it lacks the frame: (n,) int."""
+    """Find predicted frames in a store.
+
+    Args:
+        held: predictions of a run.
+        store: a store, or None.
+
+    Returns:
+        (n,) int row of each frame, -1 where the store lacks it.
+    """
     if store is None:
         return np.full(len(held), -1)
     place = {name: row for row, name in enumerate(store.column("frame_id").tolist())}

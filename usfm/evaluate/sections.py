@@ -1,17 +1,11 @@
 """Sections of the page: one run, subgroups, fewer labels, harder pictures, data, and how it was measured."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from usfm.evaluate import tables
 from usfm.evaluate.notes import progress_of
+from usfm.evaluate.shown import Pictures
 from usfm.pictures import html
 from usfm.pictures.theme import Pair
 from usfm.tasks import TASKS
-
-if TYPE_CHECKING:
-    from usfm.evaluate.page import Pictures
 
 _OPEN = 15  # rows of a long table that are shown unfolded
 

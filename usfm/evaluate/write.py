@@ -5,9 +5,9 @@ from pathlib import Path
 from usfm import console
 from usfm.evaluate import figures, page, tables, worst
 from usfm.evaluate.config import Config
-from usfm.evaluate.page import Pictures
 from usfm.evaluate.report import Made
 from usfm.evaluate.sections import leading
+from usfm.evaluate.shown import Pictures
 from usfm.jobs.outputs import Marker, whole_directory
 from usfm.pictures import html
 from usfm.pictures.theme import Pair
