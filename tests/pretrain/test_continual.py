@@ -11,7 +11,7 @@ from usfm.config import Request
 from usfm.engine import loop
 from usfm.engine.data import hold_out
 from usfm.errors import RequestError
-from usfm.model import checkpoint
+from usfm.model import checkpoint, progress
 from usfm.pretrain.config import Config
 from usfm.pretrain.run import run
 from usfm.store.reader import Store
@@ -74,6 +74,8 @@ def test_forgetting_is_measured_on_what_the_old_run_held_out(continued, old_run,
     assert lines(out, "old_held_out_loss")[-1] == summary["old_held_out_loss"]
     assert summary["old_held_out_loss_start"] == pytest.approx(lines(old_run, "held_out_loss")[-1], rel=0.05)
     assert counts["result"]["forgetting"] == summary["forgetting"]
+    assert all(progress.of(out).saw(Store.open(store)) for store in stores)
+    assert not progress.of(old_run).saw(Store.open(stores[1]))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

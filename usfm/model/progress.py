@@ -22,6 +22,7 @@ class Progress:
         steps: of the whole run; None where it is not known.
         status: "complete", "running", "stopped" or "failed".
         store: content id of the store that it was trained on; "" where it is not known.
+        before: ids of the stores that were replayed, or that the run was trained on from which it goes on.
     """
 
     run: str
@@ -29,10 +30,12 @@ class Progress:
     steps: int | None
     status: str
     store: str
+    before: tuple[str, ...] = ()
 
     def saw(self, store: Store) -> bool:
         """Whether it was trained on a store, or on one that the store was made from."""
-        return self.store in {store.content_id, *(step.get("content_id") for step in store.history)} - {None, ""}
+        ids = {store.content_id, *(step.get("content_id") for step in store.history)} - {None, ""}
+        return bool(ids & {self.store, *self.before})
 
     def __str__(self) -> str:
         step = "an unknown step" if self.step is None else f"step {self.step:,}"
@@ -67,7 +70,7 @@ def of(spec: str | Path) -> Progress | None:
         step = _number(result.get("steps")) if status == "complete" else _last_logged(run)
     store = settings.get("inputs")
     steps = _number(card.get("steps")) or _number(result.get("steps"))
-    return Progress(str(spec), step, steps, status, store if isinstance(store, str) else "")
+    return Progress(str(spec), step, steps, status, store if isinstance(store, str) else "", _ids(card.get("before")))
 
 
 def of_vectors(path: str | Path) -> Progress | None:
@@ -86,7 +89,11 @@ def kept(values: object) -> Progress | None:
     step, steps = (_number(found.get(name)) for name in ("step", "steps"))
     if (step is None and found.get("step") is not None) or (steps is None and found.get("steps") is not None):
         return None
-    return Progress(run, step, steps, status, store)
+    return Progress(run, step, steps, status, store, _ids(found.get("before")))
+
+
+def _ids(values: object) -> tuple[str, ...]:
+    return tuple(one for one in values if isinstance(one, str)) if isinstance(values, (list, tuple)) else ()
 
 
 def say(spec: str | Path, *, strict: bool = False) -> Progress | None:

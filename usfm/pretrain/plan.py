@@ -20,7 +20,7 @@ from usfm.pretrain.fitted import fitted
 from usfm.pretrain.frames import Frames, frames_of, order_of, places_of
 from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.settings import Recipe
-from usfm.pretrain.start import Start, origin_of, refuse_replay_alone, shaped_as, started
+from usfm.pretrain.start import Origin, Start, origin_of, refuse_replay_alone, shaped_as, started
 from usfm.store.reader import Store
 
 
@@ -104,6 +104,7 @@ class Plan:
     training: Training
     settings: dict
     reasons: tuple[str, ...]
+    origin: Origin | None = None
 
     @property
     def store(self) -> Store:
@@ -176,7 +177,7 @@ def planned(config: Config, request: Request, ranks: Ranks) -> Plan:
     settings = run_settings(recipe, config, request, store, precision)
     if frames.replayed:
         settings["replay"] = frames.replayed
-    return Plan(config, request, ranks, recipe, frames, order, device, start, training, settings, fit_.reasons)
+    return Plan(config, request, ranks, recipe, frames, order, device, start, training, settings, fit_.reasons, origin)
 
 
 def run_settings(recipe: Recipe, config: Config, request: Request, store: Store, precision: str) -> dict:
@@ -226,6 +227,14 @@ def card_of(it: Plan) -> dict:
             for what in ("frames", "patients")
         },
         **({"frames_replayed": len(it.frames.old)} if it.frames.replayed else {}),
+        "before": _before(it) or None,
         "flags": words_of(it.config) + (["--seed", str(it.request.seed)] if it.request.seed else []),
         "software": provenance.software(),
     }
+
+
+def _before(it: Plan) -> list[str]:
+    """Ids of other stores that the weights have seen: the replayed one, and those of the run that is gone on from."""
+    origin = it.origin
+    ids = [it.frames.replayed, *((origin.inputs, *origin.before) if origin is not None else ())]
+    return list(dict.fromkeys(filter(None, ids)))

@@ -8,7 +8,7 @@ import torch
 
 from usfm import console
 from usfm.errors import RequestError
-from usfm.model import checkpoint
+from usfm.model import checkpoint, progress
 from usfm.model.weights import grid_of, load_into, read_weights
 from usfm.pretrain import recipe as recipes
 from usfm.pretrain.fitted import PUBLISHED
@@ -26,6 +26,7 @@ class Origin:
         folder: the checkpoint.
         recipe: what it was trained by.
         inputs: content id of the store that it was trained on; seed: its seed.
+        before: ids of stores that its own beginnings were trained on.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Origin:
     recipe: Recipe
     inputs: str
     seed: int
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def origin_of(init: str | None) -> Origin | None:
     if card.get("command") != "pretrain" or not settings or not isinstance(settings.get("recipe"), dict):
         return None
     recipe = recipes.from_tables(settings["recipe"], f"the run {init}")
-    return Origin(init, file.parent, recipe, str(settings.get("inputs", "")), int(settings.get("seed", 0)))
+    found = progress.of(init)
+    before = () if found is None else found.before
+    return Origin(init, file.parent, recipe, str(settings.get("inputs", "")), int(settings.get("seed", 0)), before)
 
 
 def shaped_as(recipe: Recipe, origin: Origin | None, name: str, given: Sequence[str]) -> tuple[Recipe, list[str]]:
