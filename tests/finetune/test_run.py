@@ -98,11 +98,40 @@ def test_look_alikes_are_listed_in_the_run_and_the_message_names_the_list(make_s
     parts = ["train"] * 16 + ["test"] * 8
     store = make_store([(p, k, s) for (p, k, _), s in zip(cohort, parts, strict=True)], like={20: 1})
     out = tmp_path / "run"
-    assert run(Config("classify", NANO), _request(store, out))["leaks"] == 4
+    with pytest.raises(RequestError, match=r"4 held-out frames of the given split.*run\.leaks\.csv.*--allow-leaks"):
+        run(Config("classify", NANO), _request(store, out))
+    assert len((tmp_path / "run.leaks.csv").read_text().splitlines()) == 5
+    assert not out.exists()
+    config = Config("classify", NANO, allow_leaks=True)
+    assert run(config, _request(store, out))["leaks"] == 4
+    assert json.loads((out / "card.json").read_text())["leaks_allowed"]
     assert "too optimistic: 4 of 32 held-out frames look like a training frame" in capsys.readouterr().err
     rows = list(csv.DictReader((out / "leaks.csv").read_text().splitlines()))
     assert [(row["patient"], row["like_patient"]) for row in rows] == [("p10", "p00")] * 4
-    assert run(Config("classify", NANO), _request(store, out))["leaks"] == 4, "up to date"
+    assert run(config, _request(store, out))["leaks"] == 4, "up to date"
+
+
+def test_folds_that_are_drawn_keep_near_duplicates_on_one_side(make_store, cohort, tmp_path, capsys):
+    store = make_store(cohort, like={20: 1})
+    assert run(Config("classify", NANO, folds=2), _request(store, tmp_path / "run"))["leaks"] == 0
+    assert "1 patients hold near-duplicates" in capsys.readouterr().err
+    held = predictions.read(tmp_path / "run")
+    assert len(set(held.fold[np.isin(held.patient, ["p00", "p10"])])) == 1
+    assert len(set(held.group)) == 12, "they are counted as two patients all the same"
+
+
+def test_a_published_split_is_taken(make_store, cohort, tmp_path):
+    store = make_store(cohort)
+    names = [f"clip{k:02}.mp4" for k in range(24)]
+    lines = [f"{name},{'test' if k < 8 else 'train'}" for k, name in enumerate(names)]
+    (tmp_path / "split.csv").write_text("\n".join(["path,split", *lines]) + "\n")
+    run(Config("classify", NANO, splits=(str(tmp_path / "split.csv"),)), _request(store, tmp_path / "run"))
+    assert set(predictions.read(tmp_path / "run").source) == set(names[:8])
+    (tmp_path / "bad.csv").write_text("\n".join(["path,split", "clip00.mp4,train", "clip01.mp4,test"]) + "\n")
+    with pytest.raises(RequestError, match="1 patients are on both sides"):
+        run(Config("classify", NANO, splits=(str(tmp_path / "bad.csv"),)), _request(store, tmp_path / "no"))
+    with pytest.raises(RequestError, match="leave one out"):
+        run(Config("classify", NANO, splits=(str(tmp_path / "split.csv"),), folds=3), _request(store, tmp_path / "no"))
 
 
 def test_vectors_that_are_no_numbers_are_refused(make_store, cohort, tmp_path):

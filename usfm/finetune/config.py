@@ -55,6 +55,18 @@ class Config:
             panel="Split",
         ),
     ] = None
+    splits: Annotated[
+        tuple[str, ...],
+        Knob(
+            "published split: files (JSON, CSV, lists of names), or one column of the store (a fold a value)",
+            panel="Split",
+            metavar="FILE|COLUMN",
+        ),
+    ] = ()
+    allow_leaks: Annotated[
+        bool,
+        Knob("go on with a given split whose sides share near-duplicates", panel="Split", content=False),
+    ] = False
     fraction: Annotated[
         float, Knob("share of the training patients to learn from", low=0.01, high=1.0, panel="Split")
     ] = 1.0

@@ -1,7 +1,7 @@
 """Who is trained on and who is held out: read from the store, checked, and said before anything is computed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from usfm.errors import RequestError
 from usfm.screening.features import visual_features
 from usfm.screening.groups import Groups, group_frames
 from usfm.screening.leaks import leaks_between
+from usfm.screening.together import look_alike, shows_something
 from usfm.seeding import stream
 from usfm.store.reader import Store
 from usfm.tasks.contract import Known, Task
 from usfm.tasks.folds import Fold, fraction_of, groups_per_class, stratified
+from usfm.tasks.splits import folds_from
 
 DEFAULT_FOLDS = 5
 
@@ -27,11 +29,17 @@ class Cases:
         known: the n frames whose truth is known, and the truth.
         groups: patients (or clips) that stay on one side.
         folds: positions in `known` to train on and to hold out.
+        given: whether the user or the collection gave the split; else usfm drew it.
+        features: (n, D) visual features of the frames, by which near-duplicates are found.
+        alike: groups that were kept together with another one for near-duplicates that they share.
     """
 
     known: Known
     groups: Groups
     folds: list[Fold]
+    given: bool = False
+    features: np.ndarray | None = None
+    alike: int = 0
 
     @property
     def rows(self) -> np.ndarray:
@@ -39,11 +47,20 @@ class Cases:
         return self.known.rows
 
 
-def make(store: Store, task: Task, options: Mapping[str, Any], folds: int | None, fraction: float, seed: int) -> Cases:
+def make(
+    store: Store,
+    task: Task,
+    options: Mapping[str, Any],
+    folds: int | None,
+    fraction: float,
+    seed: int,
+    splits: Sequence[str] = (),
+) -> Cases:
     """Decide the folds of a store with labels.
 
-    The store's own split is used when it has one and `folds` is not given; else folds that keep patients whole. Frames
-    of unknown patients are kept together by clip. Patients that hold identical files or frames count as one.
+    Published splits come first, then the store's own one when it has one and `folds` is not given; else folds that
+    keep patients whole, and near-duplicates of two patients on one side. Frames of unknown patients are kept together
+    by clip. Patients that hold identical files or frames count as one.
 
     Args:
         store: with labels of the task's kind.
@@ -52,6 +69,7 @@ def make(store: Store, task: Task, options: Mapping[str, Any], folds: int | None
         folds: number of folds, None to choose.
         fraction: share of the training groups to learn from.
         seed: of the folds and of the fraction.
+        splits: files of a published split, or one column of the store.
 
     Returns:
         The labelled frames, their groups and the folds.
@@ -68,18 +86,24 @@ def make(store: Store, task: Task, options: Mapping[str, Any], folds: int | None
         )
     split = np.asarray(store.split(), object)[rows]
     has_split = bool((split == "train").any() and ((split == "test") | (split == "val")).any())
+    features, sides, alike = visual_features(store, rows), groups.code, 0
+    if splits and folds is not None:
+        raise RequestError("--splits gives the folds, so --folds has nothing to say; leave one out")
     if has_split and folds is not None:
         console.warn(f"--folds {folds}: the store's own split is not used")
-    if has_split and folds is None:
+    if splits:
+        chosen = _published(store, rows, groups, splits)
+    elif has_split and folds is None:
         chosen = [_own_split(store, split, groups)]
     else:
-        chosen = _cross_validation(store, task.noun, target, names, groups, folds, seed)
+        sides, alike = _look_alikes(features, target, groups, folds)
+        chosen = _cross_validation(store, task.noun, target, names, replace(groups, code=sides), folds, seed)
     if fraction < 1:
         chosen = [_fewer(fold, target, groups.code, fraction, seed) for fold in chosen]
     for fold in chosen:
         shared = np.intersect1d(groups.code[fold.train], groups.code[fold.held])
         assert not len(shared), f"fold {fold.name} has {len(shared)} patients on both sides"
-    return Cases(known, groups, chosen)
+    return Cases(known, groups, chosen, bool(splits) or (has_split and folds is None), features, alike)
 
 
 def patients_of(plan: Cases, where: np.ndarray) -> int:
@@ -108,7 +132,7 @@ def leaks(store: Store, plan: Cases) -> list[dict]:
         One row a fold and held-out frame: fold, frame_id, source, patient, similarity, and frame_id, source and
         patient of the most similar training frame (``like_...``).
     """
-    features = visual_features(store, plan.rows)
+    features = visual_features(store, plan.rows) if plan.features is None else plan.features
     about = {
         "frame_id": store.column("frame_id")[plan.rows],
         "source": store.of_frames("path")[plan.rows],
@@ -151,6 +175,52 @@ def _content(store: Store, rows: np.ndarray, patient: np.ndarray) -> np.ndarray:
         same = np.flatnonzero(found == digest)
         if len(set(patient[same])) < 2 or np.ptp(store.frame(int(rows[same[0]]))) < 16:
             found[same] = ""
+    return found
+
+
+def _look_alikes(features: np.ndarray, target: np.ndarray, groups: Groups, folds: int | None) -> tuple[np.ndarray, int]:
+    """Who stays on one side for near-duplicates too: a code for each frame, and how many groups were joined.
+
+    Where so much looks alike that no folds could be drawn, patients alone are kept whole, and leaks are listed.
+    """
+    shown = shows_something(features)
+    joined = np.unique(look_alike(features, groups.code, shown=shown), return_inverse=True)[1]
+    before, after = (len(np.unique(code)) for code in (groups.code, joined))
+    if before == after:
+        return groups.code, 0
+    counts = [groups_per_class(target, code, int(target.max(initial=0)) + 1) for code in (groups.code, joined)]
+    wanted = np.minimum(counts[0], folds or DEFAULT_FOLDS)
+    if (counts[1] < wanted).any():
+        console.warn(
+            f"near-duplicates join {before} patients to {after}, too few for the folds, so only patients are kept on one "
+            "side"
+        )
+        return groups.code, 0
+    console.say(f"{before - after} patients hold near-duplicates of another one's frames and are on its side")
+    return joined, before - after
+
+
+def _published(store: Store, rows: np.ndarray, groups: Groups, splits: Sequence[str]) -> list[Fold]:
+    """The folds of a published split, as positions among the labelled rows."""
+    place, found = np.full(len(store), -1), []
+    place[rows] = np.arange(len(rows))
+    for fold in folds_from(store, splits):
+        train, held = place[fold.train], place[fold.held]
+        part = np.asarray(fold.split, object)[held >= 0]
+        train, held = train[train >= 0], held[held >= 0]
+        for these, what in ((train, "train on"), (held, "predict")):
+            if not len(these):
+                raise RequestError(f"{', '.join(splits)}: fold '{fold.name}' has no labelled frame to {what}")
+        both = np.intersect1d(groups.code[train], groups.code[held])
+        if len(both):
+            raise RequestError(
+                f"{', '.join(splits)}: {len(both)} patients are on both sides of fold '{fold.name}' (first: "
+                f"{groups.names[both[0]]}); 'usfm split' makes one that keeps patients whole"
+            )
+        found.append(Fold(fold.name, train, held, part))
+    left = len(rows) - len(np.unique(np.concatenate([np.union1d(one.train, one.held) for one in found])))
+    if left:
+        console.warn(f"{left} labelled frames are in no part of the given split and are left out")
     return found
 
 

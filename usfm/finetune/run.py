@@ -36,7 +36,7 @@ MARKER = Marker(
     {"kind": "finetune"},
     older=("predictions.h5", "metrics.jsonl", "recipe.toml", "probe.npz", "leaks.csv", "figures/*.png"),
 )
-LATER = tuple(item.name for item in fields(Config) if item.name in TRAINING_ONLY or item.name == "batch_size")
+LATER = tuple(item.name for item in fields(Config) if item.name in (*TRAINING_ONLY, "batch_size", "splits"))
 """Settings that runs of earlier versions did not have."""
 
 
@@ -97,7 +97,7 @@ def run(config: Config, request: Request) -> dict:
 def _run(config: Config, request: Request, maker: Callable[..., Fitter], *, first: bool) -> dict:
     started = time.monotonic()
     out, store, task = Path(str(request.out)), Store.open(request.inputs), TASKS[config.task]
-    plan = planning.make(store, task, as_dict(config), config.folds, config.fraction, request.seed)
+    plan = planning.make(store, task, as_dict(config), config.folds, config.fraction, request.seed, config.splits)
     if first:
         _say_plan(plan, config)
     if request.dry_run:
@@ -115,6 +115,8 @@ def _run(config: Config, request: Request, maker: Callable[..., Fitter], *, firs
         return _as_before(plan, store, out)
     leaks = planning.leaks(store, plan) if first else []
     leaking = len({line["frame_id"] for line in leaks})
+    if leaks and plan.given and not config.allow_leaks:
+        raise _leaking(out, plan, leaks)
     whole, lines = fitter.fit_all(out, key)
     measured, seconds = quick(whole), time.monotonic() - started
     if first:
@@ -129,6 +131,7 @@ def _run(config: Config, request: Request, maker: Callable[..., Fitter], *, firs
             **_about(config, request.seed, plan),
             **fitter.extra,
             "leaks": leaking,
+            **({"leaks_allowed": True} if leaks and plan.given else {}),
             "folds": lines,
             "frame_metrics": measured,
             "seconds": round(seconds, 2),
@@ -141,6 +144,17 @@ def _run(config: Config, request: Request, maker: Callable[..., Fitter], *, firs
         _say_result(whole, measured, config, fitter.encoder["name"])
         _say_leaks(plan, out, leaking)
     return {**_summary(plan, store, out, seconds, leaking), **measured}
+
+
+def _leaking(out: Path, plan: planning.Cases, leaks: list[dict]) -> RequestError:
+    """The refusal of a given split that leaks, with the pairs in a file beside the run directory."""
+    path = out.with_name(f"{out.name}.{LEAKS}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_leaks(path, leaks)
+    return RequestError(
+        f"{len({line['frame_id'] for line in leaks})} held-out frames of the given split look like a training frame of "
+        f"another patient (pairs in {path}); take 'usfm split --by-duplicates', or --allow-leaks"
+    )
 
 
 def _work(plan: planning.Cases, config: Config) -> str:
@@ -268,7 +282,8 @@ def _say_plan(plan: planning.Cases, config: Config) -> None:
     for c, name in enumerate(known.strata_names):
         of = known.strata == c
         rows.append([name, int(of.sum()), planning.patients_of(plan, np.flatnonzero(of))])
-    how = "the store's own split" if plan.folds[0].name == "split" else f"{len(plan.folds)} folds by patient"
+    own = "the given split" if config.splits else "the store's own split"
+    how = own if plan.given and len(plan.folds) == 1 else f"{len(plan.folds)} folds by patient"
     console.table(f"{config.task}, {config.protocol}, {how}", [noun, "frames", "patients"], rows)
     if known.unlabelled:
         console.say(f"{known.unlabelled:,} frames have no {noun} and are left out")
