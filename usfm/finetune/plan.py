@@ -192,8 +192,8 @@ def _look_alikes(features: np.ndarray, target: np.ndarray, groups: Groups, folds
     wanted = np.minimum(counts[0], folds or DEFAULT_FOLDS)
     if (counts[1] < wanted).any():
         console.warn(
-            f"near-duplicates join {before} patients to {after}, too few for the folds, so only patients are kept on one "
-            "side"
+            f"near-duplicates join {before} patients to {after}, too few for the folds, so only patients are "
+            "kept on one side"
         )
         return groups.code, 0
     console.say(f"{before - after} patients hold near-duplicates of another one's frames and are on its side")
