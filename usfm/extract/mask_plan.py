@@ -135,7 +135,7 @@ def _coded(one: MaskOf, coding: Coding, seen: MaskLook, place: dict[str, int], f
     palette = dict(zip(seen.levels, seen.colours, strict=False))
     numbers = coding.numbers(seen.words, seen.levels, seen.exact, place, palette)
     if coding.threshold:
-        numbers = {coding.threshold: place[coding.classes[0]]}
+        numbers = {coding.threshold: place[next(iter(coding.classes))]}
     elif seen.exact and not coding.near and {code for code in seen.levels if palette.get(code, code)} - set(numbers):
         found.left[UNNAMED] = found.left.get(UNNAMED, 0) + 1
     if coding.labels or coding.nothing:

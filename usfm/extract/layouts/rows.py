@@ -109,7 +109,7 @@ def _add(rows: Rows, file: str, path: str, groups: Mapping[str, str], name: str)
                     "the one that the layout knows, or move the table away to read the pictures without it."
                 )
     for line in lines:
-        row = groups | line
+        row = {**groups, **line}
         key = plain(fill(rows.rule.key, row))
         if key:
             rows.by_key.setdefault(key, row)
