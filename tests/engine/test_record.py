@@ -7,7 +7,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from usfm.engine import record
-from usfm.engine.record import RunDirectory, check_loggers
+from usfm.engine.boards import check_loggers
+from usfm.engine.record import RunDirectory
 from usfm.errors import Interrupted, RequestError, WorkError
 
 

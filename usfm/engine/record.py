@@ -7,10 +7,11 @@ import shutil
 import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from usfm import console, escape
-from usfm.errors import Interrupted, RequestError, missing_extra
+from usfm.engine.boards import Board
+from usfm.errors import Interrupted, RequestError
 from usfm.jobs.outputs import check_writable, refuse_strangers
 from usfm.model.card import CARD, card_of, sealed
 from usfm.provenance import json_text
@@ -35,7 +36,6 @@ OWN = (
 )
 """What is in a run directory; anything else is the user's, and `--overwrite` then refuses."""
 _FILES, _FOLDERS = (CARD, LOCK, "recipe.toml", "metrics.jsonl", "metrics.csv"), ("last", "best", "figures")
-LOGGERS = ("tensorboard", "wandb", "csv")
 
 
 def look(path: Path, command: str | None) -> dict | None:
@@ -334,54 +334,6 @@ def _row(line: str) -> dict | None:
         return None
     numbers = [row[name] for name in _CURVES if row.get(name) is not None]
     return row if all(type(value) in (int, float) and abs(value) < math.inf for value in numbers) else None
-
-
-class Board:
-    """One logger beside the files: TensorBoard, or Weights & Biases offline."""
-
-    def __init__(self, name: str, folder: Path):
-        self.name = name
-        self.writer: Any
-        try:
-            if name == "tensorboard":
-                from torch.utils.tensorboard import SummaryWriter
-
-                self.writer = SummaryWriter(str(folder / "tensorboard"))
-            else:
-                import wandb
-
-                self.writer = wandb.init(mode="offline", dir=str(folder), project="usfm", name=folder.name)
-        except ImportError:
-            raise missing_extra(f"--log {name}", "log") from None
-
-    def log(self, values: dict[str, float], step: int) -> None:
-        """Write some numbers of a step.
-
-        Args:
-            values: name -> number.
-            step: that they belong to.
-        """
-        if self.name == "wandb":
-            self.writer.log(values, step=step)
-        else:
-            for key, value in values.items():
-                self.writer.add_scalar(key, value, step)
-
-    def close(self) -> None:
-        """Finish its files."""
-        self.writer.finish() if self.name == "wandb" else self.writer.close()
-
-
-def check_loggers(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The loggers to open; csv is always written, so it needs none.
-
-    Raises:
-        RequestError: an unknown name.
-    """
-    for name in names:
-        if name not in LOGGERS:
-            raise RequestError(f"--log {name}: write {', '.join(LOGGERS)}")
-    return tuple(name for name in names if name != "csv")
 
 
 def announce_resume(path: Path, step: int, steps: int) -> None:

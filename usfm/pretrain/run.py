@@ -8,12 +8,13 @@ import torch
 
 from usfm import console
 from usfm.config import Request
+from usfm.engine.boards import check_loggers
 from usfm.engine.data import Feed, Pixels
 from usfm.engine.device import Ranks, crowded
 from usfm.engine.group import start_ranks, together
 from usfm.engine.loop import fit
 from usfm.engine.order import Order
-from usfm.engine.record import RunDirectory, check_loggers
+from usfm.engine.record import RunDirectory
 from usfm.engine.stream import Stream
 from usfm.jobs.outputs import say_up_to_date
 from usfm.pretrain.config import Config
