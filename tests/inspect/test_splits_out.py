@@ -134,6 +134,14 @@ def leaky(path, same_patient, near):
     return write_store(path, part)
 
 
+def test_the_card_says_it_too(tmp_path):
+    path = leaky(tmp_path / "s.h5", True, False)
+    info.run(InfoConfig(report=str(tmp_path / "card")), Request(inputs=(str(path),)))
+    card = json.loads((tmp_path / "card/card.json").read_text())
+    assert card["splits"]["check"]["split"]["groups"] == 1
+    assert "* split: not clean; 1 group of patients or equal frames" in (tmp_path / "card/card.md").read_text()
+
+
 @pytest.mark.parametrize("same_patient, near, leaks", [(True, False, 1), (False, True, 2), (True, True, 3)])
 def test_info_says_what_leaks(tmp_path, capsys, same_patient, near, leaks):
     summary, said = told(leaky(tmp_path / "s.h5", same_patient, near), capsys)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from usfm.errors import RequestError
-from usfm.inspect import labels
+from usfm.inspect import clean_split, labels
 from usfm.provenance import json_text
 from usfm.store.history import command_line
 from usfm.store.reader import Store
@@ -79,7 +79,8 @@ def made(store: Store, counts: dict) -> dict:
         },
         "labels": found,
         "splits": {"frames": {split: sum(one.values()) for split, one in counts["labels"]["classes"].items()},
-                   "patients": counts["labels"]["patients"]},
+                   "patients": counts["labels"]["patients"],
+                   "check": clean_split.check(store, None)},
         "processing": [_step(step) for step in store.history],
         "problems": {
             "dropped": counts["dropped"],
@@ -155,7 +156,9 @@ def _labels(found: dict) -> str:
 
 def _splits(found: dict) -> str:
     rows = [(name, count, found["patients"].get(name, 0)) for name, count in found["frames"].items()]
-    return _table(("split", "frames", "patients"), rows)
+    check = found.get("check")
+    told = [] if check is None else ["", *(f"* {one}" for one in clean_split.lines(check))]
+    return "\n".join([_table(("split", "frames", "patients"), rows), *told])
 
 
 def _processing(steps: list[dict]) -> str:

@@ -171,7 +171,9 @@ def _dealt(store: Store, groups: Groups, stratum: np.ndarray, free: np.ndarray, 
     count, wanted = int(code.max(initial=-1)) + 1, sum(one > 0 for one in fractions)
     if count < wanted:
         joined = (
-            f"; the first that are joined hold the same frames or are alike: {_few(groups)}" if groups.joined else ""
+            f"; the first that go together, by equal or near-duplicate frames or --by: {_few(groups)}"
+            if groups.joined
+            else ""
         )
         raise RequestError(
             f"{store.paths[0]}: its frames make {counted(count, 'group')} of patients or clips that stay together, "
