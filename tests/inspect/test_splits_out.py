@@ -71,9 +71,11 @@ def a_run(folder, store, folds):
     training = predictions.Training(ids[train], paths[train], patients[train], names[1].astype(object))
     scores = np.full((len(rows), 2), 0.5, np.float32)
     zeros = np.zeros(len(rows), np.int32)
-    predictions.write(folder / predictions.FILE, predictions.Predictions(
+    arrays = {"target": zeros, "scores": scores, "majority": zeros}
+    held_out = predictions.Predictions(
         ids[rows], paths[rows], patients[rows], patients[rows], np.full(len(rows), "test", object),
-        names[0].astype(object), zeros, scores, zeros, ("a", "b"), training))  # fmt: skip
+        names[0].astype(object), arrays, ("a", "b"), training)  # fmt: skip
+    predictions.write(folder / predictions.FILE, held_out)
     return folder
 
 
