@@ -55,6 +55,8 @@ def command_line(step: dict, out: str = "") -> str:
         'usfm clean --in INPUT --text none --no-gray-markers --out c.h5 --overwrite'
         >>> command_line({"command": "extract", "options": {"fps": "3", "manifest": "sha256:00ff"}})
         'usfm extract SRC --fps 3 --manifest FILE'
+        >>> command_line({"command": "select", "inputs": ["ab"], "options": {"withdraw": "key:00ff"}})
+        'usfm select --in INPUT --withdraw ID'
     """
     command = str(step.get("command", "?"))
     inputs = max(len(step.get("inputs", [])), 1)
@@ -64,14 +66,21 @@ def command_line(step: dict, out: str = "") -> str:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         elif isinstance(value, (list, tuple)):
-            words += [word for one in value for word in (f"--{flag}", _quoted(one))]
+            words += [word for one in value for word in (f"--{flag}", _shown(name, one))]
         elif value is not None and value != "":
-            file = str(value).startswith(("sha256:", "key:"))  # a digest stands for a file that the user has
-            stands = "REGEX" if name in ("group", "label_regex", "mask_pattern") else "FILE"
-            words += [f"--{flag}", stands if file else _quoted(value)]
+            words += [f"--{flag}", _shown(name, value)]
     if step.get("seed"):
         words += ["--seed", str(step["seed"])]
     return " ".join(words + (["--out", _quoted(out), "--overwrite"] if out else []))
+
+
+_STANDS = dict.fromkeys(("group", "label_regex", "mask_pattern"), "REGEX") | {"where": "EXPRESSION", "withdraw": "ID"}
+"""What stands for a digest that is not of a file."""
+
+
+def _shown(name: str, value: object) -> str:
+    """A value as a person types it: of what the history hides, what the user has to fill in."""
+    return _STANDS.get(name, "FILE") if str(value).startswith(("sha256:", "key:")) else _quoted(value)
 
 
 def _quoted(value: object) -> str:
