@@ -16,7 +16,7 @@ TRAINING = "Training (frozen, lora, full)"
 class Config:
     """What to fit, on which encoder, and who is held out."""
 
-    task: Annotated[str, Knob("what to fit", choices=("classify",))] = ""
+    task: Annotated[str, Knob("what to fit", choices=("classify", "detect"))] = ""
     encoder: Annotated[str, knobs.encoder()] = ""
     pool: Annotated[str, knobs.pool()] = "mean"
     resize: Annotated[str, knobs.resize()] = "auto"
@@ -70,6 +70,11 @@ class Config:
     fraction: Annotated[
         float, Knob("share of the training patients to learn from", low=0.01, high=1.0, panel="Split")
     ] = 1.0
+    head: Annotated[
+        str | None,
+        Knob("network behind the encoder's maps, where a task has several (default of detect: faster-rcnn)",
+             panel=TRAINING),
+    ] = None  # fmt: skip
     epochs: Annotated[
         int | None, Knob("passes over the training frames (default 50)", low=1, panel=TRAINING, unit="epochs")
     ] = None
@@ -114,6 +119,6 @@ class Config:
 
 
 TRAINING_ONLY = (
-    "epochs", "lr", "layer_decay", "augment", "image_size", "patience", "accumulate", "precision", "set",
+    "head", "epochs", "lr", "layer_decay", "augment", "image_size", "patience", "accumulate", "precision", "set",
 )  # fmt: skip
 """Settings that only a training of a network has."""

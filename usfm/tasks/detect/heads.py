@@ -13,8 +13,8 @@ from usfm.tasks.detect.measures import MOST
 from usfm.tasks.segment.heads import GRID_PX, Pyramid
 
 WIDTH = 256
-"""Channels of the feature pyramid. An encoder of fewer channels gets a pyramid of its own width, and fewer proposals, so
-that it can be trained without a graphics card."""
+"""Channels of the feature pyramid. An encoder of fewer channels gets a pyramid of its own width, and fewer proposals,
+so that it can be trained without a graphics card."""
 
 LEAST_WIDTH = 64
 TAPS = (4, 6, 8, 12)
@@ -25,7 +25,6 @@ ANCHOR = 32 / 800
 
 ASPECTS = (0.5, 1.0, 2.0)
 FIELDS = ("left", "top", "right", "bottom", "score", "class")
-HEADS = ("faster-rcnn",)
 
 
 def taps_of(depth: int) -> tuple[int, ...]:

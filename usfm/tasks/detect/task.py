@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,11 @@ from usfm.tasks.detect.measures import measures
 from usfm.tasks.detect.scored import BASE, matches, scored
 from usfm.tasks.predictions import RAGGED, Column, Predictions, ragged
 
+if TYPE_CHECKING:  # these bring PyTorch with them
+    from usfm.engine.prepared import Prepared
+    from usfm.tasks.detect.learner import BoxLearner
+
+HEADS = ("faster-rcnn",)
 WORDS = (
     ("mAP@50:95", "mean over the classes, and over IoUs of 0.5 to 0.95 in steps of 0.05, of the average precision as "
                   "COCO has it: 101 recalls, 100 boxes a class and frame, scores of all folds pooled"),
@@ -112,16 +117,38 @@ class Detect:
                     table[f"{prefix}score"].append(np.asarray(score, np.float32))
         return {name: ragged(values) for name, values in table.items()}
 
-    def learner(self, known: Known, frames, groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]):
-        """See `Learns`."""
+    def learner(
+        self, known: Known, frames: "Prepared", groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
+    ) -> "BoxLearner":
+        """Faster R-CNN on the network's maps.
+
+        Args:
+            known: the truth.
+            frames: as the network takes them.
+            groups: (n,) int patient of each frame of `known`.
+            train: (t,) positions in `known` that are trained on.
+            options: its head.
+
+        Returns:
+            The learner.
+
+        Raises:
+            RequestError: there is no such head.
+        """
+        from usfm.model.embedders import letterboxing
         from usfm.tasks.detect.learner import BoxLearner
 
-        store, of = _store(known), known.facts["box_classes"]
+        head = options.get("head") or HEADS[0]
+        if head not in HEADS:
+            raise RequestError(f"--head {head}: detect has {', '.join(HEADS)}")
+        store, of = frames.store, known.facts["box_classes"]
+        letterboxed = frames.entry.resize == "letterbox"
+        shapes = {row: shape_of(store, row) for row in known.rows.tolist()}
         return BoxLearner(
             lambda row: boxes_of(store, row, of),
             known.class_names,
-            lambda row: shape_of(store, row),
-            frames.framing,
+            shapes.__getitem__,
+            lambda row: letterboxing(shapes[row], frames.entry.image_size) if letterboxed else None,
             frames.entry.image_size,
         )
 
