@@ -41,11 +41,11 @@ class BoxLearner:
         self.boxes, self.names, self.shape, self.framing, self.size = boxes, tuple(names), shape, framing, size
 
     def head(self, network: Network) -> nn.Module:
-        """See `Learner`: Faster R-CNN on maps of the network."""
+        """Faster R-CNN on maps of the network."""
         return FasterRCNN(network, len(self.names))
 
     def truth(self, rows: np.ndarray) -> Truth:
-        """See `Learner`: boxes in the pixels of the prepared frames, NaN where a frame has fewer."""
+        """Boxes in the pixels of the prepared frames, NaN where a frame has fewer."""
         each = [self._known(int(row)) for row in rows]
         most = max([1, *(len(kinds) for _, kinds in each)])
         boxes = np.full((len(rows), most, 4), np.nan, np.float32)
@@ -55,10 +55,23 @@ class BoxLearner:
         return Truth(boxes=boxes, box_classes=classes)
 
     def mixed(self, truth: Truth, share: float) -> None:
-        """See `Learner`: boxes are not mixed."""
+        """Boxes are not mixed.
+
+        Args:
+            truth: of the batch.
+            share: of each frame itself.
+        """
 
     def loss(self, outputs: Seen, truth: Truth) -> torch.Tensor:
-        """See `Learner`: the four losses of Faster R-CNN."""
+        """The four losses of Faster R-CNN.
+
+        Args:
+            outputs: of the head while training.
+            truth: its boxes and their classes.
+
+        Returns:
+            Their sum.
+        """
         device = outputs.maps[0].device
         boxes = torch.as_tensor(truth.boxes, device=device)[..., XYXY].float()
         classes = torch.as_tensor(truth.box_classes, device=device)
@@ -71,11 +84,19 @@ class BoxLearner:
         return outputs.head.loss(outputs, targets)
 
     def decode(self, outputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """See `Learner`: (B, 100, 6), `heads.FIELDS`, in px of the prepared frames; NaN where there are fewer."""
+        """(B, 100, 6), `heads.FIELDS`, in px of the prepared frames; NaN where there are fewer."""
         return {self.said: outputs.float()}
 
     def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
-        """See `Learner`: mAP@50:95 in the pixels of the prepared frames."""
+        """Mean average precision in the pixels of the prepared frames.
+
+        Args:
+            decoded: of the rows.
+            rows: of the store.
+
+        Returns:
+            `score`, which is mAP@50:95, and mAP@50.
+        """
         truth, found = [self._known(int(row)) for row in rows], []
         said = [line[np.isfinite(line[:, 4])] for line in decoded[self.said]]
         for c in range(len(self.names)):
@@ -87,7 +108,7 @@ class BoxLearner:
         return {"score": whole, "val_map": whole, "val_map50": half}
 
     def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-        """See `Learner`: the same boxes in px of the frames as they were given, clipped to them.
+        """The boxes in px of the frames as they were given, clipped to them.
 
         Args:
             decoded: of the rows.
@@ -109,7 +130,15 @@ class BoxLearner:
         return moved
 
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
-        """See `Learner`: nothing is fitted afterwards."""
+        """Nothing is fitted afterwards.
+
+        Args:
+            decoded: of the rows.
+            rows: of the store.
+
+        Returns:
+            Nothing.
+        """
         return {}
 
     def _known(self, row: int) -> tuple[np.ndarray, np.ndarray]:

@@ -212,7 +212,15 @@ class Detect:
 
 
 def shape_of(store: Store, row: int) -> tuple[int, int]:
-    """(rows, columns) of a frame, px."""
+    """The size of a frame.
+
+    Args:
+        store: any store.
+        row: of it.
+
+    Returns:
+        Rows and columns, px.
+    """
     return int(store.column("height")[row]), int(store.column("width")[row])
 
 
