@@ -8,16 +8,27 @@ from usfm.screening.sides import near_across, on_two_sides
 from usfm.screening.together import kept_together
 from usfm.store.reader import Store
 
-COMPARED = 2_000
-"""Frames up to which near-duplicates are looked for unasked: some seconds."""
+COMPARED, COMPARED_PX = 2_000, 200_000_000
+"""Frames, and pixels of them all, up to which near-duplicates are looked for unasked: a second or two."""
 NAMED = 5
 """Groups on two sides that are named."""
 FOLD = "fold"
 
 
 def looks(store: Store) -> np.ndarray | None:
-    """Visual features of all frames; None where there are too many to describe unasked."""
-    return visual_features(store, np.arange(len(store))) if 0 < len(store) <= COMPARED else None
+    """Visual features of all frames; None where nothing asks for them, or they are too many to describe unasked."""
+    several = len(_columns(store)) > 0 or len(set(store.labels_class().tolist()) - {-1}) > 1
+    pixels = int((store.column("height").astype(np.int64) * store.column("width")).sum())
+    few = 0 < len(store) <= COMPARED and pixels <= COMPARED_PX
+    return visual_features(store, np.arange(len(store))) if several and few else None
+
+
+def _columns(store: Store) -> dict[str, np.ndarray]:
+    """The split and the folds of each frame, as far as there are several parts."""
+    columns = {"split": np.asarray(store.split(), object)}
+    if FOLD in store.source_columns:
+        columns[FOLD] = np.array([str(one) for one in store.of_frames(FOLD)], object)
+    return {name: parts for name, parts in columns.items() if len(set(parts.tolist()) - {""}) > 1}
 
 
 def check(store: Store, features: np.ndarray | None) -> dict | None:
@@ -31,10 +42,7 @@ def check(store: Store, features: np.ndarray | None) -> dict | None:
         None without a split. Else `clean`, and for "split" and "fold", as far as they are there: `groups` on two
         sides, the first of them by name, and `near_duplicates` (frames with one in another part; None: not compared).
     """
-    columns = {"split": np.asarray(store.split(), object)}
-    if FOLD in store.source_columns:
-        columns[FOLD] = np.array([str(one) for one in store.of_frames(FOLD)], object)
-    columns = {name: parts for name, parts in columns.items() if len(set(parts.tolist()) - {""}) > 1}
+    columns = _columns(store)
     if not columns:
         return None
     groups = kept_together(store)
