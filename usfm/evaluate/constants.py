@@ -9,12 +9,21 @@ NOTHING = dict.fromkeys(("answer", "value", "difference", "low", "high", "beaten
 """The comparison of a measure that no constant answer means anything for."""
 
 
-def beside(point: float, drawn: np.ndarray, constant: dict[str, Answer], confidence: float, patients: int) -> dict:
+def beside(
+    point: float,
+    drawn: np.ndarray,
+    constant: dict[str, Answer],
+    confidence: float,
+    patients: int,
+    *,
+    higher: bool = True,
+) -> dict:
     """Judge a measure against the harder constant answer.
 
-    The harder one has the higher value on the cases; of equal ones it is one that is not beaten, else the one whose
-    difference reaches lowest, so that the verdict does not depend on the order of answers or classes. The run beats it
-    when the whole interval of the difference, the same patients drawn for both, lies above zero.
+    The harder one has the better value on the cases; of equal ones it is one that is not beaten, else the one whose
+    difference reaches furthest to the bad side, so that the verdict does not depend on the order of answers or classes.
+    The run beats it when the whole interval of the difference, the same patients drawn for both, lies on the good side
+    of zero.
 
     Args:
         point: the run's value on the cases.
@@ -22,6 +31,7 @@ def beside(point: float, drawn: np.ndarray, constant: dict[str, Answer], confide
         constant: name -> constant answer; empty: the measure has none.
         confidence: of the interval.
         patients: how many were resampled.
+        higher: whether a higher value is better.
 
     Returns:
         JSON values: answer (in words), value, difference, low, high, beaten (None without an interval or an answer),
@@ -34,8 +44,15 @@ def beside(point: float, drawn: np.ndarray, constant: dict[str, Answer], confide
         rows[name] = {"answer": words, **{key: bootstrap.plain(number) for key, number in row.items()}}
     if not rows:
         return {**NOTHING, "references": {}}
-    harder = min(rows.values(), key=lambda row: (-_or(row["value"], -np.inf), max(0.0, _or(row["low"], 0.0))))
-    return {**harder, "beaten": None if harder["low"] is None else harder["low"] > 0, "references": rows}
+    sign, worst = (1, "low") if higher else (-1, "high")
+
+    def hardness(row: dict) -> tuple[float, float]:
+        value = np.inf if row["value"] is None else -sign * row["value"]
+        return value, max(0.0, sign * _or(row[worst], 0.0))
+
+    harder = min(rows.values(), key=hardness)
+    beaten = None if harder[worst] is None else sign * harder[worst] > 0
+    return {**harder, "beaten": beaten, "references": rows}
 
 
 def _or(value: float | None, otherwise: float) -> float:

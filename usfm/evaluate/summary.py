@@ -43,7 +43,7 @@ def with_draws(cases: Scored, draws: Draws, confidence: float) -> tuple[dict, di
         name = measure.name
         measured[name] = estimate(point[name], drawn[name], confidence, patients, patients if measure.share else 0)
         measured[name]["majority"] = constants.beside(
-            float(point[name]), drawn[name], constant.get(name, {}), confidence, patients
+            float(point[name]), drawn[name], constant.get(name, {}), confidence, patients, higher=measure.higher
         )
     counts = [int(cases.has_class(c).sum()) for c in range(len(cases.class_names))]
     entry = {

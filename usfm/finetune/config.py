@@ -16,7 +16,7 @@ TRAINING = "Training (frozen, lora, full)"
 class Config:
     """What to fit, on which encoder, and who is held out."""
 
-    task: Annotated[str, Knob("what to fit", choices=("classify", "detect"))] = ""
+    task: Annotated[str, Knob("what to fit", choices=("classify", "regress"))] = ""
     encoder: Annotated[str, knobs.encoder()] = ""
     pool: Annotated[str, knobs.pool()] = "mean"
     resize: Annotated[str, knobs.resize()] = "auto"
@@ -40,6 +40,9 @@ class Config:
             panel="Protocol",
         ),
     ] = "linear"
+    target: Annotated[
+        str | None, Knob("column of numbers to predict (regress)", panel="Protocol", metavar="COLUMN")
+    ] = None
     neighbours: Annotated[
         int, Knob("nearest training frames that vote (knn)", unit="frames", low=1, panel="Protocol")
     ] = 20
@@ -70,11 +73,6 @@ class Config:
     fraction: Annotated[
         float, Knob("share of the training patients to learn from", low=0.01, high=1.0, panel="Split")
     ] = 1.0
-    head: Annotated[
-        str | None,
-        Knob("network behind the encoder's maps, where a task has several (default of detect: faster-rcnn)",
-             panel=TRAINING),
-    ] = None  # fmt: skip
     epochs: Annotated[
         int | None, Knob("passes over the training frames (default 50)", low=1, panel=TRAINING, unit="epochs")
     ] = None
@@ -119,6 +117,6 @@ class Config:
 
 
 TRAINING_ONLY = (
-    "head", "epochs", "lr", "layer_decay", "augment", "image_size", "patience", "accumulate", "precision", "set",
+    "epochs", "lr", "layer_decay", "augment", "image_size", "patience", "accumulate", "precision", "set",
 )  # fmt: skip
 """Settings that only a training of a network has."""

@@ -36,6 +36,7 @@ def predicted(plan: planning.Cases, task: Task, fold: Fold, store: Store, raw) -
         arrays=task.predicted(plan.known, fold.train, fold.held, raw),
         class_names=plan.known.class_names,
         task=task.name,
+        facts=dict(plan.known.facts),
         training=Training(name[trained], path[trained], patient[trained], np.full(len(trained), fold.name, object)),
     )
 

@@ -36,7 +36,7 @@ MARKER = Marker(
     {"kind": "finetune"},
     older=("predictions.h5", "metrics.jsonl", "recipe.toml", "probe.npz", "leaks.csv", "figures/*.png"),
 )
-LATER = tuple(item.name for item in fields(Config) if item.name in (*TRAINING_ONLY, "batch_size", "splits"))
+LATER = tuple(item.name for item in fields(Config) if item.name in (*TRAINING_ONLY, "batch_size", "splits", "target"))
 """Settings that runs of earlier versions did not have."""
 
 
@@ -231,6 +231,10 @@ def _check(config: Config, request: Request) -> None:
             f"{flag} has no meaning with --protocol {config.protocol}, which trains no network; leave it out, or take "
             f"--protocol {' or '.join(TRAINED)}"
         )
+    if config.target is not None and config.task != "regress":
+        raise RequestError(f"--target has no meaning with {config.task}; leave it out")
+    if config.class_weights != "none" and config.task == "regress":
+        raise RequestError("--class-weights has no meaning with regress, which has no classes; leave it out")
     if config.protocol == "knn" and config.class_weights != "none":
         raise RequestError("--class-weights has no meaning with --protocol knn; leave it out")
 

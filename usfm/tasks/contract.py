@@ -28,7 +28,6 @@ class Known:
         class_names: of the classes; () where the task has none.
         unlabelled: frames of the store without this truth.
         facts: what else the task wants to remember, such as a unit; JSON values.
-        store: of the frames, where the truth is read from it when it is needed.
     """
 
     rows: np.ndarray
@@ -38,7 +37,6 @@ class Known:
     class_names: tuple[str, ...]
     unlabelled: int
     facts: Mapping[str, Any] = field(default_factory=dict)
-    store: Store | None = None
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""Detection: boxes of classes."""

@@ -1,0 +1,103 @@
+"""Regression as a network learns it: one number on its vector, standardised by the training, squared errors."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from usfm.engine.truth import Truth
+from usfm.model.network import Network
+from usfm.tasks.classify.learner import Linear
+
+
+class NumberLearner:
+    """One number a frame.
+
+    Args:
+        target: (N,) float of each row of the store; NaN where none is known.
+        groups: (N,) int patient of each row; a patient counts once in the validation score.
+        train: rows to train on, whose mean and deviation become 0 and 1.
+    """
+
+    higher = False
+
+    def __init__(self, target: np.ndarray, groups: np.ndarray, train: np.ndarray):
+        self.target, self.groups = target, groups
+        self.mean, self.std = float(target[train].mean()), float(max(target[train].std(), 1e-12))
+
+    def head(self, network: Network) -> nn.Module:
+        """One linear layer on the network's vector."""
+        return Linear(network.dim, 1)
+
+    def truth(self, rows: np.ndarray) -> Truth:
+        """Each row's number, standardised, (n, 1)."""
+        return Truth(labels=((self.target[rows] - self.mean) / self.std).astype(np.float32)[:, None])
+
+    def mixed(self, truth: Truth, share: float) -> Truth:
+        """Numbers mixed as the frames are.
+
+        Args:
+            truth: of the batch, on the device.
+            share: of each frame itself.
+
+        Returns:
+            The truth of the mixed batch.
+        """
+        labels = torch.as_tensor(truth.labels)
+        return Truth(labels=share * labels + (1 - share) * labels.flip(0))
+
+    def loss(self, outputs: torch.Tensor, truth: Truth) -> torch.Tensor:
+        """Mean squared error of standardised numbers.
+
+        Args:
+            outputs: (B, 1).
+            truth: its labels are (B, 1).
+
+        Returns:
+            Their mean.
+        """
+        return F.mse_loss(outputs.float(), torch.as_tensor(truth.labels, device=outputs.device))
+
+    def decode(self, outputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Numbers in their own unit, (B,)."""
+        return {"said": outputs.float()[:, 0] * self.std + self.mean}
+
+    def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """The numbers.
+
+        Args:
+            decoded: of the rows.
+            rows: of the store.
+
+        Returns:
+            (n,).
+        """
+        return decoded["said"]
+
+    def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
+        """Nothing is fitted on validation frames.
+
+        Args:
+            decoded: of the rows.
+            rows: of the store.
+
+        Returns:
+            {}.
+        """
+        return {}
+
+    def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
+        """Mean absolute error, each patient counting once.
+
+        Args:
+            decoded: of the rows.
+            rows: validation rows of the store.
+
+        Returns:
+            `score`.
+        """
+        _, place = np.unique(self.groups[rows], return_inverse=True)
+        error = np.bincount(place, np.abs(decoded["said"] - self.target[rows])) / np.bincount(place)
+        return {"score": float(error.mean()), "val_mae": float(error.mean())}
