@@ -114,6 +114,16 @@ class Config:
             metavar="KEY=VALUE",
         ),
     ] = ()
+    sweep: Annotated[
+        tuple[str, ...],
+        Knob(
+            "a run for each value of a setting that --set takes, or of fraction; may be repeated (product); the best "
+            "by validation patients is named",
+            panel="Search",
+            metavar="KEY=A,B",
+        ),
+    ] = ()
+    seeds: Annotated[int | None, Knob("runs with so many seeds, from --seed on", low=1, panel="Search")] = None
 
 
 TRAINING_ONLY = (

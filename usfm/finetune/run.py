@@ -36,7 +36,11 @@ MARKER = Marker(
     {"kind": "finetune"},
     older=("predictions.h5", "metrics.jsonl", "recipe.toml", "probe.npz", "leaks.csv", "figures/*.png"),
 )
-LATER = tuple(item.name for item in fields(Config) if item.name in (*TRAINING_ONLY, "batch_size", "splits", "target"))
+LATER = tuple(
+    item.name
+    for item in fields(Config)
+    if item.name in (*TRAINING_ONLY, "batch_size", "splits", "target", "sweep", "seeds")
+)
 """Settings that runs of earlier versions did not have."""
 
 
@@ -81,7 +85,11 @@ def run(config: Config, request: Request) -> dict:
     Raises:
         RequestError: the request is wrong; nothing has been written then.
     """
+    from usfm.finetune.sweep import asked, sweep
+
     _check(config, request)
+    if asked(config):
+        return sweep(config, request, run)
     if config.protocol not in TRAINED:
         from usfm.finetune.probes import Probes
 
