@@ -8,6 +8,7 @@ from usfm.evaluate import compare
 from usfm.seeding import stream
 from usfm.tasks import TASKS
 from usfm.tasks.classify.scored import MEASURES
+from usfm.tasks.draws import draw
 
 
 def _compare(runs, aggregate="frame", resamples=400):
@@ -70,3 +71,16 @@ def test_p_is_adjusted_over_the_pairs_of_a_measure(make_run):
 def test_runs_that_cannot_be_compared_are_refused(make_run, change, says):
     with pytest.raises(RequestError, match=says):
         _compare({"a": make_run(), "b": change(make_run())})
+
+
+def test_what_is_measured_already_is_not_measured_again_and_gives_the_same(make_run):
+    runs = {"a": make_run(skill=2), "b": make_run(1, skill=1)}
+    fresh = _compare(runs)
+    measured = {}
+    for name, held in runs.items():
+        cases = TASKS["classify"].scored(held, "frame")
+        draws = draw(cases.group, 400, stream(0, "t"))
+        found = cases.measure(draws)
+        measured[name] = cases, draws, {one.name: found[one.name] for one in MEASURES}
+    again = compare.compare(TASKS["classify"], runs, "frame", 400, 0.95, stream(5, "other"), measured)
+    assert again == fresh

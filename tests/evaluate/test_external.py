@@ -88,7 +88,7 @@ def test_a_report_on_another_store(finished, tmp_path, capsys):
     assert summary["runs"][0]["accuracy"]["value"] == 1
     assert summary["runs"][0]["cases"] == 24
     assert "which it has never seen" in capsys.readouterr().err
-    assert (tmp_path / "report" / "figures" / "run.surest.png").exists()
+    assert (tmp_path / "report" / "figures" / "run.surest.jpg").exists()
 
 
 def test_the_score_of_another_store_is_the_mean_over_the_probes_of_all_folds(finished, tmp_path):

@@ -1,5 +1,6 @@
 """Pairs of runs on the cases they share, the same patients drawn for both."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 
@@ -9,8 +10,8 @@ from usfm.errors import RequestError
 from usfm.evaluate import bootstrap
 from usfm.evaluate.bootstrap import plain
 from usfm.provenance import digest
-from usfm.tasks.contract import Task
-from usfm.tasks.draws import draw
+from usfm.tasks.contract import Scored, Task
+from usfm.tasks.draws import Draws, draw
 from usfm.tasks.predictions import Predictions
 
 
@@ -21,6 +22,7 @@ def compare(
     resamples: int,
     confidence: float,
     rng: np.random.Generator,
+    measured: Mapping[str, tuple[Scored, Draws, dict[str, np.ndarray]]] | None = None,
 ) -> list[dict]:
     """Test every pair of runs.
 
@@ -34,6 +36,8 @@ def compare(
         resamples: B.
         confidence: of the intervals.
         rng: draws the patients.
+        measured: run -> its cases, resamples of their patients, and measure -> (B,) on them, where these are known: a
+            pair of runs on the same cases is not measured again.
 
     Returns:
         One row a pair and measure: first, second, measure, title, further, difference (first - second), low, high, p,
@@ -43,6 +47,11 @@ def compare(
         RequestError: two runs share no frame, or disagree about classes or truth.
     """
     known: dict = {}
+    for name, (cases, draws, drawn) in (measured or {}).items():
+        key = _key(cases)
+        known.setdefault(key, draws)
+        if known[key] is draws or np.array_equal(known[key].counts, draws.counts):
+            known[key, name] = drawn
     rows = []
     for pair in combinations(runs.items(), 2):
         rows += _pair(task, *pair, aggregate, resamples, confidence, rng, known)
@@ -97,18 +106,23 @@ def shared(
     return a, replace(b, group=a.group)
 
 
+def _key(cases: Scored) -> str:
+    return digest([cases.key.tolist(), cases.group.tolist()])
+
+
 def _pair(task, first, second, aggregate: str, resamples: int, confidence: float, rng, known: dict) -> list[dict]:
     """Compare two runs; `known` holds the draws of each set of cases and what was measured on them, for other pairs."""
     a, b = (task.scored(held, aggregate) for held in shared(task, first, second))
-    key = digest([a.key.tolist(), a.group.tolist()])
+    key = _key(a)
     if key not in known:
         known[key] = draw(a.group, resamples, rng)
     draws, names = known[key], [measure.name for measure in a.measures]
     for run, cases in ((first[0], a), (second[0], b)):
         if (key, run) not in known:
-            point, drawn = cases.measure(None), cases.measure(draws)
-            known[key, run] = {name: point[name] for name in names}, {name: drawn[name] for name in names}
-    (point_a, drawn_a), (point_b, drawn_b) = known[key, first[0]], known[key, second[0]]
+            drawn = cases.measure(draws)
+            known[key, run] = {name: drawn[name] for name in names}
+    point_a, point_b = a.measure(None), b.measure(None)
+    drawn_a, drawn_b = known[key, first[0]], known[key, second[0]]
     rows, patients = [], len(draws.names)
     for one in a.measures:
         measure, title = one.name, one.title

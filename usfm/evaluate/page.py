@@ -52,7 +52,21 @@ def _of_task(report: dict, task: str, runs: list[dict], pictures: Pictures) -> l
 
 def _summary(report: dict) -> str:
     body = "".join(html.paragraph(text) for text in report["summary"])
-    return body + "".join(html.note(text) for text in report["notes"])
+    names = [run["name"] for run in report["runs"]]
+    return body + "".join(html.note(text) for text in _joined(report["notes"], names))
+
+
+def _joined(notes: list[str], names: list[str]) -> list[str]:
+    """The same note on several runs as one.
+
+    >>> _joined(["a: few patients", "b: few patients", "a: odd"], ["a", "b"])
+    ['a, b: few patients', 'a: odd']
+    """
+    found: dict[str, list[str]] = {}
+    for note in notes:
+        name = next((name for name in names if note.startswith(f"{name}: ")), "")
+        found.setdefault(note.removeprefix(f"{name}: ") if name else note, []).append(name)
+    return [f"{', '.join(who)}: {text}" if who[0] else text for text, who in found.items()]
 
 
 def _result(report: dict, task: str, runs: list[dict], figures: Mapping[str, Pair]) -> str:

@@ -95,7 +95,9 @@ def make(
     comparisons = []
     for task, mine in by_task(made.report).items() if config.compare else ():
         these, rng = {run["name"]: held[run["name"]] for run in mine}, stream(request.seed, "compare")
-        comparisons += compare.compare(TASKS[task], these, config.aggregate, config.bootstrap, config.confidence, rng)
+        measured = {name: (made.cases[name], made.draws[name], made.drawn[name]) for name in these}
+        more = config.aggregate, config.bootstrap, config.confidence, rng, measured
+        comparisons += compare.compare(TASKS[task], these, *more)
     curves = [
         {"task": task, **each}
         for task, mine in by_task(made.report).items()

@@ -113,7 +113,11 @@ def _worst(found: dict, pictures: Pictures) -> str:
     body += html.paragraph("Wrong cases whose true class got the lowest score, one a patient, the worst first.")
     shown = pictures.worst.get(found["name"], [])
     for row in shown:
-        body += '<div class="row">' + "".join(html.figure(image, words, 150) for image, words in row) + "</div>"
+        body += (
+            '<div class="row">'
+            + "".join(html.figure(html.to_jpeg(image), words, 150) for image, words in row)
+            + "</div>"
+        )
     heads = ["frame", "patient", "true", "predicted", "score of the true class", "of the predicted"]
     lines = [
         [w["frame_id"], w["patient"] or "–", w["true"], w["said"], f"{w['share']:.3f}", f"{w['score']:.3f}"]

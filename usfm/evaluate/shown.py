@@ -17,7 +17,7 @@ class Pictures:
         maps: run -> column -> map of the frames.
         robustness: task -> perturbation -> figure.
         efficiency: task -> measure -> figure.
-        sheets: run -> PNG of its task's contact sheet.
+        sheets: run -> JPEG of its task's contact sheet.
         worst: run -> rows of (picture, words): a wrong case and its neighbours.
     """
 

@@ -43,7 +43,7 @@ def write(
         for name, data in _files(shown).items():
             (new / "figures" / f"{name.replace('/', '-')}.png").write_bytes(data)
         for name, data in shown.sheets.items():
-            (new / "figures" / f"{name.replace('/', '-')}.surest.png").write_bytes(data)
+            (new / "figures" / f"{name.replace('/', '-')}.surest.jpg").write_bytes(data)
         text = {"csv": tables.to_csv, "md": tables.to_markdown, "latex": tables.to_latex}
         for name in formats:
             if name in text:
@@ -77,7 +77,7 @@ def pictures(made: Made, config: Config, store: Store | None) -> Pictures:
                 lacking = len(made.held[name]) - known
                 console.warn(f"{name}: the store given with --in lacks {lacking} of its frames")
             if known:
-                shown.sheets[name] = html.to_png(image)
+                shown.sheets[name] = html.to_jpeg(image, 90)
             shown.worst[name] = worst.pictures(made.worst[name][:_SHOWN], store)
     for task, mine in tables.by_task(made.report).items():
         series = [each for each in made.report["efficiency"] if each["task"] == task]
