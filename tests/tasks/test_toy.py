@@ -74,7 +74,7 @@ class Toy:
     name, noun, sheet_words = "toy", "half", "frames"
     columns = (Column("truth", "f", 0, "level"), Column("said", "f", 0, "level"), Column("mean", "f", 0, "level"),
                Column("list", RAGGED, 0, "as many ones as the row says"))  # fmt: skip
-    protocols = {"linear": nearest}
+    default_protocol, protocols = "linear", {"linear": nearest}
 
     def known(self, store, options):
         level = np.array([float(store.frame(row).mean()) for row in range(len(store))])

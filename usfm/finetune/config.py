@@ -16,7 +16,7 @@ TRAINING = "Training (frozen, lora, full)"
 class Config:
     """What to fit, on which encoder, and who is held out."""
 
-    task: Annotated[str, Knob("what to fit", choices=("classify", "regress"))] = ""
+    task: Annotated[str, Knob("what to fit", choices=("classify", "detect", "regress"))] = ""
     encoder: Annotated[str, knobs.encoder()] = ""
     pool: Annotated[str, knobs.pool()] = "mean"
     resize: Annotated[str, knobs.resize()] = "auto"
@@ -32,14 +32,14 @@ class Config:
         ),
     ] = None
     protocol: Annotated[
-        str,
+        str | None,
         Knob(
             "a probe on frozen features (linear, knn), or a training of the head alone (frozen), of small matrices "
-            "beside the weights (lora) or of the whole network (full)",
+            "beside the weights (lora) or of the whole network (full); default linear where a task has it, else full",
             choices=("linear", "knn", "frozen", "lora", "full"),
             panel="Protocol",
         ),
-    ] = "linear"
+    ] = None
     target: Annotated[
         str | None, Knob("column of numbers to predict (regress)", panel="Protocol", metavar="COLUMN")
     ] = None
@@ -73,6 +73,11 @@ class Config:
     fraction: Annotated[
         float, Knob("share of the training patients to learn from", low=0.01, high=1.0, panel="Split")
     ] = 1.0
+    head: Annotated[
+        str | None,
+        Knob("network behind the encoder's maps, where a task has several (default of detect: faster-rcnn)",
+             panel=TRAINING),
+    ] = None  # fmt: skip
     epochs: Annotated[
         int | None, Knob("passes over the training frames (default 50)", low=1, panel=TRAINING, unit="epochs")
     ] = None
@@ -127,6 +132,6 @@ class Config:
 
 
 TRAINING_ONLY = (
-    "epochs", "lr", "layer_decay", "augment", "image_size", "patience", "accumulate", "precision", "set",
+    "head", "epochs", "lr", "layer_decay", "augment", "image_size", "patience", "accumulate", "precision", "set",
 )  # fmt: skip
 """Settings that only a training of a network has."""

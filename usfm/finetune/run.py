@@ -87,6 +87,8 @@ def run(config: Config, request: Request) -> dict:
     """
     from usfm.finetune.sweep import asked, sweep
 
+    if config.protocol is None and config.task in TASKS:
+        config = replace(config, protocol=TASKS[config.task].default_protocol)
     _check(config, request)
     if asked(config):
         return sweep(config, request, run)

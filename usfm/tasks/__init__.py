@@ -6,10 +6,11 @@ from usfm.errors import RequestError
 from usfm.tasks import predictions
 from usfm.tasks.classify.task import Classify
 from usfm.tasks.contract import Task
+from usfm.tasks.detect.task import Detect
 from usfm.tasks.predictions import Predictions
 from usfm.tasks.regress.task import Regress
 
-TASKS: dict[str, Task] = {"classify": Classify(), "regress": Regress()}
+TASKS: dict[str, Task] = {"classify": Classify(), "detect": Detect(), "regress": Regress()}
 
 
 def read(run: str | Path) -> tuple[Task, Predictions]:

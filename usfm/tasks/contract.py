@@ -28,6 +28,7 @@ class Known:
         class_names: of the classes; () where the task has none.
         unlabelled: frames of the store without this truth.
         facts: what else the task wants to remember, such as a unit; JSON values.
+        store: of the frames, where the truth is read from it when it is needed.
     """
 
     rows: np.ndarray
@@ -37,6 +38,7 @@ class Known:
     class_names: tuple[str, ...]
     unlabelled: int
     facts: Mapping[str, Any] = field(default_factory=dict)
+    store: Store | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,7 @@ class Task(Protocol):
         noun: what its strata are, in tables.
         sheet_words: what stands below `sheet`.
         columns: what it adds to ``predictions.h5``.
+        default_protocol: what is done where none is named: one of `protocols`, or of a training of a network.
         protocols: name -> how a frozen encoder is asked, on features that are made once.
     """
 
@@ -191,6 +194,7 @@ class Task(Protocol):
     noun: str
     sheet_words: str
     columns: tuple[Column, ...]
+    default_protocol: str
     protocols: dict[str, Probe]
 
     def known(self, store: Store, options: Mapping[str, Any]) -> Known:

@@ -1,0 +1,276 @@
+"""Detection: boxes of classes."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from usfm import console
+from usfm.errors import RequestError
+from usfm.store.reader import Store
+from usfm.tasks.contract import Known, Probe, Scored
+from usfm.tasks.detect import drawn
+from usfm.tasks.detect.measures import measures
+from usfm.tasks.detect.scored import BASE, matches, scored
+from usfm.tasks.predictions import RAGGED, Column, Predictions, ragged
+
+if TYPE_CHECKING:  # these bring PyTorch with them
+    from usfm.engine.prepared import Prepared
+    from usfm.tasks.detect.learner import BoxLearner
+
+HEADS = ("faster-rcnn",)
+WORDS = (
+    ("mAP@50:95", "mean over the classes, and over IoUs of 0.5 to 0.95 in steps of 0.05, of the average precision as "
+                  "COCO has it: 101 recalls, 100 boxes a class and frame, scores of all folds pooled"),
+    ("mAP@50", "the same at an IoU of 0.5 only"),
+    ("recall at 1 false box a frame", "share of the boxes that are found at IoU 0.5 when the threshold of the class "
+                                      "lets as many false boxes through as there are frames; mean over the classes"),
+    ("mean box", "what a model without a picture would say: in each frame one box of each class, the mean of those of "
+                 "the training as shares of their frames, its score the share of training frames with the class"),
+)  # fmt: skip
+
+MASKS = (
+    " but label masks; 'usfm export --to coco' writes the box of each structure: take the key usfm_mask out of that "
+    "file, which says that a box is no label, and give it to 'usfm extract' with --annotations"
+)
+NOTHING = "; give them to 'usfm extract' with --annotations"
+
+
+class Detect:
+    """Boxes of classes."""
+
+    name = "detect"
+    noun = "object"
+    default_protocol = "full"
+    sheet_words = (
+        "The frames whose boxes fit worst, one a patient, then those whose boxes fit best. Green: the truth; red: the "
+        "prediction, darker where it is less sure. The fit: mean overlap with the nearest box of the other side."
+    )
+    columns = tuple(
+        Column(f"{prefix}{name}", RAGGED, 0, f"{words} of the {whose}", kind)
+        for prefix, whose in (("", "predicted boxes"), ("truth_", "true boxes"), (BASE, "mean boxes of the training"))
+        for name, words, kind in (
+            ("boxes", "left, top, right, bottom, one after the other, px of the frame as it was given,", np.float32),
+            ("class", "class, 0 to C - 1,", np.int32),
+            ("score", "score, 0 to 1,", np.float32),
+        )
+        if (prefix, name) != ("truth_", "score")
+    )
+    protocols: dict[str, Probe] = {}
+
+    def known(self, store: Store, options: Mapping[str, Any]) -> Known:
+        """See `Task`: the frames whose boxes are known; a frame counts to its rarest class."""
+        rows, path = np.flatnonzero(store.has_boxes()), store.paths[0]
+        if not len(rows):
+            raise RequestError(f"{path}: has no boxes{MASKS if store.has_masks().any() else NOTHING}")
+        names = tuple(store.box_names) or ("object",)
+        bad = np.array([_bad(store, int(row), len(names)) for row in rows], bool)
+        if bad.any():
+            console.warn(
+                f"{path}: {bad.sum():,} frames are left out, since a box of theirs has no area, no class, or lies "
+                f"outside of the frame; the first is {store.column('frame_id')[rows[bad][0]]}"
+            )
+        rows = rows[~bad]
+        counts = np.array([np.bincount(store.boxes(int(row))[1], minlength=len(names)) for row in rows], int)
+        counts = counts.reshape(len(rows), len(names))
+        if (counts.any(1)).sum() < 2:
+            raise RequestError(
+                f"{path}: {int(counts.any(1).sum())} frames have boxes that can be used; two patients with boxes are "
+                "needed, one to learn from and one to be measured on"
+            )
+        there = counts > 0
+        used = np.flatnonzero(there.any(0))
+        often = there.sum(0)
+        rarest = np.where(there.any(1), np.where(there, often, len(rows) + 1).argmin(1) + 1, 0)
+        strata, place = np.unique(rarest, return_inverse=True)
+        return Known(
+            rows=rows,
+            target=there[:, used],
+            strata=place,
+            strata_names=tuple(("none", *names)[k] for k in strata),
+            class_names=tuple(names[k] for k in used),
+            unlabelled=len(store) - len(rows),
+            facts={"box_classes": used.tolist()},
+            store=store,
+        )
+
+    def predicted(self, known: Known, train: np.ndarray, held: np.ndarray, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Task`: boxes of the prediction, of the truth and of the mean of the training, in px of the frames."""
+        store, of = _store(known), known.facts["box_classes"]
+        mean, share = mean_boxes(store, known.rows[train], of)
+        table: dict[str, list] = {column.name: [] for column in self.columns}
+        for row, line in zip(known.rows[held].tolist(), raw, strict=True):
+            truth, kinds = boxes_of(store, row, of)
+            line = line[np.isfinite(line).all(1)]
+            height, width = shape_of(store, row)
+            said = np.flatnonzero(share > 0)
+            always = mean[said] * np.array([width, height] * 2)
+            for prefix, boxes, kind, score in (
+                ("", line[:, :4], line[:, 5], line[:, 4]),
+                ("truth_", truth, kinds, None),
+                (BASE, always, said, share[said]),
+            ):
+                table[f"{prefix}boxes"].append(np.asarray(boxes, np.float32).reshape(-1))
+                table[f"{prefix}class"].append(np.asarray(kind).astype(np.int32))
+                if score is not None:
+                    table[f"{prefix}score"].append(np.asarray(score, np.float32))
+        return {name: ragged(values) for name, values in table.items()}
+
+    def learner(
+        self, known: Known, frames: "Prepared", groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
+    ) -> "BoxLearner":
+        """Faster R-CNN on the network's maps.
+
+        Args:
+            known: the truth.
+            frames: as the network takes them.
+            groups: (n,) int patient of each frame of `known`.
+            train: (t,) positions in `known` that are trained on.
+            options: its head.
+
+        Returns:
+            The learner.
+
+        Raises:
+            RequestError: there is no such head.
+        """
+        from usfm.model.embedders import letterboxing
+        from usfm.tasks.detect.learner import BoxLearner
+
+        head = options.get("head") or HEADS[0]
+        if head not in HEADS:
+            raise RequestError(f"--head {head}: detect has {', '.join(HEADS)}")
+        store, of = frames.store, known.facts["box_classes"]
+        letterboxed = frames.entry.resize == "letterbox"
+        shapes = {row: shape_of(store, row) for row in known.rows.tolist()}
+        return BoxLearner(
+            lambda row: boxes_of(store, row, of),
+            known.class_names,
+            shapes.__getitem__,
+            lambda row: letterboxing(shapes[row], frames.entry.image_size) if letterboxed else None,
+            frames.entry.image_size,
+        )
+
+    def faults(self, found: Predictions) -> Iterator[str]:
+        """See `Task`: lists of different lengths, boxes that are none, classes that there are not."""
+        classes = len(found.class_names)
+        for prefix in ("", "truth_", BASE):
+            for n in range(len(found)):
+                boxes, kinds = (found.arrays[f"{prefix}{name}"][n] for name in ("boxes", "class"))
+                score = found.arrays[f"{prefix}score"][n] if prefix != "truth_" else np.zeros(len(kinds))
+                if len(boxes) != 4 * len(kinds) or len(score) != len(kinds) or kinds.dtype.kind not in "iu":
+                    yield f"boxes, classes and scores of row {n} do not belong together"
+                    return
+                if len(kinds) and not (
+                    np.isfinite(boxes).all() and np.isfinite(score).all() and 0 <= kinds.min() <= kinds.max() < classes
+                ):
+                    yield f"row {n} holds a box that is none, or of no class"
+                    return
+
+    def scored(self, held: Predictions, aggregate: str) -> Scored:
+        """See `Task`."""
+        return scored(held, aggregate)
+
+    def same_truth(self, a: Predictions, b: Predictions) -> bool:
+        """See `Task`: all boxes and classes are the same."""
+        return all(
+            np.array_equal(one, other)
+            for name in ("truth_boxes", "truth_class")
+            for one, other in zip(a.arrays[name], b.arrays[name], strict=True)
+        )
+
+    def quick(self, held: Predictions) -> dict[str, float | None]:
+        """See `Task`."""
+        place = np.arange(len(held))
+        said, base = (
+            measures(matches(held, prefix, place, len(held)), np.ones((1, len(held)))) for prefix in ("", BASE)
+        )
+        values = {name: said[name][0] for name in ("map", "map50", "recall_fp1")} | {"mean_box_map": base["map"][0]}
+        return {name: round(float(v), 6) if np.isfinite(v) else None for name, v in values.items()}
+
+    def outside(self, path: Path, seen: Predictions, store: Store, among: np.ndarray | None) -> tuple[np.ndarray, dict]:
+        """See `Task`: not by a probe, since there is none."""
+        raise RequestError(f"{path}: a detection keeps no probe, so it cannot be asked about the store given with --in")
+
+    def again(self, probes: Mapping[str, dict], vectors: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+        """See `Task`: never asked, since `outside` refuses."""
+        raise NotImplementedError
+
+    def figures(self, folder: Path, whole: Predictions) -> None:
+        """See `Task`: precision over recall."""
+        cases = scored(whole, "frame")
+        drawn.precision_recall(folder / "pr.png", cases.boxes, cases.class_names)
+
+    def sheet(self, held: Predictions, store: Store, count: int) -> tuple[np.ndarray, int]:
+        """See `Task`: boxes against truth, worst first."""
+        return drawn.worst(held, store, count)
+
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """Each measure and what it means."""
+        return WORDS
+
+
+def shape_of(store: Store, row: int) -> tuple[int, int]:
+    """The size of a frame.
+
+    Args:
+        store: any store.
+        row: of it.
+
+    Returns:
+        Rows and columns, px.
+    """
+    return int(store.column("height")[row]), int(store.column("width")[row])
+
+
+def boxes_of(store: Store, row: int, classes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes of a frame, clipped to it.
+
+    Args:
+        store: with boxes.
+        row: of the store.
+        classes: of the store, those that occur; they are counted from 0 on.
+
+    Returns:
+        (k, 4) float32 left, top, right, bottom, px, and classes (k,) int.
+    """
+    boxes, kinds = store.boxes(row)
+    height, width = shape_of(store, row)
+    return np.clip(boxes, 0, (width, height) * 2).astype(np.float32), np.searchsorted(classes, kinds)
+
+
+def mean_boxes(store: Store, rows: np.ndarray, classes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean box of each class, and in which share of the frames the class is.
+
+    Args:
+        store: with boxes.
+        rows: to train on.
+        classes: of the store, those that occur.
+
+    Returns:
+        (C, 4) as shares of width and height, NaN for a class that the rows lack; (C,).
+    """
+    total, count, frames = np.zeros((len(classes), 4)), np.zeros(len(classes)), np.zeros(len(classes))
+    for row in rows.tolist():
+        boxes, kinds = boxes_of(store, row, classes)
+        height, width = shape_of(store, row)
+        np.add.at(total, kinds, boxes / np.array([width, height] * 2))
+        np.add.at(count, kinds, 1)
+        frames[np.unique(kinds)] += 1
+    mean = np.divide(total, count[:, None], out=np.full(total.shape, np.nan), where=count[:, None] > 0)
+    return mean, frames / max(1, len(rows))
+
+
+def _bad(store: Store, row: int, classes: int) -> bool:
+    """Whether a box of a frame has no area in it, or no class."""
+    boxes, kinds = store.boxes(row)
+    height, width = shape_of(store, row)
+    clipped = np.clip(boxes, 0, (width, height) * 2)
+    known = (kinds >= 0) & (kinds < classes)
+    return not (np.isfinite(boxes).all() and (clipped[:, 2:] - clipped[:, :2] > 0).all() and known.all())
+
+
+def _store(known: Known) -> Store:
+    assert known.store is not None
+    return known.store
