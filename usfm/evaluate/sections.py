@@ -265,5 +265,13 @@ def method(report: dict, tasks: list[str]) -> str:
     return (
         body
         + html.table(["", "means"], [*dict.fromkeys(words), *_INTERVAL])
-        + html.details("Versions", html.facts(report["software"]))
+        + html.details("Versions", html.facts(_flat(report["software"])))
     )
+
+
+def _flat(facts: dict) -> dict[str, object]:
+    """Facts of facts as one table."""
+    whole: dict[str, object] = {}
+    for name, value in facts.items():
+        whole |= value if isinstance(value, dict) else {name: value}
+    return whole

@@ -193,7 +193,10 @@ def figure(image: np.ndarray | bytes | str | Path, caption: str = "", width_px: 
     size = f' width="{width_px}"' if width_px else ""
     source = base64.b64encode(data).decode("ascii")
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img{size} alt="{escape(caption)}" src="data:image/{kind};base64,{source}">{words}</figure>'
+    narrow = f' style="width: {width_px}px"' if width_px and width_px <= 200 else ""  # the words wrap below it
+    return (
+        f'<figure{narrow}><img{size} alt="{escape(caption)}" src="data:image/{kind};base64,{source}">{words}</figure>'
+    )
 
 
 def themed(pair: Pair, caption: str = "") -> str:
@@ -210,7 +213,8 @@ def themed(pair: Pair, caption: str = "") -> str:
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     when = "screen and (prefers-color-scheme: dark)"
     return (
-        f'<figure><picture><source media="{when}" srcset="data:image/png;base64,{dark}">'
+        f'<figure style="width: min(100%, {pair.width_px}px)"><picture>'
+        f'<source media="{when}" srcset="data:image/png;base64,{dark}">'
         f'<img width="{pair.width_px}" alt="{escape(caption)}" src="data:image/png;base64,{light}"></picture>'
         f"{words}</figure>"
     )
