@@ -1,0 +1,61 @@
+"""Masks go to a network's size and come back: the outline keeps its place, whatever the sizes are."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial import cKDTree
+from skimage.measure import find_contours
+
+from usfm.tasks.segment.moving import back, decided, onto, packed, planes, unpacked
+from usfm.tasks.segment.task import framing_of
+
+
+def ellipse(height, width, seed):
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    y, x = rng.uniform(0.35, 0.65, 2) * (height, width)
+    a, b = rng.uniform(0.15, 0.3, 2) * min(height, width)
+    turn = rng.uniform(0, np.pi)
+    u = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
+    v = (rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)
+    return ((u / a) ** 2 + (v / b) ** 2 < 1).astype(np.uint8)
+
+
+def outline(mask):
+    return np.concatenate(find_contours(np.pad(mask.astype(float), 1), 0.5)) - 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(40, 300), st.integers(40, 300), st.sampled_from([64, 96, 160, 224]), st.integers(0, 99),
+       st.sampled_from(["letterbox", "stretch"]))  # fmt: skip
+def test_an_outline_keeps_its_place(height, width, side, seed, resize):
+    truth = ellipse(height, width, seed)
+    framing = framing_of(truth.shape, (side, side), resize)
+    moved = onto(truth, framing, (side, side))
+    odds = planes(np.where(moved == 255, 0, moved), 2, "index")[0].astype(np.float32)
+    again = decided(back(odds, framing, truth.shape), "index")
+    assert again.shape == truth.shape
+    away, _ = cKDTree(outline(truth)).query(outline(again))
+    coarser = max(1.0, max(height, width) / side)  # pixels of the coarser of the two grids
+    assert np.mean(away) < 0.5 * coarser
+    assert abs(int(again.sum()) - int(truth.sum())) < 0.5 * coarser * len(outline(truth))
+    middle = [np.argwhere(mask).mean(0) for mask in (truth, again)]
+    assert np.abs(middle[0] - middle[1]).max() < 0.35 * coarser  # no shift to one side
+
+
+def test_what_lies_outside_the_frame_is_not_known():
+    moved = onto(np.ones((40, 80), np.uint8), framing_of((40, 80), (64, 64), "letterbox"), (64, 64))
+    assert set(np.unique(moved).tolist()) == {1, 255}
+    assert (moved == 1).sum() == 32 * 64
+
+
+@pytest.mark.parametrize("kind", ["index", "bits"])
+def test_masks_by_number_and_by_bit(kind):
+    mask = np.random.default_rng(0).integers(0, 4, (12, 9)).astype(np.uint8)
+    count = 4 if kind == "index" else 2
+    truth, seen = planes(mask, count, kind)
+    assert seen.all()
+    assert np.array_equal(decided(truth.astype(np.float32), kind), mask)
+    assert np.array_equal(unpacked(packed(mask)), mask)
+    assert unpacked(np.zeros(9, np.uint8)) is None

@@ -1,0 +1,129 @@
+"""Segmentation as a network learns it: a decoder on its maps, cross-entropy and Dice, probabilities of each pixel."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from usfm.engine.truth import Truth
+from usfm.imaging.framing import Framing
+from usfm.model.network import Network
+from usfm.store.reader import Store
+from usfm.tasks.segment.heads import WIDTH, Head, default_head
+from usfm.tasks.segment.loss import IGNORE, loss
+from usfm.tasks.segment.measures import dice
+from usfm.tasks.segment.moving import onto
+
+
+class Pixels(nn.Module):
+    """A decoder on the network's maps.
+
+    Args:
+        network: whose maps it takes.
+        kind: of `heads.HEADS`, or "" for the usual one.
+        classes: logits of a pixel.
+        width: channels inside the decoder.
+        taps: of the network; () for its own choice.
+    """
+
+    def __init__(self, network: Network, kind: str, classes: int, width: int = WIDTH, taps: tuple[int, ...] = ()):
+        super().__init__()
+        shapes = network.map_shapes(taps)
+        channels, strides = [one[0] for one in shapes], [round(one[1]) for one in shapes]
+        self.taps = taps
+        self.decoder = Head(kind or default_head(strides), channels, strides, classes, width)
+
+    def forward(self, network: Network, frames: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) of 0 to 255 -> logits (B, classes, H, W)."""
+        return self.decoder(network.maps(frames, self.taps), (frames.shape[-2], frames.shape[-1]))
+
+
+class MaskLearner:
+    """A class, or several, for each pixel.
+
+    Args:
+        store: with label masks.
+        names: of the classes, the background first for `index`.
+        kind: index or bits.
+        framing: row of the store -> its letterbox, None where frames are stretched.
+        size: (rows, columns) of the prepared frames.
+        head: of `heads.HEADS`, or "".
+        width: channels inside the decoder.
+        taps: of the network.
+        weights: of cross-entropy and of Dice's loss.
+        class_weights: (K,) of the cross-entropy.
+    """
+
+    higher = True
+    said = "probabilities"
+
+    def __init__(
+        self,
+        store: Store,
+        names: Sequence[str],
+        kind: str,
+        framing: Callable[[int], Framing | None],
+        size: tuple[int, int],
+        *,
+        head: str = "",
+        width: int = WIDTH,
+        taps: tuple[int, ...] = (),
+        weights: tuple[float, float] = (1.0, 1.0),
+        class_weights: np.ndarray | None = None,
+    ):
+        self.store, self.names, self.kind, self.framing, self.size = store, tuple(names), kind, framing, size
+        self.form, self.width, self.taps, self.weights = head, width, taps, weights
+        self.class_weights = None if class_weights is None else torch.from_numpy(class_weights).float()
+
+    def head(self, network: Network) -> nn.Module:
+        """See `Learner`: a decoder on maps of the network."""
+        return Pixels(network, self.form, len(self.names), self.width, self.taps)
+
+    def mask(self, row: int) -> np.ndarray:
+        """The truth of a row in the pixels of the prepared frame, uint8 (h, w)."""
+        mask = self.store.label_mask(int(row))
+        if mask is None:
+            return np.full(self.size, IGNORE, np.uint8)
+        return onto(mask, self.framing(int(row)), self.size)
+
+    def truth(self, rows: np.ndarray) -> Truth:
+        """See `Learner`: (n, h, w) classes, or (n, K, h, w) of 0 and 1 where structures overlap."""
+        masks = np.stack([self.mask(row) for row in rows]).astype(np.int64)
+        if self.kind == "bits":
+            seen = (masks != IGNORE)[:, None]
+            bits = (masks[:, None] >> np.arange(len(self.names))[:, None, None]) & 1
+            masks = np.where(seen, bits, IGNORE)
+        return Truth(masks=masks)
+
+    def mixed(self, truth: Truth, share: float) -> None:
+        """See `Learner`: masks are not mixed."""
+
+    def loss(self, outputs: torch.Tensor, truth: Truth) -> torch.Tensor:
+        """See `Learner`: cross-entropy and Dice's loss in their weights."""
+        masks = torch.as_tensor(truth.masks, device=outputs.device)
+        weights = None if self.class_weights is None else self.class_weights.to(outputs.device)
+        entropy, overlap = self.weights
+        return loss(outputs, masks, cross_entropy=entropy, dice=overlap, class_weights=weights)
+
+    def decode(self, outputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Probabilities in steps of 1 / 255, uint8 (B, K, h, w)."""
+        odds = outputs.float()
+        odds = odds.softmax(1) if self.kind == "index" else odds.sigmoid()
+        return {self.said: (odds * 255).round().to(torch.uint8)}
+
+    def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
+        """See `Learner`: mean Dice over classes without the background, and frames, in prepared pixels."""
+        first = 1 if self.kind == "index" else 0
+        sums = np.zeros((3, len(rows), len(self.names)))
+        for n, row in enumerate(rows):
+            truth, odds = self.mask(row), decoded[self.said][n]
+            seen = truth != IGNORE
+            for k in range(len(self.names)):
+                mine = truth == k if self.kind == "index" else (truth >> k) & 1 > 0
+                said = odds.argmax(0) == k if self.kind == "index" else odds[k] >= 128
+                sums[:, n, k] = (mine & said & seen).sum(), (mine & seen).sum(), (said & seen).sum()
+        values = dice(*sums)[:, first:]
+        each = np.array([np.nanmean(column) for column in values.T if np.isfinite(column).any()])
+        mean = float(each.mean()) if len(each) else 0.0
+        return {"score": mean, "val_dice": mean}

@@ -1,0 +1,92 @@
+"""Masks between the frames of a store and the size that a network takes, by the same map as the pixels."""
+
+import cv2
+import numpy as np
+
+from usfm.imaging.framing import Framing
+from usfm.tasks.segment.loss import IGNORE
+
+
+def planes(mask: np.ndarray, count: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """A stored label mask as a plane a class.
+
+    Args:
+        mask: uint8 (H, W), by number (`index`, the background is 0) or by bit (`bits`).
+        count: K, with the background for `index`.
+        kind: index or bits.
+
+    Returns:
+        bool (K, H, W), and where the truth is known, bool (H, W).
+    """
+    if kind == "bits":
+        return np.stack([(mask >> k) & 1 > 0 for k in range(count)]), np.ones(mask.shape, bool)
+    return mask == np.arange(count, dtype=np.uint8)[:, None, None], mask != IGNORE
+
+
+def onto(mask: np.ndarray, framing: Framing | None, size: tuple[int, int]) -> np.ndarray:
+    """A label mask of a frame, in the pixels of the prepared frame.
+
+    Args:
+        mask: uint8 (H, W).
+        framing: the letterbox; None where the frame is stretched.
+        size: (rows, columns) of the prepared frame.
+
+    Returns:
+        uint8 (rows, columns), the nearest pixel of the frame; `IGNORE` outside the frame.
+    """
+    if framing is None:
+        return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    inside = framing.apply_labels(np.ones(mask.shape, np.uint8)) > 0
+    return np.where(inside, framing.apply_labels(mask), np.uint8(IGNORE))
+
+
+def back(values: np.ndarray, framing: Framing | None, shape: tuple[int, int]) -> np.ndarray:
+    """Planes of a prepared frame on the frame itself, bilinear, so that an outline keeps its place between pixels.
+
+    Args:
+        values: (K, h, w) float32, such as probabilities.
+        framing: the letterbox; None where the frame was stretched.
+        shape: (H, W) of the frame.
+
+    Returns:
+        (K, H, W) float32.
+    """
+    height, width = values.shape[1:]
+    if framing is None:
+        rows, columns = height / shape[0], width / shape[1]
+        move = np.array([[columns, 0, (columns - 1) / 2], [0, rows, (rows - 1) / 2]])
+    else:
+        row, column = framing.origin_px
+        move = np.array([[framing.scale, 0, (0.5 - column) * framing.scale - 0.5],
+                         [0, framing.scale, (0.5 - row) * framing.scale - 0.5]])  # fmt: skip
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = [cv2.warpAffine(plane, move, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+             for plane in np.ascontiguousarray(values, np.float32)]  # fmt: skip
+    return np.stack(moved)
+
+
+def decided(values: np.ndarray, kind: str) -> np.ndarray:
+    """Probabilities as a label mask.
+
+    Args:
+        values: (K, H, W), of each class.
+        kind: index takes the likeliest class; bits takes every one from 0.5 on.
+
+    Returns:
+        uint8 (H, W).
+    """
+    if kind == "index":
+        return values.argmax(0).astype(np.uint8)
+    bits = (values >= 0.5).astype(np.uint8) << np.arange(len(values), dtype=np.uint8)[:, None, None]
+    return bits.sum(0).astype(np.uint8)
+
+
+def packed(mask: np.ndarray) -> np.ndarray:
+    """A label mask as the bytes of a PNG, uint8 (n,)."""
+    return cv2.imencode(".png", mask)[1].reshape(-1)
+
+
+def unpacked(data: np.ndarray) -> np.ndarray | None:
+    """The inverse of `packed`, uint8 (H, W); None where the bytes are no picture."""
+    found = cv2.imdecode(np.ascontiguousarray(data, np.uint8), cv2.IMREAD_UNCHANGED) if len(data) else None
+    return found if found is not None and found.ndim == 2 and found.dtype == np.uint8 else None

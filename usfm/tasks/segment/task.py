@@ -1,0 +1,252 @@
+"""Segmentation: the structures of label masks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from usfm.errors import RequestError
+from usfm.store.reader import Store
+from usfm.tasks.contract import Known, Probe, Scored
+from usfm.tasks.predictions import RAGGED, Column, Predictions, ragged
+from usfm.tasks.segment import drawn
+from usfm.tasks.segment.measures import count, dice, iou
+from usfm.tasks.segment.moving import back, decided, onto, packed, planes
+from usfm.tasks.segment.scored import BASE, COUNTS, DISTANCES, scored
+
+BACKGROUND = "background"
+MOST_AVERAGED = 2000
+"""Training masks that the mean mask is made of at most, evenly spread."""
+
+_OF = "of each class, in the frame as it was given"
+WORDS = (
+    ("Dice", "2 |A and B| / (|A| + |B|) of a case and structure; the mean over cases, then over structures without the "
+             "background. A case in which truth and prediction are both empty does not count for that structure; where "
+             "one of them is empty it is 0"),
+    ("Dice, pooled", "the same from the pixels of all cases together; papers report either"),
+    ("IoU", "|A and B| / |A or B|, counted likewise"),
+    ("HD95", "95th percentile of the distance from one outline to the other, the larger of both directions; cases in "
+             "which truth or prediction is empty have none. In mm where the spacing of all frames is known, else in px"),
+    ("ASD", "mean distance between the outlines, over the pixels of both"),
+    ("found at IoU 0.5", "share of connected structures of the truth that a predicted one overlaps by half or more"),
+    ("mean mask", "what a model without a picture would say: the class that is likeliest at each place of the training "
+                  "masks, fitted into the frame"),
+)  # fmt: skip
+
+
+class Segment:
+    """A class, or several, for each pixel."""
+
+    name = "segment"
+    noun = "structure"
+    default_protocol = "full"
+    sheet_words = (
+        "The frames with the lowest Dice, one a patient, then those with the highest. Green: the outline of the truth; "
+        "red: of the prediction."
+    )
+    columns = (
+        *(Column(name, "f", "classes", f"{words} {_OF}", np.float64) for name, words in (
+            ("both", "pixels that truth and prediction share,"),
+            ("truth", "pixels of the truth,"),
+            ("predicted", "pixels of the prediction,"),
+            ("found", "connected structures of the truth that were found (IoU 0.5),"),
+            ("structures", "connected structures of the truth,"),
+            ("hd95", "95th percentile of the Hausdorff distance, px or mm (attribute unit),"),
+            ("asd", "average symmetric surface distance, px or mm,"),
+            ("base_both", "pixels that the truth and the mean mask of the training share,"),
+            ("base_predicted", "pixels of the mean mask,"),
+        )),
+        Column("mask", RAGGED, 0, "the predicted mask as a PNG, by number or by bit (attribute mask_kind)", np.uint8),
+    )  # fmt: skip
+    protocols: dict[str, Probe] = {}
+
+    def known(self, store: Store, options: Mapping[str, Any]) -> Known:
+        """See `Task`: the frames with a label mask; a frame counts to its rarest structure."""
+        rows = np.flatnonzero(store.has_masks())
+        if not len(rows):
+            boxes = " but boxes, for 'usfm finetune detect'" if store.has_boxes().any() else ""
+            raise RequestError(
+                f"{store.paths[0]}: has no label masks{boxes}; give masks to 'usfm extract' with --masks or --annotations"
+            )
+        kind, names = store.mask_kind, list(store.mask_names)
+        if not names:
+            highest = max(int(_values(store, row).max(initial=0)) for row in rows)
+            names = [f"class {k + 1}" for k in range(highest)]
+        there = np.stack([_present(store, row, len(names), kind) for row in rows]) if names else np.zeros((0, 0))
+        if not there.any():
+            raise RequestError(f"{store.paths[0]}: all {len(rows)} label masks are empty; there is nothing to learn")
+        often = there.sum(0)
+        rarest = np.where(there, often, len(rows) + 1).argmin(1)
+        strata = np.where(there.any(1), rarest + 1, 0)
+        used, strata = np.unique(strata, return_inverse=True)
+        spacing = store.column("row_spacing_mm")[rows], store.column("col_spacing_mm")[rows]
+        millimetres = bool(np.isfinite(spacing[0]).all() and np.isfinite(spacing[1]).all())
+        return Known(
+            rows=rows,
+            target=there,
+            strata=strata,
+            strata_names=tuple(["none", *names][k] for k in used),
+            class_names=tuple([BACKGROUND, *names] if kind == "index" else names),
+            unlabelled=len(store) - len(rows),
+            facts={"mask_kind": kind, "unit": "mm" if millimetres else "px"},
+            store=store,
+        )
+
+    def predicted(self, known: Known, train: np.ndarray, held: np.ndarray, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Task`: counts of each frame and its predicted mask, in the frame as it was given."""
+        store, kind, count_of = _store(known), str(known.facts["mask_kind"]), len(known.class_names)
+        millimetres = known.facts["unit"] == "mm"
+        size = (int(raw.shape[2]), int(raw.shape[3]))
+        resize = str(known.facts.get("resize", "letterbox"))
+        mean = mean_mask(store, known.rows[train], count_of, kind, size, resize)
+        table: dict[str, list] = {name: [] for name in (*COUNTS, *DISTANCES, BASE + "both", BASE + "predicted")}
+        masks = []
+        for row, odds in zip(known.rows[held], raw, strict=True):
+            given = store.label_mask(int(row))
+            assert given is not None  # `known` holds frames with a mask only
+            shape, spacing = given.shape, (1.0, 1.0)
+            if millimetres:
+                spacing = tuple(float(store.column(f"{side}_spacing_mm")[row]) for side in ("row", "col"))
+            framing = framing_of(shape, size, resize)
+            said = decided(back(odds.astype(np.float32) / 255, framing, shape), kind)
+            always = decided(back(mean, framing, shape), kind)
+            truth, seen = planes(given, count_of, kind)
+            line = count(truth, planes(said, count_of, kind)[0], seen, spacing)
+            other = planes(always, count_of, kind)[0] & seen
+            line |= {BASE + "both": (truth & other).sum((1, 2)), BASE + "predicted": other.sum((1, 2))}
+            for name, values in table.items():
+                values.append(np.asarray(line[name], np.float64))
+            masks.append(packed(said))
+        return {name: np.stack(values) for name, values in table.items()} | {"mask": ragged(masks)}
+
+    def learner(self, store: Store, known: Known, train: np.ndarray, entry, options: Mapping[str, Any]):
+        """See `Task`."""
+        from usfm.tasks.segment.learner import MaskLearner
+
+        size, resize = entry.image_size, entry.resize
+        return MaskLearner(
+            store,
+            known.class_names,
+            str(known.facts["mask_kind"]),
+            lambda row: framing_of(store.frame(row).shape[:2], size, resize),
+            size,
+            head=str(options.get("head") or ""),
+            weights=options.get("loss_weights") or (1.0, 1.0),
+        )
+
+    def faults(self, found: Predictions) -> Iterator[str]:
+        """See `Task`: counts that contradict one another."""
+        a = found.arrays
+        if len(found) and (min(a[name].min() for name in COUNTS) < 0 or (a["both"] > a["truth"]).any()):
+            yield "its counts of pixels contradict one another"
+
+    def scored(self, held: Predictions, aggregate: str) -> Scored:
+        """See `Task`."""
+        return scored(held, aggregate)
+
+    def same_truth(self, a: Predictions, b: Predictions) -> bool:
+        """See `Task`: the areas of all structures are the same."""
+        return bool((a.arrays["truth"] == b.arrays["truth"]).all())
+
+    def quick(self, held: Predictions) -> dict[str, float | None]:
+        """See `Task`."""
+        first = int(held.facts.get("mask_kind", "index") == "index")
+        a = {
+            name: held.arrays[name][:, first:] for name in ("both", "truth", "predicted", "base_both", "base_predicted")
+        }
+        values = {
+            "dice": _mean(dice(a["both"], a["truth"], a["predicted"])),
+            "iou": _mean(iou(a["both"], a["truth"], a["predicted"])),
+            "mean_mask_dice": _mean(dice(a["base_both"], a["truth"], a["base_predicted"])),
+        }
+        return {name: None if np.isnan(value) else round(value, 6) for name, value in values.items()}
+
+    def outside(self, path: Path, seen: Predictions, store: Store, among: np.ndarray | None) -> tuple[np.ndarray, dict]:
+        """See `Task`: not by a probe, since there is none."""
+        raise RequestError(
+            f"{path}: a segmentation keeps no probe, so it cannot be asked about the store given with --in"
+        )
+
+    def again(self, probes: Mapping[str, dict], vectors: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+        """See `Task`: never asked, since `outside` refuses."""
+        raise NotImplementedError
+
+    def figures(self, folder: Path, whole: Predictions) -> None:
+        """See `Task`: Dice against size."""
+        drawn.of_directory(folder, whole)
+
+    def sheet(self, held: Predictions, store: Store, count: int) -> tuple[np.ndarray, int]:
+        """See `Task`: outlines, worst first."""
+        return drawn.worst(held, store, count)
+
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """Each measure and what it means."""
+        return WORDS
+
+
+def framing_of(shape: tuple[int, ...], size: tuple[int, int], resize: str):
+    """The letterbox of a frame, as its pixels are moved; None where it is stretched.
+
+    Args:
+        shape: (H, W, ...) of the frame.
+        size: (rows, columns) of the prepared frame.
+        resize: letterbox or stretch.
+
+    Returns:
+        A `Framing` or None.
+    """
+    from usfm.model.embedders import letterboxing
+
+    return letterboxing(shape, size) if resize == "letterbox" else None
+
+
+def mean_mask(
+    store: Store, rows: np.ndarray, classes: int, kind: str, size: tuple[int, int], resize: str
+) -> np.ndarray:
+    """How often each class is at each place of the training masks, all fitted into one size.
+
+    Args:
+        store: with the masks.
+        rows: to train on; `MOST_AVERAGED` of them are taken, evenly spread.
+        classes: K.
+        kind: index or bits.
+        size: (rows, columns).
+        resize: letterbox or stretch.
+
+    Returns:
+        (K, rows, columns) float32, 0 to 1.
+    """
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_AVERAGED)).astype(int))]
+    total, known = np.zeros((classes, *size), np.float32), np.zeros(size, np.float32)
+    for row in chosen:
+        mask = store.label_mask(int(row))
+        if mask is not None:
+            moved = onto(mask, framing_of(mask.shape, size, resize), size)
+            truth, seen = planes(moved, classes, kind)
+            seen &= moved != 255
+            total += truth & seen
+            known += seen
+    return total / np.maximum(known, 1)
+
+
+def _store(known: Known) -> Store:
+    assert known.store is not None
+    return known.store
+
+
+def _values(store: Store, row: int) -> np.ndarray:
+    mask = store.label_mask(int(row))
+    return np.zeros(0, np.uint8) if mask is None else mask[mask != 255]
+
+
+def _present(store: Store, row: int, names: int, kind: str) -> np.ndarray:
+    values = np.bincount(_values(store, row).reshape(-1), minlength=256)
+    if kind == "index":
+        return values[1 : names + 1] > 0
+    return np.array([values[np.arange(256) >> k & 1 > 0].sum() > 0 for k in range(names)])
+
+
+def _mean(values: np.ndarray) -> float:
+    columns = [column[np.isfinite(column)].mean() for column in values.T if np.isfinite(column).any()]
+    return float(np.mean(columns)) if columns else float("nan")
