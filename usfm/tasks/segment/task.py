@@ -26,8 +26,8 @@ WORDS = (
              "one of them is empty it is 0"),
     ("Dice, pooled", "the same from the pixels of all cases together; papers report either"),
     ("IoU", "|A and B| / |A or B|, counted likewise"),
-    ("HD95", "95th percentile of the distance from one outline to the other, the larger of both directions; cases in "
-             "which truth or prediction is empty have none. In mm where the spacing of all frames is known, else in px"),
+    ("HD95", "95th percentile of the distance between outlines, the larger of both directions; cases in "
+             "which truth or prediction is empty have none. In mm where all frames have a spacing, else in px"),
     ("ASD", "mean distance between the outlines, over the pixels of both"),
     ("found at IoU 0.5", "share of connected structures of the truth that a predicted one overlaps by half or more"),
     ("mean mask", "what a model without a picture would say: the class that is likeliest at each place of the training "
@@ -67,7 +67,8 @@ class Segment:
         if not len(rows):
             boxes = " but boxes, for 'usfm finetune detect'" if store.has_boxes().any() else ""
             raise RequestError(
-                f"{store.paths[0]}: has no label masks{boxes}; give masks to 'usfm extract' with --masks or --annotations"
+                f"{store.paths[0]}: has no label masks{boxes}; give them to 'usfm extract' with --masks or "
+                "--annotations"
             )
         kind, names = store.mask_kind, list(store.mask_names)
         if not names:
