@@ -28,7 +28,7 @@ def card(held: Predictions, frames: Scored, store: Store | None, rows: np.ndarra
     """
     group, source = held.group.astype(str), held.source.astype(str)
     classes = []
-    for c, name in enumerate(held.class_names):
+    for c, name in enumerate(frames.class_names):
         mine = frames.has_class(c)
         patients = len(set(frames.group[mine].tolist()))
         classes.append({"class": name, "frames": int(mine.sum()), "patients": patients})

@@ -16,7 +16,7 @@ TRAINING = "Training (frozen, lora, full)"
 class Config:
     """What to fit, on which encoder, and who is held out."""
 
-    task: Annotated[str, Knob("what to fit", choices=("classify", "detect", "regress"))] = ""
+    task: Annotated[str, Knob("what to fit", choices=("classify", "detect", "regress", "segment"))] = ""
     encoder: Annotated[str, knobs.encoder()] = ""
     pool: Annotated[str, knobs.pool()] = "mean"
     resize: Annotated[str, knobs.resize()] = "auto"
@@ -75,9 +75,12 @@ class Config:
     ] = 1.0
     head: Annotated[
         str | None,
-        Knob("network behind the encoder's maps, where a task has several (default of detect: faster-rcnn)",
-             panel=TRAINING),
-    ] = None  # fmt: skip
+        Knob(
+            "network behind the encoder's maps: dpt, upernet, unet, fpn, linear (segment; default dpt on transformers, "
+            "unet on others), faster-rcnn (detect)",
+            panel=TRAINING,
+        ),
+    ] = None
     epochs: Annotated[
         int | None, Knob("passes over the training frames (default 50)", low=1, panel=TRAINING, unit="epochs")
     ] = None

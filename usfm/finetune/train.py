@@ -75,7 +75,9 @@ def rate_of(protocol: str, tuning: Tuning, batch: int) -> float:
     return usual[protocol] if tuning.lr is None else tuning.lr
 
 
-def training_of(protocol: str, tuning: Tuning, frames: int, precision: str, accumulate: int, parts: int) -> Training:
+def training_of(
+    protocol: str, tuning: Tuning, frames: int, precision: str, accumulate: int, parts: int, higher: bool
+) -> Training:
     """The loop's settings for so many training frames.
 
     Args:
@@ -85,6 +87,7 @@ def training_of(protocol: str, tuning: Tuning, frames: int, precision: str, accu
         precision: fp32, bf16 or fp16.
         accumulate: parts that a step is worked in.
         parts: that each step is cut into over all processes; a batch is a multiple of them.
+        higher: whether a higher score is better.
 
     Returns:
         The settings; one check an epoch.
@@ -108,6 +111,7 @@ def training_of(protocol: str, tuning: Tuning, frames: int, precision: str, accu
         saves=min(tuning.epochs, 20),
         accumulate=accumulate,
         patience=tuning.patience,
+        higher=higher,
     )
 
 
@@ -176,7 +180,7 @@ def train(
     started, parts = time.monotonic(), ranks.world * accumulate
     model = build(make(), learner, protocol, tuning, seed).to(frames.device)
     job = Supervised(model, learner, frames, tuning, fold.validation, seed)
-    how = training_of(protocol, tuning, len(fold.train), precision, accumulate, parts)
+    how = training_of(protocol, tuning, len(fold.train), precision, accumulate, parts, learner.higher)
     stream = Stream(fold.train, batch_of(tuning, len(fold.train), parts), frames.entry.image_size, (1, 1), seed)
     feed = Feed(stream, frames, rank=ranks.rank, world=ranks.world, accumulate=accumulate, truth=learner.truth)
     shares = lora.trained(model)

@@ -9,8 +9,9 @@ from usfm.tasks.contract import Task
 from usfm.tasks.detect.task import Detect
 from usfm.tasks.predictions import Predictions
 from usfm.tasks.regress.task import Regress
+from usfm.tasks.segment.task import Segment
 
-TASKS: dict[str, Task] = {"classify": Classify(), "detect": Detect(), "regress": Regress()}
+TASKS: dict[str, Task] = {"classify": Classify(), "detect": Detect(), "regress": Regress(), "segment": Segment()}
 
 
 def read(run: str | Path) -> tuple[Task, Predictions]:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from skimage.measure import find_contours
 
+from usfm.model.embedders import letterboxing
 from usfm.tasks.segment.moving import back, decided, onto, packed, planes, unpacked
-from usfm.tasks.segment.task import framing_of
 
 
 def ellipse(height, width, seed):
@@ -31,7 +31,7 @@ def outline(mask):
        st.sampled_from(["letterbox", "stretch"]))  # fmt: skip
 def test_an_outline_keeps_its_place(height, width, side, seed, resize):
     truth = ellipse(height, width, seed)
-    framing = framing_of(truth.shape, (side, side), resize)
+    framing = letterboxing(truth.shape, (side, side)) if resize == "letterbox" else None
     moved = onto(truth, framing, (side, side))
     odds = planes(np.where(moved == 255, 0, moved), 2, "index")[0].astype(np.float32)
     again = decided(back(odds, framing, truth.shape), "index")
@@ -45,7 +45,7 @@ def test_an_outline_keeps_its_place(height, width, side, seed, resize):
 
 
 def test_what_lies_outside_the_frame_is_not_known():
-    moved = onto(np.ones((40, 80), np.uint8), framing_of((40, 80), (64, 64), "letterbox"), (64, 64))
+    moved = onto(np.ones((40, 80), np.uint8), letterboxing((40, 80), (64, 64)), (64, 64))
     assert set(np.unique(moved).tolist()) == {1, 255}
     assert (moved == 1).sum() == 32 * 64
 

@@ -19,7 +19,9 @@ GRID_PX = 16
 STRIDES = (4, 8, 16, 32)
 """Of the pyramid: the published head rescales four maps of a stride of 16 by 4, 2, 1 and a half."""
 
-WIDTH = 256
+WIDEST = 256
+"""Channels inside a decoder on an encoder of 768 or more, as DPT and UPerNet have them; fewer on smaller ones."""
+
 TAPS = 4
 HEADS = ("dpt", "upernet", "unet", "fpn", "linear")
 
@@ -32,6 +34,16 @@ def default_head(strides: Sequence[int]) -> str:
         ('dpt', 'unet')
     """
     return "dpt" if len(set(strides)) == 1 else "unet"
+
+
+def width_of(channels: int) -> int:
+    """Channels inside a decoder: a third of the encoder's, so that a small encoder has no decoder far above its size.
+
+    Examples:
+        >>> [width_of(n) for n in (64, 192, 384, 768, 1024)]
+        [32, 64, 128, 256, 256]
+    """
+    return min(WIDEST, max(32, round(channels / 96) * 32))
 
 
 def taps_of(depth: int, count: int = TAPS) -> tuple[int, ...]:
@@ -85,7 +97,7 @@ class Linear(nn.Module):
 class Dpt(nn.Module):
     """smp's DPT decoder, without readout tokens: not every family has a class token."""
 
-    def __init__(self, channels: Sequence[int], strides: Sequence[int], classes: int, width: int = WIDTH):
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], classes: int, width: int = WIDEST):
         super().__init__()
         from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder, DPTSegmentationHead
 
@@ -104,7 +116,7 @@ class Dpt(nn.Module):
 class Hierarchical(nn.Module):
     """smp's UPerNet, U-Net or FPN decoder on maps whose sizes halve; a pyramid makes them of a transformer's maps."""
 
-    def __init__(self, kind: str, channels: Sequence[int], strides: Sequence[int], classes: int, width: int = WIDTH):
+    def __init__(self, kind: str, channels: Sequence[int], strides: Sequence[int], classes: int, width: int = WIDEST):
         super().__init__()
         from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
         from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
@@ -152,7 +164,7 @@ class Head(nn.Module):
         RequestError: the encoder gives too few maps for this head.
     """
 
-    def __init__(self, kind: str, channels: Sequence[int], strides: Sequence[int], classes: int, width: int = WIDTH):
+    def __init__(self, kind: str, channels: Sequence[int], strides: Sequence[int], classes: int, width: int = WIDEST):
         super().__init__()
         if kind != "linear" and len(channels) < TAPS:
             raise RequestError(

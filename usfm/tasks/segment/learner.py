@@ -1,19 +1,24 @@
 """Segmentation as a network learns it: a decoder on its maps, cross-entropy and Dice, probabilities of each pixel."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
+from usfm.engine.prepared import Prepared
 from usfm.engine.truth import Truth
-from usfm.imaging.framing import Framing
 from usfm.model.network import Network
-from usfm.store.reader import Store
-from usfm.tasks.segment.heads import WIDTH, Head, default_head
+from usfm.tasks.predictions import ragged
+from usfm.tasks.segment.heads import Head, default_head, width_of
 from usfm.tasks.segment.loss import IGNORE, loss
-from usfm.tasks.segment.measures import dice
-from usfm.tasks.segment.moving import onto
+from usfm.tasks.segment.measures import count, dice
+from usfm.tasks.segment.moving import back, decided, onto, packed, planes
+from usfm.tasks.segment.scored import BASE
+
+SAID = "probabilities"
+MOST_AVERAGED = 2000
+"""Training masks that the mean mask is made of at most, evenly spread."""
 
 
 class Pixels(nn.Module):
@@ -23,16 +28,16 @@ class Pixels(nn.Module):
         network: whose maps it takes.
         kind: of `heads.HEADS`, or "" for the usual one.
         classes: logits of a pixel.
-        width: channels inside the decoder.
+        width: channels inside the decoder; 0 for as many as suit the network.
         taps: of the network; () for its own choice.
     """
 
-    def __init__(self, network: Network, kind: str, classes: int, width: int = WIDTH, taps: tuple[int, ...] = ()):
+    def __init__(self, network: Network, kind: str, classes: int, width: int = 0, taps: tuple[int, ...] = ()):
         super().__init__()
         shapes = network.map_shapes(taps)
         channels, strides = [one[0] for one in shapes], [round(one[1]) for one in shapes]
         self.taps = taps
-        self.decoder = Head(kind or default_head(strides), channels, strides, classes, width)
+        self.decoder = Head(kind or default_head(strides), channels, strides, classes, width or width_of(channels[-1]))
 
     def forward(self, network: Network, frames: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) of 0 to 255 -> logits (B, classes, H, W)."""
@@ -40,39 +45,39 @@ class Pixels(nn.Module):
 
 
 class MaskLearner:
-    """A class, or several, for each pixel.
+    """A class, or several, for each pixel; see `Learner`.
 
     Args:
-        store: with label masks.
+        frames: the store's frames as the network takes them.
         names: of the classes, the background first for `index`.
         kind: index or bits.
-        framing: row of the store -> its letterbox, None where frames are stretched.
-        size: (rows, columns) of the prepared frames.
+        train: rows of the store that are trained on, for the mean mask.
+        millimetres: whether distances are in mm.
         head: of `heads.HEADS`, or "".
-        width: channels inside the decoder.
+        width: channels inside the decoder; 0 for as many as suit the network.
         taps: of the network.
         weights: of cross-entropy and of Dice's loss.
         class_weights: (K,) of the cross-entropy.
     """
 
     higher = True
-    said = "probabilities"
 
     def __init__(
         self,
-        store: Store,
+        frames: Prepared,
         names: Sequence[str],
         kind: str,
-        framing: Callable[[int], Framing | None],
-        size: tuple[int, int],
+        train: np.ndarray,
         *,
+        millimetres: bool = False,
         head: str = "",
-        width: int = WIDTH,
+        width: int = 0,
         taps: tuple[int, ...] = (),
         weights: tuple[float, float] = (1.0, 1.0),
         class_weights: np.ndarray | None = None,
     ):
-        self.store, self.names, self.kind, self.framing, self.size = store, tuple(names), kind, framing, size
+        self.frames, self.store, self.names, self.kind, self.train = frames, frames.store, tuple(names), kind, train
+        self.size, self.millimetres = frames.entry.image_size, millimetres
         self.form, self.width, self.taps, self.weights = head, width, taps, weights
         self.class_weights = None if class_weights is None else torch.from_numpy(class_weights).float()
 
@@ -85,7 +90,7 @@ class MaskLearner:
         mask = self.store.label_mask(int(row))
         if mask is None:
             return np.full(self.size, IGNORE, np.uint8)
-        return onto(mask, self.framing(int(row)), self.size)
+        return onto(mask, self.frames.framing(int(row)), self.size)
 
     def truth(self, rows: np.ndarray) -> Truth:
         """See `Learner`: (n, h, w) classes, or (n, K, h, w) of 0 and 1 where structures overlap."""
@@ -110,14 +115,14 @@ class MaskLearner:
         """Probabilities in steps of 1 / 255, uint8 (B, K, h, w)."""
         odds = outputs.float()
         odds = odds.softmax(1) if self.kind == "index" else odds.sigmoid()
-        return {self.said: (odds * 255).round().to(torch.uint8)}
+        return {SAID: (odds * 255).round().to(torch.uint8)}
 
     def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
         """See `Learner`: mean Dice over classes without the background, and frames, in prepared pixels."""
         first = 1 if self.kind == "index" else 0
         sums = np.zeros((3, len(rows), len(self.names)))
         for n, row in enumerate(rows):
-            truth, odds = self.mask(row), decoded[self.said][n]
+            truth, odds = self.mask(row), decoded[SAID][n]
             seen = truth != IGNORE
             for k in range(len(self.names)):
                 mine = truth == k if self.kind == "index" else (truth >> k) & 1 > 0
@@ -127,3 +132,39 @@ class MaskLearner:
         each = np.array([np.nanmean(column) for column in values.T if np.isfinite(column).any()])
         mean = float(each.mean()) if len(each) else 0.0
         return {"score": mean, "val_dice": mean}
+
+    def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Learner`: counts of each frame and its predicted mask, in the frame as it was given."""
+        mean, lines, masks = self.mean_mask(), [], []
+        for row, odds in zip(rows.tolist(), decoded[SAID], strict=True):
+            given = self.store.label_mask(row)
+            assert given is not None  # only frames with a mask are asked for
+            shape, spacing = (given.shape[0], given.shape[1]), (1.0, 1.0)
+            if self.millimetres:
+                spacing = tuple(float(self.store.column(f"{side}_spacing_mm")[row]) for side in ("row", "col"))
+            framing = self.frames.framing(row)
+            said = decided(back(odds.astype(np.float32) / 255, framing, shape), self.kind)
+            always = decided(back(mean, framing, shape), self.kind)
+            truth, seen = planes(given, len(self.names), self.kind)
+            other = planes(always, len(self.names), self.kind)[0] & seen
+            line = count(truth, planes(said, len(self.names), self.kind)[0], seen, spacing)
+            lines.append(line | {BASE + "both": (truth & other).sum((1, 2)), BASE + "predicted": other.sum((1, 2))})
+            masks.append(packed(said))
+        table = {name: np.stack([np.asarray(line[name], np.float64) for line in lines]) for name in lines[0]}
+        return table | {"mask": ragged(masks)}
+
+    def mean_mask(self) -> np.ndarray:
+        """How often each class is at each place of the training masks, all fitted into one size: (K, h, w), 0 to 1."""
+        chosen = np.unique(np.linspace(0, len(self.train) - 1, min(len(self.train), MOST_AVERAGED)).astype(int))
+        total, known = np.zeros((len(self.names), *self.size), np.float32), np.zeros(self.size, np.float32)
+        for row in self.train[chosen]:
+            moved = self.mask(row)
+            truth, seen = planes(moved, len(self.names), self.kind)
+            seen = seen & (moved != IGNORE)
+            total += truth & seen
+            known += seen
+        return total / np.maximum(known, 1)
+
+    def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
+        """See `Learner`: nothing is fitted."""
+        return {}

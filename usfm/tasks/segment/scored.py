@@ -50,15 +50,15 @@ class Outlined:
     @property
     def measures(self) -> tuple[Measure, ...]:
         """Of the comparison table."""
-        whole = (Measure("dice_with_background", "Dice with background"),) if self.background else ()
+        whole = (Measure("dice_with_background", "Dice with background", further=True),) if self.background else ()
         return (
             Measure("dice", "Dice", "Dice"),
             Measure("iou", "IoU", "IoU"),
             Measure("dice_pooled", "Dice, pooled"),
-            Measure("iou_pooled", "IoU, pooled"),
+            Measure("iou_pooled", "IoU, pooled", further=True),
             *whole,
             Measure(f"hd95_{self.unit}", f"HD95 ({self.unit})", "HD95", higher=False),
-            Measure(f"asd_{self.unit}", f"ASD ({self.unit})", higher=False),
+            Measure(f"asd_{self.unit}", f"ASD ({self.unit})", higher=False, further=True),
             Measure("structures_found", "found at IoU 0.5", "found"),
         )
 

@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from usfm.errors import RequestError
 from usfm.store.reader import Store
 from usfm.tasks.contract import Known, Probe, Scored
-from usfm.tasks.predictions import RAGGED, Column, Predictions, ragged
+from usfm.tasks.predictions import RAGGED, Column, Predictions
 from usfm.tasks.segment import drawn
-from usfm.tasks.segment.measures import count, dice, iou
-from usfm.tasks.segment.moving import back, decided, onto, packed, planes
-from usfm.tasks.segment.scored import BASE, COUNTS, DISTANCES, scored
+from usfm.tasks.segment.measures import dice, iou
+from usfm.tasks.segment.scored import COUNTS, scored
+
+if TYPE_CHECKING:
+    from usfm.engine.prepared import Prepared
+    from usfm.tasks.segment.learner import MaskLearner
 
 BACKGROUND = "background"
-MOST_AVERAGED = 2000
-"""Training masks that the mean mask is made of at most, evenly spread."""
 
 _OF = "of each class, in the frame as it was given"
 WORDS = (
@@ -91,49 +92,43 @@ class Segment:
             class_names=tuple([BACKGROUND, *names] if kind == "index" else names),
             unlabelled=len(store) - len(rows),
             facts={"mask_kind": kind, "unit": "mm" if millimetres else "px"},
-            store=store,
         )
 
-    def predicted(self, known: Known, train: np.ndarray, held: np.ndarray, raw: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Task`: counts of each frame and its predicted mask, in the frame as it was given."""
-        store, kind, count_of = _store(known), str(known.facts["mask_kind"]), len(known.class_names)
-        millimetres = known.facts["unit"] == "mm"
-        size = (int(raw.shape[2]), int(raw.shape[3]))
-        resize = str(known.facts.get("resize", "letterbox"))
-        mean = mean_mask(store, known.rows[train], count_of, kind, size, resize)
-        table: dict[str, list] = {name: [] for name in (*COUNTS, *DISTANCES, BASE + "both", BASE + "predicted")}
-        masks = []
-        for row, odds in zip(known.rows[held], raw, strict=True):
-            given = store.label_mask(int(row))
-            assert given is not None  # `known` holds frames with a mask only
-            shape, spacing = given.shape, (1.0, 1.0)
-            if millimetres:
-                spacing = tuple(float(store.column(f"{side}_spacing_mm")[row]) for side in ("row", "col"))
-            framing = framing_of(shape, size, resize)
-            said = decided(back(odds.astype(np.float32) / 255, framing, shape), kind)
-            always = decided(back(mean, framing, shape), kind)
-            truth, seen = planes(given, count_of, kind)
-            line = count(truth, planes(said, count_of, kind)[0], seen, spacing)
-            other = planes(always, count_of, kind)[0] & seen
-            line |= {BASE + "both": (truth & other).sum((1, 2)), BASE + "predicted": other.sum((1, 2))}
-            for name, values in table.items():
-                values.append(np.asarray(line[name], np.float64))
-            masks.append(packed(said))
-        return {name: np.stack(values) for name, values in table.items()} | {"mask": ragged(masks)}
+    def predicted(self, known: Known, train: np.ndarray, held: np.ndarray, raw: Any) -> dict[str, np.ndarray]:
+        """See `Task`: the learner counts, since it knows how frames were moved."""
+        return dict(raw)
 
-    def learner(self, store: Store, known: Known, train: np.ndarray, entry, options: Mapping[str, Any]):
-        """See `Task`."""
+    def learner(
+        self, known: Known, frames: "Prepared", groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
+    ) -> "MaskLearner":
+        """See `usfm.tasks.learner.Learns`: a decoder on the network's maps.
+
+        Args:
+            known: the truth.
+            frames: the store's frames as the network takes them.
+            groups: (n,) int patient of each frame of `known`.
+            train: (t,) positions in `known` that are trained on.
+            options: its head.
+
+        Returns:
+            The learner.
+
+        Raises:
+            RequestError: there is no such head.
+        """
+        from usfm.tasks.segment.heads import HEADS
         from usfm.tasks.segment.learner import MaskLearner
 
-        size, resize = entry.image_size, entry.resize
+        head = str(options.get("head") or "")
+        if head and head not in HEADS:
+            raise RequestError(f"--head {head}: segment has {', '.join(HEADS)}")
         return MaskLearner(
-            store,
+            frames,
             known.class_names,
             str(known.facts["mask_kind"]),
-            lambda row: framing_of(store.frame(row).shape[:2], size, resize),
-            size,
-            head=str(options.get("head") or ""),
-            weights=options.get("loss_weights") or (1.0, 1.0),
+            known.rows[train],
+            millimetres=known.facts["unit"] == "mm",
+            head=head,
         )
 
     def faults(self, found: Predictions) -> Iterator[str]:
@@ -184,56 +179,6 @@ class Segment:
     def words(self) -> tuple[tuple[str, str], ...]:
         """Each measure and what it means."""
         return WORDS
-
-
-def framing_of(shape: tuple[int, ...], size: tuple[int, int], resize: str):
-    """The letterbox of a frame, as its pixels are moved; None where it is stretched.
-
-    Args:
-        shape: (H, W, ...) of the frame.
-        size: (rows, columns) of the prepared frame.
-        resize: letterbox or stretch.
-
-    Returns:
-        A `Framing` or None.
-    """
-    from usfm.model.embedders import letterboxing
-
-    return letterboxing(shape, size) if resize == "letterbox" else None
-
-
-def mean_mask(
-    store: Store, rows: np.ndarray, classes: int, kind: str, size: tuple[int, int], resize: str
-) -> np.ndarray:
-    """How often each class is at each place of the training masks, all fitted into one size.
-
-    Args:
-        store: with the masks.
-        rows: to train on; `MOST_AVERAGED` of them are taken, evenly spread.
-        classes: K.
-        kind: index or bits.
-        size: (rows, columns).
-        resize: letterbox or stretch.
-
-    Returns:
-        (K, rows, columns) float32, 0 to 1.
-    """
-    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_AVERAGED)).astype(int))]
-    total, known = np.zeros((classes, *size), np.float32), np.zeros(size, np.float32)
-    for row in chosen:
-        mask = store.label_mask(int(row))
-        if mask is not None:
-            moved = onto(mask, framing_of(mask.shape, size, resize), size)
-            truth, seen = planes(moved, classes, kind)
-            seen &= moved != 255
-            total += truth & seen
-            known += seen
-    return total / np.maximum(known, 1)
-
-
-def _store(known: Known) -> Store:
-    assert known.store is not None
-    return known.store
 
 
 def _values(store: Store, row: int) -> np.ndarray:

@@ -1,0 +1,84 @@
+"""usfm finetune segment on a small store: a run like any other, and each mistake in one sentence."""
+
+import numpy as np
+import pytest
+
+from usfm import tasks
+from usfm.config import Request
+from usfm.errors import RequestError
+from usfm.evaluate.config import Config as EvalConfig
+from usfm.evaluate.run import run as evaluate
+from usfm.finetune.config import Config
+from usfm.finetune.run import run as finetune
+from usfm.store.assemble import write_store
+from usfm.store.reader import Store
+from usfm.store.schema import frame_id
+from usfm.store.writer import PartWriter
+from usfm.tasks.segment.moving import unpacked
+
+NANO = "random:vit_nano_patch16_64"
+
+
+def store_of(folder, kind="index", *, empty=False, boxes=False, spacing=True):
+    """Eight patients of two stills: speckle with a bright square, a wall over all of it by bit."""
+    rng = np.random.default_rng(0)
+    names = {"mask_names": ("lesion", "wall"), "mask_kind": kind} if not boxes else {"box_names": ("lesion",)}
+    part = PartWriter(**names)
+    for k in range(16):
+        sha = f"{k:064x}"[::-1]
+        source = part.source(path=f"{k}.png", sha256=sha, kind="image", patient=f"p{k // 2}")
+        pixels = rng.integers(0, 60, (40, 48)).astype(np.uint8)
+        top, left = rng.integers(0, 20, 2)
+        lesion = np.zeros(pixels.shape, bool)
+        lesion[top : top + 20, left : left + 20] = not empty
+        pixels[lesion] += 150
+        wall = np.zeros_like(lesion)
+        wall[30:36] = not empty
+        labels = {"mask": {"lesion": lesion, "wall": wall}} if not boxes else {"boxes": ([[1, 1, 9, 9]], ["lesion"])}
+        near = {"row_spacing_mm": 0.2, "col_spacing_mm": 0.2} if spacing or k else {}
+        part.frame(pixels, frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0, **labels, **near)
+    return write_store(folder / "s.h5", part)
+
+
+@pytest.mark.parametrize("kind", ["index", pytest.param("bits", marks=pytest.mark.slow)])
+def test_a_segmentation_is_a_run_like_any_other(tmp_path, kind):
+    store = store_of(tmp_path, kind)
+    config = Config("segment", NANO, folds=2, epochs=30, lr=3e-3, batch_size=8, head="fpn", augment="none",
+                    set=("drop_path=0", "warmup=0"))  # fmt: skip
+    request = Request(inputs=(str(store),), out=str(tmp_path / "run"), device="cpu")
+    made = finetune(config, request)
+    _, held = tasks.read(tmp_path / "run")
+    assert held.class_names == (("background", "lesion", "wall") if kind == "index" else ("lesion", "wall"))
+    assert held.facts["unit"] == "mm"
+    assert unpacked(held.arrays["mask"][0]).shape == (40, 48)
+    assert made["dice"] > 0.3
+    assert finetune(config, request)["up_to_date"]
+    config = EvalConfig(store=(str(store),), bootstrap=20, format="html,json,csv,md,latex")
+    summary = evaluate(config, Request(inputs=(str(tmp_path / "run"),), out=str(tmp_path / "report"), device="cpu"))
+    assert summary["runs"][0]["dice"]["value"] == pytest.approx(made["dice"], abs=1e-6)
+    assert summary["runs"][0]["mean_mask_dice"] is not None
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "HD95 (mm)" in page
+    assert "outline of the truth" in page
+
+
+@pytest.mark.parametrize(
+    "make, change, says",
+    [
+        ({"boxes": True}, {}, "has no label masks but boxes"),
+        ({"empty": True}, {}, "all 16 label masks are empty"),
+        ({}, {"protocol": "linear"}, "'linear' is no protocol of segment; there are: frozen, lora, full"),
+        ({}, {"image_size": 72}, "multiple of the patch"),
+    ],
+)
+def test_mistakes_are_one_sentence_each(tmp_path, make, change, says):
+    store = store_of(tmp_path, **make)
+    request = Request(inputs=(str(store),), out=str(tmp_path / "run"), device="cpu")
+    with pytest.raises(RequestError, match=says):
+        finetune(Config("segment", NANO, folds=2, epochs=1, **change), request)
+    assert not (tmp_path / "run").exists()
+
+
+def test_distances_are_px_where_a_spacing_is_missing(tmp_path):
+    known = tasks.TASKS["segment"].known(Store.open(store_of(tmp_path, spacing=False)), {})
+    assert known.facts["unit"] == "px"
