@@ -250,7 +250,8 @@ def _fetched(name: str, px: int):
         )
     try:
         sized = px and hasattr(timm.create_model(name, pretrained=False, num_classes=0), "patch_embed")
-        return timm.create_model(name, pretrained=True, num_classes=0, **({"img_size": px} if sized else {}))
+        more: dict[str, Any] = {"img_size": px} if sized else {}
+        return timm.create_model(name, pretrained=True, num_classes=0, **more)
     except Exception as error:  # of whatever kind: the hub's, the transport's, timm's
         raise RequestError(
             f"timm:{name}: its weights cannot be fetched ({type(error).__name__}); is the hub within reach? "

@@ -282,7 +282,7 @@ def _layers(body: nn.Module) -> dict[str, int]:
     if re.fullmatch("VGG", type(body).__name__):  # whose groups are single convolutions
         ends = [int(info["module"].rpartition(".")[2]) for info in body.feature_info]  # pyright: ignore
         found = {name: _stage(name, ends) for name in names}
-    return {name: int(found[name]) for name in names}
+    return {name: int(found[name]) for name in names}  # pyright: ignore[reportArgumentType]  timm's type is loose
 
 
 def _of_transformer(name: str, depth: int) -> int:

@@ -152,7 +152,7 @@ def copy_part(payload: tuple) -> Iterator[bytes]:
         if stage[at] == "":
             part.copy(store, row, without=without)
         elif stage[at] != WITHDRAWN:
-            part.drop(names[row], "", float("nan"), stage[at])
+            part.drop(str(names[row]), "", float("nan"), stage[at])
         if at % AT_ONCE == AT_ONCE - 1:
             yield from part.drain()
     if rows is None:

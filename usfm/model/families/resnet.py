@@ -42,7 +42,7 @@ def build(found: Weights, family: Family, source: str, told: Told) -> Built:
         or tuple(t["layer1.0.conv1.weight"].shape) != (64, 64, 1, 1)
     ):
         raise ValueError(f"stages of {layers} blocks, some of them missing or of another width")
-    model = ResNet(Bottleneck, layers, in_chans=t[STEM].shape[1], num_classes=0)
+    model = ResNet(Bottleneck, tuple(layers), in_chans=t[STEM].shape[1], num_classes=0)
     px = told.px or _PX
     return Built(model, (px, px), name=f"resnet{3 * sum(layers) + 2}")
 

@@ -104,8 +104,8 @@ def distances(truth: np.ndarray, predicted: np.ndarray, spacing: Sequence[float]
     rows, columns = (np.flatnonzero((truth | predicted).any(axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     a, b = edge(truth)[box], edge(predicted)[box]
-    there = distance_transform_edt(~b, sampling=spacing)[a]
-    back = distance_transform_edt(~a, sampling=spacing)[b]
+    there = np.asarray(distance_transform_edt(~b, sampling=spacing))[a]
+    back = np.asarray(distance_transform_edt(~a, sampling=spacing))[b]
     return float(max(np.quantile(there, 0.95), np.quantile(back, 0.95))), float(np.concatenate([there, back]).mean())
 
 
