@@ -74,7 +74,9 @@ def add(
     names = [name for name, block in found.items() if block >= first]
     for name in names:
         layer = network.get_submodule(name)
-        parametrize.register_parametrization(layer, "weight", Low(torch.as_tensor(layer.weight), rank, alpha), unsafe=True)
+        parametrize.register_parametrization(
+            layer, "weight", Low(torch.as_tensor(layer.weight), rank, alpha), unsafe=True
+        )
     return names
 
 

@@ -40,7 +40,15 @@ class Pixels(nn.Module):
         self.decoder = Head(kind or default_head(strides), channels, strides, classes, width or width_of(channels[-1]))
 
     def forward(self, network: Network, frames: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) of 0 to 255 -> logits (B, classes, H, W)."""
+        """Logits of each pixel.
+
+        Args:
+            network: whose maps are taken.
+            frames: (B, C, H, W) of 0 to 255.
+
+        Returns:
+            (B, classes, H, W).
+        """
         return self.decoder(network.maps(frames, self.taps), (frames.shape[-2], frames.shape[-1]))
 
 
@@ -102,10 +110,26 @@ class MaskLearner:
         return Truth(masks=masks)
 
     def mixed(self, truth: Truth, share: float) -> None:
-        """See `Learner`: masks are not mixed."""
+        """Masks are not mixed.
+
+        Args:
+            truth: of the batch.
+            share: of each frame itself.
+
+        Returns:
+            None, so the frames are not mixed either.
+        """
 
     def loss(self, outputs: torch.Tensor, truth: Truth) -> torch.Tensor:
-        """See `Learner`: cross-entropy and Dice's loss in their weights."""
+        """Cross-entropy and Dice's loss in their weights.
+
+        Args:
+            outputs: (B, K, h, w) logits.
+            truth: its masks.
+
+        Returns:
+            The scalar loss.
+        """
         masks = torch.as_tensor(truth.masks, device=outputs.device)
         weights = None if self.class_weights is None else self.class_weights.to(outputs.device)
         entropy, overlap = self.weights
@@ -118,7 +142,15 @@ class MaskLearner:
         return {SAID: (odds * 255).round().to(torch.uint8)}
 
     def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
-        """See `Learner`: mean Dice over classes without the background, and frames, in prepared pixels."""
+        """Mean Dice over frames and classes without the background, in prepared pixels.
+
+        Args:
+            decoded: of the rows.
+            rows: validation rows of the store.
+
+        Returns:
+            `score` and `val_dice`.
+        """
         first = 1 if self.kind == "index" else 0
         sums = np.zeros((3, len(rows), len(self.names)))
         for n, row in enumerate(rows):
@@ -134,7 +166,15 @@ class MaskLearner:
         return {"score": mean, "val_dice": mean}
 
     def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Learner`: counts of each frame and its predicted mask, in the frame as it was given."""
+        """Counts of each frame and its predicted mask, in the frame as it was given.
+
+        Args:
+            decoded: of the rows.
+            rows: of the store.
+
+        Returns:
+            The columns of ``predictions.h5``.
+        """
         mean, lines, masks = self.mean_mask(), [], []
         for row, odds in zip(rows.tolist(), decoded[SAID], strict=True):
             given = self.store.label_mask(row)
@@ -166,5 +206,13 @@ class MaskLearner:
         return total / np.maximum(known, 1)
 
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
-        """See `Learner`: nothing is fitted."""
+        """Nothing is fitted.
+
+        Args:
+            decoded: of the rows.
+            rows: validation rows of the store.
+
+        Returns:
+            Nothing.
+        """
         return {}
