@@ -176,7 +176,7 @@ def test_report_shows_every_region(store, tmp_path):
     assert "<img" in (tmp_path / "page" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("confidence, kept", [(0.3, False), (0.59, False), (0.61, True), (0.95, True)])
+@pytest.mark.parametrize("confidence, kept", [(0.3, False), (0.49, False), (0.51, True), (0.95, True)])
 def test_a_fit_that_cannot_be_trusted_is_no_geometry(confidence, kept):
     """The mask stays either way; a polar prior would believe the geometry."""
     mask = fan.mask(FAN, (150, 170))

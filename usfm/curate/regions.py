@@ -20,7 +20,7 @@ import numpy as np
 
 from usfm.imaging.fan import SectorGeometry
 from usfm.imaging.layout import layouts, thumbnail
-from usfm.imaging.region import Region, find_region
+from usfm.imaging.region import TRUSTED, Region, find_region
 from usfm.jobs.run import Part, Phase
 from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
@@ -42,8 +42,8 @@ _BLOCK = 64
 FLAT_RANGE = 4
 """Gray levels that compression noise may span in a flat frame."""
 
-LOW_CONFIDENCE = 0.2
-"""A region under this confidence is a guess (as a rule the whole frame); steps count it and warn."""
+LOW_CONFIDENCE = TRUSTED
+"""A region under this confidence is more likely wrong than right: steps count it, warn, and blank nothing outside."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ class Found:
             geometry = None if region.geometry is None else dataclasses.asdict(region.geometry)
             header.append({"key": key, "shape": region.shape, "geometry": geometry, "confidence": region.confidence,
                            "evidence": region.evidence, "extra": region.extra, "reused": self.reused[k],
+                           "predicted_iou": region.predicted_iou if region.predicted_iou >= 0 else None,
                            "size": region.mask.shape})  # fmt: skip
             arrays[f"mask_{k}"] = np.packbits(region.mask)
         arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
@@ -121,7 +122,9 @@ class Found:
                 height, width = entry["size"]
                 mask = np.unpackbits(arrays[f"mask_{k}"], count=height * width).reshape(height, width).astype(bool)
                 geometry = None if entry["geometry"] is None else SectorGeometry(**entry["geometry"])
-                known = (entry["confidence"], entry["evidence"], entry["extra"])
+                expected = entry["predicted_iou"]
+                known = (entry["confidence"], entry["evidence"], entry["extra"],
+                         float("nan") if expected is None else expected)  # fmt: skip
                 regions.append(Region(mask, entry["shape"], geometry, *known))
             return cls(arrays["rows"], arrays["which"], regions, [entry["key"] for entry in header],
                        arrays["empty"], [entry["reused"] for entry in header])  # fmt: skip

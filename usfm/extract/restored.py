@@ -12,9 +12,9 @@ from typing import Any
 from usfm.errors import RequestError
 from usfm.extract.columns import stored_name
 from usfm.extract.names import text_of
-from usfm.extract.readers.contract import KINDS
 from usfm.imaging import rle
 from usfm.imaging.fan import SectorGeometry
+from usfm.imaging.kinds import KINDS
 from usfm.imaging.region import EVIDENCE, Region
 
 FILE = "usfm-export.json"
@@ -250,6 +250,7 @@ def region_of(row: Mapping, size: tuple[int, int]) -> Region | None:
         confidence=_float(row["confidence"]),
         evidence=row["evidence"] if row["evidence"] in EVIDENCE else "manual",
         extra=dict(row["extra"]),
+        predicted_iou=_float(row.get("predicted_iou")),
     )
 
 

@@ -4,14 +4,18 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
-from usfm.imaging import region_search, region_seeds
+from usfm.imaging import region_evidence, region_score, region_search, region_seeds, shaped
 from usfm.imaging.abrc import abrc_mask
 from usfm.imaging.fan import SectorGeometry
 from usfm.imaging.framing import Framing
 
 EVIDENCE = ("dicom", "motion", "still", "manual")
+
+TRUSTED = 0.5
+"""Confidence from which a region is more likely right than wrong; what has less is a guess."""
 
 _MOVING_SHARE = 0.02
 
@@ -24,9 +28,10 @@ class Region:
         mask: bool (H, W), True where there is ultrasound.
         shape: "phased", "convex", "linear", "trapezoid", "dual", or "" (unknown).
         geometry: the sector's geometry in the mask's pixels, or None when no shape fits well.
-        confidence: 0 (a guess: the whole frame) to 1.
+        confidence: probability that the region overlaps the true one by 0.90 or more, as measured; 0: a guess.
         evidence: what it was found from: dicom, motion, still, manual.
         extra: JSON-able details (dual views, figures of the search).
+        predicted_iou: overlap with the true region that the evidence lets expect; NaN where nobody judged it.
     """
 
     mask: np.ndarray
@@ -35,6 +40,7 @@ class Region:
     confidence: float = 0.0
     evidence: str = "still"
     extra: dict = field(default_factory=dict)
+    predicted_iou: float = float("nan")
 
     def framed(self, framing: Framing) -> "Region":
         """Return the region after a crop and scale: mask, geometry and the two views of a dual one move together."""
@@ -104,22 +110,35 @@ def region_from_clip(frames: Sequence[np.ndarray]) -> Region:
     stack, scale = region_seeds.shrink(frames)
     spread = stack.astype(np.float32).std(0)
     moves = (spread > 1.0).mean() >= _MOVING_SHARE
-    found = region_search.search(stack, spread if moves else None)
+    found = _judged(region_search.search(stack, spread if moves else None), stack, bool(moves))
     return _region(found, scale, frames[0].shape[:2], "motion" if moves else "still")
 
 
 def region_from_still(frame: np.ndarray) -> Region:
     """Find the region of one uint8 frame from what differs from the background and has the shape of a sector."""
     stack, scale = region_seeds.shrink([frame])
-    return _region(region_search.search(stack, None), scale, frame.shape[:2], "still")
+    return _region(_judged(region_search.search(stack, None), stack, False), scale, frame.shape[:2], "still")
 
 
-def _region(found: region_search.Shaped, scale: float, shape: tuple[int, int], evidence: str) -> Region:
+def _judged(found: shaped.Shaped, stack: np.ndarray, moves: bool) -> shaped.Shaped:
+    """Put the probability that a region is right in the place of its fit; a whole frame keeps what the search says."""
+    if found.mask.all():
+        return found
+    small = region_evidence.smaller(stack)
+    mask = cv2.resize(found.mask.astype(np.float32), small.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0.5
+    if not mask.any():
+        return found
+    seen = region_evidence.evidence(small, moves)
+    probability, expected = region_score.judged(dataclasses.replace(found, mask=mask), seen)
+    return dataclasses.replace(found, confidence=probability, predicted_iou=expected)
+
+
+def _region(found: shaped.Shaped, scale: float, shape: tuple[int, int], evidence: str) -> Region:
     """Return what the search found at working size as a region of the full-size frame."""
-    found = region_search.enlarged(found, scale, shape)
+    found = shaped.enlarged(found, scale, shape)
     extra = {"views": [dataclasses.asdict(view) for view, _ in found.views]} if len(found.views) > 1 else {}
     geometry = found.views[0][0] if len(found.views) == 1 else None
-    return Region(found.mask, found.shape, geometry, found.confidence, evidence, extra)
+    return Region(found.mask, found.shape, geometry, found.confidence, evidence, extra, found.predicted_iou)
 
 
 def _boxes(regions: list[dict], shape: tuple[int, int]) -> list[tuple[int, int, int, int]]:
@@ -150,7 +169,7 @@ def _from_boxes(frames: Sequence[np.ndarray], boxes: list[tuple[int, int, int, i
     mask, parts = np.zeros(frames[0].shape[:2], bool), []
     for left, top, right, bottom in boxes:
         inner = find_region([frame[top:bottom, left:right] for frame in frames], "temporal")
-        whole = inner.confidence < region_search.TRUSTED
+        whole = inner.confidence < TRUSTED
         mask[top:bottom, left:right] |= True if whole else inner.mask
         geometry = None if whole or inner.geometry is None else inner.geometry.moved(1.0, top, left)
         parts.append((inner.shape if geometry else "", geometry, 0.6 if whole else max(0.6, inner.confidence)))

@@ -2,14 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from usfm.imaging import fan, fan_fit, region_seeds
-from usfm.imaging.fan import SectorGeometry
+from usfm.imaging import fan_fit, region_seeds
 from usfm.imaging.outline import envelope
+from usfm.imaging.shaped import Shaped, Window, drawn
 
 TRUSTED = 0.45
 """Confidence from which a fitted sector replaces the blob it was fitted to."""
@@ -21,29 +20,10 @@ _GOOD = 0.96
 _GOOD_ENOUGH = 0.96
 _GUESS = 0.2
 _SLACK = 0.05
+_ABOVE = 0.5
+_AGREE = 0.9
 _CLEANINGS = ((80, 36), (80, 14), (400, 36))
 """Gaps healed and thinnest body kept, as parts of the longest side: usual, things hang on the sector, text near it."""
-
-
-Window = tuple[int, int, int, int]
-"""Part of a picture: first row, first column, end row, end column."""
-
-
-@dataclass(frozen=True)
-class Shaped:
-    """A region as the search sees it, in working pixels.
-
-    Attributes:
-        mask: bool (h, w).
-        shape: name of the sector's shape, "dual", or "".
-        confidence: 0 to 1.
-        views: one sector, two for a dual view, none for an unknown shape; each with the window that cuts it.
-    """
-
-    mask: np.ndarray
-    shape: str
-    confidence: float
-    views: tuple[tuple[SectorGeometry, Window], ...] = ()
 
 
 def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
@@ -65,8 +45,9 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
     edges = region_seeds.edges(image)
     maps = list(_seed_maps(stack, image, spread, levels, interface))
     whole = Shaped(np.ones(image.shape, bool), "", 0.0 if len(levels) else 0.5)
-    best, best_score, best_fan = whole, 0.0, None
+    best, best_score = whole, 0.0
     tried: list[np.ndarray] = []
+    judged: list[tuple[float, Shaped]] = []
     for heal, thin in _CLEANINGS:
         for seeds in maps:
             for blob in _new_blobs(seeds, heal, thin, tried):
@@ -80,35 +61,93 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
                 captured = (float(activity[shaped.mask].sum()) / total) ** (1 if spread is None else 2)
                 sharp = 0.9 + 0.1 * _along(edges, shaped.mask)
                 score = shaped.confidence * captured * flat * sharp + 0.02 * shaped.mask.mean()
+                judged.append((score, shaped))
                 if score > best_score:
                     best, best_score = shaped, score
-                if shaped.shape in ("phased", "convex"):
-                    best_fan = shaped if best_fan is None else _better(best_fan, shaped)
             if best_score > _GOOD:
-                return best
+                return _judged(best, best_score, judged)
         if best_score > _GOOD_ENOUGH:
             break
-    if best_fan is not None and _is_strip_below(best, best_fan):
-        return best_fan
-    return best if best.confidence >= _GUESS else dataclasses.replace(whole, confidence=best.confidence)
+    above = _above_strip(best, judged)
+    if above is not None:
+        return _judged(above, best_score, judged)
+    best = best if best.confidence >= _GUESS else dataclasses.replace(whole, confidence=best.confidence)
+    return _judged(best, best_score, judged)
 
 
-def _is_strip_below(found: Shaped, sector: Shaped) -> bool:
-    """Say whether a box is the strip of a Doppler or M-mode display: a fan stands above it and apart from it."""
-    if found.shape != "linear" or sector.confidence < 0.5 or (found.mask & sector.mask).any():
-        return False
-    return bool(np.flatnonzero(sector.mask.any(1))[-1] <= np.flatnonzero(found.mask.any(1))[0])
+def _judged(best: Shaped, score: float, judged: list[tuple[float, Shaped]]) -> Shaped:
+    """Return the chosen region with how far it leads what differs from it, and how many of the judged agree with it."""
+    small = best.mask[::4, ::4]
+    agree, rival = 0, 0.0
+    for other_score, other in judged:
+        mask = other.mask[::4, ::4]
+        if (mask & small).sum() > _AGREE * (mask | small).sum():
+            agree += 1
+        else:
+            rival = max(rival, other_score)
+    return dataclasses.replace(best, lead=score - rival, score=score, votes=agree / max(1, len(judged)))
+
+
+def _above_strip(found: Shaped, judged: list[tuple[float, Shaped]]) -> Shaped | None:
+    """Return the sector that stands above a box and apart from it: the box is a Doppler or M-mode strip."""
+    if found.shape != "linear":
+        return None
+    top, width = np.flatnonzero(found.mask.any(1))[0], found.mask.any(0).sum()
+    best, best_score = None, 0.0
+    for score, other in judged:
+        rows = np.flatnonzero(other.mask.any(1))
+        if other.confidence < _ABOVE or not other.shape or rows[-1] > top or len(rows) < 0.2 * len(other.mask):
+            continue
+        narrower = other.mask.any(0).sum() < 0.95 * width
+        if (other.shape in ("phased", "convex") or narrower) and score > best_score:
+            best, best_score = other, score
+    return best
 
 
 def _new_blobs(seeds: np.ndarray, heal: int, thin: int, tried: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the two largest blobs of a map, and all its large ones together, unless one like it was there before."""
+    """Yield the two largest blobs of a map, all its large ones together, and what panels cut, each once."""
     side = max(seeds.shape)
     found = region_seeds.blobs(seeds, max(2, side // heal), max(3, side // thin))
-    for blob in found[:2] + ([np.logical_or.reduce(found)] if len(found) > 1 else []):
+    group = found[:2] + ([np.logical_or.reduce(found)] if len(found) > 1 else [])
+    for blob in group + [part for whole in group for part in panels(whole)]:
         area = blob.sum()
         if area >= _SMALLEST * blob.size and not any((blob ^ other).sum() < _SAME * area for other in tried):
             tried.append(blob)
             yield blob
+
+
+def panels(blob: np.ndarray) -> list[np.ndarray]:
+    """Cut a blob where a strip below is wider than what is above, or at a gap of rows: the part above, the part below.
+
+    Args:
+        blob: bool (h, w).
+
+    Returns:
+        Two parts, or none.
+    """
+    rows = np.flatnonzero(blob.any(1))
+    if len(rows) < 24:
+        return []
+    first, last = rows[0], rows[-1]
+    left = np.where(blob.any(1), blob.argmax(1), -1)
+    right = np.where(blob.any(1), blob.shape[1] - 1 - blob[:, ::-1].argmax(1), -1)
+    span = np.arange(first + (last - first) // 5, last - (last - first) // 8)
+    reach = 3
+    wider = [
+        0 if not (blob[r - reach].any() and blob[r + reach].any())
+        else max(0, left[r - reach] - left[r + reach]) + max(0, right[r + reach] - right[r - reach])
+        for r in span
+        if r + reach < len(left)
+    ]  # fmt: skip
+    gap = [int(r) for r in span if not blob[r].any()]
+    cut = gap[len(gap) // 2] if gap else None
+    if cut is None and wider and max(wider) > 0.1 * blob.shape[1]:
+        cut = int(span[int(np.argmax(wider))])
+    if cut is None:
+        return []
+    above, below = blob.copy(), blob.copy()
+    above[cut - (0 if gap else 1) :], below[: cut + 1] = False, False
+    return [above, below]
 
 
 def _along(edges: np.ndarray, mask: np.ndarray) -> float:
@@ -154,15 +193,7 @@ def _sector(blob: np.ndarray, window: Window) -> Shaped | None:
         return None
     geometry = geometry.moved(1.0, top, left)
     cut = 1.0 if part.size == blob.size else 0.97
-    return Shaped(_drawn(geometry, window, blob.shape), geometry.shape, cut * confidence, ((geometry, window),))
-
-
-def _drawn(geometry: SectorGeometry, window: Window, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a sector's mask without what lies outside its window."""
-    top, left, bottom, right = window
-    mask = np.zeros(shape[:2], bool)
-    mask[top:bottom, left:right] = fan.mask(geometry, (shape[0], shape[1]))[top:bottom, left:right]
-    return mask
+    return Shaped(drawn(geometry, window, blob.shape), geometry.shape, cut * confidence, ((geometry, window),))
 
 
 def _window(blob: np.ndarray) -> Window:
@@ -232,28 +263,3 @@ def _seed_maps(
             yield from (peak > threshold for threshold in region_seeds.PEAK_THRESHOLDS)
     if spread is not None:
         yield from (spread > threshold for threshold in region_seeds.MOTION_THRESHOLDS)
-
-
-def enlarged(shaped: Shaped, scale: float, shape: tuple[int, int]) -> Shaped:
-    """Return a shape found at working size (``scale`` working pixels per pixel) for the full-size frame (H, W).
-
-    Args:
-        shaped: at working size.
-        scale: working pixels per pixel.
-        shape: (H, W) of the frame.
-
-    Returns:
-        The same at full size.
-    """
-    offset = 0.5 / scale - 0.5
-    if not shaped.views:
-        mask = cv2.resize(shaped.mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
-        return Shaped(mask, shaped.shape, shaped.confidence)
-    views = []
-    for geometry, window in shaped.views:
-        top, left, bottom, right = (round(edge / scale) for edge in window)
-        bottom = shape[0] if window[2] == shaped.mask.shape[0] else bottom
-        right = shape[1] if window[3] == shaped.mask.shape[1] else right
-        views.append((geometry.moved(1 / scale, offset, offset), (top, left, bottom, right)))
-    mask = np.logical_or.reduce([_drawn(geometry, window, shape) for geometry, window in views])
-    return Shaped(mask, shaped.shape, shaped.confidence, tuple(views))

@@ -78,6 +78,7 @@ def _region(store: Store, row: int) -> dict:
         "shape": region.shape,
         "geometry": geometry,
         "confidence": _plain(region.confidence),
+        "predicted_iou": _plain(region.predicted_iou),
         "evidence": region.evidence,
         "extra": region.extra,
     }

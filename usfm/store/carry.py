@@ -15,7 +15,8 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
         region: (region, its key); (None, "") for that of the input.
         overlay: (mask, its key, detail); (None, "", None) for that of the input.
         framing: `imaging.framing.Framing`, None where the frame is not moved.
-        changes: new kind, coverage, split and of_source, None each for what stays; without: kinds of label left behind.
+        changes: new kind, views, coverage, split and of_source, None each for what stays; without: kinds of label left
+            behind.
 
     Returns:
         Row of the frame in the part.
@@ -33,8 +34,7 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     source = sources[int(places[at][known["source"]])]
     values["source"] = part.source(**source | (changes["of_source"] or {}))
     values.update(_geometry(known, framing))
-    if changes["kind"] is not None:
-        values["kind"] = changes["kind"]
+    values |= {name: changes[name] for name in ("kind", "views") if changes[name] is not None}
     values["region_row"] = _region(part, store, file, known, at, region, framing)
     values["overlay_row"] = _overlay(part, store, file, known, at, overlay, framing)
     if pixels is None and framing is not None:

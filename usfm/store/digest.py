@@ -32,7 +32,7 @@ def row_digest(row: Mapping, mask_digest: str = "") -> str:
         if name.startswith("mask_") or name == "digest" or value in ("", "{}", -1) or value != value:
             continue
         if isinstance(value, (int, float)):
-            value = float(np.float32(value)) if name == "confidence" else float(value)
+            value = float(np.float32(value)) if name in ("confidence", "predicted_iou") else float(value)
         plain[name] = value
     return hashlib.sha256(json.dumps([plain, mask_digest]).encode()).hexdigest()[:16]
 

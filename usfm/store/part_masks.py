@@ -54,6 +54,8 @@ def region_row(region) -> dict:
     geometry = region.geometry
     extra = dict(region.extra)
     row = {"shape": region.shape, "confidence": region.confidence, "evidence": region.evidence}
+    if np.isfinite(region.predicted_iou):
+        row["predicted_iou"] = float(region.predicted_iou)
     if geometry is not None:
         for name in ("apex_x_px", "apex_y_px", "radius_0_px", "radius_1_px", "angle_0_rad", "angle_1_rad"):
             row[name] = float(getattr(geometry, name))

@@ -48,7 +48,11 @@ class RegionReader(Files):
             for view in extra.get("views", ()):
                 SectorGeometry(**view)
         mask = file.mask("regions", at)
-        return Region(mask, known["shape"], geometry, float(known["confidence"]), known["evidence"], extra)
+        expected = float(known["predicted_iou"])
+        return Region(
+            mask, known["shape"], geometry, float(known["confidence"]), known["evidence"], extra,
+            expected if expected >= 0 else float("nan"),
+        )  # fmt: skip
 
     def region_key(self, row: int) -> str:
         """The key that a region was stored under."""

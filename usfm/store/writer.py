@@ -240,8 +240,9 @@ class PartWriter:
 
     def copy(self, store, i: int, *, pixels: np.ndarray | None = None, region=None, region_key: str = "",
              overlay: np.ndarray | None = None, overlay_key: str = "", detail: Mapping | None = None, framing=None,
-             kind: str | None = None, coverage: np.ndarray | None = None, split: str | None = None,
-             of_source: Mapping[str, str] | None = None, without: Collection[str] = ()) -> int:  # fmt: skip
+             kind: str | None = None, views: int | None = None, coverage: np.ndarray | None = None,
+             split: str | None = None, of_source: Mapping[str, str] | None = None,
+             without: Collection[str] = ()) -> int:  # fmt: skip
         """Add frame `i` of an input store with everything known about it.
 
         The compressed chunk goes over as it is when neither `pixels` nor `framing` is given.
@@ -257,6 +258,7 @@ class PartWriter:
             detail: what the overlay is made of.
             framing: `imaging.framing.Framing`: moves pixels, label mask, boxes, region, overlay and spacing together.
             kind: new kind.
+            views: how many views stand side by side.
             coverage: (L,) share of each patch inside the region, after `framing`.
             split: new split; "" for none.
             of_source: new values of columns of its source.
@@ -268,7 +270,7 @@ class PartWriter:
         from usfm.store.carry import copy_frame
 
         return copy_frame(self, store, i, pixels, (region, region_key), (overlay, overlay_key, detail), framing,
-                          {"kind": kind, "coverage": coverage, "split": split, "of_source": of_source,
+                          {"kind": kind, "views": views, "coverage": coverage, "split": split, "of_source": of_source,
                            "without": without})  # fmt: skip
 
     def drop(self, frame_id: str, kept_by: str, similarity: float, stage: str) -> None:
@@ -321,7 +323,9 @@ class PartWriter:
         for masks in (self.regions, self.overlays):
             if masks.rows:
                 for name, row in TABLES[masks.table].items():
-                    tables[row.path] = column(row.path, [r[name] for r in masks.rows])
+                    values = [found[name] for found in masks.rows]
+                    if not (row.optional and digest.all_missing(row, values)):
+                        tables[row.path] = column(row.path, values)
         tables.update(self.labels.tables(len(self._frames)))
         for table, rows in (("dropped", self._dropped), ("rejected", self._rejected)):
             for at, row in enumerate(TABLES[table].values()):

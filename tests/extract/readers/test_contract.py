@@ -11,9 +11,10 @@ import scipy.io
 from usfm.errors import MediaError
 from usfm.extract.media import Media
 from usfm.extract.readers import READERS
-from usfm.extract.readers.contract import HEAD_BYTES, KINDS, Frame, Notes, Probe
+from usfm.extract.readers.contract import HEAD_BYTES, Frame, Notes, Probe
 from usfm.extract.readers.unread import Unread
 from usfm.extract.sampling import Sampling
+from usfm.imaging.kinds import KINDS
 
 EVERY = Sampling(None)
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8)

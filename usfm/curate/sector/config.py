@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from usfm.config import Knob
+from usfm.imaging.kinds import KINDS
 
 PRESETS = {"polarmae": {"size": 224, "method": "abrc", "pad": 5, "min_side": 100, "min_patches": 64, "fit_fan": False}}
 """What the public code of a paper uses. PolarMAE: ABRC on single frames, crops of under 100 px and images of under 64
@@ -41,6 +42,24 @@ class Config:
             panel="Region",
         ),
     ] = "auto"
+    min_confidence: Annotated[
+        float,
+        Knob(
+            "reject frames whose region is less likely to be right (probability that it overlaps the true one by 0.90"
+            " or more); 0 keeps them",
+            low=0,
+            high=1,
+            panel="Region",
+        ),
+    ] = 0.0
+    keep_kind: Annotated[
+        tuple[str, ...],
+        Knob("keep only frames that show this; repeatable", choices=KINDS, panel="Frames", metavar="KIND"),
+    ] = ()
+    drop_kind: Annotated[
+        tuple[str, ...],
+        Knob("reject frames that show this; repeatable", choices=KINDS, panel="Frames", metavar="KIND"),
+    ] = ()
     fit_fan: Annotated[bool, Knob("fit the sector's geometry: apex, radii, angles", panel="Region")] = True
     corrections: Annotated[
         str | None,

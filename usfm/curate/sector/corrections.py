@@ -1,6 +1,7 @@
 """Regions drawn by hand: read `--corrections` and turn an entry into a region."""
 
 import json
+import math
 from collections.abc import Iterable
 
 import cv2
@@ -23,7 +24,8 @@ def read(path: str | None) -> dict[str, dict]:
     The file is one JSON object. A key names a source (the first 16 hex digits of its sha256, as in its frame ids, or
     its path in the store), or one layout of it (the key of its region, such as ``00112233aabbccdd#1``). A value is
     ``{"box": [x0, y0, x1, y1]}`` (pixel edges), ``{"polygon": [[x, y], ...]}``, ``{"geometry": {...}}`` (the fields of
-    the store's region columns), or ``{"whole": true}``, all in the pixels of the input frames.
+    the store's region columns), or ``{"whole": true}``, all in the pixels of the input frames; or what SlicerUltrasound
+    writes for a frame (`slicer`).
 
     Raises:
         RequestError: when the file is missing, not JSON, or an entry is none of these.
@@ -39,11 +41,15 @@ def read(path: str | None) -> dict[str, dict]:
     if not isinstance(entries, dict):
         raise RequestError(f"{path}: corrections are one JSON object {{source: {{box: ...}}}}; correct the file.")
     for key, entry in entries.items():
-        if not isinstance(entry, dict) or len(entry) != 1 or next(iter(entry)) not in KINDS:
-            raise RequestError(f"{path}: the entry of '{key[:80]}' needs exactly one of {', '.join(KINDS)}.")
+        sole = isinstance(entry, dict) and len(entry) == 1 and next(iter(entry)) in KINDS
+        if not sole and not (isinstance(entry, dict) and "mask_type" in entry):
+            raise RequestError(
+                f"{path}: the entry of '{key[:80]}' needs exactly one of {', '.join(KINDS)}, or the keys that"
+                " SlicerUltrasound writes."
+            )
         try:
             region(entry, (8, 8))
-        except (TypeError, ValueError, AttributeError, OverflowError, cv2.error) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, cv2.error) as error:
             raise RequestError(f"{path}: the entry of '{key[:80]}' cannot be read ({str(error)[:200]}).") from None
     return entries
 
@@ -97,6 +103,12 @@ def region(entry: dict, shape: tuple[int, int]) -> Region:
     Raises:
         ValueError: the entry is not what a correction holds.
     """
+    if entry.get("mask_type") == "rectangle":
+        sides = _near([entry[f"rectangle_{side}"] for side in ("left", "top", "right", "bottom")])
+        return region({"box": sides}, shape)
+    if "mask_type" in entry:
+        geometry = slicer(entry, shape)
+        return Region(fan.mask(geometry, shape), geometry.shape, geometry, 1.0, "manual")
     kind, value = next(iter(entry.items()))
     if kind == "whole":
         if value is not True:
@@ -118,6 +130,72 @@ def region(entry: dict, shape: tuple[int, int]) -> Region:
         points = np.array([_near(point) for point in value])
         cv2.fillPoly(mask, [points.round().astype(np.int32)], 1)
     return Region(mask.astype(bool), confidence=1.0, evidence="manual")
+
+
+def slicer(entry: dict, shape: tuple[int, int]) -> SectorGeometry:
+    """Read a fan as SlicerUltrasound writes it: its keys, angles in degrees from the right, so that 90 is down.
+
+    Args:
+        entry: mask_type "fan", angle1, angle2, center_rows_px, center_cols_px, radius1, radius2, and optionally
+            image_size_rows and image_size_cols, to which the numbers refer.
+        shape: (H, W) of the frames; a fan drawn on frames of another size is scaled.
+
+    Returns:
+        The sector: phased where its near radius is under 8 % of the far one, else convex.
+
+    Raises:
+        ValueError: for another mask type, and for what is no fan; KeyError and TypeError where keys lack.
+
+    Example:
+        >>> fan_of_slicer = {"mask_type": "fan", "angle1": 60, "angle2": 120, "center_rows_px": -10,
+        ...                  "center_cols_px": 80, "radius1": 40, "radius2": 160}
+        >>> found = slicer(fan_of_slicer, (150, 170))
+        >>> found.shape, round(found.angle_1_rad, 3), found.apex_x_px
+        ('convex', 0.524, 80.0)
+    """
+    if entry["mask_type"] != "fan":
+        raise ValueError("mask_type is fan or rectangle")
+    names = ("angle1", "angle2", "center_rows_px", "center_cols_px", "radius1", "radius2")
+    angle1, angle2, row, col, radius1, radius2 = _near([entry[name] for name in names])
+    near, far = sorted((radius1, radius2))
+    angles = sorted(math.radians(90 - angle) for angle in (angle1, angle2))
+    found = SectorGeometry("phased" if near < 0.08 * far else "convex", col, row, near, far, *angles)
+    width = _near([entry.get("image_size_cols", shape[1])])[0]
+    return found if shape == (8, 8) or width in (0, shape[1]) else found.moved(shape[1] / width, 0.0, 0.0)
+
+
+def to_slicer(geometry: SectorGeometry, shape: tuple[int, int]) -> dict:
+    """Return a fan or a rectangle with the keys that SlicerUltrasound reads.
+
+    Args:
+        geometry: phased, convex or linear.
+        shape: (H, W) of its frames.
+
+    Returns:
+        The entry; `slicer` is its inverse but for whole pixels, which SlicerUltrasound wants for the centre.
+
+    Raises:
+        ValueError: for a trapezoid.
+    """
+    size = {"image_size_rows": shape[0], "image_size_cols": shape[1]}
+    if geometry.shape == "linear":
+        left, right = (
+            round(geometry.apex_x_px + geometry.radius_1_px * math.tan(angle) + 0.5)
+            for angle in (geometry.angle_0_rad, geometry.angle_1_rad)
+        )
+        top = round(geometry.apex_y_px + 0.5)
+        bottom = round(geometry.apex_y_px + geometry.radius_1_px + 0.5)
+        return {"mask_type": "rectangle", "rectangle_left": left, "rectangle_right": right, "rectangle_top": top,
+                "rectangle_bottom": bottom, **size}  # fmt: skip
+    if not geometry.is_round:
+        raise ValueError("SlicerUltrasound knows fans and rectangles only")
+    return {
+        "mask_type": "fan",
+        "angle1": 90 - math.degrees(geometry.angle_1_rad), "angle2": 90 - math.degrees(geometry.angle_0_rad),
+        "center_rows_px": round(geometry.apex_y_px), "center_cols_px": round(geometry.apex_x_px),
+        "radius1": round(geometry.radius_0_px), "radius2": round(geometry.radius_1_px),
+        **size,
+    }  # fmt: skip
 
 
 def _near(values: list) -> list[float]:

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from usfm.curate.sector.config import Config
+from usfm.curate.sector.corrections import to_slicer
 from usfm.jobs.outputs import write_report
 from usfm.pictures import html, sheet
 from usfm.store.reader import Store
+from usfm.store.whole import write_json
 
 SHOWN = 96
 
@@ -49,7 +51,42 @@ def write(out: Store, source: Store, folder: Path, summary: dict, config: Config
         outlines = html.figure(sheet.contact_sheet(pictures, captions), "confidence, evidence, shape")
         frames = html.figure(sheet.contact_sheet(cut), f"{config.size} x {config.size} px")
         sections[:0] = [("Regions, the least certain first", outlines), ("Output frames", frames)]
-    return write_report(folder, html.page("sector", sections, "The acoustic region of every clip layout."))
+    written = slicer_entries(out, source, first)
+    page = write_report(folder, html.page("sector", sections, "The acoustic region of every clip layout."))
+    write_json(folder / "slicer.json", written, indent=1)
+    return page
+
+
+def slicer_entries(out: Store, source: Store, first: dict[int, int]) -> dict[str, dict]:
+    """Return the regions that SlicerUltrasound can show, in the pixels of the input frames.
+
+    Args:
+        out: the store that `sector` made.
+        source: its input.
+        first: region row -> a frame that has it.
+
+    Returns:
+        Region key -> entry, as `--corrections` reads it back; trapezoids, dual views and regions without a geometry are
+        left out.
+    """
+    where = {str(name): i for i, name in enumerate(source.column("frame_id"))}
+    entries = {}
+    for region, frame in sorted(first.items()):
+        geometry = out.region(region).geometry
+        if geometry is None or geometry.shape == "trapezoid":
+            continue
+        at = where[str(out.column("frame_id")[frame])]
+        scale = float(out.column("scale")[frame])
+        row, col = (
+            (float(out.column(name)[frame]) - float(source.column(name)[at])) * float(source.column("scale")[at])
+            for name in ("crop_row_px", "crop_col_px")
+        )
+        scale /= float(source.column("scale")[at])
+        shift = 0.5 / scale - 0.5
+        back = geometry.moved(1 / scale, row + shift, col + shift)
+        size = int(source.column("height")[at]), int(source.column("width")[at])
+        entries[out.region_key(region).partition("@")[0]] = to_slicer(back, size)
+    return entries
 
 
 def _blurred(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:

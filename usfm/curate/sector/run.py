@@ -13,6 +13,7 @@ from usfm.curate.sector import corrections
 from usfm.curate.sector.config import Config, with_preset
 from usfm.errors import RequestError
 from usfm.imaging import fan_fit
+from usfm.imaging.frame_kind import frame_kind
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
 from usfm.imaging.region import Region, coverage
@@ -24,7 +25,7 @@ from usfm.store.reader import Store
 from usfm.store.writer import PartWriter
 
 TRUSTED_FIT = 0.6
-"""Confidence from which a sector's geometry goes into the store; below, the region is its mask alone."""
+"""Quality of the fit from which a geometry is given to a region that came without one."""
 
 
 def run(config: Config, request: Request) -> dict:
@@ -88,7 +89,8 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
     store, found = Store.open(paths), regions.Found.read(found_path)
     part = PartWriter(like=store, contiguous=True, patch=(config.size, config.patch))
     source_paths = store.of_frames("path")
-    frame_ids = store.column("frame_id")
+    frame_ids, kinds = store.column("frame_id"), store.column("kind").astype(str)
+    known_views = store.column("views")
     settled: dict[str, tuple] = {}
     for row in rows:
         row = int(row)
@@ -100,18 +102,39 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
         if key not in settled:
             settled[key] = _settle(found.region(row), key, path, config, drawn)
         region, framing, moved = settled[key]
+        trusted = region.confidence >= regions.LOW_CONFIDENCE
         share = coverage(moved, config.patch).ravel()
-        valid = int((share >= config.tau).sum())
-        side = min(framing.crop_height_px, framing.crop_width_px)
-        if side < config.min_side:
-            part.reject(path, frame_id, "sector", "small region", f"The region's box is only {side} px wide or high.")
-        elif valid < config.min_patches:
-            part.reject(path, frame_id, "sector", "few patches", f"Only {valid} patches lie in the region.")
+        kind = kinds[row] if kinds[row] != "b-mode" else frame_kind(frame, region.mask if trusted else None)
+        refusal = _refusal(region, framing, share, kind, config)
+        if refusal is not None:
+            part.reject(path, frame_id, "sector", *refusal)
         else:
-            pixels = _cut(frame, framing, moved, config, region.confidence >= regions.LOW_CONFIDENCE)
-            part.copy(store, row, pixels=pixels, region=region, region_key=key, framing=framing, coverage=share)
+            pixels = _cut(frame, framing, moved, config, trusted)
+            part.copy(
+                store, row, pixels=pixels, region=region, region_key=key, framing=framing, coverage=share, kind=kind,
+                views=int(known_views[row]) or _views(region),
+            )  # fmt: skip
             yield from part.drain()
     yield from part.pieces()
+
+
+def _refusal(region: Region, framing: Framing, share: np.ndarray, kind: str, config: Config) -> tuple[str, str] | None:
+    """Return why a frame is rejected: its reason and one sentence; None where it is not."""
+    if kind in config.drop_kind or (config.keep_kind and kind not in config.keep_kind):
+        return "kind", f"The frame shows {kind}."
+    if region.confidence < config.min_confidence:
+        return "low confidence", f"Its region is right with a probability of {region.confidence:.2f} only."
+    side, valid = min(framing.crop_height_px, framing.crop_width_px), int((share >= config.tau).sum())
+    if side < config.min_side:
+        return "small region", f"The region's box is only {side} px wide or high."
+    if valid < config.min_patches:
+        return "few patches", f"Only {valid} patches lie in the region."
+    return None
+
+
+def _views(region: Region) -> int:
+    """Return how many views a region has, 0 where that is not known."""
+    return len(region.extra.get("views", ())) or (1 if region.geometry is not None else 0)
 
 
 def reject_part(part: Part, reason: str) -> bytes:
@@ -139,7 +162,7 @@ def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) ->
         region = corrections.region(correction[1], region.mask.shape)
     if not region.mask.any():
         region = dataclasses.replace(region, mask=np.ones_like(region.mask), geometry=None, confidence=0.0)
-    if not config.fit_fan or (region.geometry is not None and region.confidence < TRUSTED_FIT):
+    if not config.fit_fan or (region.geometry is not None and region.confidence < regions.LOW_CONFIDENCE):
         region = dataclasses.replace(region, geometry=None)
     elif region.geometry is None and region.shape != "dual":
         geometry, confidence = fan_fit.fit_fan(region.mask)

@@ -13,11 +13,6 @@ from usfm.extract.sampling import Sampling
 HEAD_BYTES = 4096
 """How much of a file's beginning a reader sees to recognise it by."""
 
-KINDS = tuple(
-    "b-mode color-doppler power-doppler spectral m-mode elastography volume-render report blank frozen other".split()
-)
-"""What a frame may show: the fixed words of the store."""
-
 
 @dataclass(frozen=True)
 class Options:

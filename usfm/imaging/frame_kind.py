@@ -1,0 +1,108 @@
+"""What a frame shows: B-mode, Doppler, a trace, a page of text."""
+
+import cv2
+import numpy as np
+
+from usfm.imaging import region_seeds
+from usfm.imaging.gray import chroma, to_gray
+
+_SIDE = 240
+_COLOURED = 40.0
+_FLOW_SHARE = 0.004
+_MAP_SHARE = 0.35
+_ONE_COLOUR = 0.3
+_WARM_SHARE = 0.97
+_STRIP_WIDE, _STRIP_TALL, _STRIP_LIT = 0.5, 0.15, 0.35
+_LINES = 0.62
+_BRIGHT, _BRIGHT_PAGE, _PAPER = 180, 0.4, 0.8
+
+
+def frame_kind(frame: np.ndarray, region: np.ndarray | None) -> str:
+    """Say what a frame shows, from its colours and from what lies below its region.
+
+    Args:
+        frame: uint8 (H, W) or RGB (H, W, 3).
+        region: bool (H, W), the acoustic region; None where it is a guess.
+
+    Returns:
+        One of `kinds.KINDS`: blank, report, elastography, spectral, m-mode, color-doppler, power-doppler, else b-mode.
+        Frozen frames, volume renderings and others are not told apart here.
+
+    Example:
+        >>> frame_kind(np.zeros((48, 64), np.uint8), None)
+        'blank'
+    """
+    scale = min(1.0, _SIDE / max(frame.shape[:2]))
+    size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if scale < 1 else frame
+    gray = to_gray(small)
+    if int(gray.max()) - int(gray.min()) <= 4:
+        return "blank"
+    inside = np.ones(gray.shape, bool)
+    if region is not None:
+        inside = cv2.resize(region.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    if not inside.any() or _is_page(gray, inside):
+        return "report"
+    colours = _colours(small, inside)
+    if colours == "elastography":
+        return colours
+    return _strip(gray, inside) or colours or "b-mode"
+
+
+def _is_page(gray: np.ndarray, inside: np.ndarray) -> bool:
+    """Say whether a frame is a page: flat but for text, or mostly bright paper."""
+    flat = region_seeds.flat_map(gray, 2.0)
+    values, counts = np.unique(gray[flat], return_counts=True)
+    if not len(values):
+        return False
+    sheet = np.isin(gray, values[counts > 0.02 * gray.size])
+    # Between letters there is paper, between grains of speckle there is none.
+    apart = cv2.blur(sheet.astype(np.float32), (11, 11)) > 0.15
+    solid = ((region_seeds.texture(gray) > 1.0) & ~apart).mean()
+    bright = float(values[counts.argmax()]) > _BRIGHT and counts.max() > _BRIGHT_PAGE * gray.size
+    return bool(solid < 0.02 and (bright or sheet.mean() > _PAPER))
+
+
+def _colours(frame: np.ndarray, inside: np.ndarray) -> str:
+    """Return the kind that the colours inside the region speak for, "" for none."""
+    if frame.ndim == 2 or frame.shape[2] == 1:
+        return ""
+    vivid = (chroma(frame) > _COLOURED) & inside
+    vivid = cv2.morphologyEx(vivid.astype(np.uint8), cv2.MORPH_OPEN, region_seeds.disc(5)) > 0
+    share = vivid.sum() / inside.sum()
+    if share < _FLOW_SHARE:
+        return ""
+    _, counts = np.unique(frame[vivid] // 16, axis=0, return_counts=True)
+    if counts.max() > _ONE_COLOUR * len(frame[vivid]):
+        return ""  # a panel or a drawing: flow has many tones
+    hue = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2HSV)[..., 0][vivid].astype(int) * 2
+    warm, cold = ((hue < 75) | (hue > 320)).mean(), ((hue > 170) & (hue < 275)).mean()
+    green = ((hue > 80) & (hue < 165)).mean()
+    spread = np.histogram(hue, 12, (0, 360))[0] / len(hue)
+    tints = int((spread > 0.04).sum())
+    if share > 0.12 and tints >= 4 and green > 0.1:
+        return "elastography"
+    if spread.max() > _WARM_SHARE and share > _MAP_SHARE:
+        return ""  # a tinted picture
+    if cold < 0.03 and warm > 0.9:
+        return "power-doppler"
+    return "color-doppler" if warm + cold > 0.6 else ""
+
+
+def _strip(gray: np.ndarray, inside: np.ndarray) -> str:
+    """Return spectral or m-mode where a wide strip of traces lies below the region, else ""."""
+    bottom = int(np.flatnonzero(inside.any(1))[-1]) + 1
+    below = gray[bottom:].astype(np.float32)
+    if below.shape[0] < _STRIP_TALL * gray.shape[0]:
+        return ""
+    lit = region_seeds.texture(below) > 1.0
+    rows = np.flatnonzero(lit.mean(1) > 0.25)
+    if not len(rows) or len(rows) < max(_STRIP_TALL * gray.shape[0], 0.7 * np.ptp(rows)):
+        return ""
+    part, lit = below[rows[0] : rows[-1] + 1], lit[rows[0] : rows[-1] + 1]
+    columns = lit.mean(0) > 0.2
+    if columns.mean() < _STRIP_WIDE or lit[:, columns].mean() < _STRIP_LIT:
+        return ""
+    across = np.abs(np.diff(part, axis=1))[:, columns[1:]].mean()
+    down = np.abs(np.diff(part, axis=0))[:, columns].mean()
+    return "m-mode" if across < _LINES * down else "spectral"
