@@ -46,6 +46,7 @@ def test_a_trained_run_is_a_run_like_any_other(make_store, cohort, tmp_path, pro
     for fold in ("0", "1"):
         assert {each.name for each in (out / "folds" / fold).iterdir()} == {
             "encoder.safetensors", "model.safetensors"}  # fmt: skip
+    assert {f"batch-{fold}.png" for fold in "01"} < {each.name for each in (out / "figures").iterdir()}
     assert "parameters are trained" in capsys.readouterr().err
     again = run(config, _request(store, out))
     assert again["up_to_date"]

@@ -153,3 +153,23 @@ def test_neighbours_vote_by_the_formula():
             expected[row, y[k]] += np.exp(similarity[row, k] / 0.07)
     expected /= expected.sum(1, keepdims=True)
     assert np.allclose(classify.knn(x, y, g, 3, 0, {"neighbours": 7}).scores(new), expected, atol=1e-5)
+
+
+def test_simpleshot_is_the_nearest_mean_of_centred_directions():
+    from sklearn.neighbors import NearestCentroid
+
+    from usfm.tasks.classify.probes import simpleshot
+
+    rng = np.random.default_rng(0)
+    target = np.array([0, 2] * 20)
+    features = rng.normal(0, 1, (40, 8)) + 2 * np.eye(8)[target]
+    new = rng.normal(0, 1, (30, 8))
+    scores = simpleshot(features, target, np.arange(40), 3, 0, {}).scores(new)
+
+    def unit(x):
+        x = x - features.mean(0)
+        return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+    assert (scores.argmax(1) == NearestCentroid().fit(unit(features), target).predict(unit(new))).all()
+    assert np.allclose(scores.sum(1), 1)
+    assert (scores[:, 1] == 0).all(), "a class that was not there is never said"

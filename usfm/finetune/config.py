@@ -34,9 +34,10 @@ class Config:
     protocol: Annotated[
         str | None,
         Knob(
-            "a probe on frozen features (linear, knn), or a training of the head alone (frozen), of small matrices "
-            "beside the weights (lora) or of the whole network (full); default linear where a task has it, else full",
-            choices=("linear", "knn", "frozen", "lora", "full"),
+            "a probe on frozen features (linear, knn, simpleshot), or a training of the head alone (frozen), of small "
+            "matrices beside the weights (lora) or of the whole network (full); default linear where a task has it, else "
+            "full",
+            choices=("linear", "knn", "simpleshot", "frozen", "lora", "full"),
             panel="Protocol",
         ),
     ] = None

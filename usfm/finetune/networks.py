@@ -18,7 +18,7 @@ from usfm.finetune.config import Config
 from usfm.finetune.fold import line_of, predicted, warn_of_lacking
 from usfm.finetune.settings import Tuning, tuning_of
 from usfm.finetune.supervised import Model, build, use, write_weights
-from usfm.finetune.train import Fold, say_share, train
+from usfm.finetune.train import BATCH, Fold, say_share, train
 from usfm.model.device import choose_device
 from usfm.model.network import Network
 from usfm.model.sources import network
@@ -128,6 +128,10 @@ class Networks:
             use(model, folder / "best" if (folder / "best").is_dir() else folder / "last")
             (new / FOLDER).mkdir(exist_ok=True)
             write_weights(model, new / FOLDER / name)
+            picture = folder / "figures" / BATCH
+            if picture.is_file():
+                (new / "figures").mkdir(exist_ok=True)
+                shutil.copyfile(picture, new / "figures" / f"batch-{name}.png")
 
     def clear(self, out: Path) -> None:
         """Remove the folders that the folds were trained in."""

@@ -245,8 +245,8 @@ def _check(config: Config, request: Request) -> None:
         raise RequestError(f"--target has no meaning with {config.task}; leave it out")
     if config.class_weights != "none" and config.task == "regress":
         raise RequestError("--class-weights has no meaning with regress, which has no classes; leave it out")
-    if config.protocol == "knn" and config.class_weights != "none":
-        raise RequestError("--class-weights has no meaning with --protocol knn; leave it out")
+    if config.protocol in ("knn", "simpleshot") and config.class_weights != "none":
+        raise RequestError(f"--class-weights has no meaning with --protocol {config.protocol}; leave it out")
 
 
 def _write_leaks(path: Path, leaks: list[dict]) -> None:

@@ -23,6 +23,8 @@ from usfm.model import lora
 from usfm.model.network import Network
 from usfm.tasks.learner import Learner
 
+BATCH, SHOWN = "batch.png", 8
+"""The picture of a fold's first batch, and how many frames of it are drawn."""
 SMALL = 10_000_000
 """Parameters under which LoRA spares nothing."""
 
@@ -195,6 +197,8 @@ def train(
         if status == "done":
             line = dict(directory.card["result"])
         else:
+            if ranks.first:
+                draw_batch(job, feed, directory.path / "figures" / BATCH)
             line = fit(job, feed, how, directory, ranks=ranks, device=frames.device, resume=status == "resume",
                        title=f"fold {fold.name}")  # fmt: skip
             line |= {"trained_parameters": shares[0], "parameters": shares[1],
@@ -206,6 +210,24 @@ def train(
         use(model, best)
     decoded = job.predict(model, fold.held, precision)
     return Trained(decoded, job.predict(model, fold.validation, precision), line)
+
+
+def draw_batch(job: Supervised, feed: Feed, path: Path) -> None:
+    """Draw some frames of the first batch, as they are above as the network sees them.
+
+    Args:
+        job: augments them.
+        feed: gives the batch.
+        path: where to.
+    """
+    from usfm.pictures.sheet import contact_sheet
+
+    batch = feed.make(0)[0].head(SHOWN)
+    seen = job.view(batch)[0].round().clamp(0, 255).byte()
+    rows = [each.cpu().numpy().transpose(0, 2, 3, 1).squeeze(-1) if each.shape[1] == 1 else
+            each.cpu().numpy().transpose(0, 2, 3, 1) for each in (batch.frames, seen)]  # fmt: skip
+    title = f"the first batch: stored frames above, with --augment {job.tuning.augment} below"
+    contact_sheet([*rows[0], *rows[1]], None, len(rows[0]), 112, path, title=title)
 
 
 def _said(tuning: Tuning) -> dict:

@@ -105,6 +105,42 @@ def knn(features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: i
     return Fitted(scores, {"neighbours": k})
 
 
+def simpleshot(
+    features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, seed: int, options: dict
+) -> Fitted:
+    """Take the class whose mean is nearest; nothing is trained or drawn.
+
+    The training mean is taken off every vector, which is then brought to length 1. A class is the mean of its training
+    frames; its score is the softmax over classes of minus the squared distance.
+
+    Args:
+        features: (N, D) float, a row a frame.
+        target: (N,) int class.
+        groups: unused.
+        classes: number of classes.
+        seed: unused.
+        options: unused.
+
+    Returns:
+        The scores of new frames as a function. A class without training frames has a score of 0.
+
+    Source: SimpleShot (Wang et al. 2019), its CL2N variant.
+    """
+    mean, present = features.mean(axis=0), np.unique(target)
+    known = _unit(features - mean)
+    centres = np.stack([known[target == c].mean(axis=0) for c in present])
+
+    def scores(new: np.ndarray) -> np.ndarray:
+        near = _unit(new - mean)
+        distance = (near**2).sum(1)[:, None] - 2 * near @ centres.T + (centres**2).sum(1)
+        odds = np.exp(distance.min(axis=1, keepdims=True) - distance)
+        found = np.zeros((len(new), classes))
+        found[:, present] = odds / odds.sum(axis=1, keepdims=True)
+        return found
+
+    return Fitted(scores)
+
+
 def scores_of(arrays: dict[str, np.ndarray], features: np.ndarray, classes: int) -> np.ndarray:
     """Score new features with a linear probe that was kept.
 

@@ -11,7 +11,7 @@ from usfm.errors import RequestError
 from usfm.store.reader import Store
 from usfm.tasks import metrics
 from usfm.tasks.classify import drawn
-from usfm.tasks.classify.probes import knn, linear, scores_of
+from usfm.tasks.classify.probes import knn, linear, scores_of, simpleshot
 from usfm.tasks.classify.scored import scored
 from usfm.tasks.contract import Known, Probe, Scored
 from usfm.tasks.predictions import Column, Predictions
@@ -61,7 +61,7 @@ class Classify:
         Column("scores", "f", "classes", "probability of each class; a row sums to 1", np.float32),
         Column("majority", "iu", 0, "most frequent class among the frames that the fold was trained on", np.int32),
     )
-    protocols: dict[str, Probe] = {"linear": linear, "knn": knn}
+    protocols: dict[str, Probe] = {"linear": linear, "knn": knn, "simpleshot": simpleshot}
 
     def learner(
         self, known: Known, frames: "Prepared", groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
