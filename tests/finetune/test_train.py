@@ -165,6 +165,21 @@ def test_other_settings_are_another_training(case, tmp_path):
         tuning_of(["layer_decy=1"])
 
 
+@pytest.mark.parametrize("higher", [False, True])
+def test_the_better_score_is_the_one_that_the_task_says(case, tmp_path, higher):
+    class Learner(ClassLearner):
+        def score(self, decoded, rows):
+            said.append(len(said) + 1.0)
+            return {"score": said[-1]}
+
+    said: list[float] = []
+    store, fold, known = case
+    learner = Learner(known.target, known.groups, 2, fold.train)
+    learner.higher = higher
+    done = go((store, fold, learner), tmp_path / "f", Tuning(epochs=3, batch_size=32, augment="none"))
+    assert done.line["best"] == (3 if higher else 1)
+
+
 # ---------------------------------------------------------------- mixing, weights, temperature
 
 

@@ -35,8 +35,8 @@ class Config:
         str | None,
         Knob(
             "a probe on frozen features (linear, knn, simpleshot), or a training of the head alone (frozen), of small "
-            "matrices beside the weights (lora) or of the whole network (full); default linear where a task has it, else "
-            "full",
+            "matrices beside the weights (lora) or of the whole network (full); default linear where a task has it, "
+            "else full",
             choices=("linear", "knn", "simpleshot", "frozen", "lora", "full"),
             panel="Protocol",
         ),

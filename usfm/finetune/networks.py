@@ -111,7 +111,7 @@ class Networks:
                 accumulate=self.config.accumulate or 1,
                 overwrite=self.request.overwrite,
             )
-            chosen = {"validation_frames": len(validation), **done.line}
+            chosen = {"validation_frames": len(validation), "higher_is_better": learner.higher, **done.line}
             if len(validation):
                 chosen |= learner.afterwards(done.validation, plan.rows[validation])
             part = predicted(plan, task, fold, self.store, learner.raw(done.decoded, plan.rows[fold.held]))

@@ -110,10 +110,12 @@ def _runs(plans: list[Trial], config: Config, seed: int):
 
 
 def _score(run: Path) -> float | None:
-    """Mean over the folds of the best validation score; lower is better for every task so far. None for probes."""
-    found = [line.get("best") for line in directory.card_of(run, folds=list)["folds"]]
+    """Mean over the folds of the best validation score, turned so that lower is better; None for probes."""
+    lines = directory.card_of(run, folds=list)["folds"]
+    found = [line.get("best") for line in lines]
     known = [float(value) for value in found if isinstance(value, (int, float))]
-    return round(float(np.mean(known)), 6) if found and len(known) == len(found) else None
+    sign = -1 if any(line.get("higher_is_better") for line in lines) else 1
+    return round(sign * float(np.mean(known)), 6) if found and len(known) == len(found) else None
 
 
 def _best(rows: list[dict], summaries: list[dict], plans: list[Trial], out: Path) -> dict:
