@@ -105,49 +105,15 @@ def _above_strip(found: Shaped, judged: list[tuple[float, Shaped]]) -> Shaped | 
 
 
 def _new_blobs(seeds: np.ndarray, heal: int, thin: int, tried: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the two largest blobs of a map, all its large ones together, and what panels cut, each once."""
+    """Yield the two largest blobs of a map, and all its large ones together, each once."""
     side = max(seeds.shape)
     found = region_seeds.blobs(seeds, max(2, side // heal), max(3, side // thin))
     group = found[:2] + ([np.logical_or.reduce(found)] if len(found) > 1 else [])
-    for blob in group + [part for whole in group for part in panels(whole)]:
+    for blob in group:
         area = blob.sum()
         if area >= _SMALLEST * blob.size and not any((blob ^ other).sum() < _SAME * area for other in tried):
             tried.append(blob)
             yield blob
-
-
-def panels(blob: np.ndarray) -> list[np.ndarray]:
-    """Cut a blob where a strip below is wider than what is above, or at a gap of rows: the part above, the part below.
-
-    Args:
-        blob: bool (h, w).
-
-    Returns:
-        Two parts, or none.
-    """
-    rows = np.flatnonzero(blob.any(1))
-    if len(rows) < 24:
-        return []
-    first, last = rows[0], rows[-1]
-    left = np.where(blob.any(1), blob.argmax(1), -1)
-    right = np.where(blob.any(1), blob.shape[1] - 1 - blob[:, ::-1].argmax(1), -1)
-    span = np.arange(first + (last - first) // 5, last - (last - first) // 8)
-    reach = 3
-    wider = [
-        0 if not (blob[r - reach].any() and blob[r + reach].any())
-        else max(0, left[r - reach] - left[r + reach]) + max(0, right[r + reach] - right[r - reach])
-        for r in span
-        if r + reach < len(left)
-    ]  # fmt: skip
-    gap = [int(r) for r in span if not blob[r].any()]
-    cut = gap[len(gap) // 2] if gap else None
-    if cut is None and wider and max(wider) > 0.1 * blob.shape[1]:
-        cut = int(span[int(np.argmax(wider))])
-    if cut is None:
-        return []
-    above, below = blob.copy(), blob.copy()
-    above[cut - (0 if gap else 1) :], below[: cut + 1] = False, False
-    return [above, below]
 
 
 def _along(edges: np.ndarray, mask: np.ndarray) -> float:
