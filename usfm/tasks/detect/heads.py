@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from usfm.errors import RequestError
 from usfm.model.network import Network
 from usfm.tasks.detect.measures import MOST
-from usfm.tasks.segment.heads import GRID_PX, Pyramid
+from usfm.tasks.segment.heads import GRID_PX, Pyramid, regrid
 
 WIDTH = 256
 """Channels of the feature pyramid. An encoder of fewer channels gets a pyramid of its own width, and fewer proposals,
@@ -116,7 +115,7 @@ class FasterRCNN(nn.Module):
         maps, size = network.maps(frames, self.taps), (int(frames.shape[-2]), int(frames.shape[-1]))
         if self.pyramid is not None:
             grid = (-(-size[0] // GRID_PX), -(-size[1] // GRID_PX))
-            maps = self.pyramid([_regrid(maps[k], grid) for k in self.times])
+            maps = self.pyramid([regrid(maps[k], grid) for k in self.times])
         levels = self.fpn({str(k): one for k, one in enumerate(maps)})
         seen = Seen(self, list(levels.values()), size)
         return seen if self.training else self._found(seen)
@@ -160,12 +159,3 @@ class FasterRCNN(nn.Module):
 def _times(count: int) -> tuple[int, ...]:
     """Which map each of four levels takes where there are fewer: the last ones again."""
     return tuple(min(k, count - 1) for k in range(4))
-
-
-def _regrid(one: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """A map on another grid: means of cells where it shrinks, bilinear where it grows."""
-    if one.shape[-2:] == grid:
-        return one
-    if one.shape[-2] >= grid[0] and one.shape[-1] >= grid[1]:
-        return F.adaptive_avg_pool2d(one, grid)
-    return F.interpolate(one, size=grid, mode="bilinear", align_corners=False)

@@ -193,13 +193,23 @@ class Head(nn.Module):
         maps = list(maps)
         if self.alike:
             grid = (-(-size[0] // GRID_PX), -(-size[1] // GRID_PX))
-            maps = [one if one.shape[-2:] == grid else _regrid(one, grid) for one in maps]
+            maps = [regrid(one, grid) for one in maps]
         maps = maps[-TAPS:] if self.kind == "dpt" else maps
         return F.interpolate(self.decoder(maps), size=size, mode="bilinear", align_corners=False)
 
 
-def _regrid(one: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """A map on another grid: means of cells where it shrinks, bilinear where it grows."""
+def regrid(one: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """A map on another grid: means of cells where it shrinks, bilinear where it grows.
+
+    Args:
+        one: (B, D, h, w).
+        grid: (rows, columns) wanted.
+
+    Returns:
+        (B, D, rows, columns).
+    """
+    if one.shape[-2:] == grid:
+        return one
     if one.shape[-2] >= grid[0] and one.shape[-1] >= grid[1]:
         return F.adaptive_avg_pool2d(one, grid)
     return F.interpolate(one, size=grid, mode="bilinear", align_corners=False)
