@@ -163,6 +163,17 @@ _ROWS = (
         without=("cluster",),
     ),
     Command(
+        "predict",
+        "Let a finished run score frames that nobody has labelled.",
+        "usfm.predict",
+        (
+            "usfm predict --in new.h5 --run runs/probe --out predicted.h5",
+            "usfm predict --in new.h5 --run runs/probe --out predicted.h5 --table predicted.csv",
+        ),
+        required=("run",),
+        without=("cluster",),
+    ),
+    Command(
         "embed",
         "Turn the frames of a store into vectors.",
         "usfm.embed",

@@ -6,10 +6,11 @@ import numpy as np
 
 from usfm import console
 from usfm.errors import RequestError
-from usfm.model import embedders, features
+from usfm.model import features
 from usfm.screening.groups import group_frames
 from usfm.store.reader import Store
 from usfm.tasks import directory
+from usfm.tasks.again import embedder_of
 from usfm.tasks.contract import Task
 from usfm.tasks.predictions import Predictions
 
@@ -70,42 +71,3 @@ def predict(
         training=seen.training,
         task=task.name,
     )
-
-
-def embedder_of(path: Path, device: str, resize: str) -> embedders.Embedder:
-    """Load the encoder that a run was made with.
-
-    Args:
-        path: run directory.
-        device: for the encoder.
-        resize: as of ``--resize``.
-
-    Returns:
-        The encoder.
-
-    Raises:
-        RequestError: it is gone, or is another one now.
-    """
-    card = directory.card_of(path, seed=int, encoder=dict)
-    recipe = directory.recipe_of(path)
-    theirs = card["encoder"].get("resize", "letterbox")  # the only rule there was, in older runs
-    if not isinstance(theirs, str) or theirs not in _DONE:
-        raise RequestError(f"{path}: its card names no way to resize frames ('{theirs}'); make the run again")
-    resize = theirs if resize == "auto" else resize
-    if resize != theirs:
-        console.warn(f"{path.name} was made with frames that were {_DONE[theirs]}, and these are {_DONE[resize]}")
-    embedder = embedders.load(recipe["encoder"], device=device, seed=card["seed"], pool=recipe["pool"], resize=resize)
-    if not _same_encoder(embedder.identity, card["encoder"]):
-        raise RequestError(f"{path}: '{recipe['encoder']}' is no longer the encoder that this run was made with")
-    return embedder
-
-
-_DONE = {"letterbox": "letterboxed", "stretch": "stretched"}
-
-
-def _same_encoder(identity: dict, kept: dict) -> bool:
-    """Whether an encoder is the one that a card names; how its loading is worded does not count."""
-    if "norm" not in kept and identity.get("norm") == "after the pool":
-        return False  # made when that norm was left out
-    shared = (set(identity) & set(kept)) - {"name", "dim", "loaded", "resize"}
-    return "kind" in shared and all(identity[name] == kept[name] for name in shared)

@@ -8,13 +8,14 @@ import numpy as np
 
 from usfm import console
 from usfm.errors import RequestError
-from usfm.evaluate import external, robust
+from usfm.evaluate import robust
 from usfm.evaluate.gather import Given
 from usfm.evaluate.robust import Dose
 from usfm.evaluate.summary import estimate
 from usfm.model import features
 from usfm.store.reader import Store
 from usfm.tasks import directory
+from usfm.tasks.again import embedder_of
 from usfm.tasks.contract import Scored, Task
 from usfm.tasks.draws import Draws
 from usfm.tasks.predictions import Predictions
@@ -89,7 +90,7 @@ def measure(
     Returns:
         One entry a perturbation: run, name, clean (measure -> estimate), steps (strength, metrics, change).
     """
-    embedder = external.embedder_of(Path(run.given.path), device, resize)
+    embedder = embedder_of(Path(run.given.path), device, resize)
     probes = directory.probes_of(run.given.path, len(run.held.class_names))
     entries: dict[str, dict] = {}
     with console.progress(f"{run.name}: perturbed frames", len(run.rows) * len(asked)) as bar:

@@ -42,6 +42,8 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     labels = part.labels.carried(file, row, framing)
     labels = {name: value for name, value in labels.items() if name not in changes["without"]}
     labels |= {name: changes[name] for name in ("split", "coverage") if changes[name] is not None}
+    if changes["scores"]:
+        labels["scores"] = {**labels.get("scores", {}), **changes["scores"]}
     if pixels is not None:
         return part.frame(pixels, **values, **labels)
     return _pass_through(part, file, row, values, labels)

@@ -242,7 +242,8 @@ class PartWriter:
              overlay: np.ndarray | None = None, overlay_key: str = "", detail: Mapping | None = None, framing=None,
              kind: str | None = None, views: int | None = None, coverage: np.ndarray | None = None,
              split: str | None = None, of_source: Mapping[str, str] | None = None,
-             without: Collection[str] = ()) -> int:  # fmt: skip
+             without: Collection[str] = (),
+             scores: Mapping[str, float] | None = None) -> int:  # fmt: skip
         """Add frame `i` of an input store with everything known about it.
 
         The compressed chunk goes over as it is when neither `pixels` nor `framing` is given.
@@ -263,6 +264,7 @@ class PartWriter:
             split: new split; "" for none.
             of_source: new values of columns of its source.
             without: kinds of label that are left behind.
+            scores: new predictions, beside those that it has.
 
         Returns:
             Its row in this part.
@@ -271,7 +273,7 @@ class PartWriter:
 
         return copy_frame(self, store, i, pixels, (region, region_key), (overlay, overlay_key, detail), framing,
                           {"kind": kind, "views": views, "coverage": coverage, "split": split, "of_source": of_source,
-                           "without": without})  # fmt: skip
+                           "without": without, "scores": scores})  # fmt: skip
 
     def drop(self, frame_id: str, kept_by: str, similarity: float, stage: str) -> None:
         """Note that a frame was dropped because another stands for it.

@@ -60,7 +60,7 @@ def probes_of(run: str | Path, classes: int) -> dict[str, dict[str, np.ndarray]]
 
     Args:
         run: run directory.
-        classes: how many the run knows.
+        classes: how many the run knows; 0 for a run that predicts one number a frame.
 
     Returns:
         Name of the fold -> the arrays of its probe.
@@ -94,10 +94,14 @@ def probes_of(run: str | Path, classes: int) -> dict[str, dict[str, np.ndarray]]
 
 def _fits(probe: dict[str, np.ndarray], classes: int) -> bool:
     """Whether the arrays of a probe have the shapes that belong together, and values that can be used."""
-    if set(probe) != {"mean", "std", "weight", "bias", "classes"}:
+    if set(probe) != {"mean", "std", "weight", "bias", *(("classes",) if classes else ())}:
         return False
     if any(a.dtype.kind not in "fiu" or not np.isfinite(a).all() for a in probe.values()):
         return False
+    if not classes:  # one number a frame
+        dim = probe["mean"].shape
+        fits = len(dim) == 1 and probe["std"].shape == dim == probe["weight"].shape and probe["bias"].shape == ()
+        return fits and bool((probe["std"] > 0).all())
     known = probe["classes"]
     if known.ndim != 1 or known.dtype.kind not in "iu" or not len(known) or known.min() < 0 or known.max() >= classes:
         return False

@@ -1,0 +1,117 @@
+"""Predictions as CSV: a line a frame, a clip, a patient."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from usfm import escape
+from usfm.errors import RequestError
+from usfm.screening.groups import group_frames
+from usfm.store.reader import Store
+from usfm.store.whole import place, whole_file
+
+FIRST = {"frames": "frame_id", "clips": "path", "patients": "patient"}
+"""The first head of each table."""
+
+
+def files(table: str | Path) -> dict[str, Path]:
+    """The files of a table.
+
+    Args:
+        table: as given.
+
+    Examples:
+        >>> {name: path.name for name, path in files("out.csv").items()}
+        {'frames': 'out.csv', 'clips': 'out.clips.csv', 'patients': 'out.patients.csv'}
+    """
+    path = place(table)
+    return {
+        "frames": path,
+        **{name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name in ("clips", "patients")},
+    }
+
+
+def check_free(table: str, overwrite: bool, made: bool) -> None:
+    """Refuse before the work what may not be replaced.
+
+    Args:
+        table: as given.
+        overwrite: whether older tables may be replaced.
+        made: whether the store is there already; then the tables are compared when they are made.
+
+    Raises:
+        RequestError: a file is in the way.
+    """
+    for kind, path in files(table).items():
+        if path.is_dir():
+            raise RequestError(f"{path}: is a folder; choose another --table")
+        if path.exists() and not overwrite and not made:
+            raise RequestError(f"{path}: exists; replace it with --overwrite, or choose another --table")
+        if path.exists() and not _ours(path, kind):
+            raise RequestError(f"{path}: exists and this command did not make it; choose another --table")
+
+
+def write(table: str, store: Store, names: list[str], classes: tuple[str, ...], overwrite: bool) -> None:
+    """Write the three tables.
+
+    Args:
+        table: of the frames.
+        store: with the predictions.
+        names: their columns.
+        classes: of the run; () where it predicts a number.
+        overwrite: whether older tables may be replaced.
+
+    Raises:
+        RequestError: another table is there.
+    """
+    scores = np.stack([store.scores(name) for name in names], axis=1).astype(np.float64)
+    path, patient = store.of_frames("path"), store.of_frames("patient")
+    best = [[classes[c]] for c in scores.argmax(1)] if classes else [[]] * len(scores)
+    heads = [*names, *(["predicted"] if classes else [])]
+    known = zip(store.column("frame_id").tolist(), path.tolist(), patient.tolist(), strict=True)
+    lines = [[*one, *_short(s), *b] for one, s, b in zip(known, scores, best, strict=True)]
+    found = files(table)
+    _put(found["frames"], ["frame_id", "path", "patient", *heads], lines, overwrite)
+    clip, groups = store.column("source"), group_frames(patient, path)
+    _put(found["clips"], ["path", "patient", "frames", *heads],
+         _means(clip, scores, classes, lambda k: [path[k], patient[k]]), overwrite)  # fmt: skip
+    _put(found["patients"], ["patient", "frames", *heads],
+         _means(groups.code, scores, classes, lambda k: [groups.names[groups.code[k]]]), overwrite)  # fmt: skip
+
+
+def _means(code: np.ndarray, scores: np.ndarray, classes: tuple[str, ...], about: Callable) -> list[list]:
+    """A line a group: the mean over its frames."""
+    _, first, group, count = np.unique(code, return_index=True, return_inverse=True, return_counts=True)
+    means = np.stack([np.bincount(group, column) / count for column in scores.T], axis=1)
+    ends = [[classes[c]] for c in means.argmax(1)] if classes else [[]] * len(means)
+    return [[*about(k), n, *_short(m), *e] for k, n, m, e in zip(first, count.tolist(), means, ends, strict=True)]
+
+
+def _short(values: np.ndarray) -> list[float]:
+    """With the digits that float32 has."""
+    return [float(str(value)) for value in values.astype(np.float32)]
+
+
+def _ours(path: Path, kind: str) -> bool:
+    if not path.is_file():  # a pipe would hold the command up
+        return False
+    with open(path, "rb") as file:
+        return file.read(64).startswith(f"{FIRST[kind]},".encode())
+
+
+def _put(path: Path, heads: list[str], lines: list[list], overwrite: bool) -> None:
+    text = io.StringIO(newline="")
+    escape.write_csv(text, heads, lines)
+    data = text.getvalue().encode("utf-8")
+    if path.exists():
+        if path.read_bytes() == data:
+            return
+        if not overwrite:
+            raise RequestError(
+                f"{path}: exists, made otherwise; replace it with --overwrite, or choose another --table"
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
+        part.write_bytes(data)
