@@ -323,6 +323,7 @@ OPTIONS = {
     "--against": {"dedup": READERS["dedup"]},
     "STORE": {"info": ["info", "STORE"]},
     "RUN": {"eval": TOML["eval"], "export": TOML["export"]},
+    "--run": {"predict": ["predict", "--in", "STORE", "--run", "RUN", "--out", "OUT"]},
     "MEDIA": {"extract": WRITERS["extract"]},
 }
 """Each way to name a file, and the commands that have it."""

@@ -1,1 +1,1 @@
-"""Room: let a finished run say something of frames that nobody has labelled."""
+"""Room: let a finished run score frames that nobody has labelled."""
