@@ -57,7 +57,7 @@ def _point(
         if same:
             low, high = bootstrap.interval(np.mean(each, axis=0), confidence, members[0]["n"]["patients"])
         point["metrics"][measure] = {
-            "value": bootstrap.plain(np.mean(known)) if known else None,
+            "value": bootstrap.plain(float(np.mean(known))) if known else None,
             "low": bootstrap.plain(low),
             "high": bootstrap.plain(high),
             "seeds": values,

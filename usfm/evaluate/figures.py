@@ -90,9 +90,9 @@ def embedding(points: np.ndarray, shares: tuple[float, float], columns: Mapping[
         Name -> figure.
     """
     some = np.random.default_rng(0).permutation(len(points))[:_POINTS]
-    axes = [f"component {k + 1} ({share:.0%} of the variance)" for k, share in enumerate(shares)]
+    x, y = (f"component {k + 1} ({share:.0%} of the variance)" for k, share in enumerate(shares))
     return {
-        name: both(lambda theme, values=values: evidence.scatter(points[some], values[some].tolist(), *axes, theme))
+        name: both(lambda theme, values=values: evidence.scatter(points[some], values[some].tolist(), x, y, theme))
         for name, values in columns.items()
     }
 

@@ -157,7 +157,7 @@ def _map(made: Made, name: str, known: dict[str, np.ndarray], by: dict[str, np.n
     rows = np.array([k for k, frame in enumerate(held.frame_id.tolist()) if frame in known], int)
     if len(rows) < 3:
         return
-    points, shares = vectors.plane(np.stack([known[held.frame_id[k]] for k in rows]))
+    points, shares = vectors.plane(np.stack([known[str(held.frame_id[k])] for k in rows]))
     colours = {column: values[rows] for column, values in by.items()}
     if worst.ranks(held):
         colours = {"true class": np.array(held.class_names, object)[held.arrays["target"][rows]], **colours}

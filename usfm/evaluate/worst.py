@@ -85,7 +85,7 @@ def _near(held: Predictions, k: int, whole: Predictions, vectors: Mapping[str, n
     rows = np.array([row for row in rows if training.frame_id[row] in vectors], int)
     if not len(rows):
         return []
-    others = np.stack([vectors[training.frame_id[row]] for row in rows])
+    others = np.stack([vectors[str(training.frame_id[row])] for row in rows])
     middle = others.mean(axis=0)  # without it all vectors of an encoder point the same way
     near = cosines(_unit((mine - middle)[None]), _unit(others - middle))[0]
     found: dict[str, tuple[str, float]] = {}
@@ -115,7 +115,8 @@ def pictures(found: list[Worst], store: Store) -> list[list[tuple[np.ndarray, st
     labels, class_names = (store.labels_class(), store.class_names) if store.class_names else (None, [])
     rows = []
     for each in (each for each in found if each.frame_id in place):
-        row = [(each.frame_id, f"true: {each.true}; predicted: {each.said} ({each.score:.2f})", sheet.RED)]
+        row: list[tuple[str, str, sheet.Colour | None]] = []
+        row.append((each.frame_id, f"true: {each.true}; predicted: {each.said} ({each.score:.2f})", sheet.RED))
         for name, label, cosine in each.near:
             if not label and labels is not None and name in place and labels[place[name]] >= 0:
                 label = class_names[labels[place[name]]]

@@ -66,6 +66,7 @@ class Networks:
 
     def __init__(self, config: Config, request: Request, plan: planning.Cases, store: Store, ranks: Ranks):
         self.config, self.request, self.plan, self.store, self.ranks = config, request, plan, store, ranks
+        self.protocol = config.protocol or TASKS[config.task].default_protocol
         self.tuning, self.device = tuning(config), choose_device(request.device, ranks.local)
         self.precision = choose_precision(config.precision or "auto", self.device)
         first = self._network()
@@ -101,7 +102,7 @@ class Networks:
                 self._network,
                 learner,
                 frames,
-                protocol=self.config.protocol,
+                protocol=self.protocol,
                 tuning=self.tuning,
                 folder=beside(out) / fold.name,
                 settings={"key": key, "fold": fold.name},
@@ -143,7 +144,7 @@ class Networks:
                        image_size=c.image_size)  # fmt: skip
 
     def _model(self, learner: Learner) -> Model:
-        return build(self._network(), learner, self.config.protocol, self.tuning, self.request.seed)
+        return build(self._network(), learner, self.protocol, self.tuning, self.request.seed)
 
     def _learner(self, frames: Prepared, learning: np.ndarray) -> Learner:
         task = TASKS[self.config.task]
@@ -158,8 +159,8 @@ class Networks:
         self, fold: folds.Fold, learning: np.ndarray, validation: np.ndarray, learner: Learner, number: int
     ) -> None:
         if not number:
-            say_share(build(self._first, learner, self.config.protocol, self.tuning, self.request.seed),
-                      self.config.protocol)  # fmt: skip
+            say_share(build(self._first, learner, self.protocol, self.tuning, self.request.seed),
+                      self.protocol)  # fmt: skip
         warn_of_lacking(fold, self.plan)
         if not len(validation):
             console.warn(

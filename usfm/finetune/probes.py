@@ -82,7 +82,7 @@ class Probes:
     def _fit(self, fold: Fold, vectors: np.ndarray) -> tuple[Predictions, dict, Fitted]:
         started, config, plan = time.monotonic(), self.config, self.plan
         known, code, task = plan.known, plan.groups.code, TASKS[config.task]
-        probe, classes = task.protocols[config.protocol], len(known.class_names)
+        probe, classes = task.protocols[config.protocol or task.default_protocol], len(known.class_names)
         options = {"class_weights": config.class_weights, "neighbours": config.neighbours}
         fitted = probe(vectors[fold.train], known.target[fold.train], code[fold.train], classes, self.seed, options)
         warn_of_lacking(fold, plan)

@@ -112,6 +112,7 @@ class Supervised:
             images, truth = self.view(batch)
             rng = stream(self.seed, "mix", step, batch.part.start)
             mixed, share = mix(images, rng, self.tuning.mixup, self.tuning.cutmix)
+            assert truth is not None  # the feed of a training has the learner's
             other = self.learner.mixed(truth, share) if share < 1 else None
         if other is not None:
             images, truth = mixed, other

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -110,5 +111,5 @@ def plain(weights: Mapping[str, torch.Tensor], network: nn.Module) -> dict[str, 
             layer = name.removesuffix(mark + "original")
             low = network.get_submodule(f"{layer}{mark}0")
             up, down = weights[f"{layer}{mark}0.up"], weights[f"{layer}{mark}0.down"]
-            found[f"{layer}.weight"] = value + low.factor * (up @ down)
+            found[f"{layer}.weight"] = value + float(cast(Any, low).factor) * (up @ down)
     return found

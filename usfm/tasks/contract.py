@@ -112,11 +112,20 @@ class Scored(Protocol):
         reference: the constant answer's name in tables, such as "majority".
     """
 
-    key: np.ndarray
-    group: np.ndarray
-    fold: np.ndarray
-    frames: np.ndarray
-    class_names: tuple[str, ...]
+    @property
+    def key(self) -> np.ndarray: ...
+
+    @property
+    def group(self) -> np.ndarray: ...
+
+    @property
+    def fold(self) -> np.ndarray: ...
+
+    @property
+    def frames(self) -> np.ndarray: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
 
     @property
     def measures(self) -> tuple[Measure, ...]:

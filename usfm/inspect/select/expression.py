@@ -224,7 +224,7 @@ class _Values:
         if name is not None:
             return np.asarray(self._column(name))
         if isinstance(node, ast.Constant):
-            return _constant(node.value)
+            return _constant(node.value)  # pyright: ignore[reportArgumentType]  `_check` lets no other kind through
         if isinstance(node, ast.BoolOp):
             parts = [_truth(self.of(one)) for one in node.values]
             join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or

@@ -1,6 +1,7 @@
 """ResNets under torchvision's names, such as LVM-Med's ResNet-50."""
 
 import re
+from typing import Any, cast
 
 from usfm.model.families.contract import Built, Family
 from usfm.model.spec import Told
@@ -42,7 +43,7 @@ def build(found: Weights, family: Family, source: str, told: Told) -> Built:
         or tuple(t["layer1.0.conv1.weight"].shape) != (64, 64, 1, 1)
     ):
         raise ValueError(f"stages of {layers} blocks, some of them missing or of another width")
-    model = ResNet(Bottleneck, tuple(layers), in_chans=t[STEM].shape[1], num_classes=0)
+    model = ResNet(cast(Any, Bottleneck), tuple(layers), in_chans=t[STEM].shape[1], num_classes=0)
     px = told.px or _PX
     return Built(model, (px, px), name=f"resnet{3 * sum(layers) + 2}")
 

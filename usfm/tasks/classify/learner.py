@@ -1,6 +1,7 @@
 """Classification as a network learns it: a linear head on one vector, cross entropy, class weights, soft labels."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,4 +165,5 @@ def temperature(logits: np.ndarray, target: np.ndarray) -> float:
     def loss(power: float) -> float:
         return -float(log_softmax(logits / np.exp(power), axis=1)[np.arange(len(target)), target].mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+    found: Any = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return float(np.exp(found.x))

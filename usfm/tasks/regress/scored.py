@@ -158,4 +158,5 @@ def scored(held: Predictions, aggregate: str) -> Measured:
     columns = {
         name: np.bincount(place, held.arrays[name].astype(np.float64)) / frames for name in ("target", "said", "mean")
     }
-    return Measured(key, held.group[first], held.fold[first], frames, **columns)
+    target, said, mean = (columns[name] for name in ("target", "said", "mean"))
+    return Measured(key, held.group[first], held.fold[first], frames, target=target, said=said, mean=mean)

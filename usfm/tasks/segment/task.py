@@ -73,9 +73,11 @@ class Segment:
             )
         kind, names = store.mask_kind, list(store.mask_names)
         if not names:
-            highest = max(int(_values(store, row).max(initial=0)) for row in rows)
+            highest = max(int(_values(store, row).max(initial=0)) for row in rows.tolist())
             names = [f"class {k + 1}" for k in range(highest)]
-        there = np.stack([_present(store, row, len(names), kind) for row in rows]) if names else np.zeros((0, 0))
+        there = np.zeros((len(rows), len(names)), bool)
+        for k, row in enumerate(rows.tolist()):
+            there[k] = _present(store, row, len(names), kind)
         if not there.any():
             raise RequestError(f"{store.paths[0]}: all {len(rows)} label masks are empty; there is nothing to learn")
         often = there.sum(0)
