@@ -60,7 +60,7 @@ def evidence(stack: np.ndarray, moves: bool) -> Evidence:
     spread = stack.astype(np.float32).std(0) if moves else None
     levels = region_seeds.background_levels(image, spread)
     still = region_seeds.flat_map(image, 1.0)
-    far = region_seeds.distance(image, levels)
+    far = region_seeds.distance(image, levels.tolist())
     if spread is not None:
         body, faint = np.minimum(spread, 6.0), (far > 0.6) & (spread > 0.15)
     else:
