@@ -123,6 +123,7 @@ def test_there_and_back(to, kind, tmp_path):
         assert getattr(found, names) == getattr(store, names), names
 
 
+@pytest.mark.slow
 def test_heads_of_several_sizes_come_back_from_nifti_frame_by_frame(tmp_path, make_still):
     """As HC18 is: stills of nearly one size, an outline a head, the size of a pixel in a table."""
     rng = np.random.default_rng(1)

@@ -189,7 +189,7 @@ def test_a_dry_run_touches_nothing(make_store, cohort, tmp_path):
     [
         (Config("classify"), "give an encoder"),
         (Config("classify", "none/here"), "no such run directory"),
-        (Config("segment", NANO), "is no task"),
+        (Config("segmnt", NANO), "is no task"),
         (Config("classify", NANO, protocol="fulll"), "is no protocol"),
         (Config("classify", NANO, protocol="knn", class_weights="balanced"), "no meaning"),
     ],

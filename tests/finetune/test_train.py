@@ -77,6 +77,7 @@ def test_it_learns_and_trains_what_the_protocol_says(case, tmp_path, protocol, s
     assert (share == pytest.approx(1, abs=0.02)) == (protocol == "full")
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_last_bit(case, tmp_path, monkeypatch):
     tuning = tuning_of(["mixup=0.4", "cutmix=1", "ema=0.9"], epochs=3, batch_size=16, lr=1e-3, augment="augus-o")
     whole = go(case, tmp_path / "whole", tuning)

@@ -17,7 +17,7 @@ from usfm.model.vit import build_encoder
 PARTS: dict[str, tuple[int, ...]] = {"weight": (8,), "bias": ()}
 
 
-@pytest.fixture(scope="module", params=[1, 3])
+@pytest.fixture(scope="module", params=[1, pytest.param(3, marks=pytest.mark.slow)])
 def trained(request, tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("run")

@@ -47,6 +47,7 @@ def test_a_subset_keeps_all_that_is_known_and_says_what_it_left_out(tmp_path):
     assert store.num_sources == len(set(before.column("source")[wanted].tolist()))
 
 
+@pytest.mark.slow
 def test_two_subsets_are_the_whole_again(tmp_path):
     path = cohort(tmp_path / "s.h5", 10, 3)
     one = select(path, where="class == 'ill'", out="one.h5")[1].paths[0]
@@ -128,6 +129,7 @@ def test_what_cannot_be_one_is_one_sentence(tmp_path):
         select(one, write_store(tmp_path / "c.h5", part))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("same", [True, False])
 def test_fixed_stores_stay_fixed_only_among_themselves(tmp_path, same, capsys):
     one = piece(tmp_path / "a.h5", "a", ("x", "y"), contiguous=True, patch=(8, 4))
@@ -153,6 +155,7 @@ def test_a_frame_of_two_stores_is_the_first_ones_and_the_other_is_a_row(tmp_path
     assert "labels 2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_name_of_two_collections_is_said(tmp_path, capsys):
     one = cohort(tmp_path / "a.h5", 3, 1, seed=1, dataset=lambda k: "one")
     two = cohort(tmp_path / "b.h5", 3, 1, seed=2, dataset=lambda k: "two")
@@ -172,6 +175,7 @@ def test_bad_requests_are_one_sentence_and_leave_nothing(tmp_path, settings, wor
     assert not (tmp_path / "t.h5").exists()
 
 
+@pytest.mark.slow
 def test_the_history_repeats_no_condition_on_people(tmp_path):
     path = cohort(tmp_path / "s.h5")
     _, store = select(path, where="patient != 'p01' and class == 'ill'")

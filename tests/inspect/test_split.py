@@ -61,6 +61,7 @@ def test_shares_are_what_was_asked(tmp_path):
         assert summary["parts"][name]["frames"] == int((store.split() == name).sum())
 
 
+@pytest.mark.slow
 def test_the_split_follows_the_seed_and_not_the_workers(tmp_path):
     path = cohort(tmp_path / "s.h5", 40, 3)
     first, again, other = (split(path, seed=s, workers=w)[1] for s, w in ((1, 1), (1, 2), (2, 1)))
@@ -78,6 +79,7 @@ def test_folds_are_a_column_that_holds_every_patient_once(tmp_path):
     assert list(summary["parts"]) == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.slow
 def test_the_split_that_a_store_brings_is_respected_or_replaced_as_asked(tmp_path, capsys):
     path = split(cohort(tmp_path / "s.h5", 30, 3), out="own.h5")[1].paths[0]
     own = Store.open(path)
@@ -118,6 +120,7 @@ def test_equal_pictures_of_two_patients_stay_together_and_flat_ones_mean_nothing
     assert len(kept_together(Store(write_store(tmp_path / "flat.h5", flat))).names) == 3
 
 
+@pytest.mark.slow
 def test_near_duplicates_stay_on_one_side_when_asked(tmp_path):
     path = twins(tmp_path, near=True)
     for seed in range(4):

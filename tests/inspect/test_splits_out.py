@@ -39,6 +39,7 @@ def test_a_split_comes_back_equal(tmp_path, ending):
     assert export(path, tmp_path / f"out.{ending}")["entries"] == 20  # up to date
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["json", "csv"])
 def test_folds_come_back_equal(tmp_path, ending):
     path = divided(tmp_path, folds=4)

@@ -1,12 +1,11 @@
 """Write the split of a store, or that which a run was trained and tested by, as JSON or CSV that others can read."""
 
-import csv
 import io
 import json
 import time
 from pathlib import Path
 
-from usfm import console
+from usfm import console, escape
 from usfm.config import Request
 from usfm.errors import RequestError, WorkError
 from usfm.inspect.clean_split import FOLD
@@ -128,9 +127,7 @@ def _text(entries: list[dict[str, str]], parts: list[str], suffix: str) -> str:
         return json.dumps(head)[:-1] + ', "entries": [\n' + lines + "\n]}\n"
     columns = [name for name in ("frame_id", *_NAMES) if any(name in entry for entry in entries)] + parts
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(entries)
+    escape.write_csv(buffer, columns, [[entry.get(name, "") for name in columns] for entry in entries])
     return buffer.getvalue()
 
 

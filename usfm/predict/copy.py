@@ -12,8 +12,9 @@ AT_ONCE = 16
 def copy_part(payload: tuple) -> Iterator[bytes]:
     """Take the frames of one part over, with their predictions (runs in a worker)."""
     paths, rows, scores, names, run_id = payload
+    runs: dict[str, str] = {name: run_id for name in names}
     store = Store.open(paths)
-    part = PartWriter(like=store, score_runs=dict.fromkeys(names, run_id), contiguous=store.fixed_shape is not None)
+    part = PartWriter(like=store, score_runs=runs, contiguous=store.fixed_shape is not None)
     for at, row in enumerate(rows.tolist()):
         part.copy(store, row, scores=dict(zip(names, scores[at].tolist(), strict=True)))
         if at % AT_ONCE == AT_ONCE - 1:
