@@ -191,6 +191,10 @@ def test_a_dry_run_touches_nothing(make_store, cohort, tmp_path):
         (Config("classify", "none/here"), "no such run directory"),
         (Config("segmnt", NANO), "is no task"),
         (Config("classify", NANO, protocol="fulll"), "is no protocol"),
+        (Config("classify", NANO, target="ef"), "--target has no meaning with classify"),
+        (Config("classify", NANO, protocol="full", head="dpt"), "--head has no meaning with classify"),
+        (Config("segment", NANO, class_weights="balanced"), "--class-weights has no meaning with segment"),
+        (Config("detect", NANO, class_weights="balanced"), "--class-weights has no meaning with detect"),
         (Config("classify", NANO, protocol="knn", class_weights="balanced"), "no meaning"),
     ],
 )

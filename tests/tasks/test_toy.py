@@ -71,7 +71,7 @@ def nearest(features, target, groups, classes, seed, options):
 class Toy:
     """Predict the mean level of a frame, and keep a list of any length for each."""
 
-    name, noun, sheet_words = "toy", "half", "frames"
+    name, noun, sheet_words, takes = "toy", "half", "frames", frozenset()
     columns = (Column("truth", "f", 0, "level"), Column("said", "f", 0, "level"), Column("mean", "f", 0, "level"),
                Column("list", RAGGED, 0, "as many ones as the row says"))  # fmt: skip
     default_protocol, protocols = "linear", {"linear": nearest}

@@ -241,10 +241,10 @@ def _check(config: Config, request: Request) -> None:
             f"{flag} has no meaning with --protocol {config.protocol}, which trains no network; leave it out, or take "
             f"--protocol {' or '.join(TRAINED)}"
         )
-    if config.target is not None and config.task != "regress":
-        raise RequestError(f"--target has no meaning with {config.task}; leave it out")
-    if config.class_weights != "none" and config.task == "regress":
-        raise RequestError("--class-weights has no meaning with regress, which has no classes; leave it out")
+    for name in ("class_weights", "target", "head"):
+        if getattr(config, name) not in (None, "none") and name not in TASKS[config.task].takes:
+            flag = f"--{name.replace('_', '-')}"
+            raise RequestError(f"{flag} has no meaning with {config.task}; leave it out")
     if config.protocol in ("knn", "simpleshot") and config.class_weights != "none":
         raise RequestError(f"--class-weights has no meaning with --protocol {config.protocol}; leave it out")
 

@@ -194,6 +194,7 @@ class Task(Protocol):
         name: as typed after ``usfm finetune``.
         noun: what its strata are, in tables.
         sheet_words: what stands below `sheet`.
+        takes: settings of ``usfm finetune`` that only some tasks give a meaning: class_weights, target, head.
         columns: what it adds to ``predictions.h5``.
         default_protocol: what is done where none is named: one of `protocols`, or of a training of a network.
         protocols: name -> how a frozen encoder is asked, on features that are made once.
@@ -202,6 +203,7 @@ class Task(Protocol):
     name: str
     noun: str
     sheet_words: str
+    takes: frozenset[str]
     columns: tuple[Column, ...]
     default_protocol: str
     protocols: dict[str, Probe]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from usfm.tasks.metrics import mean_defined
+from usfm.tasks.metrics import mean_defined, ratio
 
 BINS = 10
 """Bins of equal width over the highest probability, of the expected calibration error."""
@@ -196,20 +196,6 @@ def _calibration(target: np.ndarray, scores: np.ndarray, weights: np.ndarray) ->
         "log_loss": ratio(weights @ loss, total),
         "calibration_error": ratio(np.abs(gap).sum(axis=1), total),
     }
-
-
-def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Divide; NaN where the whole is 0.
-
-    Args:
-        part: any shape.
-        whole: broadcast against it.
-
-    Returns:
-        float64.
-    """
-    part, whole = np.asarray(part, float), np.asarray(whole, float)
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def confusion(target: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 
 def accuracy(matrix: np.ndarray) -> np.ndarray:
     """Share of cases that are right: (..., C, C) counts -> (...), 0..1."""
-    return _ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=(-2, -1)))
+    return ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=(-2, -1)))
 
 
 def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
@@ -60,24 +60,24 @@ def macro_f1(matrix: np.ndarray) -> np.ndarray:
 
 def recall(matrix: np.ndarray) -> np.ndarray:
     """Share of a class that is found (sensitivity): (..., C, C) -> (..., C); NaN for a class without cases."""
-    return _ratio(_diagonal(matrix), matrix.sum(axis=-1))
+    return ratio(_diagonal(matrix), matrix.sum(axis=-1))
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
     """Share of the predictions of a class that are right: (..., C, C) -> (..., C); NaN if it is never predicted."""
-    return _ratio(_diagonal(matrix), matrix.sum(axis=-2))
+    return ratio(_diagonal(matrix), matrix.sum(axis=-2))
 
 
 def specificity(matrix: np.ndarray) -> np.ndarray:
     """Share of the other classes' cases not called this class: (..., C, C) -> (..., C)."""
     right, true, called = _diagonal(matrix), matrix.sum(axis=-1), matrix.sum(axis=-2)
     others = matrix.sum(axis=(-2, -1))[..., None] - true
-    return _ratio(others - (called - right), others)
+    return ratio(others - (called - right), others)
 
 
 def f1(matrix: np.ndarray) -> np.ndarray:
     """Harmonic mean of precision and recall: (..., C, C) -> (..., C); NaN for a class that occurs nowhere."""
-    return _ratio(2 * _diagonal(matrix), matrix.sum(axis=-1) + matrix.sum(axis=-2))
+    return ratio(2 * _diagonal(matrix), matrix.sum(axis=-1) + matrix.sum(axis=-2))
 
 
 def auroc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -92,7 +92,7 @@ def auroc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None = 
         (...) in 0..1; NaN where positives or negatives are missing.
     """
     below, ties, positives, negatives = _ranked(positive, score, weights)
-    return _ratio((positives * (below + 0.5 * ties)).sum(-1), positives.sum(-1) * negatives)
+    return ratio((positives * (below + 0.5 * ties)).sum(-1), positives.sum(-1) * negatives)
 
 
 def macro_auroc(target: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -149,7 +149,7 @@ def average_precision(positive: np.ndarray, score: np.ndarray, weights: np.ndarr
     called = np.cumsum(weights[..., order], axis=-1)[..., last]
     gain = np.diff(hits, axis=-1, prepend=0)
     precision = np.divide(hits, called, out=np.zeros_like(hits, float), where=called > 0)
-    return _ratio((gain * precision).sum(-1), hits[..., -1] if hits.shape[-1] else np.zeros(hits.shape[:-1]))
+    return ratio((gain * precision).sum(-1), hits[..., -1] if hits.shape[-1] else np.zeros(hits.shape[:-1]))
 
 
 def log_loss(target: np.ndarray, scores: np.ndarray, floor: float = 1e-15) -> np.ndarray:
@@ -196,8 +196,8 @@ def reliability(target: np.ndarray, scores: np.ndarray, bins: int = 10) -> dict[
     place = np.minimum((top * bins).astype(int), bins - 1)
     cases = np.bincount(place, minlength=bins)
     return {
-        "confidence": _ratio(np.bincount(place, top, minlength=bins), cases),
-        "accuracy": _ratio(np.bincount(place, right, minlength=bins), cases),
+        "confidence": ratio(np.bincount(place, top, minlength=bins), cases),
+        "accuracy": ratio(np.bincount(place, right, minlength=bins), cases),
         "cases": cases,
     }
 
@@ -236,12 +236,21 @@ def _diagonal(matrix: np.ndarray) -> np.ndarray:
     return np.diagonal(matrix, axis1=-2, axis2=-1)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    part, whole = np.asarray(part, float), np.asarray(whole, float)
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
-
-
 def mean_defined(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of what is finite: (..., K) -> (...); NaN where nothing is."""
     defined = np.isfinite(values)
-    return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))
+    return ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divide; NaN where the whole is 0.
+
+    Args:
+        part: any shape.
+        whole: broadcast against it.
+
+    Returns:
+        float64.
+    """
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from usfm.errors import RequestError
-from usfm.tasks.segment.heads import GRID_PX, HEADS, Head, taps_of
+from usfm.model.network import Entry, Network
+from usfm.model.vit import build_encoder
+from usfm.tasks.segment.heads import GRID_PX, HEADS, Head
 from usfm.tasks.segment.loss import loss
 
 SIZE = (64, 96)
@@ -45,6 +47,10 @@ def test_a_small_patch_gets_no_finer_head():
 
 
 def test_taps_are_the_papers_at_twelve_blocks_and_in_proportion_elsewhere():
+    def taps_of(depth):
+        entry = Entry("nano", {}, (16, 16), 1, (0.0,), (1.0,))
+        return Network(build_encoder("vit_nano_patch16_16", embed_dim=8, depth=depth), entry).usual_taps
+
     assert taps_of(12) == (2, 5, 8, 11)
     for depth in range(4, 40):
         taps = taps_of(depth)

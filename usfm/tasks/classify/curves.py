@@ -6,7 +6,7 @@ from usfm.pictures import evidence, matrix
 from usfm.pictures.evidence import Estimate, Line
 from usfm.pictures.theme import WIDTH_PX, Pair, both
 from usfm.seeding import stream
-from usfm.tasks import measures_classify
+from usfm.tasks import measures_classify, metrics
 from usfm.tasks.classify.cases import Cases
 from usfm.tasks.draws import draw, weights
 from usfm.tasks.proportions import wilson
@@ -89,7 +89,7 @@ def _roc(counts: measures_classify.Steps) -> tuple[np.ndarray, np.ndarray]:
 def _recall(counts: measures_classify.Steps) -> tuple[np.ndarray, np.ndarray]:
     """The highest precision at each recall of a grid or beyond it, (1 + B, 100)."""
     hits, called = counts.hits[:, 1:], counts.hits[:, 1:] + counts.false[:, 1:]
-    precision = np.nan_to_num(measures_classify.ratio(hits, called))
+    precision = np.nan_to_num(metrics.ratio(hits, called))
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     rows = []
     for k, recall in enumerate(counts.rates[0][:, 1:]):

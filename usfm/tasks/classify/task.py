@@ -51,6 +51,7 @@ class Classify:
 
     name = "classify"
     noun = "class"
+    takes = frozenset({"class_weights"})
     default_protocol = "linear"
     sheet_words = (
         "The frames with the highest scores of this run, one a patient: correct (green), then wrong (red). Captions: "

@@ -42,6 +42,7 @@ class Detect:
 
     name = "detect"
     noun = "object"
+    takes = frozenset({"head"})
     default_protocol = "full"
     sheet_words = (
         "The frames whose boxes fit worst, one a patient, then those whose boxes fit best. Green: the truth; red: the "

@@ -16,9 +16,6 @@ from usfm.errors import RequestError
 GRID_PX = 16
 """Pixels of the frame to one cell, to which the maps of every transformer are brought."""
 
-STRIDES = (4, 8, 16, 32)
-"""Of the pyramid: the published head rescales four maps of a stride of 16 by 4, 2, 1 and a half."""
-
 WIDEST = 256
 """Channels inside a decoder on an encoder of 768 or more, as DPT and UPerNet have them; fewer on smaller ones."""
 
@@ -44,23 +41,6 @@ def width_of(channels: int) -> int:
         [32, 64, 128, 256, 256]
     """
     return min(WIDEST, max(32, round(channels / 96) * 32))
-
-
-def taps_of(depth: int, count: int = TAPS) -> tuple[int, ...]:
-    """Blocks whose outputs a head takes: the ends of as many equal parts of the depth.
-
-    Args:
-        depth: blocks of the encoder.
-        count: maps wanted.
-
-    Returns:
-        0-based blocks, ascending; fewer where the encoder has fewer blocks.
-
-    Examples:
-        >>> taps_of(12), taps_of(24), taps_of(4), taps_of(2)
-        ((2, 5, 8, 11), (5, 11, 17, 23), (0, 1, 2, 3), (0, 1))
-    """
-    return tuple(sorted({max(0, round(depth * (k + 1) / count) - 1) for k in range(count)}))
 
 
 class Pyramid(nn.Module):

@@ -41,6 +41,7 @@ class Segment:
 
     name = "segment"
     noun = "structure"
+    takes = frozenset({"head"})
     default_protocol = "full"
     sheet_words = (
         "The frames with the lowest Dice, one a patient, then those with the highest. Green: the outline of the truth; "
