@@ -267,9 +267,7 @@ def load(name: str) -> Layout:
         RequestError: If there is none of this name.
     """
     if name not in known():
-        raise RequestError(
-            f"extract: no layout is called '{name}'{did_you_mean(name, known())}; `usfm catalogue` lists them."
-        )
+        raise RequestError(f"no layout is called '{name}'{did_you_mean(name, known())}; `usfm catalogue` lists them.")
     return made(Layout, {"name": name, **read_toml(FOLDER / f"{name}.toml", "layout")}, name)
 
 
