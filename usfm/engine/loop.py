@@ -193,7 +193,7 @@ def _too_big(loop: Loop, part: Batch) -> WorkError:
     if loop.ranks.world > 1:
         return WorkError(
             f"out of memory with {len(part.frames)} images at a time on process {loop.ranks.rank}; use "
-            f"--accumulate {2 * loop.training.accumulate}, or a smaller --model"
+            f"--accumulate {2 * loop.training.accumulate}, or a smaller model"
         )
     size = len(part.frames) // 2
     while size >= 1:
@@ -210,4 +210,4 @@ def _too_big(loop: Loop, part: Batch) -> WorkError:
             size //= 2
     parts = math.ceil(len(part.frames) / size) * loop.training.accumulate if size else 0
     advice = f"the largest that fitted is {size}: use --accumulate {parts}" if size else "not even one image fits"
-    return WorkError(f"out of memory with {len(part.frames)} images at a time; {advice}, or a smaller --model")
+    return WorkError(f"out of memory with {len(part.frames)} images at a time; {advice}, or a smaller model")

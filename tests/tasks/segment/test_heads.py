@@ -5,8 +5,10 @@ import torch
 
 from usfm.errors import RequestError
 from usfm.model.network import Entry, Network
+from usfm.model.sources import network
 from usfm.model.vit import build_encoder
 from usfm.tasks.segment.heads import GRID_PX, HEADS, Head
+from usfm.tasks.segment.learner import Pixels
 from usfm.tasks.segment.loss import loss
 
 SIZE = (64, 96)
@@ -44,6 +46,28 @@ def test_a_small_patch_gets_no_finer_head():
     coarse = torch.nn.functional.avg_pool2d(fine, GRID_PX // 4)
     with torch.no_grad():
         assert torch.allclose(head([fine], (64, 64)), head([coarse], (64, 64)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "model, usual",
+    [
+        ("resnet10t", "unet"),
+        ("vit_nano_patch16_64", "dpt"),
+        pytest.param("convnext_atto", "unet", marks=pytest.mark.slow),
+        pytest.param("swin_tiny_patch4_window7_224", "unet", marks=pytest.mark.slow),
+    ],
+)
+def test_the_head_suits_the_encoder(model, usual):
+    found = network(f"random:{model}", image_size=None if "swin" in model else 64)
+    size = found.entry.image_size
+    frames = torch.randint(0, 256, (2, found.entry.in_chans, *size)).float()
+    assert Pixels(found, "", 2).decoder.kind == usual
+    for kind in HEADS:
+        head = Pixels(found, kind, 2).eval()
+        with torch.no_grad():
+            out = head(found, frames)
+        assert out.shape == (2, 2, *size)
+        assert (out[0] - out[1]).abs().max() > 0
 
 
 def test_taps_are_the_papers_at_twelve_blocks_and_in_proportion_elsewhere():

@@ -1,11 +1,13 @@
 """usfm finetune segment on a small store: a run like any other, and each mistake in one sentence."""
 
+import h5py
 import numpy as np
 import pytest
+import torch
 
 from usfm import tasks
 from usfm.config import Request
-from usfm.errors import RequestError
+from usfm.errors import RequestError, WorkError
 from usfm.evaluate.config import Config as EvalConfig
 from usfm.evaluate.run import run as evaluate
 from usfm.finetune.config import Config
@@ -14,6 +16,7 @@ from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
+from usfm.tasks.segment.learner import MaskLearner
 from usfm.tasks.segment.moving import unpacked
 
 NANO = "random:vit_nano_patch16_64"
@@ -77,6 +80,45 @@ def test_mistakes_are_one_sentence_each(tmp_path, make, change, says):
     with pytest.raises(RequestError, match=says):
         finetune(Config("segment", NANO, folds=2, epochs=1, **change), request)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_structure_above_the_names_is_one_sentence(tmp_path):
+    store = store_of(tmp_path)
+    with h5py.File(store, "r+") as file:
+        head = file["labels/masks"].attrs
+        head["names"] = head["names"][:1]
+    with pytest.raises(RequestError, match=r"damaged, the mask names have changed .* make it again"):
+        tasks.TASKS["segment"].known(Store.open(store), {})
+    part = PartWriter(mask_names=("lesion",))
+    source = part.source(path="0.png", sha256="0" * 64, kind="image", patient="p")
+    mask = np.full((8, 8), 2, np.uint8)
+    with pytest.raises(ValueError, match="a value that none of the 1 names stands for"):
+        part.frame(np.zeros((8, 8), np.uint8), frame_id="0", source=source, index=0, time_s=0.0, mask=mask)
+
+
+def test_eight_structures_on_one_pixel_are_eight_structures(tmp_path):
+    part = PartWriter(mask_names=tuple("abcdefgh"), mask_kind="bits")
+    for k in range(2):
+        sha = f"{k:064x}"[::-1]
+        source = part.source(path=f"{k}.png", sha256=sha, kind="image", patient=f"p{k}")
+        part.frame(np.zeros((8, 8), np.uint8), frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0,
+                   mask=np.full((8, 8), 255 * k, np.uint8))  # fmt: skip
+    known = tasks.TASKS["segment"].known(Store.open(write_store(tmp_path / "s.h5", part)), {})
+    assert known.target.tolist() == [[False] * 8, [True] * 8]
+
+
+def test_too_large_a_batch_says_what_fitted(tmp_path, monkeypatch):
+    real = MaskLearner.loss
+
+    def loss(self, outputs, truth):
+        if len(outputs) > 2:
+            raise torch.OutOfMemoryError
+        return real(self, outputs, truth)
+
+    monkeypatch.setattr(MaskLearner, "loss", loss)
+    config = Config("segment", NANO, folds=2, epochs=1, batch_size=6)
+    with pytest.raises(WorkError, match=r"out of memory with 6 images at a time; .* fitted is 1: use --accumulate 6"):
+        finetune(config, Request(inputs=(str(store_of(tmp_path)),), out=str(tmp_path / "run"), device="cpu"))
 
 
 def test_distances_are_px_where_a_spacing_is_missing(tmp_path):

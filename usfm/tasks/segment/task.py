@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from usfm.errors import RequestError
+from usfm.store.labels.masks import IGNORE, present
 from usfm.store.reader import Store
 from usfm.tasks.contract import Known, Probe, Scored
 from usfm.tasks.predictions import RAGGED, Column, Predictions
@@ -73,12 +74,9 @@ class Segment:
                 "--annotations"
             )
         kind, names = store.mask_kind, list(store.mask_names)
-        if not names:
-            highest = max(int(_values(store, row).max(initial=0)) for row in rows.tolist())
-            names = [f"class {k + 1}" for k in range(highest)]
-        there = np.zeros((len(rows), len(names)), bool)
-        for k, row in enumerate(rows.tolist()):
-            there[k] = _present(store, row, len(names), kind)
+        found = [present(_values(store, row), kind) for row in rows.tolist()]
+        names = names or [f"class {k + 1}" for k in range(max((k + 1 for each in found for k in each), default=0))]
+        there = np.stack([np.isin(np.arange(len(names)), each) for each in found])
         if not there.any():
             raise RequestError(f"{store.paths[0]}: all {len(rows)} label masks are empty; there is nothing to learn")
         often = there.sum(0)
@@ -186,14 +184,9 @@ class Segment:
 
 def _values(store: Store, row: int) -> np.ndarray:
     mask = store.label_mask(int(row))
-    return np.zeros(0, np.uint8) if mask is None else mask[mask != 255]
-
-
-def _present(store: Store, row: int, names: int, kind: str) -> np.ndarray:
-    values = np.bincount(_values(store, row).reshape(-1), minlength=256)
-    if kind == "index":
-        return values[1 : names + 1] > 0
-    return np.array([values[np.arange(256) >> k & 1 > 0].sum() > 0 for k in range(names)])
+    if mask is None:
+        return np.zeros(0, np.uint8)
+    return mask[mask != IGNORE] if store.mask_kind == "index" else mask.reshape(-1)
 
 
 def _mean(values: np.ndarray) -> float:
