@@ -12,6 +12,14 @@ TRAINED = ("frozen", "lora", "full")
 TRAINING = "Training (frozen, lora, full)"
 
 
+def _offered(what: str) -> tuple[str, ...]:
+    """Names that a shell completes; imported when it asks, since every start of the program reads this file."""
+    from usfm.finetune import presets
+    from usfm.tasks import benchmarks
+
+    return {"benchmarks": benchmarks, "presets": presets}[what].names()
+
+
 @dataclass(frozen=True)
 class Config:
     """What to fit, on which encoder, and who is held out."""
@@ -49,8 +57,39 @@ class Config:
     ] = 20
     class_weights: Annotated[
         str,
-        Knob("weight frames by the inverse frequency of their class", choices=("none", "balanced"), panel="Protocol"),
+        Knob(
+            "weight frames (classify) or pixels (segment) by the inverse frequency of their class",
+            choices=("none", "balanced"),
+            panel="Protocol",
+        ),
     ] = "none"
+    classes: Annotated[
+        tuple[str, ...],
+        Knob(
+            "only frames of this class count, may be repeated; the order is kept (classify; default: all)",
+            panel="Protocol",
+            metavar="NAME",
+            flag="--class",
+        ),
+    ] = ()
+    benchmark: Annotated[
+        str | None,
+        Knob(
+            "a published benchmark: its classes, its split, and its paper's settings where none are given here",
+            panel="Published",
+            metavar="NAME",
+            offers=lambda: _offered("benchmarks"),
+        ),
+    ] = None
+    preset: Annotated[
+        str | None,
+        Knob(
+            "train as a paper does: its settings where none are given here; wins over those of a benchmark",
+            panel="Published",
+            metavar="NAME",
+            offers=lambda: _offered("presets"),
+        ),
+    ] = None
     folds: Annotated[
         int | None,
         Knob(

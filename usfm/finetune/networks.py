@@ -16,7 +16,7 @@ from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
 from usfm.finetune.fold import line_of, predicted, warn_of_lacking
-from usfm.finetune.settings import Tuning, tuning_of
+from usfm.finetune.settings import Tuning, identity, tuning_of
 from usfm.finetune.supervised import Model, build, use, write_weights
 from usfm.finetune.train import BATCH, Fold, say_share, train
 from usfm.model.device import choose_device
@@ -72,7 +72,7 @@ class Networks:
         first = self._network()
         self.entry = first.entry
         self.encoder = {"name": self.entry.name, "dim": first.dim, **self.entry.identity}
-        self.extra: Mapping = {"tuning": asdict(self.tuning), "precision": self.precision}
+        self.extra: Mapping = {"tuning": identity(self.tuning), "precision": self.precision}
         self._made: list[tuple[str, Learner]] = []
         self._first = first
 

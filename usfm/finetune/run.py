@@ -14,6 +14,7 @@ from usfm import console, escape
 from usfm.config import Request, as_dict, content_dict, words_of
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
+from usfm.finetune.applied import Applied, applied, check_store
 from usfm.finetune.config import TRAINED, TRAINING_ONLY, Config
 from usfm.finetune.fold import quick
 from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
@@ -36,11 +37,8 @@ MARKER = Marker(
     {"kind": "finetune"},
     older=("predictions.h5", "metrics.jsonl", "recipe.toml", "probe.npz", "leaks.csv", "figures/*.png"),
 )
-LATER = tuple(
-    item.name
-    for item in fields(Config)
-    if item.name in (*TRAINING_ONLY, "batch_size", "splits", "target", "sweep", "seeds")
-)
+NEW = ("batch_size", "splits", "target", "sweep", "seeds", "classes", "benchmark", "preset")
+LATER = tuple(item.name for item in fields(Config) if item.name in (*TRAINING_ONLY, *NEW))
 """Settings that runs of earlier versions did not have."""
 
 
@@ -87,26 +85,35 @@ def run(config: Config, request: Request) -> dict:
     """
     from usfm.finetune.sweep import asked, sweep
 
+    given = applied(config)
+    config = given.config
     if config.protocol is None and config.task in TASKS:
         config = replace(config, protocol=TASKS[config.task].default_protocol)
     _check(config, request)
     if asked(config):
-        return sweep(config, request, run)
-    if config.protocol not in TRAINED:
+        return sweep(config, request, lambda own, each: _one(replace(given, config=own), each))
+    return _one(replace(given, config=config), request)
+
+
+def _one(given: Applied, request: Request) -> dict:
+    """One run of one set of settings."""
+    if given.config.protocol not in TRAINED:
         from usfm.finetune.probes import Probes
 
-        return _run(config, request, Probes, first=True)
+        return _run(given, request, Probes, first=True)
     from usfm.engine.group import start_ranks, together
     from usfm.finetune.networks import Networks
 
     ranks = start_ranks(request.device)
     with together(ranks):
-        return _run(config, request, partial(Networks, ranks=ranks), first=ranks.first)
+        return _run(given, request, partial(Networks, ranks=ranks), first=ranks.first)
 
 
-def _run(config: Config, request: Request, maker: Callable[..., Fitter], *, first: bool) -> dict:
-    started = time.monotonic()
+def _run(given: Applied, request: Request, maker: Callable[..., Fitter], *, first: bool) -> dict:
+    started, config = time.monotonic(), given.config
     out, store, task = Path(str(request.out)), Store.open(request.inputs), TASKS[config.task]
+    if given.benchmark is not None:
+        check_store(given.benchmark, config, store)
     plan = planning.make(store, task, as_dict(config), config.folds, config.fraction, request.seed, config.splits)
     if first:
         _say_plan(plan, config)
@@ -139,6 +146,7 @@ def _run(config: Config, request: Request, maker: Callable[..., Fitter], *, firs
             else {**asdict(pretraining), "same_store": pretraining.saw(store)},
             "inputs": {"store": store.content_id},
             **_about(config, request.seed, plan),
+            **given.said,
             **fitter.extra,
             "leaks": leaking,
             **({"leaks_allowed": True} if leaks and plan.given else {}),
@@ -174,9 +182,11 @@ def _work(plan: planning.Cases, config: Config) -> str:
     from usfm.finetune.networks import tuning
 
     how = tuning(config)
-    passes = sum(len(fold.train) for fold in plan.folds) * how.epochs
+    train = sum(len(fold.train) for fold in plan.folds)
+    passes = how.steps * how.batch_size * len(plan.folds) if how.steps else train * how.epochs
+    length = f"{how.steps:,} steps" if how.steps else f"{how.epochs} epochs"
     return (
-        f"train {config.encoder} {len(plan.folds)} times for {how.epochs} epochs ({passes:,} frames forth and back, "
+        f"train {config.encoder} {len(plan.folds)} times for {length} ({passes:,} frames forth and back, "
         f"about three times the work of embedding as many)"
     )
 
@@ -241,9 +251,9 @@ def _check(config: Config, request: Request) -> None:
             f"{flag} has no meaning with --protocol {config.protocol}, which trains no network; leave it out, or take "
             f"--protocol {' or '.join(TRAINED)}"
         )
-    for name in ("class_weights", "target", "head"):
-        if getattr(config, name) not in (None, "none") and name not in TASKS[config.task].takes:
-            flag = f"--{name.replace('_', '-')}"
+    for name in ("class_weights", "classes", "target", "head"):
+        if getattr(config, name) not in (None, "none", ()) and name not in TASKS[config.task].takes:
+            flag = "--class" if name == "classes" else f"--{name.replace('_', '-')}"
             raise RequestError(f"{flag} has no meaning with {config.task}; leave it out")
     if config.protocol in ("knn", "simpleshot") and config.class_weights != "none":
         raise RequestError(f"--class-weights has no meaning with --protocol {config.protocol}; leave it out")

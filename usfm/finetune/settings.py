@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
-from usfm.config import Knob, override, resolve
+from usfm.config import Knob, as_dict, override, resolve
 from usfm.engine.augmentation.names import NAMES
+from usfm.errors import RequestError
+from usfm.trials import fields_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,30 @@ class Tuning:
     rank: Annotated[int, Knob("of LoRA's updates", low=1)] = 8
     alpha: Annotated[float, Knob("LoRA's updates are multiplied by alpha / rank")] = 16.0
     blocks: Annotated[int, Knob("last blocks that LoRA changes; 0 = all", low=0)] = 0
+    steps: Annotated[int, Knob("of the training, in place of epochs; 0 = by epochs", low=0)] = 0
+    cross_entropy: Annotated[float, Knob("weight of the cross-entropy (segment)", low=0)] = 1.0
+    dice: Annotated[float, Knob("weight of Dice's loss (segment)", low=0)] = 1.0
+    width: Annotated[int, Knob("channels inside the decoder (segment); 0 = as suits the encoder", low=0)] = 0
+    taps: Annotated[
+        tuple[int, ...], Knob("blocks whose maps the head takes, from 1, ascending (segment); else four", low=1)
+    ] = ()
+
+
+LATER = ("steps", "cross_entropy", "dice", "width", "taps")
+"""Settings that runs of earlier versions did not have; they make another run only where they say something."""
+
+
+def identity(tuning: Tuning) -> dict:
+    """The settings that make another training.
+
+    Args:
+        tuning: the settings.
+
+    Returns:
+        JSON values.
+    """
+    plain = as_dict(Tuning())
+    return {name: value for name, value in as_dict(tuning).items() if name not in LATER or value != plain[name]}
 
 
 def tuning_of(assignments: Sequence[str], **given: object) -> Tuning:
@@ -49,4 +75,17 @@ def tuning_of(assignments: Sequence[str], **given: object) -> Tuning:
     """
     known = {name: value for name, value in given.items() if value is not None}
     table = {**asdict(Tuning()), **known}
-    return resolve(Tuning, "finetune", None, override(table, assignments))
+    tuning = resolve(Tuning, "finetune", None, override(table, [_listed(one) for one in assignments]))
+    if tuning.steps and ("epochs" in known or "epochs" in fields_of(assignments)):
+        raise RequestError("steps and epochs both say how long to train; leave one out")
+    if not tuning.cross_entropy + tuning.dice:
+        raise RequestError("--set cross_entropy and dice are both 0, so there is no loss; give one of them a weight")
+    if list(tuning.taps) != sorted(set(tuning.taps)):
+        raise RequestError("--set taps: name blocks once each, in ascending order, such as taps=3,6,9,12")
+    return tuning
+
+
+def _listed(assignment: str) -> str:
+    """Write "taps=3,6,9,12" as TOML writes a list."""
+    key, _, text = assignment.partition("=")
+    return f"{key}=[{text}]" if key.strip() == "taps" and text and "[" not in text else assignment

@@ -17,7 +17,7 @@ from usfm.engine.record import RunDirectory
 from usfm.engine.step import Training
 from usfm.engine.stream import Stream
 from usfm.errors import RequestError
-from usfm.finetune.settings import Tuning
+from usfm.finetune.settings import Tuning, identity
 from usfm.finetune.supervised import Model, Supervised, build, use
 from usfm.model import lora
 from usfm.model.network import Network
@@ -98,7 +98,9 @@ def training_of(
         RequestError: there are fewer frames than parts.
     """
     batch = batch_of(tuning, frames, parts)
-    steps = tuning.epochs * math.ceil(frames / batch)
+    epoch = math.ceil(frames / batch)
+    steps = tuning.steps or tuning.epochs * epoch
+    checks = max(1, round(steps / epoch))
     return Training(
         steps=steps,
         lr=rate_of(protocol, tuning, batch),
@@ -109,8 +111,8 @@ def training_of(
         clip=tuning.clip,
         ema=tuning.ema,
         precision=precision,
-        checks=tuning.epochs,
-        saves=min(tuning.epochs, 20),
+        checks=checks,
+        saves=min(checks, 20),
         accumulate=accumulate,
         patience=tuning.patience,
         higher=higher,
@@ -231,9 +233,7 @@ def draw_batch(job: Supervised, feed: Feed, path: Path) -> None:
 
 
 def _said(tuning: Tuning) -> dict:
-    from dataclasses import asdict
-
-    return {name: value for name, value in asdict(tuning).items() if value is not None}
+    return {name: value for name, value in identity(tuning).items() if value is not None}
 
 
 def say_share(model: Model, protocol: str) -> None:

@@ -43,7 +43,8 @@ class Benchmark:
         layout: Of the collection, as ``extract --layout`` knows it, which is also the dataset of its sources; "" where
             nobody knows which collection it is.
         classes: Names of the classes that count, in order; empty for all.
-        test: The part that the papers measure on: ``test``, or ``val`` where the collection has no other.
+        test: The part that the papers measure on: ``test``, or ``val`` where the collection has no other; "" where
+            no paper says which pictures it is.
         folds: Column of the store that says the fold of each source; "" where the split is that of the store.
         metric: The measure that the papers put first.
         settings: Setting of ``finetune`` -> value, as far as a paper says it.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from usfm import console
+from usfm.config import did_you_mean
 from usfm.errors import RequestError
 from usfm.store.reader import Store
 from usfm.tasks import metrics
@@ -51,7 +52,7 @@ class Classify:
 
     name = "classify"
     noun = "class"
-    takes = frozenset({"class_weights"})
+    takes = frozenset({"class_weights", "classes"})
     default_protocol = "linear"
     sheet_words = (
         "The frames with the highest scores of this run, one a patient: correct (green), then wrong (red). Captions: "
@@ -89,10 +90,12 @@ class Classify:
     def known(self, store: Store, options: Mapping[str, Any]) -> Known:
         """See `Task`: the frames with a class, which is counted over the classes that occur."""
         store.require(classes=True)
-        label = store.labels_class()
+        label, wanted = store.labels_class(), tuple(options.get("classes") or ())
+        if wanted:
+            label = _numbered(store, label, wanted)
         rows = np.flatnonzero(label >= 0)
         present, target = np.unique(label[rows], return_inverse=True)
-        names = tuple(store.class_names[c] for c in present)
+        names = tuple((wanted or store.class_names)[c] for c in present)
         if len(names) == 1:
             raise RequestError(
                 f"{store.paths[0]}: all {len(rows)} labelled frames are '{names[0]}'; two classes are needed"
@@ -178,3 +181,15 @@ class Classify:
     def words(self) -> tuple[tuple[str, str], ...]:
         """Each measure and what it means."""
         return WORDS
+
+
+def _numbered(store: Store, label: np.ndarray, wanted: tuple[str, ...]) -> np.ndarray:
+    """(N,) labels as places in the classes that were asked for; -1 for frames of other classes."""
+    known = list(store.class_names)
+    number = np.full(len(known) + 1, -1)  # the last one is that of frames without a class
+    for place, name in enumerate(wanted):
+        if name not in known or not (label == known.index(name)).any():
+            near = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+            raise RequestError(f"{store.paths[0]}: no frame is of the class '{name}'{near}")
+        number[known.index(name)] = place
+    return number[label]

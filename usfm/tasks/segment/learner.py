@@ -8,6 +8,7 @@ from torch import nn
 
 from usfm.engine.prepared import Prepared
 from usfm.engine.truth import Truth
+from usfm.errors import RequestError
 from usfm.model.network import Network
 from usfm.tasks.predictions import ragged
 from usfm.tasks.segment.heads import Head, default_head, width_of
@@ -30,10 +31,16 @@ class Pixels(nn.Module):
         classes: logits of a pixel.
         width: channels inside the decoder; 0 for as many as suit the network.
         taps: of the network; () for its own choice.
+
+    Raises:
+        RequestError: it has no such tap, or too few for this head.
     """
 
     def __init__(self, network: Network, kind: str, classes: int, width: int = 0, taps: tuple[int, ...] = ()):
         super().__init__()
+        depth = network.usual_taps[-1] + 1
+        if taps and taps[-1] >= depth:
+            raise RequestError(f"--set taps: there is no block {taps[-1] + 1}; this encoder has {depth}")
         shapes = network.map_shapes(taps)
         channels, strides = [one[0] for one in shapes], [round(one[1]) for one in shapes]
         self.taps = taps
@@ -65,7 +72,7 @@ class MaskLearner:
         width: channels inside the decoder; 0 for as many as suit the network.
         taps: of the network.
         weights: of cross-entropy and of Dice's loss.
-        class_weights: (K,) of the cross-entropy.
+        balanced: whether the cross-entropy weights classes by the inverse of their pixels in the training masks.
     """
 
     higher = True
@@ -82,12 +89,12 @@ class MaskLearner:
         width: int = 0,
         taps: tuple[int, ...] = (),
         weights: tuple[float, float] = (1.0, 1.0),
-        class_weights: np.ndarray | None = None,
+        balanced: bool = False,
     ):
         self.frames, self.store, self.names, self.kind, self.train = frames, frames.store, tuple(names), kind, train
         self.size, self.millimetres = frames.entry.image_size, millimetres
         self.form, self.width, self.taps, self.weights = head, width, taps, weights
-        self.class_weights = None if class_weights is None else torch.from_numpy(class_weights).float()
+        self.class_weights = torch.from_numpy(self._rarity()).float() if balanced else None
 
     def head(self, network: Network) -> nn.Module:
         """See `Learner`: a decoder on maps of the network."""
@@ -193,11 +200,26 @@ class MaskLearner:
         table = {name: np.stack([np.asarray(line[name], np.float64) for line in lines]) for name in lines[0]}
         return table | {"mask": ragged(masks)}
 
+    def _spread(self) -> np.ndarray:
+        """Rows to train on, evenly spread where there are very many."""
+        return self.train[
+            np.unique(np.linspace(0, len(self.train) - 1, min(len(self.train), MOST_AVERAGED)).astype(int))
+        ]
+
+    def _rarity(self) -> np.ndarray:
+        """(K,) inverse frequency of each class among the pixels to train on, its mean over pixels 1; 1 for none."""
+        counts = np.zeros(len(self.names))
+        for row in self._spread():
+            moved = self.mask(row)
+            truth, seen = planes(moved, len(self.names), self.kind)
+            counts += (truth & seen & (moved != IGNORE)).sum((1, 2))
+        there = counts > 0
+        return np.where(there, counts.sum() / (np.maximum(counts, 1) * there.sum()), 1.0)
+
     def mean_mask(self) -> np.ndarray:
         """How often each class is at each place of the training masks, all fitted into one size: (K, h, w), 0 to 1."""
-        chosen = np.unique(np.linspace(0, len(self.train) - 1, min(len(self.train), MOST_AVERAGED)).astype(int))
         total, known = np.zeros((len(self.names), *self.size), np.float32), np.zeros(self.size, np.float32)
-        for row in self.train[chosen]:
+        for row in self._spread():
             moved = self.mask(row)
             truth, seen = planes(moved, len(self.names), self.kind)
             seen = seen & (moved != IGNORE)

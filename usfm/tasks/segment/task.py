@@ -42,7 +42,7 @@ class Segment:
 
     name = "segment"
     noun = "structure"
-    takes = frozenset({"head"})
+    takes = frozenset({"head", "class_weights"})
     default_protocol = "full"
     sheet_words = (
         "The frames with the lowest Dice, one a patient, then those with the highest. Green: the outline of the truth; "
@@ -109,7 +109,7 @@ class Segment:
             frames: the store's frames as the network takes them.
             groups: (n,) int patient of each frame of `known`.
             train: (t,) positions in `known` that are trained on.
-            options: its head.
+            options: its head, width, taps, cross_entropy, dice and class_weights.
 
         Returns:
             The learner.
@@ -130,6 +130,10 @@ class Segment:
             known.rows[train],
             millimetres=known.facts["unit"] == "mm",
             head=head,
+            width=int(options.get("width") or 0),
+            taps=tuple(int(tap) - 1 for tap in options.get("taps") or ()),
+            weights=(float(options.get("cross_entropy", 1)), float(options.get("dice", 1))),
+            balanced=options.get("class_weights") == "balanced",
         )
 
     def faults(self, found: Predictions) -> Iterator[str]:
