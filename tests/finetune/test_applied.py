@@ -13,6 +13,7 @@ from usfm.finetune.config import Config
 from usfm.finetune.networks import tuning
 from usfm.finetune.run import run
 from usfm.finetune.settings import Tuning, identity
+from usfm.finetune.train import training_of
 from usfm.store.assemble import write_store
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
@@ -33,8 +34,9 @@ def collection(folder, benchmark, *, dataset=None, column=True, split="", other=
                              dataset=benchmark.layout if dataset is None else dataset, **more)  # fmt: skip
         pixels = rng.integers(0, 256, (24, 24)).astype(np.uint8)
         name = classes[k // 3]
-        part.frame(pixels, frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0,
-                   label=sorted(classes).index(name), split=("train", "train", split)[k % 3] if split else "")  # fmt: skip
+        side = ("train", "train", split)[k % 3] if split else ""
+        label = sorted(classes).index(name)
+        part.frame(pixels, frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0, label=label, split=side)
     return write_store(folder / "s.h5", part)
 
 
@@ -138,3 +140,9 @@ def test_settings_that_came_later_leave_earlier_runs_what_they_are():
 def test_settings_that_contradict_one_another(given, says):
     with pytest.raises(RequestError, match=says):
         tuning(Config("segment", NANO, set=given))
+
+
+def test_a_training_may_be_as_long_as_so_many_steps():
+    how = training_of("full", Tuning(steps=25, batch_size=8), 80, "fp32", 1, 1, higher=False)
+    assert (how.steps, how.checks) == (25, 2)
+    assert training_of("full", Tuning(epochs=3, batch_size=8), 80, "fp32", 1, 1, higher=False).steps == 30

@@ -124,3 +124,28 @@ def test_too_large_a_batch_says_what_fitted(tmp_path, monkeypatch):
 def test_distances_are_px_where_a_spacing_is_missing(tmp_path):
     known = tasks.TASKS["segment"].known(Store.open(store_of(tmp_path, spacing=False)), {})
     assert known.facts["unit"] == "px"
+
+
+def test_weights_width_taps_and_rarity_reach_the_learner(tmp_path):
+    from usfm.engine.prepared import Prepared
+    from usfm.finetune import plan as planning
+    from usfm.finetune.networks import tuning
+    from usfm.model.sources import network
+
+    more = ("cross_entropy=0.8", "dice=1.2", "width=48", "taps=1,2,3,4")
+    config = Config("segment", NANO, class_weights="balanced", set=more)
+    store, task, found = Store.open((str(store_of(tmp_path)),)), tasks.TASKS["segment"], network(NANO)
+    plan, how = planning.make(store, task, {}, 2, 1.0, 0), tuning(config)
+    frames, options = Prepared(store, plan.rows, found.entry, torch.device("cpu")), {**vars(config), **vars(how)}
+    learner = task.learner(plan.known, frames, plan.groups.code, plan.folds[0].train, options)
+    assert learner.weights == (0.8, 1.2)
+    head = learner.head(found)
+    assert head.taps == (0, 1, 2, 3)
+    assert head.decoder.decoder.head.head[0].in_channels == 48
+    counts = np.bincount(np.concatenate([learner.mask(row).ravel() for row in learner.train]), minlength=256)[:3]
+    assert np.allclose(learner.class_weights * counts, counts.sum() / 3, rtol=1e-5)
+    options |= {"class_weights": "none", "taps": (9,)}
+    plain = task.learner(plan.known, frames, plan.groups.code, plan.folds[0].train, options)
+    assert plain.class_weights is None
+    with pytest.raises(RequestError, match="there is no block 9; this encoder has"):
+        plain.head(found)
