@@ -88,6 +88,11 @@ def test_identity_changes_nothing():
     assert (framing.inverse_mask(image > 3, image.shape) == (image > 3)).all()
 
 
+def test_the_first_corner_of_a_larger_frame_is_cut_out():
+    image = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    assert (Framing(0, 0, 3, 4, 1.0, 0.0, 0.0, 3, 4).apply(image) == image[:3, :4]).all()
+
+
 def test_an_empty_mask_stands_for_the_whole_frame():
     assert Framing.for_region(np.zeros((30, 40), bool), 40) == Framing.for_box((0, 0, 30, 40), 40)
 

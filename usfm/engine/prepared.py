@@ -29,15 +29,32 @@ class Prepared(Pixels):
 
     def __init__(self, store: Store, rows: np.ndarray, entry: Entry, device: torch.device):
         self.store, self.device, self.entry = store, device, entry
-        size, chans = entry.image_size, entry.in_chans
-        self._place = np.full(len(store), -1)
+        size, chans, samples = entry.image_size, entry.in_chans, self.samples(rows)
+        self._place = np.full(self.count, -1)
         self._kept: torch.Tensor | None = None
-        if len(rows) * chans * size[0] * size[1] <= HELD_BYTES:
-            kept = torch.empty((len(rows), chans, *size), dtype=torch.uint8)
-            for at in range(0, len(rows), 64):
-                kept[at : at + 64] = self._made(rows[at : at + 64])
-            self._place[rows], self._kept = np.arange(len(rows)), kept
+        if len(samples) * chans * size[0] * size[1] <= HELD_BYTES:
+            kept = torch.empty((len(samples), chans, *size), dtype=torch.uint8)
+            for at in range(0, len(samples), 64):
+                kept[at : at + 64] = self._made(samples[at : at + 64])
+            self._place[samples], self._kept = np.arange(len(samples)), kept
         self._regions(rows)
+
+    @property
+    def count(self) -> int:
+        """Samples that there may be."""
+        return len(self.store)
+
+    def samples(self, rows: np.ndarray) -> np.ndarray:
+        """What the network sees of rows of the store, by number: here the frames themselves; see `Windows`."""
+        return rows
+
+    def row_of(self, samples: np.ndarray) -> np.ndarray:
+        """The rows of the store that samples come from."""
+        return samples
+
+    def part(self, sample: int) -> Framing | None:
+        """The map from the frame of a sample to the sample; None where it is stretched."""
+        return self.framing(sample)
 
     def framing(self, row: int) -> Framing | None:
         """The map from a frame as it was given to the prepared one; None where it is stretched."""

@@ -141,6 +141,20 @@ class Config:
         int | None, Knob("side of a frame (default: the encoder's); positions are interpolated", low=8, panel=TRAINING,
                          unit="px")
     ] = None  # fmt: skip
+    window: Annotated[
+        int | None,
+        Knob(
+            "side of the squares that large frames are cut into, of the frames as they are; each is brought to "
+            "--image-size (segment; default: whole frames)",
+            low=16,
+            unit="px",
+            panel=TRAINING,
+        ),
+    ] = None
+    overlap: Annotated[
+        float | None,
+        Knob("share of a window that its neighbour sees too (default 0.25)", low=0, high=0.9, panel=TRAINING),
+    ] = None
     patience: Annotated[
         int | None,
         Knob("epochs without a better validation loss that end a fold (default 0: never)", low=0, panel=TRAINING),
@@ -175,6 +189,7 @@ class Config:
 
 
 TRAINING_ONLY = (
-    "head", "epochs", "lr", "layer_decay", "augment", "image_size", "patience", "accumulate", "precision", "set",
+    "head", "epochs", "lr", "layer_decay", "augment", "image_size", "window", "overlap", "patience", "accumulate",
+    "precision", "set",
 )  # fmt: skip
 """Settings that only a training of a network has."""

@@ -12,6 +12,7 @@ from usfm import console
 from usfm.config import Request, as_dict
 from usfm.engine.device import Ranks, choose_precision
 from usfm.engine.prepared import Prepared
+from usfm.engine.windows import Windows, prepared
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
@@ -88,7 +89,12 @@ class Networks:
         """
         plan, task = self.plan, TASKS[self.config.task]
         used = np.unique(np.concatenate([np.union1d(fold.train, fold.held) for fold in plan.folds]))
-        frames = Prepared(self.store, plan.rows[used], self.entry, self.device)
+        frames = prepared(self.store, plan.rows[used], self.entry, self.device, self.config.window, self.config.overlap)
+        if isinstance(frames, Windows) and self.ranks.first:
+            console.say(
+                f"{len(used):,} frames are seen through {frames.count:,} windows of {frames.size[0]} x "
+                f"{frames.size[1]} px" + (f"; {frames.padded:,} are smaller and get a border" if frames.padded else "")
+            )
         parts, lines = [], []
         for number, fold in enumerate(plan.folds):
             started = time.monotonic()

@@ -251,7 +251,9 @@ def _check(config: Config, request: Request) -> None:
             f"{flag} has no meaning with --protocol {config.protocol}, which trains no network; leave it out, or take "
             f"--protocol {' or '.join(TRAINED)}"
         )
-    for name in ("class_weights", "classes", "target", "head"):
+    if config.overlap is not None and config.window is None:
+        raise RequestError("--overlap is that of windows; give their side with --window")
+    for name in ("class_weights", "classes", "target", "head", "window", "overlap"):
         if getattr(config, name) not in (None, "none", ()) and name not in TASKS[config.task].takes:
             flag = "--class" if name == "classes" else f"--{name.replace('_', '-')}"
             raise RequestError(f"{flag} has no meaning with {config.task}; leave it out")

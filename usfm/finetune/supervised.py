@@ -154,12 +154,12 @@ class Supervised:
             precision: fp32, bf16 or fp16.
 
         Returns:
-            Name -> (n, ...), as the learner decodes it.
+            Name -> (n, ...), as the learner decodes it; of every window where frames are seen through windows.
         """
-        training, parts = model.training, []
+        training, parts, samples = model.training, [], self.frames.samples(rows)
         model.eval()
-        for at in range(0, len(rows), CHECK_BATCH):
-            frames = self.frames.read(rows[at : at + CHECK_BATCH])
+        for at in range(0, len(samples), CHECK_BATCH):
+            frames = self.frames.read(samples[at : at + CHECK_BATCH])
             with autocast(precision, self.frames.device):
                 outputs = model(frames.float())
             parts.append({name: value.cpu().numpy() for name, value in self.learner.decode(outputs).items()})

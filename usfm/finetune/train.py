@@ -184,8 +184,9 @@ def train(
     started, parts = time.monotonic(), ranks.world * accumulate
     model = build(make(), learner, protocol, tuning, seed).to(frames.device)
     job = Supervised(model, learner, frames, tuning, fold.validation, seed)
-    how = training_of(protocol, tuning, len(fold.train), precision, accumulate, parts, learner.higher)
-    stream = Stream(fold.train, batch_of(tuning, len(fold.train), parts), frames.entry.image_size, (1, 1), seed)
+    samples = frames.samples(fold.train)
+    how = training_of(protocol, tuning, len(samples), precision, accumulate, parts, learner.higher)
+    stream = Stream(samples, batch_of(tuning, len(samples), parts), frames.entry.image_size, (1, 1), seed)
     feed = Feed(stream, frames, rank=ranks.rank, world=ranks.world, accumulate=accumulate, truth=learner.truth)
     shares = lora.trained(model)
     with RunDirectory(folder, settings, writes=ranks.first) as directory:

@@ -120,7 +120,7 @@ class Framing:
         Returns:
             (out_height_px, out_width_px[, C]); 0 outside the box.
         """
-        if self.is_identity:
+        if self.is_identity and image.shape[:2] == (self.out_height_px, self.out_width_px):
             return image
         if interpolation == "auto":
             interpolation = "area" if self.scale < 1 else "linear"

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from skimage.measure import find_contours
 
+from usfm.engine.windows import starts
+from usfm.imaging.framing import Framing
 from usfm.model.embedders import letterboxing
-from usfm.tasks.segment.moving import back, decided, onto, packed, planes, unpacked
+from usfm.tasks.segment.moving import back, blended, decided, onto, packed, planes, unpacked
 
 
 def ellipse(height, width, seed):
@@ -59,3 +61,25 @@ def test_masks_by_number_and_by_bit(kind):
     assert np.array_equal(decided(truth.astype(np.float32), kind), mask)
     assert np.array_equal(unpacked(packed(mask)), mask)
     assert unpacked(np.zeros(9, np.uint8)) is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(40, 130), st.integers(40, 130), st.floats(0, 0.8), st.integers(0, 99))
+def test_windows_that_agree_blend_into_what_they_agree_on(height, width, overlap, seed):
+    odds = np.random.default_rng(seed).integers(0, 256, (2, height, width), np.uint8)
+    parts, maps = [], []
+    for top in starts(height, 40, overlap):
+        for left in starts(width, 40, overlap):
+            parts.append(odds[:, top : top + 40, left : left + 40])
+            maps.append(Framing(top, left, 40, 40, 1.0, 0.0, 0.0, 40, 40))
+    again = blended(np.stack(parts), maps, (height, width))
+    assert np.abs(again - odds / 255).max() < 1e-5
+
+
+def test_where_windows_differ_the_nearer_middle_weighs_more():
+    maps = [Framing(0, left, 40, 40, 0.5, 0.0, 0.0, 20, 20) for left in (0, 20)]
+    one = blended(np.stack([np.full((1, 20, 20), value, np.uint8) for value in (0, 255)]), maps, (40, 60))[0, 20]
+    assert (one[:20] == 0).all()
+    assert np.allclose(one[40:], 1)
+    assert (np.diff(one[20:40]) > 0).all()
+    assert np.isclose(one[29:31].mean(), 0.5)

@@ -72,6 +72,8 @@ def test_a_segmentation_is_a_run_like_any_other(tmp_path, kind):
         ({"empty": True}, {}, "all 16 label masks are empty"),
         ({}, {"protocol": "linear"}, "'linear' is no protocol of segment; there are: frozen, lora, full"),
         ({}, {"image_size": 72}, "multiple of the patch"),
+        ({}, {"window": 48}, "--window 48: no frame is larger than a window"),
+        ({}, {"overlap": 0.5}, "--overlap is that of windows"),
     ],
 )
 def test_mistakes_are_one_sentence_each(tmp_path, make, change, says):
@@ -80,6 +82,17 @@ def test_mistakes_are_one_sentence_each(tmp_path, make, change, says):
     with pytest.raises(RequestError, match=says):
         finetune(Config("segment", NANO, folds=2, epochs=1, **change), request)
     assert not (tmp_path / "run").exists()
+
+
+def test_windows_are_trained_on_and_joined(tmp_path):
+    store = store_of(tmp_path)
+    config = Config("segment", NANO, folds=2, epochs=4, lr=1e-2, batch_size=8, head="fpn", augment="none",
+                    image_size=32, window=32, overlap=0.5, set=("drop_path=0", "warmup=0"))  # fmt: skip
+    made = finetune(config, Request(inputs=(str(store),), out=str(tmp_path / "run"), device="cpu"))
+    _, held = tasks.read(tmp_path / "run")
+    assert len(held) == 16
+    assert unpacked(held.arrays["mask"][0]).shape == (40, 48)
+    assert made["dice"] > 0.3
 
 
 def test_a_structure_above_the_names_is_one_sentence(tmp_path):

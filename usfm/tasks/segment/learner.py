@@ -14,7 +14,7 @@ from usfm.tasks.predictions import ragged
 from usfm.tasks.segment.heads import Head, default_head, width_of
 from usfm.tasks.segment.loss import IGNORE, loss
 from usfm.tasks.segment.measures import count, dice
-from usfm.tasks.segment.moving import back, decided, onto, packed, planes
+from usfm.tasks.segment.moving import back, blended, decided, onto, packed, planes
 from usfm.tasks.segment.scored import BASE
 
 SAID = "probabilities"
@@ -100,16 +100,16 @@ class MaskLearner:
         """See `Learner`: a decoder on maps of the network."""
         return Pixels(network, self.form, len(self.names), self.width, self.taps)
 
-    def mask(self, row: int) -> np.ndarray:
-        """The truth of a row in the pixels of the prepared frame, uint8 (h, w)."""
-        mask = self.store.label_mask(int(row))
+    def mask(self, sample: int) -> np.ndarray:
+        """The truth of a frame or window in the pixels that the network sees, uint8 (h, w)."""
+        mask = self.store.label_mask(int(self.frames.row_of(np.array([sample]))[0]))
         if mask is None:
             return np.full(self.size, IGNORE, np.uint8)
-        return onto(mask, self.frames.framing(int(row)), self.size)
+        return onto(mask, self.frames.part(int(sample)), self.size)
 
     def truth(self, rows: np.ndarray) -> Truth:
         """See `Learner`: (n, h, w) classes, or (n, K, h, w) of 0 and 1 where structures overlap."""
-        masks = np.stack([self.mask(row) for row in rows]).astype(np.int64)
+        masks = np.stack([self.mask(sample) for sample in rows]).astype(np.int64)
         if self.kind == "bits":
             seen = (masks != IGNORE)[:, None]
             bits = (masks[:, None] >> np.arange(len(self.names))[:, None, None]) & 1
@@ -149,7 +149,7 @@ class MaskLearner:
         return {SAID: (odds * 255).round().to(torch.uint8)}
 
     def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
-        """Mean Dice over frames and classes without the background, in prepared pixels.
+        """Mean Dice over frames and classes without the background, in prepared pixels; windows of a frame are added.
 
         Args:
             decoded: of the rows.
@@ -160,13 +160,14 @@ class MaskLearner:
         """
         first = 1 if self.kind == "index" else 0
         sums = np.zeros((3, len(rows), len(self.names)))
-        for n, row in enumerate(rows):
-            truth, odds = self.mask(row), decoded[SAID][n]
+        samples = [(n, sample) for n, row in enumerate(rows) for sample in self.frames.samples(np.array([row]))]
+        for at, (n, sample) in enumerate(samples):
+            truth, odds = self.mask(sample), decoded[SAID][at]
             seen = truth != IGNORE
             for k in range(len(self.names)):
                 mine = truth == k if self.kind == "index" else (truth >> k) & 1 > 0
                 said = odds.argmax(0) == k if self.kind == "index" else odds[k] >= 128
-                sums[:, n, k] = (mine & said & seen).sum(), (mine & seen).sum(), (said & seen).sum()
+                sums[:, n, k] += (mine & said & seen).sum(), (mine & seen).sum(), (said & seen).sum()
         values = dice(*sums)[:, first:]
         each = np.array([np.nanmean(column) for column in values.T if np.isfinite(column).any()])
         mean = float(each.mean()) if len(each) else 0.0
@@ -182,16 +183,18 @@ class MaskLearner:
         Returns:
             The columns of ``predictions.h5``.
         """
-        mean, lines, masks = self.mean_mask(), [], []
-        for row, odds in zip(rows.tolist(), decoded[SAID], strict=True):
+        mean, lines, masks, at = self.mean_mask(), [], [], 0
+        for row in rows.tolist():
+            samples = self.frames.samples(np.array([row]))
+            odds, at = decoded[SAID][at : at + len(samples)], at + len(samples)
             given = self.store.label_mask(row)
             assert given is not None  # only frames with a mask are asked for
             shape, spacing = (given.shape[0], given.shape[1]), (1.0, 1.0)
             if self.millimetres:
                 spacing = tuple(float(self.store.column(f"{side}_spacing_mm")[row]) for side in ("row", "col"))
-            framing = self.frames.framing(row)
-            said = decided(back(odds.astype(np.float32) / 255, framing, shape), self.kind)
-            always = decided(back(mean, framing, shape), self.kind)
+            whole = blended(odds, [self.frames.part(int(sample)) for sample in samples], shape)
+            said = decided(whole, self.kind)
+            always = decided(back(mean, self.frames.framing(row), shape), self.kind)
             truth, seen = planes(given, len(self.names), self.kind)
             other = planes(always, len(self.names), self.kind)[0] & seen
             line = count(truth, planes(said, len(self.names), self.kind)[0], seen, spacing)
@@ -199,6 +202,12 @@ class MaskLearner:
             masks.append(packed(said))
         table = {name: np.stack([np.asarray(line[name], np.float64) for line in lines]) for name in lines[0]}
         return table | {"mask": ragged(masks)}
+
+    def _whole(self, row: int) -> np.ndarray:
+        """The mask of a whole frame, fitted into the size of a sample, uint8 (h, w)."""
+        given = self.store.label_mask(int(row))
+        assert given is not None  # only frames with a mask are trained on
+        return onto(given, self.frames.framing(int(row)), self.size)
 
     def _spread(self) -> np.ndarray:
         """Rows to train on, evenly spread where there are very many."""
@@ -210,7 +219,7 @@ class MaskLearner:
         """(K,) inverse frequency of each class among the pixels to train on, its mean over pixels 1; 1 for none."""
         counts = np.zeros(len(self.names))
         for row in self._spread():
-            moved = self.mask(row)
+            moved = self._whole(row)
             truth, seen = planes(moved, len(self.names), self.kind)
             counts += (truth & seen & (moved != IGNORE)).sum((1, 2))
         there = counts > 0
@@ -220,7 +229,7 @@ class MaskLearner:
         """How often each class is at each place of the training masks, all fitted into one size: (K, h, w), 0 to 1."""
         total, known = np.zeros((len(self.names), *self.size), np.float32), np.zeros(self.size, np.float32)
         for row in self._spread():
-            moved = self.mask(row)
+            moved = self._whole(row)
             truth, seen = planes(moved, len(self.names), self.kind)
             seen = seen & (moved != IGNORE)
             total += truth & seen

@@ -1,5 +1,8 @@
 """Masks between the frames of a store and the size that a network takes, by the same map as the pixels."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -63,6 +66,38 @@ def back(values: np.ndarray, framing: Framing | None, shape: tuple[int, int]) ->
     moved = [cv2.warpAffine(plane, move, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
              for plane in np.ascontiguousarray(values, np.float32)]  # fmt: skip
     return np.stack(moved)
+
+
+def blended(odds: np.ndarray, framings: Sequence[Framing | None], shape: tuple[int, int]) -> np.ndarray:
+    """Probabilities of the windows of a frame on the frame: a mean in which the middle of a window weighs most.
+
+    Args:
+        odds: (n, K, h, w) uint8 in steps of 1 / 255, a window each.
+        framings: (n,) from the frame to each window; one None where the whole frame was stretched.
+        shape: (H, W) of the frame.
+
+    Returns:
+        (K, H, W) float32.
+    """
+    if len(framings) == 1:  # it sees all of the frame
+        return back(odds[0].astype(np.float32) / 255, framings[0], shape)
+    total, weights = np.zeros((odds.shape[1], *shape), np.float32), np.zeros(shape, np.float32)
+    for each, framing in zip(odds, framings, strict=True):
+        assert framing is not None  # several windows are never stretched
+        height, width = framing.crop_height_px, framing.crop_width_px
+        place = (slice(framing.crop_row_px, framing.crop_row_px + height),
+                 slice(framing.crop_col_px, framing.crop_col_px + width))  # fmt: skip
+        inner = back(each.astype(np.float32) / 255, replace(framing, crop_row_px=0, crop_col_px=0), (height, width))
+        weight = np.outer(_tent(height), _tent(width))
+        total[:, *place] += weight * inner
+        weights[place] += weight
+    return total / weights
+
+
+def _tent(length: int) -> np.ndarray:
+    """(length,) float32, 1 in the middle and falling to both ends, nowhere 0."""
+    place = np.arange(length)
+    return (np.minimum(place + 1, length - place) / ((length + 1) // 2)).astype(np.float32)
 
 
 def decided(values: np.ndarray, kind: str) -> np.ndarray:

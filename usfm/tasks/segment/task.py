@@ -42,7 +42,7 @@ class Segment:
 
     name = "segment"
     noun = "structure"
-    takes = frozenset({"head", "class_weights"})
+    takes = frozenset({"head", "class_weights", "window", "overlap"})
     default_protocol = "full"
     sheet_words = (
         "The frames with the lowest Dice, one a patient, then those with the highest. Green: the outline of the truth; "
