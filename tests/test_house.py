@@ -43,6 +43,15 @@ def test_help_imports_nothing_heavy(arguments):
     assert not HEAVY & set(re.findall(r"'(\w+)'", done.stderr))
 
 
+def test_commands_on_stores_and_predictions_load_no_torch():
+    """Importing torch takes seconds, and every worker process of a step would pay them again."""
+    rooms = "extract.run curate.clean.run curate.dedup.run curate.sector.run inspect.info inspect.split.run "
+    rooms += "inspect.select.run evaluate.run predict.run simulate.run inspect.encoders tasks"
+    code = f"import sys, importlib\nfor room in {rooms.split()!r}:\n    importlib.import_module('usfm.' + room)\n"
+    code += "    assert 'torch' not in sys.modules, room"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_is_a_page_with_a_first_line(path):
     text = path.read_text()

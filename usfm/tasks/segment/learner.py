@@ -12,9 +12,9 @@ from usfm.errors import RequestError
 from usfm.model.network import Network
 from usfm.tasks.predictions import ragged
 from usfm.tasks.segment.heads import Head, default_head, width_of
-from usfm.tasks.segment.loss import IGNORE, loss
+from usfm.tasks.segment.loss import loss
 from usfm.tasks.segment.measures import count, dice
-from usfm.tasks.segment.moving import back, blended, decided, onto, packed, planes
+from usfm.tasks.segment.moving import IGNORE, back, blended, decided, onto, packed, planes
 from usfm.tasks.segment.scored import BASE
 
 SAID = "probabilities"

@@ -3,7 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-IGNORE = 255
+from usfm.tasks.segment.moving import IGNORE
+
 CROSS_ENTROPY, DICE = 1.0, 1.0
 
 

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 
 from usfm.imaging.framing import Framing
-from usfm.tasks.segment.loss import IGNORE
+
+IGNORE = 255
+"""A pixel whose truth is not known."""
 
 
 def planes(mask: np.ndarray, count: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
