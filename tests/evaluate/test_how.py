@@ -29,7 +29,22 @@ def test_a_card_fills_every_column():
         "parameters": "5,500,000", "weights": "ab" * 6, "store": "cd" * 6,
     }  # fmt: skip
     assert set(row) == set(how.HEADS)
-    assert how.columns([how.row({}), row]) == list(how.HEADS)
+    assert not how.lacking(ABOUT, row)
+    more = how.row({**ABOUT, "parameters": 5_500_770, "trained_parameters": 770, "memory_of": "gpu"})
+    assert more["parameters"] == "5,500,770 (770 trained)" and more["memory_mb"] == "2,000 (GPU)"
+
+
+def test_every_dash_has_a_reason():
+    old = {key: value for key, value in ABOUT.items() if key != "memory_bytes"}
+    old["encoder"] = {key: value for key, value in ABOUT["encoder"].items() if key != "parameters"}
+    (reason,) = how.lacking(old, how.row(old))
+    assert "version" in reason and how.lacking(old, how.row(old))[reason] == ("memory, MB", "parameters")
+    vectors = {"protocol": "knn", "encoder": {"name": "v", "kind": "vectors"}, "seed": 0, "seconds": 1.0}
+    assert "from a file" in next(iter(how.lacking(vectors, how.row(vectors))))
+    for about in ({}, old, vectors, *STRANGE):
+        row = how.row(about)
+        said = [head for heads in how.lacking(about, row).values() for head in heads]
+        assert sorted(said) == sorted(how.HEADS[key] for key in how.HEADS if not row[key])
 
 
 STRANGE = [

@@ -43,6 +43,9 @@ def test_a_trained_run_is_a_run_like_any_other(make_store, cohort, tmp_path, pro
         assert line["temperature"] > 0
         assert line["validation_frames"] > 0
         assert line["trained_parameters"] <= line["parameters"]
+        assert line["parameters"] == card["parameters"]
+        assert line["trained_parameters"] == card["trained_parameters"]
+    assert card["memory_bytes"] > 50e6
     for fold in ("0", "1"):
         assert {each.name for each in (out / "folds" / fold).iterdir()} == {
             "encoder.safetensors", "model.safetensors"}  # fmt: skip

@@ -9,6 +9,8 @@ from usfm.config import Request, resolve
 from usfm.errors import RequestError
 from usfm.finetune.config import Config
 from usfm.finetune.run import run
+from usfm.model import cost
+from usfm.model.sources import network
 from usfm.tasks import predictions
 
 NANO = "random:vit_nano_patch16_64"
@@ -40,6 +42,10 @@ def test_a_run_directory_holds_everything(make_store, cohort, tmp_path, protocol
     assert card["encoder"]["kind"] == "random"
     assert card["inputs"]["store"] == store.content_id
     assert str(tmp_path) not in json.dumps(card)
+    assert card["memory_of"] == "process" and card["memory_bytes"] > 50e6
+    fitted = card["trained_parameters"]
+    assert fitted == (0 if protocol == "knn" else card["encoder"]["dim"] + 1)
+    assert card["parameters"] == fitted + cost.parameters(network(NANO))
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["fold"] for line in lines] == ["0", "1", "2"]
     table = tomllib.loads((out / "recipe.toml").read_text())["finetune"]

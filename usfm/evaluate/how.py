@@ -24,6 +24,7 @@ HEADS = {
 """Key of `row` -> head of its column."""
 
 _DIGEST = 12  # digits of a digest that are shown; the report's JSON has all of them
+_OF_NETWORK = ("px", "resize", "mean_std", "pool", "norm", "tap", "precision", "memory_mb", "parameters", "weights")
 _FROZEN = ("linear", "knn", "simpleshot", "retrieval")
 
 
@@ -53,17 +54,45 @@ def row(about: Mapping) -> dict[str, str]:
         "fraction": settings.get("fraction"),
         "seed": about.get("seed"),
         "seconds": _number(about.get("seconds"), "{:.0f}"),
-        "memory_mb": _number(about.get("memory_bytes"), "{:,.0f}", 1e-6),
-        "parameters": _number(about.get("parameters") or encoder.get("parameters"), "{:,}"),
+        "memory_mb": _number(about.get("memory_bytes"), "{:,.0f}", 1e-6)
+        + (" (GPU)" if about.get("memory_of") == "gpu" else ""),
+        "parameters": _parameters(about, encoder),
         "weights": _digest(encoder.get("weights_sha256")) or ("untrained" if encoder.get("kind") == "random" else ""),
         "store": _digest(_map(about.get("inputs")).get("store")),
     }
     return {key: "" if value is None else str(value) for key, value in found.items()}
 
 
-def columns(rows: list[dict[str, str]]) -> list[str]:
-    """Keys of ``HEADS`` that at least one row says something for."""
-    return [key for key in HEADS if any(each.get(key) for each in rows)]
+def lacking(about: Mapping, made: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Why a row has blanks.
+
+    Args:
+        about: of `notes.about`; {} for a table of predictions from elsewhere.
+        made: the row.
+
+    Returns:
+        Reason -> heads of the columns that are blank for it.
+    """
+    blank = [key for key in HEADS if not made.get(key)]
+    if not about:
+        return {"came from a table, which does not say it": tuple(HEADS[key] for key in blank)} if blank else {}
+    found: dict[str, tuple[str, ...]] = {}
+    for key in blank:
+        reason = "its card does not say it"
+        if key in _OF_NETWORK and _map(about.get("encoder")).get("kind") == "vectors":
+            reason = "its vectors came from a file, without the network that made them"
+        elif key in ("memory_mb", "parameters"):
+            reason = "not recorded by the version of usfm that made the run; make it again to know"
+        elif key in ("norm", "tap"):
+            reason = "none was chosen, or its card does not say it"
+        found[reason] = (*found.get(reason, ()), HEADS[key])
+    return found
+
+
+def _parameters(about: Mapping, encoder: Mapping) -> str:
+    whole = _number(about.get("parameters") or encoder.get("parameters"), "{:,}")
+    some = _number(about.get("trained_parameters"), "{:,}")
+    return f"{whole} ({some} trained)" if whole and some else whole
 
 
 def _map(value: object) -> Mapping:

@@ -30,7 +30,7 @@ def about(path: str | Path) -> dict:
         if not isinstance(whole.get(name), kind | None):
             raise RequestError(f"{path}: the entry '{name}' of its card.json is damaged; make the run again")
     names = ("task", "protocol", "encoder", "inputs", "settings", "seed", "counts", "leaks", "pretraining")
-    more = ("folds", "flags", "seconds", "memory_bytes", "parameters")
+    more = ("folds", "flags", "seconds", "memory_bytes", "memory_of", "parameters", "trained_parameters")
     return {name: whole.get(name) for name in names} | {name: whole[name] for name in more if name in whole}
 
 

@@ -128,11 +128,14 @@ def _p(value: float | None) -> html.Markup:
 
 
 def _how(report: dict) -> str:
-    rows = [run["how"] for run in report["runs"]]
-    names = how.columns(rows)
-    lines = [[run["name"], *(run["how"][name] or "–" for name in names)] for run in report["runs"]]
-    body = html.table(["run", *(how.HEADS[name] for name in names)], lines)
-    lacking = [run["name"] for run in report["runs"] if not any(run["how"].values())]
-    if lacking:
-        body += html.paragraph(f"Not known, since no card says it: {', '.join(lacking)}.")
+    """A row a run; below it why a cell is a dash."""
+    lines = [[run["name"], *(run["how"][name] or "–" for name in how.HEADS)] for run in report["runs"]]
+    body = html.table(["run", *how.HEADS.values()], lines)
+    reasons: dict[tuple, list[str]] = {}
+    for run in report["runs"]:
+        for reason, heads in how.lacking(run["about"], run["how"]).items():
+            reasons.setdefault((reason, heads), []).append(run["name"])
+    for (reason, heads), names in reasons.items():
+        what = "everything" if len(heads) == len(how.HEADS) else ", ".join(heads)
+        body += html.note(f"{', '.join(names)}: – for {what}: {reason}.")
     return body

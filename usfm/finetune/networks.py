@@ -20,6 +20,7 @@ from usfm.finetune.fold import line_of, predicted, warn_of_lacking
 from usfm.finetune.settings import Tuning, identity, tuning_of
 from usfm.finetune.supervised import Model, build, use, write_weights
 from usfm.finetune.train import BATCH, Fold, say_share, train
+from usfm.model import cost, lora
 from usfm.model.device import choose_device
 from usfm.model.network import Network
 from usfm.model.sources import network
@@ -127,6 +128,12 @@ class Networks:
             self._made.append((fold.name, learner))
         self._beside = beside(out)
         return predictions.joined(parts), lines
+
+    def cost(self) -> dict:
+        """Parameters of encoder and head, those of them that are trained, and memory of this process, for the card."""
+        model = self._model(self._made[0][1])
+        return {"parameters": cost.parameters(model), "trained_parameters": lora.trained(model)[0],
+                **cost.peak(self.device)}  # fmt: skip
 
     def keep(self, new: Path) -> None:
         """Write the weights of each fold's best moment into a run directory, without what only a resume needs."""

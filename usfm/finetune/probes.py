@@ -11,8 +11,9 @@ from usfm.config import Request
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
 from usfm.finetune.fold import line_of, predicted, warn_of_lacking
-from usfm.model import features
+from usfm.model import cost, features
 from usfm.model.asked import asked_for
+from usfm.model.device import choose_device
 from usfm.store.reader import Store
 from usfm.tasks import TASKS, directory, predictions
 from usfm.tasks.contract import Fitted
@@ -41,7 +42,7 @@ class Probes:
         self.config, self.seed, self.plan, self.store = config, request.seed, plan, store
         self.embedder = asked_for(config, request)
         self.encoder = {"name": self.embedder.name, "dim": self.embedder.dim, **self.embedder.identity}
-        self.seconds_embedding = 0.0
+        self.seconds_embedding, self.device = 0.0, request.device
         self._arrays: dict[str, np.ndarray] = {}
 
     def fit_all(self, out: Path, key: str) -> tuple[Predictions, list[dict]]:
@@ -70,6 +71,17 @@ class Probes:
                 self._arrays |= {f"{fold.name}.{name}": array for name, array in fitted.arrays.items()}
                 bar.advance(1)
         return predictions.joined(parts), lines
+
+    def cost(self) -> dict:
+        """Parameters of the encoder, those of a probe that are fitted, and memory, for the card."""
+        first = self.plan.folds[0].name
+        fitted = sum(self._arrays[key].size for key in (f"{first}.weight", f"{first}.bias") if key in self._arrays)
+        whole = self.embedder.parameters
+        return {
+            **({"parameters": whole + fitted} if whole else {}),
+            "trained_parameters": fitted,
+            **(cost.peak(choose_device(self.device)) if whole else {}),
+        }
 
     def keep(self, new: Path) -> None:
         """Write the probes into a run directory."""

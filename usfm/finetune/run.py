@@ -18,7 +18,7 @@ from usfm.finetune.applied import Applied, applied, check_store
 from usfm.finetune.config import TRAINED, TRAINING_ONLY, Config
 from usfm.finetune.fold import quick
 from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
-from usfm.model import progress
+from usfm.model import cost, progress
 from usfm.model.spec import check
 from usfm.provenance import digest, json_text, software
 from usfm.screening.features import THRESHOLD
@@ -59,6 +59,10 @@ class Fitter(Protocol):
         Returns:
             All predictions, and a line of figures a fold.
         """
+        ...
+
+    def cost(self) -> dict:
+        """Parameters and memory, for the card: JSON values."""
         ...
 
     def keep(self, new: Path) -> None:
@@ -122,6 +126,7 @@ def _run(given: Applied, request: Request, maker: Callable[..., Fitter], *, firs
         console.say(f"would {_work(plan, config)} and write {out}")
         return {**_summary(plan, store, out, 0.0, 0), "dry_run": True}
     pretraining = progress.say(config.encoder, strict=request.strict)
+    cost.forget_peak()
     fitter = maker(config, request, plan, store)
     inputs = {
         "store": store.content_id,
@@ -154,6 +159,7 @@ def _run(given: Applied, request: Request, maker: Callable[..., Fitter], *, firs
             "frame_metrics": measured,
             "seconds": round(seconds, 2),
             "seconds_embedding": round(fitter.seconds_embedding, 2),
+            **fitter.cost(),
             "software": software(),
         }
         with whole_directory(out, MARKER, overwrite=request.overwrite) as new:

@@ -23,6 +23,7 @@ from usfm import console
 from usfm.errors import RequestError
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
+from usfm.model import cost
 from usfm.model.spec import check, split
 
 POOLS = ("mean", "cls", "meanstd")
@@ -42,6 +43,7 @@ class Embedder:
         forward: uint8 (B, in_chans, rows, columns) -> float32 (B, dim); None for `vectors:`.
         vectors: frame_id -> row of the file, and the rows themselves; only for `vectors:`.
         resize: "letterbox" (nothing is cut, the shape stays) or "stretch" (the square is filled).
+        parameters: of the network; 0 where vectors come from a file.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Embedder:
     forward: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     vectors: tuple[dict[str, int], np.ndarray] | None = field(default=None, repr=False)
     resize: str = "letterbox"
+    parameters: int = 0
 
     def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """Bring frames of any size, (H, W) or (H, W, 3) uint8, into one uint8 (n, in_chans, rows, columns)."""
@@ -195,8 +198,8 @@ def of_network(network, device: str = "auto") -> Embedder:
         What gives its vectors.
     """
     entry, size = network.entry, network.entry.image_size
-    forward = _runner(network, device)
-    return Embedder(entry.name, network.dim, entry.identity, size, entry.in_chans, forward, resize=entry.resize)
+    forward, count = _runner(network, device), cost.parameters(network)
+    return Embedder(entry.name, network.dim, entry.identity, size, entry.in_chans, forward, None, entry.resize, count)
 
 
 def say(embedder: Embedder) -> None:
