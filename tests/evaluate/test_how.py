@@ -31,14 +31,16 @@ def test_a_card_fills_every_column():
     assert set(row) == set(how.HEADS)
     assert not how.lacking(ABOUT, row)
     more = how.row({**ABOUT, "parameters": 5_500_770, "trained_parameters": 770, "memory_of": "gpu"})
-    assert more["parameters"] == "5,500,770 (770 trained)" and more["memory_mb"] == "2,000 (GPU)"
+    assert more["parameters"] == "5,500,770 (770 trained)"
+    assert more["memory_mb"] == "2,000 (GPU)"
 
 
 def test_every_dash_has_a_reason():
     old = {key: value for key, value in ABOUT.items() if key != "memory_bytes"}
     old["encoder"] = {key: value for key, value in ABOUT["encoder"].items() if key != "parameters"}
     (reason,) = how.lacking(old, how.row(old))
-    assert "version" in reason and how.lacking(old, how.row(old))[reason] == ("memory, MB", "parameters")
+    assert "version" in reason
+    assert how.lacking(old, how.row(old))[reason] == ("memory, MB", "parameters")
     vectors = {"protocol": "knn", "encoder": {"name": "v", "kind": "vectors"}, "seed": 0, "seconds": 1.0}
     assert "from a file" in next(iter(how.lacking(vectors, how.row(vectors))))
     for about in ({}, old, vectors, *STRANGE):
