@@ -18,7 +18,7 @@ from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
 from usfm.finetune.fold import line_of, predicted, warn_of_lacking
 from usfm.finetune.settings import Tuning, identity, tuning_of
-from usfm.finetune.supervised import Model, build, use, write_weights
+from usfm.finetune.supervised import build
 from usfm.finetune.train import BATCH, Fold, say_share, train
 from usfm.model import cost, lora
 from usfm.model.device import choose_device
@@ -29,8 +29,8 @@ from usfm.store.reader import Store
 from usfm.tasks import TASKS, folds, predictions
 from usfm.tasks.learner import Learner, Learns
 from usfm.tasks.predictions import Predictions
+from usfm.tasks.trained import FOLDER, Model, use, write_weights
 
-FOLDER = "folds"
 INNER = 5
 """One part in so many of the training patients chooses the best moment."""
 

@@ -10,7 +10,7 @@ from torch import nn
 from usfm.engine.augmentation.sets import DRAWS, augment
 from usfm.engine.counter import uniforms
 from usfm.engine.data import Batch
-from usfm.engine.device import autocast
+from usfm.engine.device import autocast, is_out_of_memory
 from usfm.engine.optim import Group
 from usfm.engine.prepared import Prepared
 from usfm.finetune.mixing import mix
@@ -19,34 +19,11 @@ from usfm.model import checkpoint, lora
 from usfm.model.network import Network
 from usfm.model.vit import Encoder
 from usfm.seeding import stream, torch_seed
+from usfm.tasks import trained
 from usfm.tasks.learner import Learner
+from usfm.tasks.trained import Model
 
 CHECK_BATCH = 32
-
-
-class Model(nn.Module):
-    """A network and a task's head.
-
-    Args:
-        network: the encoder; a frozen one stays in evaluation mode, so that its statistics stay too.
-        head: called with the network and frames.
-        frozen: whether only the head is trained.
-    """
-
-    def __init__(self, network: Network, head: nn.Module, *, frozen: bool):
-        super().__init__()
-        self.network, self.head, self.frozen = network, head, frozen
-
-    def forward(self, frames: torch.Tensor):
-        """(B, C, H, W) of 0 to 255 -> the head's outputs."""
-        return self.head(self.network, frames)
-
-    def train(self, mode: bool = True) -> "Model":
-        """Training mode, but for a frozen network."""
-        super().train(mode)
-        if self.frozen:
-            self.network.eval()
-        return self
 
 
 def build(network: Network, learner: Learner, protocol: str, tuning: Tuning, seed: int) -> Model:
@@ -65,16 +42,8 @@ def build(network: Network, learner: Learner, protocol: str, tuning: Tuning, see
     Raises:
         RequestError: lora, and the network has no transformer blocks.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(seed, "head"))
-        if protocol == "frozen":
-            network.requires_grad_(False)
-        elif protocol == "lora":
-            lora.add(network, rank=tuning.rank, alpha=tuning.alpha, last=tuning.blocks)
-        if protocol != "frozen" and tuning.drop_path:
-            network.drop_paths(tuning.drop_path)
-        head = learner.head(network)
-    return Model(network, head, frozen=protocol == "frozen").train()  # networks are loaded in evaluation mode
+    how = trained.Changed(protocol, tuning.drop_path, tuning.rank, tuning.alpha, tuning.blocks)
+    return trained.build(network, learner, how, seed)
 
 
 class Supervised:
@@ -158,11 +127,19 @@ class Supervised:
         """
         training, parts, samples = model.training, [], self.frames.samples(rows)
         model.eval()
-        for at in range(0, len(samples), CHECK_BATCH):
-            frames = self.frames.read(samples[at : at + CHECK_BATCH])
-            with autocast(precision, self.frames.device):
-                outputs = model(frames.float())
-            parts.append({name: value.cpu().numpy() for name, value in self.learner.decode(outputs).items()})
+        at, size = 0, CHECK_BATCH
+        while at < len(samples):
+            try:
+                frames = self.frames.read(samples[at : at + size])
+                with autocast(precision, self.frames.device):
+                    outputs = model(frames.float())
+                parts.append({name: value.cpu().numpy() for name, value in self.learner.decode(outputs).items()})
+            except (RuntimeError, MemoryError) as error:
+                if size == 1 or not is_out_of_memory(error):
+                    raise
+                size //= 2  # a training of few large frames has less memory than this takes
+                continue
+            at += size
         model.train(training)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
@@ -191,33 +168,3 @@ class Supervised:
             return
         own = {name.removeprefix(prefix): value for name, value in kept.items() if name.startswith(prefix)}
         checkpoint.save(folder, lora.plain(own, body), body.shape, model=trained, state=state)
-
-
-def write_weights(model: Model, folder: Path) -> None:
-    """Write a model's weights as a checkpoint that is used and not gone on with.
-
-    Args:
-        model: with its weights.
-        folder: where to.
-    """
-    body, weights = model.network.body, model.state_dict()
-    own = lora.plain(body.state_dict(), body) if isinstance(body, Encoder) else None
-    checkpoint.save(folder, own, body.shape if isinstance(body, Encoder) else None, model=weights)
-
-
-def use(model: Model, folder: Path) -> None:
-    """Give a model the weights that a checkpoint is to be used with.
-
-    Args:
-        model: of the same network, head and protocol.
-        folder: of the checkpoint.
-
-    Raises:
-        RequestError: it is damaged, or of another model.
-    """
-    weights, state = checkpoint.load_state(folder)
-    average = state.get("average")
-    try:
-        model.load_state_dict(average["weights"] if average else weights)
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise checkpoint.incomplete(folder, f"it is of another model: {type(error).__name__}") from None

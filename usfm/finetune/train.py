@@ -18,10 +18,11 @@ from usfm.engine.step import Training
 from usfm.engine.stream import Stream
 from usfm.errors import RequestError
 from usfm.finetune.settings import Tuning, identity
-from usfm.finetune.supervised import Model, Supervised, build, use
+from usfm.finetune.supervised import Supervised, build
 from usfm.model import lora
 from usfm.model.network import Network
 from usfm.tasks.learner import Learner
+from usfm.tasks.trained import Model, use
 
 BATCH, SHOWN = "batch.png", 8
 """The picture of a fold's first batch, and how many frames of it are drawn."""

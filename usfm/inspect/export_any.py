@@ -35,8 +35,10 @@ def run(config: Config, request: Request) -> dict:
             raise RequestError(
                 f"{path}: is a store, and --to {config.to} takes a run; use --to {', '.join(OF_STORES)}."
             )
-    from usfm.inspect import export
+    from usfm.inspect import export, export_run
 
+    if config.to == "onnx" and len(request.inputs) == 1 and export_run.is_run(Path(request.inputs[0])):
+        return export_run.run(config, request)
     return export.run(config, request)
 
 

@@ -16,7 +16,8 @@ class Config:
     to: Annotated[
         str,
         Knob(
-            "what to write: timm, mae, onnx of a run; splits of either; the others of a store",
+            "what to write: timm, mae, onnx of a run (onnx with the heads of finetune segment and classify); splits of "
+            "either; the others of a store",
             choices=FORMATS,
             panel="Input/Output",
         ),

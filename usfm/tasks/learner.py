@@ -13,17 +13,25 @@ from usfm.model.network import Network
 from usfm.tasks.contract import Known
 
 
-class Learner(Protocol):
+class Head(Protocol):
+    """What stands on a network, and how its outputs are read; enough to ask a network that was trained."""
+
+    def head(self, network: Network) -> nn.Module:
+        """A module that is called with the network and frames, (B, C, H, W) of 0 to 255, and gives the outputs."""
+        ...
+
+    def decode(self, outputs: Any) -> dict[str, torch.Tensor]:
+        """Outputs of a batch as what is kept of each frame: name -> (B, ...)."""
+        ...
+
+
+class Learner(Head, Protocol):
     """One task's part of a training; the rest is the same for all tasks (`usfm.finetune.training`).
 
     `higher` says whether a higher score of the validation frames is better.
     """
 
     higher: bool
-
-    def head(self, network: Network) -> nn.Module:
-        """A module that is called with the network and frames, (B, C, H, W) of 0 to 255, and gives the outputs."""
-        ...
 
     def truth(self, rows: np.ndarray) -> Truth:
         """What is known of rows of the store, in the pixels of the prepared frames; on the host."""
@@ -51,10 +59,6 @@ class Learner(Protocol):
         Returns:
             The truth; None where it cannot be mixed, and then the frames are not.
         """
-        ...
-
-    def decode(self, outputs: Any) -> dict[str, torch.Tensor]:
-        """Outputs of a batch as what is kept of each frame: name -> (B, ...)."""
         ...
 
     def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:

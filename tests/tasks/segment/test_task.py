@@ -1,5 +1,7 @@
 """usfm finetune segment on a small store: a run like any other, and each mistake in one sentence."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -132,6 +134,28 @@ def test_too_large_a_batch_says_what_fitted(tmp_path, monkeypatch):
     config = Config("segment", NANO, folds=2, epochs=1, batch_size=6)
     with pytest.raises(WorkError, match=r"out of memory with 6 images at a time; .* fitted is 1: use --accumulate 6"):
         finetune(config, Request(inputs=(str(store_of(tmp_path)),), out=str(tmp_path / "run"), device="cpu"))
+
+
+def test_frames_are_asked_about_in_smaller_parts_where_memory_is_short(tmp_path, monkeypatch):
+    real, sizes = MaskLearner.decode, []
+
+    def decode(self, outputs):
+        sizes.append(len(outputs))
+        if len(outputs) > 2:
+            raise torch.OutOfMemoryError
+        return real(self, outputs)
+
+    config = Config("segment", NANO, folds=2, epochs=1, batch_size=2, head="linear", image_size=32)
+    request = Request(inputs=(str(store_of(tmp_path)),), out=str(tmp_path / "run"), device="cpu")
+    monkeypatch.setattr(MaskLearner, "decode", decode)
+    finetune(config, request)
+    assert max(sizes) > 2 >= sizes[-1]
+    short = tasks.read(tmp_path / "run")[1].arrays["mask"]
+    monkeypatch.setattr(MaskLearner, "decode", real)
+    finetune(config, replace(request, out=str(tmp_path / "other")))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(short, tasks.read(tmp_path / "other")[1].arrays["mask"], strict=True)
+    )
 
 
 def test_distances_are_px_where_a_spacing_is_missing(tmp_path):

@@ -124,7 +124,7 @@ class Hierarchical(nn.Module):
         if self.kind == "unet":
             first = levels[0]
             shape = [2 * side for side in first.shape[-2:]]
-            levels = [first.new_zeros(len(first), 0, *shape), *levels]
+            levels = [first.new_zeros(first.shape[0], 0, *shape), *levels]
         elif self.kind == "upernet":
             levels = [levels[0], levels[0], *levels[-4:]]
         return self.classify(self.decoder(levels))
