@@ -62,9 +62,9 @@ def said(out, frames):
 
 
 CASES = [
-    ("segment", NANO, {"head": "dpt"}, "index"),
+    ("segment", NANO, {"head": "linear"}, "index"),
     pytest.param("segment", NANO, {"head": "upernet", "folds": 2}, "bits", marks=SLOW),
-    pytest.param("segment", NANO, {"head": "linear", "protocol": "lora"}, "index", marks=SLOW),
+    pytest.param("segment", NANO, {"head": "dpt", "protocol": "lora"}, "index", marks=SLOW),
     pytest.param("segment", "random:resnet10t", {"head": "unet"}, "index", marks=SLOW),
     pytest.param("segment", NANO, {"head": "fpn", "protocol": "frozen"}, "bits", marks=SLOW),
     pytest.param("classify", NANO, {"folds": 2}, "index", marks=SLOW),
@@ -95,6 +95,7 @@ def test_onnxruntime_says_what_the_networks_say(tmp_path, task, encoder, more, k
         assert np.abs(got - model(torch.from_numpy(pixels)).numpy()).max() <= 1e-4
     if len(folds) == 1 and task == "segment":  # then the run's own predictions come from the same network
         for odds, mask, row in zip(got, held.arrays["mask"], rows.tolist(), strict=True):
+            odds = np.round(odds * 255) / 255  # as predictions are kept; so little training leaves near ties
             again = decided(back(odds, frames.framing(row), (30, 36)), str(held.facts["mask_kind"]))
             assert (again == unpacked(mask)).mean() > 0.99
 

@@ -64,7 +64,7 @@ class Answers:
 
 
 class FoldsToAnswers(nn.Module):
-    """The mean of what the networks of all folds say, as ``usfm predict`` has it."""
+    """The mean of what the networks of all folds say."""
 
     def __init__(self, models: Sequence[nn.Module], answers: Answers):
         super().__init__()

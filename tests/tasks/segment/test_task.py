@@ -48,7 +48,7 @@ def store_of(folder, kind="index", *, empty=False, boxes=False, spacing=True):
 @pytest.mark.parametrize("kind", ["index", pytest.param("bits", marks=pytest.mark.slow)])
 def test_a_segmentation_is_a_run_like_any_other(tmp_path, kind):
     store = store_of(tmp_path, kind)
-    config = Config("segment", NANO, folds=2, epochs=30, lr=3e-3, batch_size=8, head="fpn", augment="none",
+    config = Config("segment", NANO, folds=2, epochs=10, lr=1e-2, batch_size=8, head="fpn", augment="none",
                     set=("drop_path=0", "warmup=0"))  # fmt: skip
     request = Request(inputs=(str(store),), out=str(tmp_path / "run"), device="cpu")
     made = finetune(config, request)
