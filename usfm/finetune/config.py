@@ -117,7 +117,7 @@ class Config:
         str | None,
         Knob(
             "network behind the encoder's maps: dpt, upernet, unet, fpn, linear (segment; default dpt on transformers, "
-            "unet on others), faster-rcnn (detect)",
+            "unet on others), faster-rcnn or yolo (detect; default faster-rcnn)",
             panel=TRAINING,
         ),
     ] = None

@@ -106,8 +106,11 @@ def _one(given: Applied, request: Request) -> dict:
 
         return _run(given, request, Probes, first=True)
     from usfm.engine.group import start_ranks, together
+    from usfm.finetune.aside import Asides, wanted
     from usfm.finetune.networks import Networks
 
+    if wanted(config):
+        return _run(config, request, Asides, first=True)
     ranks = start_ranks(request.device)
     with together(ranks):
         return _run(given, request, partial(Networks, ranks=ranks), first=ranks.first)
@@ -247,7 +250,9 @@ def _check(config: Config, request: Request) -> None:
     if config.protocol not in (*TASKS[config.task].protocols, *learns):
         known = ", ".join((*TASKS[config.task].protocols, *learns))
         raise RequestError(f"'{config.protocol}' is no protocol of {config.task}; there are: {known}")
-    check(config.encoder)
+    whole = getattr(TASKS[config.task], "aside", None)
+    if whole is None or not whole(as_dict(config)):
+        check(config.encoder)  # a trainer of somebody else may have SPECs of its own
     if config.protocol in TRAINED and config.encoder.startswith("vectors:"):
         raise RequestError(f"{config.encoder}: vectors made before cannot be trained; give the encoder that made them")
     given = [name for name in TRAINING_ONLY if getattr(config, name) not in (None, ())]

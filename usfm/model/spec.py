@@ -120,6 +120,10 @@ CLIPS = ("medclip", "openclip")
 """Kinds of SPEC that mean the projected vector of a file."""
 
 
+YOLO = "yolo"
+"""Kind of SPEC that names a whole detector of ultralytics', which is no encoder of anything else."""
+
+
 def check(spec: str) -> None:
     """Refuse a SPEC that names nothing, before anything is loaded for it.
 
@@ -138,6 +142,10 @@ def check(spec: str) -> None:
         if not Path(file).is_file():
             raise RequestError(f"{file}: no such checkpoint file")
         return
+    if kind == YOLO and rest:
+        raise RequestError(
+            f"{spec}: is a whole detector, no encoder; it is trained by 'usfm finetune detect --head yolo'"
+        )
     if kind == "random" or (kind in ("timm", "vectors") and rest) or Path(name).exists():
         return
     if rest and len(kind) > 1:  # one letter would be a drive

@@ -1,6 +1,7 @@
 """What a task brings to a training of a network: a head, a loss, and what its outputs say."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 from usfm.engine.prepared import Prepared
 from usfm.engine.truth import Truth
 from usfm.model.network import Network
+from usfm.store.reader import Store
 from usfm.tasks.contract import Known
 
 
@@ -116,5 +118,72 @@ class Learns(Protocol):
 
         Returns:
             The learner.
+        """
+        ...
+
+
+class Trainer(Protocol):
+    """A trainer of somebody else, in a process of its own; folds, truth and measures stay those of the task.
+
+    Attributes:
+        encoder: name, dim and identity of the network, for the card.
+        extra: what makes another run and what the card says of the trainer, JSON values.
+        higher: whether a higher score of the validation frames is better.
+    """
+
+    encoder: dict
+    extra: Mapping
+    higher: bool
+
+    def train(self, train: np.ndarray, validation: np.ndarray, held: np.ndarray, folder: Path, title: str) -> dict:
+        """Train on rows.
+
+        Args:
+            train: (t,) rows of the store to learn from.
+            validation: (v,) rows that choose the best moment; may be empty.
+            held: (m,) rows to be predicted.
+            folder: empty; predictions and weights are written there.
+            title: of the progress.
+
+        Returns:
+            Figures of the training, JSON values.
+        """
+        ...
+
+    def read(self, held: np.ndarray, folder: Path) -> Any:
+        """What `Task.predicted` takes, of a fold that was trained in a folder."""
+        ...
+
+    def keep(self, folder: Path, new: Path) -> None:
+        """Copy the weights of a fold into a run directory."""
+        ...
+
+
+@runtime_checkable
+class Aside(Protocol):
+    """A task some of whose heads have a trainer of somebody else."""
+
+    def aside(self, options: Mapping[str, Any]) -> bool:
+        """Whether these settings ask for it."""
+        ...
+
+    def trainer(
+        self, store: Store, known: Known, options: Mapping[str, Any], seed: int, device: str, precision: str
+    ) -> Trainer:
+        """The trainer.
+
+        Args:
+            store: of the frames.
+            known: the truth.
+            options: settings of the command and of its training by name.
+            seed: of all draws.
+            device: as PyTorch names it.
+            precision: fp32, bf16 or fp16.
+
+        Returns:
+            The trainer.
+
+        Raises:
+            RequestError: it is not installed, or a setting has no meaning with it.
         """
         ...

@@ -43,6 +43,72 @@ def taps_of(depth: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Four maps of an encoder, strides 4, 8, 16 and 32 once a pyramid has brought those of a transformer there.
+
+    Attributes:
+        alike: whether the encoder's own maps are of one size.
+        taps: blocks that give them; () for the last four stages of a convolutional network.
+        times: which of the taken maps each level is made of.
+        channels: of each level.
+    """
+
+    alike: bool
+    taps: tuple[int, ...]
+    times: tuple[int, ...]
+    channels: tuple[int, ...]
+
+    def maps(self, network: Network, frames: torch.Tensor, pyramid: Pyramid | None) -> list[torch.Tensor]:
+        """The levels of a batch, finest first.
+
+        Args:
+            network: gives the maps.
+            frames: (B, C, H, W) of 0 to 255.
+            pyramid: where the maps are alike.
+
+        Returns:
+            Four of (B, channels, rows, columns).
+        """
+        maps = network.maps(frames, self.taps)
+        if pyramid is None:
+            return maps
+        grid = (-(-int(frames.shape[-2]) // GRID_PX), -(-int(frames.shape[-1]) // GRID_PX))
+        return pyramid([regrid(maps[k], grid) for k in self.times])
+
+
+def taken_of(network: Network, head: str = "faster-rcnn") -> Taken:
+    """Which maps of an encoder a detector takes.
+
+    Args:
+        network: the encoder.
+        head: as typed, for the refusal.
+
+    Returns:
+        The maps.
+
+    Raises:
+        RequestError: the encoder gives too few.
+    """
+    alike = len({round(one[1]) for one in network.map_shapes()}) == 1
+    taps = taps_of(network.usual_taps[-1] + 1) if alike else ()
+    channels = [one[0] for one in network.map_shapes(taps)]
+    if len(channels) < 4 and not alike:
+        raise RequestError(f"--head {head} takes 4 maps and this encoder has {len(channels)}")
+    times = _times(len(channels)) if alike else tuple(range(len(channels)))
+    return Taken(alike, taps, times, tuple(channels[k] for k in times))
+
+
+def width_of(channels: Sequence[int]) -> int:
+    """Channels of the feature pyramid behind maps of these channels.
+
+    Examples:
+        >>> width_of([48] * 4), width_of([384] * 4)
+        (64, 256)
+    """
+    return max(LEAST_WIDTH, min(WIDTH, max(channels)))
+
+
+@dataclass(frozen=True)
 class Seen:
     """What the head knows of a training batch before the truth is shown to it.
 
@@ -75,16 +141,9 @@ class FasterRCNN(nn.Module):
         from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
         from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-        strides = [round(one[1]) for one in network.map_shapes()]
-        self.alike = len(set(strides)) == 1
-        self.taps = taps_of(network.usual_taps[-1] + 1) if self.alike else ()
-        channels = [one[0] for one in network.map_shapes(self.taps)]
-        if len(channels) < 4 and not self.alike:
-            raise RequestError(f"--head faster-rcnn takes 4 maps and this encoder has {len(channels)}")
-        self.times = _times(len(channels)) if self.alike else tuple(range(len(channels)))
-        channels = [channels[k] for k in self.times]
-        width = max(LEAST_WIDTH, min(WIDTH, max(channels)))
-        self.pyramid = Pyramid(channels) if self.alike else None
+        taken = taken_of(network)
+        self.taken, channels, width = taken, taken.channels, width_of(taken.channels)
+        self.pyramid = Pyramid(channels) if taken.alike else None
         self.fpn = FeaturePyramidNetwork(channels, width, LastLevelMaxPool())
         kept, drawn = (1000, 512) if width == WIDTH else (250, 64)
         names, side = [str(k) for k in range(len(channels))], max(network.entry.image_size)
@@ -112,12 +171,9 @@ class FasterRCNN(nn.Module):
             `Seen` while training; else (B, 100, 6), `FIELDS` of each box in px of the frames, surest first, NaN where
             there are fewer.
         """
-        maps, size = network.maps(frames, self.taps), (int(frames.shape[-2]), int(frames.shape[-1]))
-        if self.pyramid is not None:
-            grid = (-(-size[0] // GRID_PX), -(-size[1] // GRID_PX))
-            maps = self.pyramid([regrid(maps[k], grid) for k in self.times])
+        maps = self.taken.maps(network, frames, self.pyramid)
         levels = self.fpn({str(k): one for k, one in enumerate(maps)})
-        seen = Seen(self, list(levels.values()), size)
+        seen = Seen(self, list(levels.values()), (int(frames.shape[-2]), int(frames.shape[-1])))
         return seen if self.training else self._found(seen)
 
     def loss(self, seen: Seen, targets: Sequence[dict[str, torch.Tensor]]) -> torch.Tensor:

@@ -46,7 +46,7 @@ class BoxLearner:
 
     def truth(self, rows: np.ndarray) -> Truth:
         """Boxes in the pixels of the prepared frames, NaN where a frame has fewer."""
-        each = [self._known(int(row)) for row in rows]
+        each = [self.known(int(row)) for row in rows]
         most = max([1, *(len(kinds) for _, kinds in each)])
         boxes = np.full((len(rows), most, 4), np.nan, np.float32)
         classes = np.full((len(rows), most), NO_BOX, np.int64)
@@ -97,7 +97,7 @@ class BoxLearner:
         Returns:
             `score`, which is mAP@50:95, and mAP@50.
         """
-        truth, found = [self._known(int(row)) for row in rows], []
+        truth, found = [self.known(int(row)) for row in rows], []
         said = [line[np.isfinite(line[:, 4])] for line in decoded[self.said]]
         for c in range(len(self.names)):
             mine = [(line[line[:, 5] == c, :4], line[line[:, 5] == c, 4]) for line in said]
@@ -141,8 +141,15 @@ class BoxLearner:
         """
         return {}
 
-    def _known(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes of a row in px of the prepared frame, and their classes."""
+    def known(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes of a row in px of the prepared frame, and their classes.
+
+        Args:
+            row: of the store.
+
+        Returns:
+            (k, 4) left, top, right, bottom, and classes (k,).
+        """
         boxes, kinds = self.boxes(row)
         framing = self.framing(row)
         if framing is not None:

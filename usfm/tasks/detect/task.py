@@ -11,6 +11,7 @@ from usfm.errors import RequestError
 from usfm.store.reader import Store
 from usfm.tasks.contract import Known, Probe, Scored
 from usfm.tasks.detect import drawn
+from usfm.tasks.detect.boxes import boxes_of, learner_of, mean_boxes, shape_of
 from usfm.tasks.detect.measures import measures
 from usfm.tasks.detect.scored import BASE, matches, scored
 from usfm.tasks.predictions import RAGGED, Column, Predictions, ragged
@@ -18,8 +19,9 @@ from usfm.tasks.predictions import RAGGED, Column, Predictions, ragged
 if TYPE_CHECKING:  # these bring PyTorch with them
     from usfm.engine.prepared import Prepared
     from usfm.tasks.detect.learner import BoxLearner
+    from usfm.tasks.detect.yolo.folds import Yolo
 
-HEADS = ("faster-rcnn",)
+HEADS = ("faster-rcnn", "yolo")
 WORDS = (
     ("mAP@50:95", "mean over the classes, and over IoUs of 0.5 to 0.95 in steps of 0.05, of the average precision as "
                   "COCO has it: 101 recalls, 100 boxes a class and frame, scores of all folds pooled"),
@@ -136,22 +138,50 @@ class Detect:
         Raises:
             RequestError: there is no such head.
         """
-        from usfm.model.embedders import letterboxing
-        from usfm.tasks.detect.learner import BoxLearner
-
         head = options.get("head") or HEADS[0]
-        if head not in HEADS:
+        if head != HEADS[0]:
             raise RequestError(f"--head {head}: detect has {', '.join(HEADS)}")
-        store, of = frames.store, known.facts["box_classes"]
-        letterboxed = frames.entry.resize == "letterbox"
-        shapes = {row: shape_of(store, row) for row in known.rows.tolist()}
-        return BoxLearner(
-            lambda row: boxes_of(store, row, of),
-            known.class_names,
-            shapes.__getitem__,
-            lambda row: letterboxing(shapes[row], frames.entry.image_size) if letterboxed else None,
-            frames.entry.image_size,
-        )
+        return learner_of(frames.store, known.rows, known.class_names, known.facts["box_classes"], frames.entry)
+
+    def aside(self, options: Mapping[str, Any]) -> bool:
+        """See `Aside`: `--head yolo`.
+
+        Args:
+            options: settings of the command by name.
+
+        Returns:
+            Whether ultralytics trains.
+
+        Raises:
+            RequestError: the encoder is one of ultralytics' networks and the head is another one.
+        """
+        from usfm.model.spec import YOLO
+
+        if options.get("head") == HEADS[1]:
+            return True
+        if str(options.get("encoder")).startswith(f"{YOLO}:"):
+            raise RequestError(f"{options['encoder']}: is a whole detector; train it with --head {HEADS[1]}")
+        return False
+
+    def trainer(
+        self, store: Store, known: Known, options: Mapping[str, Any], seed: int, device: str, precision: str
+    ) -> "Yolo":
+        """See `Aside`.
+
+        Args:
+            store: of the frames.
+            known: the truth.
+            options: settings of the command and of its training by name.
+            seed: of all draws.
+            device: as PyTorch names it.
+            precision: fp32, bf16 or fp16.
+
+        Returns:
+            What trains folds with ultralytics.
+        """
+        from usfm.tasks.detect.yolo.folds import Yolo
+
+        return Yolo(store, known, options, seed, device, precision)
 
     def faults(self, found: Predictions) -> Iterator[str]:
         """See `Task`: lists of different lengths, boxes that are none, classes that there are not."""
@@ -210,57 +240,6 @@ class Detect:
     def words(self) -> tuple[tuple[str, str], ...]:
         """Each measure and what it means."""
         return WORDS
-
-
-def shape_of(store: Store, row: int) -> tuple[int, int]:
-    """The size of a frame.
-
-    Args:
-        store: any store.
-        row: of it.
-
-    Returns:
-        Rows and columns, px.
-    """
-    return int(store.column("height")[row]), int(store.column("width")[row])
-
-
-def boxes_of(store: Store, row: int, classes: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes of a frame, clipped to it.
-
-    Args:
-        store: with boxes.
-        row: of the store.
-        classes: of the store, those that occur; they are counted from 0 on.
-
-    Returns:
-        (k, 4) float32 left, top, right, bottom, px, and classes (k,) int.
-    """
-    boxes, kinds = store.boxes(row)
-    height, width = shape_of(store, row)
-    return np.clip(boxes, 0, (width, height) * 2).astype(np.float32), np.searchsorted(classes, kinds)
-
-
-def mean_boxes(store: Store, rows: np.ndarray, classes: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean box of each class, and in which share of the frames the class is.
-
-    Args:
-        store: with boxes.
-        rows: to train on.
-        classes: of the store, those that occur.
-
-    Returns:
-        (C, 4) as shares of width and height, NaN for a class that the rows lack; (C,).
-    """
-    total, count, frames = np.zeros((len(classes), 4)), np.zeros(len(classes)), np.zeros(len(classes))
-    for row in rows.tolist():
-        boxes, kinds = boxes_of(store, row, classes)
-        height, width = shape_of(store, row)
-        np.add.at(total, kinds, boxes / np.array([width, height] * 2))
-        np.add.at(count, kinds, 1)
-        frames[np.unique(kinds)] += 1
-    mean = np.divide(total, count[:, None], out=np.full(total.shape, np.nan), where=count[:, None] > 0)
-    return mean, frames / max(1, len(rows))
 
 
 def _bad(store: Store, row: int, classes: int) -> bool:
