@@ -12,42 +12,10 @@ from usfm.evaluate.config import Config as EvalConfig
 from usfm.evaluate.run import run as evaluate
 from usfm.finetune.config import Config
 from usfm.finetune.run import run as finetune
-from usfm.store.assemble import write_store
 from usfm.store.reader import Store
-from usfm.store.schema import frame_id
-from usfm.store.writer import PartWriter
 from usfm.tasks.detect.drawn import of_frames
 from usfm.tasks.detect.task import Detect, mean_boxes
 from usfm.tasks.predictions import Predictions, ragged
-
-
-@pytest.fixture
-def squares(tmp_path):
-    """A store of bright squares; `more` are boxes of further frames, `None` for unknown ones."""
-
-    def make(patients=6, frames=2, more=(), masks=False):
-        part, rng = (
-            PartWriter(box_names=("cyst", "mass"), mask_names=("cyst",) if masks else ()),
-            np.random.default_rng(0),
-        )
-        for k in range(patients * frames + len(more)):
-            sha = f"{k:064x}"[::-1]
-            source = part.source(path=f"{k}.png", sha256=sha, kind="image", patient=f"p{k // frames}")
-            pixels = rng.integers(0, 30, (60, 90)).astype(np.uint8)
-            top, left = rng.integers(5, 25), rng.integers(5, 50)
-            pixels[top : top + 25, left : left + 30] = 200
-            known = [[left, top, left + 30, top + 25]] if k < patients * frames else more[k - patients * frames]
-            labels = (
-                {}
-                if known is None
-                else {"boxes": (np.array(known, np.float32).reshape(-1, 4), [k // 2 % 2] * len(known))}
-            )
-            if masks:
-                labels = {"mask": (pixels > 100).astype(np.uint8)}
-            part.frame(pixels, frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0, **labels)
-        return write_store(tmp_path / "s.h5", part)
-
-    return make
 
 
 def test_known_frames_and_mean_boxes(squares):
@@ -108,9 +76,9 @@ def test_fits_of_frames():
 def test_a_run_is_trained_written_and_measured(squares, tmp_path):
     store = str(squares(more=[[]]))
     config = Config(task="detect", encoder="random:vit_nano_patch16_64", folds=2, epochs=1, batch_size=4)
-    with pytest.raises(RequestError, match="detect has faster-rcnn"):
+    with pytest.raises(RequestError, match="detect has faster-rcnn, yolo"):
         finetune(
-            Config(**{**vars(config), "head": "yolo"}), Request(inputs=(store,), out=str(tmp_path / "no"), device="cpu")
+            Config(**{**vars(config), "head": "dpt"}), Request(inputs=(store,), out=str(tmp_path / "no"), device="cpu")
         )
     made = finetune(config, Request(inputs=(store,), out=str(tmp_path / "run"), device="cpu"))
     assert 0 < made["mean_box_map"] <= 1

@@ -48,7 +48,7 @@ class Yolo:
         self.entry, dim = self._entry()
         rows, columns = self.entry.image_size
         if rows != columns or rows % STEP_PX:
-            near = max(STEP_PX, round(rows / STEP_PX) * STEP_PX)
+            near = -(-max(rows, columns) // STEP_PX) * STEP_PX
             raise RequestError(
                 f"--head yolo takes square frames whose side is a multiple of {STEP_PX} px, not {rows} x {columns}; "
                 f"give --image-size {near}"

@@ -4,12 +4,15 @@ import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from usfm.config import did_you_mean
 from usfm.errors import RequestError, missing_extra
-from usfm.model.network import Entry
 from usfm.model.spec import YOLO
 from usfm.provenance import file_sha256
+
+if TYPE_CHECKING:  # it brings PyTorch with it
+    from usfm.model.network import Entry
 
 EXTRA = "detect"
 SIZE_PX = 640
@@ -91,7 +94,7 @@ def stock_of(spec: str) -> Stock:
     return Stock(spec, *known[stem], Path(file) if file else None)
 
 
-def entry_of(stock: Stock, image_size: int | None, resize: str, seed: int) -> Entry:
+def entry_of(stock: Stock, image_size: int | None, resize: str, seed: int) -> "Entry":
     """How frames enter one of ultralytics' networks, which divides them by 255 itself.
 
     Args:
@@ -103,6 +106,8 @@ def entry_of(stock: Stock, image_size: int | None, resize: str, seed: int) -> En
     Returns:
         The entry, three channels.
     """
+    from usfm.model.network import Entry
+
     size, resize = image_size or SIZE_PX, "letterbox" if resize == "auto" else resize
     weights = {"seed": seed} if stock.file is None else {"weights_sha256": file_sha256(stock.file)}
     facts = {"kind": YOLO, "model": f"{stock.name}.yaml", **weights, "image_size": [size, size], "in_chans": 3}

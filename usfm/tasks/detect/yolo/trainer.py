@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,11 +63,11 @@ class Frames(YOLODataset):
             img_path="store", imgsz=size, augment=train, hyp=hyp, batch_size=work.how.batch_size, pad=0.0, data=data
         )
 
-    def get_img_files(self, img_path) -> list[str]:
+    def _numbers(self, img_path) -> list[str]:
         """Names that stand for the rows; nothing is read by them."""
         return [str(row) for row in self.rows]
 
-    def get_labels(self) -> list[dict]:
+    def _boxes(self) -> list[dict]:
         """Boxes as centre, width and height in shares of the prepared frame."""
         height, width = self.work.frames.entry.image_size
         labels = []
@@ -80,6 +81,8 @@ class Frames(YOLODataset):
                 "bbox_format": "xywh",
             })  # fmt: skip
         return labels
+
+    get_img_files, get_labels = _numbers, _boxes
 
     def build_transforms(self, hyp):
         """Its own, told that all frames are in memory: a mosaic draws from all of them."""
@@ -119,7 +122,7 @@ class Trainer(DetectionTrainer):
         self.work, self.kept, self.best_epoch, self._pipelines = work, {}, 0, 0
         super().__init__(overrides=overrides)
 
-    def get_dataset(self) -> dict:
+    def _data(self) -> dict:
         """Rows instead of paths; without validation frames the last epoch is checked on those of the training."""
         names, work = dict(enumerate(self.work.learner.names)), self.work
         val = work.validation if len(work.validation) else work.train
@@ -135,11 +138,11 @@ class Trainer(DetectionTrainer):
         """Frames of the store."""
         return Frames(self.work, img_path, self.args.imgsz, self.args, mode == "train")
 
-    def get_validator(self) -> Validator:
+    def _validator(self) -> Validator:
         """Its validator, without its files."""
-        from copy import copy
-
         return Validator(self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks=self.callbacks)
+
+    get_dataset, get_validator = _data, _validator
 
     def build_optimizer(self, model, name="AdamW", lr=0.001, momentum=0.9, decay=1e-5, iterations=1e5):
         """AdamW; an encoder of usfm's has its layer decay, and what it keeps fixed stays fixed."""
