@@ -24,6 +24,8 @@ from usfm.tasks import TASKS, predictions
 from usfm.tasks.learner import Aside, Trainer
 from usfm.tasks.predictions import Predictions
 
+COST = ("parameters", "trained_parameters", "memory_bytes")
+
 
 def wanted(config: Config) -> bool:
     """Whether a request is one for a trainer of somebody else.
@@ -107,7 +109,14 @@ class Asides:
             lines.append(line_of(plan, fold, part, chosen, time.monotonic() - started))
             parts.append(part)
             self._made.append((fold.name, work))
+        self._lines = lines
         return predictions.joined(parts), lines
+
+    def cost(self) -> dict:
+        """Parameters of the network and memory of the process that trained it, for the card."""
+        return {name: max(line[name] for line in self._lines) for name in COST if name in self._lines[0]} | {
+            name: self._lines[0][name] for name in ("memory_of",) if name in self._lines[0]
+        }
 
     def keep(self, new: Path) -> None:
         """Write the weights of each fold's best moment into a run directory."""

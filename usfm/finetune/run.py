@@ -109,8 +109,8 @@ def _one(given: Applied, request: Request) -> dict:
     from usfm.finetune.aside import Asides, wanted
     from usfm.finetune.networks import Networks
 
-    if wanted(config):
-        return _run(config, request, Asides, first=True)
+    if wanted(given.config):
+        return _run(given, request, Asides, first=True)
     ranks = start_ranks(request.device)
     with together(ranks):
         return _run(given, request, partial(Networks, ranks=ranks), first=ranks.first)

@@ -151,11 +151,24 @@ class Trainer(Protocol):
         ...
 
     def read(self, held: np.ndarray, folder: Path) -> Any:
-        """What `Task.predicted` takes, of a fold that was trained in a folder."""
+        """What was predicted.
+
+        Args:
+            held: (m,) rows of the store.
+            folder: that the fold was trained in.
+
+        Returns:
+            What `Task.predicted` takes.
+        """
         ...
 
     def keep(self, folder: Path, new: Path) -> None:
-        """Copy the weights of a fold into a run directory."""
+        """Copy the weights of a fold.
+
+        Args:
+            folder: that it was trained in.
+            new: where to.
+        """
         ...
 
 

@@ -61,7 +61,7 @@ def train(job: Job, folder: Path, say: Callable[[dict], None]) -> dict:
     import torch
 
     from usfm.engine.prepared import Prepared
-    from usfm.model import checkpoint
+    from usfm.model import checkpoint, cost
     from usfm.model.sources import network
     from usfm.model.vit import Encoder
     from usfm.store.reader import Store
@@ -101,7 +101,7 @@ def train(job: Job, folder: Path, say: Callable[[dict], None]) -> dict:
     whole = sum(each.numel() for each in trainer.model.parameters())
     some = sum(each.numel() for each in trainer.model.parameters() if each.requires_grad)
     return {"best_epoch": trainer.best_epoch, "epochs": trainer.epoch + 1, "trained_parameters": some,
-            "parameters": whole}  # fmt: skip
+            "parameters": whole, **cost.peak(torch.device(job.device))}  # fmt: skip
 
 
 def _silence() -> None:

@@ -39,7 +39,15 @@ class Neck(nn.Module):
         self.fpn = FeaturePyramidNetwork(list(taken.channels), width_of(taken.channels))
 
     def forward(self, network: Network, frames: torch.Tensor) -> list[torch.Tensor]:
-        """Frames (B, C, H, W) of 0 to 255 -> maps of strides 8, 16 and 32."""
+        """Maps of the frames.
+
+        Args:
+            network: the encoder.
+            frames: (B, C, H, W) of 0 to 255.
+
+        Returns:
+            Three of (B, width, rows, columns), strides 8, 16 and 32.
+        """
         maps = self.taken.maps(network, frames, self.pyramid)
         return [*self.fpn({str(k): one for k, one in enumerate(maps)}).values()][1:]
 

@@ -90,7 +90,16 @@ class Frames(YOLODataset):
         return super().build_transforms(hyp)
 
     def load_image(self, i: int, rect_mode: bool = True, resize_short: bool = False):
-        """A prepared frame, (H, W, C) with blue first, and its size twice."""
+        """A prepared frame.
+
+        Args:
+            i: position in the rows.
+            rect_mode: of ultralytics; prepared frames have their size already.
+            resize_short: the same.
+
+        Returns:
+            (H, W, C) uint8 with blue first, and its size twice.
+        """
         picture = self.work.frames.read(self.rows[i : i + 1])[0].numpy().transpose(1, 2, 0)
         shape = picture.shape[:2]
         return np.ascontiguousarray(picture[..., ::-1]), shape, shape
@@ -135,7 +144,16 @@ class Trainer(DetectionTrainer):
         self.fixed = {name for name, each in self.model.named_parameters() if not each.requires_grad}
 
     def build_dataset(self, img_path, mode="train", batch=None) -> Frames:
-        """Frames of the store."""
+        """Frames of the store.
+
+        Args:
+            img_path: rows.
+            mode: train or val.
+            batch: of ultralytics.
+
+        Returns:
+            The dataset.
+        """
         return Frames(self.work, img_path, self.args.imgsz, self.args, mode == "train")
 
     def _validator(self) -> Validator:
@@ -145,7 +163,19 @@ class Trainer(DetectionTrainer):
     get_dataset, get_validator = _data, _validator
 
     def build_optimizer(self, model, name="AdamW", lr=0.001, momentum=0.9, decay=1e-5, iterations=1e5):
-        """AdamW; an encoder of usfm's has its layer decay, and what it keeps fixed stays fixed."""
+        """AdamW; an encoder of usfm's has its layer decay, and what it keeps fixed stays fixed.
+
+        Args:
+            model: the network.
+            name: AdamW.
+            lr: peak learning rate.
+            momentum: first beta.
+            decay: weight decay.
+            iterations: of ultralytics.
+
+        Returns:
+            The optimiser.
+        """
         if not isinstance(model, Encoded):
             return super().build_optimizer(model, name, lr, momentum, decay, iterations)
         groups = []
