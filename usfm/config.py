@@ -34,6 +34,7 @@ class Knob:
         content: False when the setting cannot change the result, only how it is made (workers, verbosity).
         metavar: Placeholder in ``--help``.
         flag: Another flag than ``--name-of-the-field``.
+        number: Whether a text may be written as a number in a file: ``folds = 5``, where the flag takes a name too.
         offers: Gives the values that a shell completes, where others are allowed too.
     """
 
@@ -46,6 +47,7 @@ class Knob:
     content: bool = True
     metavar: str = ""
     flag: str = ""
+    number: bool = False
     offers: Callable[[], Iterable[str]] | None = None
 
 
@@ -174,7 +176,8 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
 
 def _takes_numbers(setting: Setting) -> bool:
     """Whether a text may be written as a number in a file: ``fps = 5``, where the flag takes 5 as well as "all"."""
-    return setting.kind is str and isinstance(setting.default, str) and setting.default.replace(".", "", 1).isdigit()
+    by_default = isinstance(setting.default, str) and setting.default.replace(".", "", 1).isdigit()
+    return setting.kind is str and (setting.knob.number or by_default)
 
 
 def _brief(value: Any) -> str:

@@ -4,10 +4,11 @@ import csv
 
 import pytest
 
-from usfm.config import Request
+from usfm.config import Request, resolve
 from usfm.errors import RequestError
+from usfm.finetune.asked import fold_count, share
 from usfm.finetune.config import Config
-from usfm.finetune.run import run
+from usfm.finetune.run import _content, run
 
 NANO = "random:vit_nano_patch16_64"
 
@@ -18,7 +19,7 @@ def _request(store, out, **more):
 
 def test_seeds_and_fractions_of_a_probe_make_runs_that_stay(make_store, cohort, tmp_path):
     store, out = make_store(cohort), tmp_path / "s"
-    config = Config("classify", NANO, protocol="knn", folds=2, sweep=("fraction=0.5,1",), seeds=2)
+    config = Config("classify", NANO, protocol="knn", folds=2, fraction="0.5,1", seeds=2)
     summary = run(config, _request(store, out))
     assert summary["trials"] == 2
     names = {f"fraction={f}+seed={k}" for f in ("0.5", "1") for k in (0, 1)}
@@ -49,9 +50,32 @@ def test_the_best_trial_is_that_of_the_validation_patients(make_store, cohort, t
     ({"sweep": ("fraction=0,1",)}, "shares from 0.01 to 1"),
     ({"sweep": ("lr=1e-3,1e-4",), "lr": 1e-3}, "given elsewhere"),
     ({"sweep": ("lr=1e-3,1e-4",), "protocol": "linear"}, "trains no network"),
+    ({"fraction": "0.1,1", "sweep": ("fraction=0.5,1",)}, "'fraction' is swept twice"),
+    ({"fraction": "0.1,2"}, "--fraction 0.1,2: write shares from 0.01 to 1"),
+    ({"fraction": "half"}, "--fraction half: write shares"),
+    ({"fraction": "nan"}, "--fraction nan: write shares"),
+    ({"folds": "1"}, "--folds 1: give a whole number from 2 on, or a column"),
+    ({"folds": "2.5"}, "--folds 2.5: give a whole number"),
+    ({"folds": "patien"}, "--splits patien: is neither a file nor a column.*did you mean 'patient'"),
+    ({"folds": "patient", "splits": ("s.csv",)}, "both give the folds"),
 ])  # fmt: skip
 def test_a_wrong_sweep_is_one_sentence_and_writes_nothing(make_store, cohort, tmp_path, more, says):
     config = Config(**{"task": "classify", "encoder": NANO, "protocol": "full", "folds": 2, **more})
     with pytest.raises(RequestError, match=says):
         run(config, _request(make_store(cohort), tmp_path / "o"))
     assert not (tmp_path / "o").exists()
+
+
+def test_a_column_makes_a_fold_of_each_value_and_a_number_in_a_file_is_one(make_store, cohort, tmp_path):
+    store = make_store(cohort)
+    summary = run(Config("classify", NANO, protocol="knn", folds="patient"), _request(store, tmp_path / "o"))
+    assert summary["folds"] == 12
+    (tmp_path / "c.toml").write_text("[finetune]\nfolds = 5\nfraction = 0.2\n")
+    got = resolve(Config, "finetune", tmp_path / "c.toml", {})
+    assert (fold_count(got), share(got)) == (5, 0.2)
+
+
+def test_what_makes_a_run_is_not_how_its_numbers_are_spelled():
+    assert _content(Config(folds=5, fraction=0.5)) == _content(Config(folds="5", fraction="0.50"))
+    assert _content(Config(folds="5"))["folds"] == 5
+    assert "classes" not in _content(Config())

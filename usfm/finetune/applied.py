@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from usfm import console
 from usfm.errors import RequestError
 from usfm.finetune import presets
+from usfm.finetune.asked import spelled
 from usfm.finetune.config import TRAINED, Config
 from usfm.store.reader import Store
 from usfm.tasks import benchmarks
@@ -43,6 +44,7 @@ def applied(config: Config) -> Applied:
     Raises:
         RequestError: an unknown name, a benchmark of another task, or a preset for a probe.
     """
+    config = spelled(config)
     said, benchmark, typed = {}, None, config.protocol
     if config.preset:
         preset = presets.load(config.preset, config.task)

@@ -91,11 +91,13 @@ class Config:
         ),
     ] = None
     folds: Annotated[
-        int | None,
+        str | None,
         Knob(
-            "folds by patient (default: the store's own split; 5, or fewer where patients are few)",
-            low=2,
+            "so many folds by patient, or a column of the store, a fold a value (default: the store's own split; else "
+            "5, or fewer where patients are few)",
             panel="Split",
+            metavar="K|COLUMN",
+            number=True,
         ),
     ] = None
     splits: Annotated[
@@ -111,8 +113,13 @@ class Config:
         Knob("go on with a given split whose sides share near-duplicates", panel="Split", content=False),
     ] = False
     fraction: Annotated[
-        float, Knob("share of the training patients to learn from", low=0.01, high=1.0, panel="Split")
-    ] = 1.0
+        str,
+        Knob(
+            "share of the training patients to learn from, 0.01 to 1; of several, such as 0.05,0.2,1, a run each",
+            panel="Split",
+            metavar="SHARE",
+        ),
+    ] = "1"
     head: Annotated[
         str | None,
         Knob(

@@ -15,6 +15,7 @@ from usfm.config import Request, as_dict, content_dict, words_of
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.applied import Applied, applied, check_store
+from usfm.finetune.asked import fold_count, share
 from usfm.finetune.config import TRAINED, TRAINING_ONLY, Config
 from usfm.finetune.fold import quick
 from usfm.jobs.outputs import Marker, check_free, up_to_date, whole_directory
@@ -121,7 +122,7 @@ def _run(given: Applied, request: Request, maker: Callable[..., Fitter], *, firs
     out, store, task = Path(str(request.out)), Store.open(request.inputs), TASKS[config.task]
     if given.benchmark is not None:
         check_store(given.benchmark, config, store)
-    plan = planning.make(store, task, as_dict(config), config.folds, config.fraction, request.seed, config.splits)
+    plan = planning.make(store, task, as_dict(config), fold_count(config), share(config), request.seed, config.splits)
     if first:
         _say_plan(plan, config)
     if request.dry_run:
@@ -202,7 +203,13 @@ def _work(plan: planning.Cases, config: Config) -> str:
 
 def _content(config: Config) -> dict:
     """The settings that make another run; those that came later only where they say something."""
-    return {name: value for name, value in content_dict(config).items() if name not in LATER or value not in (None, ())}
+    silent = [name for name in LATER if getattr(config, name) is None] + ([] if config.classes else ["classes"])
+    return {name: value for name, value in _settings(config).items() if name not in silent}
+
+
+def _settings(config: Config) -> dict:
+    """The settings that can change the result; numbers as numbers."""
+    return content_dict(config) | {"folds": fold_count(config), "fraction": share(config)}
 
 
 def _as_before(plan: planning.Cases, store: Store, out: Path) -> dict:
@@ -220,7 +227,7 @@ def _about(config: Config, seed: int, plan: planning.Cases) -> dict:
         "protocol": config.protocol,
         "class_names": list(plan.known.class_names),
         "counts": _counts(plan, TASKS[config.task]),
-        "settings": content_dict(config),
+        "settings": _settings(config),
         "flags": words_of(replace(config, task="")) + (["--seed", str(seed)] if seed else []),
         "seed": seed,
     }

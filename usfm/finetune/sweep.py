@@ -10,6 +10,7 @@ import numpy as np
 from usfm import console, escape
 from usfm.config import Request, did_you_mean
 from usfm.errors import RequestError
+from usfm.finetune.asked import share
 from usfm.finetune.config import TRAINED, TRAINING_ONLY, Config
 from usfm.finetune.settings import Tuning, tuning_of
 from usfm.store.whole import whole_file
@@ -90,14 +91,14 @@ def _fraction(trial: Trial, config: Config) -> float:
             if not 0.01 <= value <= 1:
                 raise RequestError(f"--sweep {change}: write shares from 0.01 to 1, such as fraction=0.05,0.2,1")
             return value
-    return config.fraction
+    return share(config)
 
 
 def _runs(plans: list[Trial], config: Config, seed: int):
     """Name, trial, settings and seed of every run."""
     for trial in plans:
         tuned = [change for change in trial.changes if not change.startswith("fraction")]
-        own = replace(config, sweep=(), seeds=None, set=(*config.set, *tuned), fraction=_fraction(trial, config))
+        own = replace(config, sweep=(), seeds=None, set=(*config.set, *tuned), fraction=str(_fraction(trial, config)))
         for k in range(config.seeds or 1):
             name = (
                 trial.name
