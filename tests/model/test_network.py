@@ -7,6 +7,7 @@ import torch
 from usfm.engine.optim import layer_factor
 from usfm.errors import RequestError
 from usfm.model import embedders, lora, sources
+from usfm.model import network as network_module
 from usfm.model.network import Network
 from usfm.model.vit import DropPath
 
@@ -153,3 +154,32 @@ def test_adapters_are_trained_as_their_layer_is(decay):
     for name, _ in network.named_parameters():
         if "blocks.2." in name:
             assert network.factor(name, decay) == plain["body.blocks.2.norm1.weight"]
+
+
+@pytest.mark.parametrize("pool", ["mean", "cls", "meanstd"])
+@pytest.mark.parametrize("spec", [OURS, VIT])
+def test_a_tap_takes_the_tokens_of_that_block_each_normed_by_itself(spec, pool):
+    plain = sources.network(spec, image_size=64, pool=pool)
+    maps = plain.maps(frames(), (1,))[0].detach().flatten(2).transpose(1, 2)
+    tapped = network_module.tapped(sources.network(spec, image_size=64, pool=pool), 2)
+    found = tapped(frames()).detach()
+    assert found.shape == (2, tapped.dim)
+    if pool != "cls":
+        normed = torch.nn.functional.layer_norm(maps, maps.shape[-1:])
+        assert torch.allclose(found[:, : maps.shape[-1]], normed.mean(1), atol=1e-5)
+    else:
+        assert torch.allclose(found.mean(1), torch.zeros(2), atol=1e-5)
+    assert tapped.entry.identity == {**plain.entry.identity, "tap": 2}
+    blocks = [name for name, p in tapped.named_parameters() if p.requires_grad and ".blocks." in name]
+    assert {name.split(".")[2] for name in blocks} == {"0", "1"}
+    assert network_module.tapped(plain, 0).entry.identity.get("tap") is None
+
+
+@pytest.mark.parametrize("spec, pool, says", [
+    (CNN, "mean", "is no transformer"),
+    (OURS, "mean", "--tap 99: random has 4 blocks"),
+    ("random:timm:vit_relpos_small_patch16_224", "cls", "no class token"),
+])  # fmt: skip
+def test_a_tap_that_there_is_not(spec, pool, says):
+    with pytest.raises(RequestError, match=says):
+        network_module.tapped(sources.network(spec, pool=pool), 99 if spec == OURS else 2)

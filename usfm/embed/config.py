@@ -15,6 +15,7 @@ class Config:
 
     encoder: Annotated[str, knobs.encoder()] = ""
     pool: Annotated[str, knobs.pool()] = "mean"
+    tap: Annotated[int | None, knobs.tap()] = None
     resize: Annotated[str, knobs.resize()] = "auto"
     download: Annotated[bool, knobs.download()] = False
     batch_size: Annotated[int, knobs.batch_size()] = 64

@@ -45,7 +45,8 @@ def run(config: Config, request: Request) -> dict:
         return {**_summary(store, out, 0.0, 0), "dry_run": True}
     trained = progress.say(config.encoder, strict=request.strict)
     embedder = asked_for(config, request)
-    key = digest(["embed", content_dict(config), embedder.identity, store.content_id])
+    said = {name: value for name, value in content_dict(config).items() if name != "tap"}  # the identity has it
+    key = digest(["embed", said, embedder.identity, store.content_id])
     if up_to_date(out, key, request.overwrite, key_of):
         return {**_summary(store, out, 0.0, embedder.dim), "up_to_date": True}
     place(out).parent.mkdir(parents=True, exist_ok=True)

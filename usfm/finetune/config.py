@@ -27,6 +27,7 @@ class Config:
     task: Annotated[str, Knob("what to fit", choices=("classify", "detect", "regress", "segment"))] = ""
     encoder: Annotated[str, knobs.encoder()] = ""
     pool: Annotated[str, knobs.pool()] = "mean"
+    tap: Annotated[int | None, knobs.tap()] = None
     resize: Annotated[str, knobs.resize()] = "auto"
     download: Annotated[bool, knobs.download()] = False
     batch_size: Annotated[

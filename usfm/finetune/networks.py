@@ -22,7 +22,7 @@ from usfm.finetune.supervised import build
 from usfm.finetune.train import BATCH, Fold, say_share, train
 from usfm.model import cost, lora
 from usfm.model.device import choose_device
-from usfm.model.network import Network
+from usfm.model.network import Network, tapped
 from usfm.model.sources import network
 from usfm.seeding import stream
 from usfm.store.reader import Store
@@ -153,8 +153,9 @@ class Networks:
 
     def _network(self) -> Network:
         c = self.config
-        return network(c.encoder, download=c.download, seed=self.request.seed, pool=c.pool, resize=c.resize,
+        made = network(c.encoder, download=c.download, seed=self.request.seed, pool=c.pool, resize=c.resize,
                        image_size=c.image_size)  # fmt: skip
+        return tapped(made, c.tap or 0)
 
     def _model(self, learner: Learner) -> Model:
         return build(self._network(), learner, self.protocol, self.tuning, self.request.seed)

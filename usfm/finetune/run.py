@@ -38,7 +38,7 @@ MARKER = Marker(
     {"kind": "finetune"},
     older=("predictions.h5", "metrics.jsonl", "recipe.toml", "probe.npz", "leaks.csv", "figures/*.png"),
 )
-NEW = ("batch_size", "splits", "target", "sweep", "seeds", "classes", "benchmark", "preset")
+NEW = ("batch_size", "splits", "target", "sweep", "seeds", "classes", "benchmark", "preset", "tap")
 LATER = tuple(item.name for item in fields(Config) if item.name in (*TRAINING_ONLY, *NEW))
 """Settings that runs of earlier versions did not have."""
 
@@ -271,7 +271,7 @@ def _check(config: Config, request: Request) -> None:
         )
     if config.overlap is not None and config.window is None:
         raise RequestError("--overlap is that of windows; give their side with --window")
-    for name in ("class_weights", "classes", "target", "head", "window", "overlap"):
+    for name in ("class_weights", "classes", "target", "head", "tap", "window", "overlap"):
         if getattr(config, name) not in (None, "none", ()) and name not in TASKS[config.task].takes:
             flag = "--class" if name == "classes" else f"--{name.replace('_', '-')}"
             raise RequestError(f"{flag} has no meaning with {config.task}; leave it out")

@@ -20,6 +20,11 @@ class Asked(Protocol):
         ...
 
     @property
+    def tap(self) -> int | None:
+        """The block whose tokens make the vector, from 1."""
+        ...
+
+    @property
     def resize(self) -> str:
         """How a frame gets its size."""
         ...
@@ -47,6 +52,7 @@ def asked_for(config: Asked, request: Request) -> embedders.Embedder:
         seed=request.seed,
         pool=config.pool,
         resize=config.resize,
+        tap=config.tap or 0,
     )
     embedders.say(embedder)
     return embedder

@@ -155,6 +155,7 @@ def load(
     seed: int = 0,
     pool: str = "mean",
     resize: str = "auto",
+    tap: int = 0,
 ) -> Embedder:
     """Load what a SPEC names (the table at the top of this module).
 
@@ -168,6 +169,7 @@ def load(
             same mean). Other networks have their own pooling.
         resize: how a frame fits the encoder's square: "letterbox", "stretch", or "auto", as the authors of the
             weights do (letterbox for ours).
+        tap: block of a transformer, from 1, whose tokens make the vector; 0 for those behind its last norm.
 
     Returns:
         The encoder, on the device.
@@ -181,10 +183,14 @@ def load(
     if kind == "vectors" and rest:
         if told:
             raise RequestError(f"{spec}: only weight files of others are told something behind '?'; leave it out")
+        if tap:
+            raise RequestError(f"{spec}: vectors made before have no blocks; leave --tap out")
         return _vectors(rest)
     from usfm.model import sources  # torch is not needed to name an encoder
+    from usfm.model.network import tapped
 
-    return of_network(sources.network(spec, download=download, seed=seed, pool=pool, resize=resize), device)
+    network = sources.network(spec, download=download, seed=seed, pool=pool, resize=resize)
+    return of_network(tapped(network, tap), device)
 
 
 def of_network(network, device: str = "auto") -> Embedder:

@@ -19,6 +19,16 @@ def pool() -> Knob:
     return Knob("how tokens become one vector", choices=("mean", "cls", "meanstd"), panel=PANEL)
 
 
+def tap() -> Knob:
+    """Which block's tokens."""
+    return Knob(
+        "block of a transformer, from 1, whose tokens make the vector, each normed by itself (default: behind its last "
+        "norm)",
+        low=1,
+        panel=PANEL,
+    )
+
+
 def resize(panel: str = PANEL) -> Knob:
     """How a frame gets the size that it takes."""
     text = "how a frame fits the encoder's square; auto: as the authors of its weights do, letterbox for ours"

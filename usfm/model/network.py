@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
 
+from usfm.errors import RequestError
 from usfm.model.blur import gaussian
-from usfm.model.vit import NORMALISATION, Encoder, luminance
+from usfm.model.vit import NORMALISATION, Encoder, luminance, patchify
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,12 @@ class Network(nn.Module):
     Attributes:
         body: the network; its state dict has the names of its authors or of timm.
         entry: how frames enter it.
+        tap: block, from 1, whose tokens make the vector; 0 for those behind the last norm. See `tapped`.
     """
 
     def __init__(self, body: nn.Module, entry: Entry):
         super().__init__()
-        self.body, self.entry = body, entry
+        self.body, self.entry, self.tap = body, entry, 0
         mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (entry.mean, entry.std))
         self.mean: torch.Tensor
         self.std: torch.Tensor
@@ -102,6 +104,8 @@ class Network(nn.Module):
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """One vector a frame: (B, dim)."""
         pool, body = self.entry.pool, self.body
+        if self.tap:
+            return self._of_block(self.enter(frames))
         if isinstance(body, Encoder):
             return pooled(body(self.enter(frames)), 1, pool)
         tokens = body.forward_features(self.enter(frames))  # pyright: ignore[reportCallIssue]  every network of timm
@@ -112,6 +116,20 @@ class Network(nn.Module):
         if tokens.ndim == 3 and (pool != "cls" or prefix):
             return pooled(tokens, prefix, pool, getattr(body, "fc_norm", None))
         return body.forward_head(tokens, pre_logits=True)  # pyright: ignore[reportCallIssue]
+
+    def _of_block(self, entered: torch.Tensor) -> torch.Tensor:
+        """The vector of a block's tokens; each token is normed by itself, since no weights were trained for that."""
+        body, prefix = self.body, 1
+        if isinstance(body, Encoder):
+            tokens = body.encode(body.embed(patchify(entered, body.shape.patch)), taps=(self.tap - 1,))[0]
+        else:
+            prefix = int(getattr(body, "num_prefix_tokens", 0))
+            found = body.forward_intermediates(  # pyright: ignore[reportCallIssue]
+                entered, indices=[self.tap - 1], intermediates_only=True, output_fmt="NLC", return_prefix_tokens=True
+            )[0]
+            patches, *front = found if isinstance(found, (tuple, list)) else (found,)
+            tokens = torch.cat([*front, patches], dim=1)
+        return pooled(nn.functional.layer_norm(tokens.float(), tokens.shape[-1:]), prefix, self.entry.pool)
 
     def maps(self, frames: torch.Tensor, taps: tuple[int, ...] = ()) -> list[torch.Tensor]:
         """Feature maps, finest first.
@@ -196,6 +214,38 @@ class Network(nn.Module):
         for block, share in zip(blocks, torch.linspace(0, rate, len(blocks)).tolist(), strict=True):
             for name in filter(lambda name: hasattr(block, name), names):
                 setattr(block, name, _drop_path(self.body, share).train(self.training))
+
+
+def tapped(network: Network, block: int) -> Network:
+    """Let the tokens of another block make the vector.
+
+    Args:
+        network: of a transformer; changed in place. What lies above the block is trained no more.
+        block: from 1; 0 leaves the network as it is.
+
+    Returns:
+        The network.
+
+    Raises:
+        RequestError: it is no transformer, has no such block, or pools a class token that it does not have.
+    """
+    if not block:
+        return network
+    body, entry = network.body, network.entry
+    if not _is_transformer(body):
+        raise RequestError(f"--tap {block}: {entry.name} is no transformer, so it has no blocks to take tokens from")
+    blocks = list(body.blocks)  # pyright: ignore[reportArgumentType]
+    if block > len(blocks):
+        raise RequestError(f"--tap {block}: {entry.name} has {len(blocks)} blocks")
+    if entry.pool == "cls" and not isinstance(body, Encoder) and not getattr(body, "num_prefix_tokens", 0):
+        raise RequestError(f"--tap {block}: {entry.name} has no class token; take --pool mean")
+    for part in (*blocks[block:], getattr(body, "norm", None), getattr(body, "fc_norm", None)):
+        if isinstance(part, nn.Module):
+            part.requires_grad_(False)
+    network.tap = block
+    network.entry = replace(entry, identity={**entry.identity, "tap": block}, projection=None)
+    network.matrix = None
+    return network
 
 
 def of_encoder(encoder: Encoder, name: str, identity: dict, *, pool: str, resize: str, blur_px: float = 0.0) -> Network:

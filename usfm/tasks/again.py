@@ -30,10 +30,19 @@ def embedder_of(path: Path, device: str, resize: str) -> embedders.Embedder:
     resize = theirs if resize == "auto" else resize
     if resize != theirs:
         console.warn(f"{path.name} was made with frames that were {_DONE[theirs]}, and these are {_DONE[resize]}")
-    embedder = embedders.load(recipe["encoder"], device=device, seed=card["seed"], pool=recipe["pool"], resize=resize)
+    more = {"pool": recipe["pool"], "resize": resize, "tap": _tap(path, card)}
+    embedder = embedders.load(recipe["encoder"], device=device, seed=card["seed"], **more)
     if not _same_encoder(embedder.identity, card["encoder"]):
         raise RequestError(f"{path}: '{recipe['encoder']}' is no longer the encoder that this run was made with")
     return embedder
+
+
+def _tap(path: Path, card: dict) -> int:
+    """The block that made the vectors; 0 for none."""
+    tap = card["encoder"].get("tap", 0)
+    if type(tap) is not int or tap < 0:
+        raise RequestError(f"{path}: its card names no block of an encoder ('{tap}'); make the run again")
+    return tap
 
 
 _DONE = {"letterbox": "letterboxed", "stretch": "stretched"}

@@ -52,7 +52,7 @@ class Classify:
 
     name = "classify"
     noun = "class"
-    takes = frozenset({"class_weights", "classes"})
+    takes = frozenset({"class_weights", "classes", "tap"})
     default_protocol = "linear"
     sheet_words = (
         "The frames with the highest scores of this run, one a patient: correct (green), then wrong (red). Captions: "

@@ -39,7 +39,7 @@ class Regress:
 
     name = "regress"
     noun = "range"
-    takes = frozenset({"target"})
+    takes = frozenset({"target", "tap"})
     default_protocol = "linear"
     sheet_words = (
         "Frames whose numbers are nearest to the truth (green), then furthest from it (red), one a patient. Captions: "
