@@ -24,7 +24,7 @@ def _offered(what: str) -> tuple[str, ...]:
 class Config:
     """What to fit, on which encoder, and who is held out."""
 
-    task: Annotated[str, Knob("what to fit", choices=("classify", "detect", "regress", "segment"))] = ""
+    task: Annotated[str, Knob("what to fit", choices=("classify", "detect", "regress", "retrieve", "segment"))] = ""
     encoder: Annotated[str, knobs.encoder()] = ""
     pool: Annotated[str, knobs.pool()] = "mean"
     tap: Annotated[int | None, knobs.tap()] = None
@@ -43,10 +43,10 @@ class Config:
     protocol: Annotated[
         str | None,
         Knob(
-            "a probe on frozen features (linear, knn, simpleshot), or a training of the head alone (frozen), of small "
-            "matrices beside the weights (lora) or of the whole network (full); default linear where a task has it, "
-            "else full",
-            choices=("linear", "knn", "simpleshot", "frozen", "lora", "full"),
+            "a probe on frozen features (linear, knn, simpleshot, retrieval), or a training of the head (frozen), of "
+            "small matrices beside the weights (lora) or of the whole network (full); default linear where a task has "
+            "it, else full",
+            choices=("linear", "knn", "simpleshot", "retrieval", "frozen", "lora", "full"),
             panel="Protocol",
         ),
     ] = None

@@ -24,7 +24,7 @@ from usfm.model.spec import check
 from usfm.provenance import digest, json_text, software
 from usfm.screening.features import THRESHOLD
 from usfm.store.reader import Store
-from usfm.tasks import TASKS, directory, predictions
+from usfm.tasks import MEANT, TASKS, directory, predictions
 from usfm.tasks.contract import Task
 from usfm.tasks.predictions import Predictions
 from usfm.toml import to_toml
@@ -91,7 +91,8 @@ def run(config: Config, request: Request) -> dict:
     from usfm.finetune.sweep import asked, sweep
 
     given = applied(config)
-    config = given.config
+    named = given.config.task, str(given.config.protocol)
+    config = replace(given.config, task=MEANT.get(named, given.config.task))
     if config.protocol is None and config.task in TASKS:
         config = replace(config, protocol=TASKS[config.task].default_protocol)
     _check(config, request)

@@ -9,9 +9,12 @@ from usfm.tasks.contract import Task
 from usfm.tasks.detect.task import Detect
 from usfm.tasks.predictions import Predictions
 from usfm.tasks.regress.task import Regress
+from usfm.tasks.retrieve.task import Retrieve
 from usfm.tasks.segment.task import Segment
 
-TASKS: dict[str, Task] = {"classify": Classify(), "detect": Detect(), "regress": Regress(), "segment": Segment()}
+TASKS: dict[str, Task] = {each.name: each for each in (Classify(), Detect(), Regress(), Retrieve(), Segment())}
+MEANT = {("classify", "retrieval"): "retrieve"}
+"""Protocols that are asked of one task and measured as another one."""
 
 
 def read(run: str | Path) -> tuple[Task, Predictions]:

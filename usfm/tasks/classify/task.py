@@ -89,18 +89,7 @@ class Classify:
 
     def known(self, store: Store, options: Mapping[str, Any]) -> Known:
         """See `Task`: the frames with a class, which is counted over the classes that occur."""
-        store.require(classes=True)
-        label, wanted = store.labels_class(), tuple(options.get("classes") or ())
-        if wanted:
-            label = _numbered(store, label, wanted)
-        rows = np.flatnonzero(label >= 0)
-        present, target = np.unique(label[rows], return_inverse=True)
-        names = tuple((wanted or store.class_names)[c] for c in present)
-        if len(names) == 1:
-            raise RequestError(
-                f"{store.paths[0]}: all {len(rows)} labelled frames are '{names[0]}'; two classes are needed"
-            )
-        return Known(rows, target, target, names, names, len(store) - len(rows))
+        return classes_of(store, options)
 
     def predicted(self, known: Known, train: np.ndarray, held: np.ndarray, raw: np.ndarray) -> dict[str, np.ndarray]:
         """See `Task`: true class, scores, and the most frequent class of the training."""
@@ -181,6 +170,33 @@ class Classify:
     def words(self) -> tuple[tuple[str, str], ...]:
         """Each measure and what it means."""
         return WORDS
+
+
+def classes_of(store: Store, options: Mapping[str, Any]) -> Known:
+    """The frames of a store that have a class.
+
+    Args:
+        store: any store.
+        options: its classes are those that count, in their order; none for all that occur.
+
+    Returns:
+        The truth.
+
+    Raises:
+        RequestError: there are no classes, one only, or none that a named class means.
+    """
+    store.require(classes=True)
+    label, wanted = store.labels_class(), tuple(options.get("classes") or ())
+    if wanted:
+        label = _numbered(store, label, wanted)
+    rows = np.flatnonzero(label >= 0)
+    present, target = np.unique(label[rows], return_inverse=True)
+    names = tuple((wanted or store.class_names)[c] for c in present)
+    if len(names) == 1:
+        raise RequestError(
+            f"{store.paths[0]}: all {len(rows)} labelled frames are '{names[0]}'; two classes are needed"
+        )
+    return Known(rows, target, target, names, names, len(store) - len(rows), store=store)
 
 
 def _numbered(store: Store, label: np.ndarray, wanted: tuple[str, ...]) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Retrieval: frames of other patients in order of their likeness."""
