@@ -24,7 +24,7 @@ def _request(store, out, **more):
 def test_a_run_directory_holds_everything(make_store, cohort, tmp_path, protocol, capsys):
     store = make_store(cohort)
     out = tmp_path / "runs" / "probe"
-    summary = run(Config("classify", NANO, protocol=protocol, folds=3), _request(store, out))
+    summary = run(Config("classify", NANO, protocol=protocol, folds="3"), _request(store, out))
     assert summary["accuracy"] > 0.95
     assert summary["frames_in"] == summary["frames_out"] + summary["dropped"] + summary["rejected"] == len(store)
     assert (summary["command"], summary["sources"], summary["patients"], summary["leaks"]) == ("finetune", 24, 12, 0)
@@ -200,7 +200,7 @@ def test_a_dry_run_touches_nothing(make_store, cohort, tmp_path):
         (Config("classify", NANO, protocol="fulll"), "is no protocol"),
         (Config("classify", NANO, target="ef"), "--target has no meaning with classify"),
         (Config("classify", NANO, protocol="full", head="dpt"), "--head has no meaning with classify"),
-        (Config("segment", NANO, class_weights="balanced"), "--class-weights has no meaning with segment"),
+        (Config("segment", NANO, tap=2), "--tap has no meaning with segment"),
         (Config("detect", NANO, class_weights="balanced"), "--class-weights has no meaning with detect"),
         (Config("classify", NANO, protocol="knn", class_weights="balanced"), "no meaning"),
     ],
