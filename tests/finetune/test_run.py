@@ -50,7 +50,8 @@ def test_a_run_directory_holds_everything(make_store, cohort, tmp_path, protocol
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["fold"] for line in lines] == ["0", "1", "2"]
     table = tomllib.loads((out / "recipe.toml").read_text())["finetune"]
-    assert resolve(Config, "finetune", out / "recipe.toml", {}) == Config("classify", NANO, protocol=protocol, folds="3")
+    back = resolve(Config, "finetune", out / "recipe.toml", {})
+    assert back == Config("classify", NANO, protocol=protocol, folds="3")
     assert table["protocol"] == protocol
     assert "intervals by patient" in capsys.readouterr().err
 
