@@ -225,8 +225,8 @@ class Detect:
         raise RequestError(f"{path}: a detection keeps no probe, so it cannot be asked about the store given with --in")
 
     def again(self, probes: Mapping[str, dict], vectors: np.ndarray, classes: int) -> dict[str, np.ndarray]:
-        """See `Task`: never asked, since `outside` refuses."""
-        raise NotImplementedError
+        """See `Task`: a detection has no probe."""
+        raise RequestError("a detection keeps no probe, so it cannot be asked about frames that it was not run on")
 
     def figures(self, folder: Path, whole: Predictions) -> None:
         """See `Task`: precision over recall."""
