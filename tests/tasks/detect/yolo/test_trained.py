@@ -56,6 +56,8 @@ def test_offline_it_trains_evaluates_and_leaves_nothing(squares, tmp_path, encod
     assert {path.name for path in work.iterdir()} == {"run", "report"}
     card = json.loads((work / "run/card.json").read_text())
     assert "AGPL-3.0" in card["yolo"]["licence"]
+    assert all(0 <= line["best"] <= 1 for line in card["folds"]), "by which a sweep chooses"
+    assert card["memory_of"] == "process"
     assert str(tmp_path) not in (work / "run/card.json").read_text()
     assert {path.name for path in (work / "run/folds/0").iterdir()} == (
         {"encoder.safetensors", "model.safetensors"} if encoder == NANO else {"model.safetensors"}

@@ -100,8 +100,9 @@ def train(job: Job, folder: Path, say: Callable[[dict], None]) -> dict:
     shutil.rmtree(folder / "work", ignore_errors=True)
     whole = sum(each.numel() for each in trainer.model.parameters())
     some = sum(each.numel() for each in trainer.model.parameters() if each.requires_grad)
-    return {"best_epoch": trainer.best_epoch, "epochs": trainer.epoch + 1, "trained_parameters": some,
-            "parameters": whole, **cost.peak(torch.device(job.device))}  # fmt: skip
+    best = float(trainer.best_fitness) if len(validation) else None
+    return {"best": best, "best_epoch": trainer.best_epoch, "epochs": trainer.epoch + 1, "trained_parameters": some,
+            "parameters": whole, **cost.peak(trainer.device)}  # fmt: skip
 
 
 def _silence() -> None:
