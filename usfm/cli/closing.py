@@ -97,7 +97,8 @@ def _probed(summary: Mapping) -> str:
 def _exported(summary: Mapping) -> str:
     if summary["frames_out"] is not None:
         return f"{summary['out']} holds {counted(summary['frames_out'], 'frame')} as {summary['to']}"
-    return f"{summary['out']} holds the encoder for {summary['to']}"
+    what = f"the networks of {counted(summary['folds'], 'fold')}" if summary.get("folds") else "the encoder"
+    return f"{summary['out']} holds {what} for {summary['to']}"
 
 
 def _described(summary: Mapping, inputs: Sequence[str]) -> str:
