@@ -5,6 +5,7 @@ import pytest
 
 from usfm.errors import RequestError
 from usfm.evaluate import compare
+from usfm.evaluate.bootstrap import left_out
 from usfm.seeding import stream
 from usfm.tasks import TASKS
 from usfm.tasks.classify.scored import MEASURES
@@ -81,6 +82,7 @@ def test_what_is_measured_already_is_not_measured_again_and_gives_the_same(make_
         cases = TASKS["classify"].scored(held, "frame")
         draws = draw(cases.group, 400, stream(0, "t"))
         found = cases.measure(draws)
-        measured[name] = cases, draws, {one.name: found[one.name] for one in MEASURES}
+        left = cases.measure(left_out(cases.group))
+        measured[name] = cases, draws, *({one.name: each[one.name] for one in MEASURES} for each in (found, left))
     again = compare.compare(TASKS["classify"], runs, "frame", 400, 0.95, stream(5, "other"), measured)
     assert again == fresh

@@ -26,7 +26,7 @@ def test_seeds_are_averaged_and_fractions_are_in_order():
     runs = [entry("c", 1.0, 0, 0.9), entry("a", 0.1, 0, 0.5), entry("b", 0.1, 1, 0.7), entry("x", 1.0, 0, 0.6, "other")]
     rng = np.random.default_rng(0)
     drawn = {run["name"]: {"auroc": rng.normal(run["metrics"]["auroc"]["value"], 0.1, 500)} for run in runs}
-    (found,) = efficiency.series(runs, drawn, ["auroc"], 0.95)
+    (found,) = efficiency.series(runs, drawn, drawn, ["auroc"], 0.95)
     assert found["name"] == "polar, linear"
     assert [(p["fraction"], p["seeds"], p["runs"]) for p in found["points"]] == [(0.1, 2, ["a", "b"]), (1.0, 1, ["c"])]
     first = found["points"][0]["metrics"]["auroc"]
@@ -50,10 +50,10 @@ def test_seeds_are_averaged_and_fractions_are_in_order():
     ids=["none", "one", "one fraction", "other folds", "other frames", "no card"],
 )
 def test_no_curve_of_runs_that_differ_in_more(runs):
-    assert efficiency.series(runs, {}, ["auroc"], 0.95) == []
+    assert efficiency.series(runs, {}, {}, ["auroc"], 0.95) == []
 
 
 def test_undefined_values_do_not_spread():
     runs = [entry("a", 0.1, 0, None), entry("b", 0.1, 1, 0.7), entry("c", 1.0, 0, 0.8)]
-    (found,) = efficiency.series(runs, {}, ["auroc"], 0.95)
+    (found,) = efficiency.series(runs, {}, {}, ["auroc"], 0.95)
     assert found["points"][0]["metrics"]["auroc"] == {"value": 0.7, "low": None, "high": None, "seeds": [None, 0.7]}

@@ -14,6 +14,9 @@ from usfm.tasks.contract import Scored, Task
 from usfm.tasks.draws import Draws, draw
 from usfm.tasks.predictions import Predictions
 
+Values = Mapping[str, np.ndarray]
+"""Measure -> values."""
+
 
 def compare(
     task: Task,
@@ -22,7 +25,7 @@ def compare(
     resamples: int,
     confidence: float,
     rng: np.random.Generator,
-    measured: Mapping[str, tuple[Scored, Draws, dict[str, np.ndarray]]] | None = None,
+    measured: Mapping[str, tuple[Scored, Draws, Values, Values]] | None = None,
 ) -> list[dict]:
     """Test every pair of runs.
 
@@ -36,8 +39,8 @@ def compare(
         resamples: B.
         confidence: of the intervals.
         rng: draws the patients.
-        measured: run -> its cases, resamples of their patients, and measure -> (B,) on them, where these are known: a
-            pair of runs on the same cases is not measured again.
+        measured: run -> its cases, resamples of their patients, measure -> (B,) on them, and measure -> (m,) without
+            each patient, where these are known: a pair of runs on the same cases is not measured again.
 
     Returns:
         One row a pair and measure: first, second, measure, title, further, difference (first - second), low, high, p,
@@ -47,11 +50,11 @@ def compare(
         RequestError: two runs share no frame, or disagree about classes or truth.
     """
     known: dict = {}
-    for name, (cases, draws, drawn) in (measured or {}).items():
+    for name, (cases, draws, drawn, left) in (measured or {}).items():
         key = _key(cases)
         known.setdefault(key, draws)
         if known[key] is draws or np.array_equal(known[key].counts, draws.counts):
-            known[key, name] = drawn
+            known[key, name] = drawn, left
     rows = []
     for pair in combinations(runs.items(), 2):
         rows += _pair(task, *pair, aggregate, resamples, confidence, rng, known)
@@ -119,19 +122,20 @@ def _pair(task, first, second, aggregate: str, resamples: int, confidence: float
     draws, names = known[key], [measure.name for measure in a.measures]
     for run, cases in ((first[0], a), (second[0], b)):
         if (key, run) not in known:
-            drawn = cases.measure(draws)
-            known[key, run] = {name: drawn[name] for name in names}
+            found = cases.measure(draws), cases.measure(bootstrap.left_out(cases.group))
+            known[key, run] = tuple({name: each[name] for name in names} for each in found)
     point_a, point_b = a.measure(None), b.measure(None)
-    drawn_a, drawn_b = known[key, first[0]], known[key, second[0]]
+    (drawn_a, left_a), (drawn_b, left_b) = known[key, first[0]], known[key, second[0]]
     rows, patients = [], len(draws.names)
     for one in a.measures:
         measure, title = one.name, one.title
         differences = drawn_a[measure] - drawn_b[measure]
-        low, high = bootstrap.interval(differences, confidence, patients)
+        df = bootstrap.freedom(left_a[measure] - left_b[measure], patients)
+        low, high = bootstrap.interval(differences, confidence, patients, df)
         row = {"first": first[0], "second": second[0], "measure": measure, "title": title,
                "further": one.further}  # fmt: skip
         row |= {"difference": plain(point_a[measure] - point_b[measure]), "low": plain(low), "high": plain(high)}
-        row |= {"p": plain(bootstrap.p_value(differences, patients)), "p_holm": None}
+        row |= {"p": plain(bootstrap.p_value(differences, patients, df)), "p_holm": None}
         row |= {"frames": int(a.frames.sum()), "cases": len(a), "patients": patients}
         rows.append(row)
     return rows

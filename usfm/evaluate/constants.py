@@ -1,5 +1,8 @@
 """A measure beside the constant answers to it: the harder one, and whether it is beaten."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from usfm.evaluate import bootstrap
@@ -9,12 +12,31 @@ NOTHING = dict.fromkeys(("answer", "value", "difference", "low", "high", "beaten
 """The comparison of a measure that no constant answer means anything for."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A measure of a run.
+
+    Attributes:
+        point: on the cases.
+        drawn: (B,) on the resamples.
+        left: (m,) without each patient.
+        patients: how many there are.
+        low, high: its interval, None where it has none.
+    """
+
+    point: float
+    drawn: np.ndarray
+    left: np.ndarray
+    patients: int
+    low: float | None = None
+    high: float | None = None
+
+
 def beside(
-    point: float,
-    drawn: np.ndarray,
-    constant: dict[str, Answer],
+    run: Measured,
+    constant: Mapping[str, Answer],
+    constant_left: Mapping[str, Answer],
     confidence: float,
-    patients: int,
     *,
     higher: bool = True,
 ) -> dict:
@@ -26,11 +48,10 @@ def beside(
     of zero.
 
     Args:
-        point: the run's value on the cases.
-        drawn: (B,) the run's values on the resamples.
-        constant: name -> constant answer; empty: the measure has none.
+        run: the measure of the run.
+        constant: name -> constant answer on the resamples; empty: the measure has none.
+        constant_left: the same without each patient.
         confidence: of the interval.
-        patients: how many were resampled.
         higher: whether a higher value is better.
 
     Returns:
@@ -39,8 +60,12 @@ def beside(
     """
     rows = {}
     for name, (words, value, resampled) in constant.items():
-        low, high = bootstrap.interval(drawn - resampled, confidence, patients)
-        row = {"value": value, "difference": point - value, "low": low, "high": high}
+        if run.low is not None and run.high is not None and (resampled == value).all():
+            low, high = run.low - value, run.high - value  # so that both intervals say the same
+        else:
+            df = bootstrap.freedom(run.left - constant_left[name][2], run.patients)
+            low, high = bootstrap.interval(run.drawn - resampled, confidence, run.patients, df)
+        row = {"value": value, "difference": run.point - value, "low": low, "high": high}
         rows[name] = {"answer": words, **{key: bootstrap.plain(number) for key, number in row.items()}}
     if not rows:
         return {**NOTHING, "references": {}}

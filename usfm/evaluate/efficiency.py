@@ -7,10 +7,11 @@ import numpy as np
 
 from usfm.evaluate import bootstrap
 
+Known = Mapping[str, Mapping[str, np.ndarray]]
+"""Run -> measure -> values."""
 
-def series(
-    runs: Sequence[dict], drawn: Mapping[str, Mapping[str, np.ndarray]], measures: Sequence[str], confidence: float
-) -> list[dict]:
+
+def series(runs: Sequence[dict], drawn: Known, left: Known, measures: Sequence[str], confidence: float) -> list[dict]:
     """Find such runs and average the seeds.
 
     The interval is that of the mean over the seeds, the same patients drawn for all of them; what the seeds differ by
@@ -19,6 +20,7 @@ def series(
     Args:
         runs: entries of the report, with name, about, n and metrics.
         drawn: run -> measure -> (B,) values on the resamples; all runs of a series were measured on the same frames.
+        left: run -> measure -> (m,) values without each patient.
         measures: which ones.
         confidence: of the intervals.
 
@@ -37,15 +39,15 @@ def series(
         if len(fractions) < 2 or len({run["n"]["frames"] for run in members}) > 1:
             continue
         points = [
-            _point(at, [run for run in members if _share(run) == at], drawn, measures, confidence) for at in fractions
+            _point(at, [run for run in members if _share(run) == at], drawn, left, measures, confidence)
+            for at in fractions
         ]
         found.append({"name": _name(members), "points": points})
     return found
 
 
 def _point(
-    fraction: float, members: list[dict], drawn: Mapping[str, Mapping[str, np.ndarray]], measures: Sequence[str],
-    confidence: float,
+    fraction: float, members: list[dict], drawn: Known, left: Known, measures: Sequence[str], confidence: float,
 ) -> dict:  # fmt: skip
     point: dict = {"fraction": fraction, "seeds": len(members), "runs": [run["name"] for run in members], "metrics": {}}
     for measure in measures:
@@ -55,7 +57,10 @@ def _point(
         same = len({len(part) for part in each}) == 1
         low, high = np.nan, np.nan
         if same:
-            low, high = bootstrap.interval(np.mean(each, axis=0), confidence, members[0]["n"]["patients"])
+            patients, names = members[0]["n"]["patients"], [run["name"] for run in members]
+            without = [left[name][measure] for name in names if measure in left.get(name, {})]
+            df = bootstrap.freedom(np.mean(without, axis=0), patients) if without else None
+            low, high = bootstrap.interval(np.mean(each, axis=0), confidence, patients, df)
         point["metrics"][measure] = {
             "value": bootstrap.plain(float(np.mean(known))) if known else None,
             "low": bootstrap.plain(low),

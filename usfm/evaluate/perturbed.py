@@ -1,14 +1,14 @@
 """Runs asked again about their own frames, made harder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from usfm import console
 from usfm.errors import RequestError
-from usfm.evaluate import robust
+from usfm.evaluate import bootstrap, robust
 from usfm.evaluate.gather import Given
 from usfm.evaluate.robust import Dose
 from usfm.evaluate.summary import estimate
@@ -58,6 +58,7 @@ class Clean:
         rows: (n,) int row of each frame in the store.
         entry: of the report.
         drawn: measure -> (B,) on the resamples.
+        left: measure -> (m,) without each patient.
         draws: those resamples.
         scored: turns predictions into cases.
     """
@@ -69,6 +70,7 @@ class Clean:
     rows: np.ndarray
     entry: dict
     drawn: dict[str, np.ndarray]
+    left: dict[str, np.ndarray]
     draws: Draws
     scored: Callable[[Predictions], Scored]
 
@@ -107,12 +109,15 @@ def measure(
 def _beside(run: Clean, cases: Scored, confidence: float) -> dict:
     """Measures of perturbed frames, and what they changed, on the same resamples."""
     point, drawn, patients = cases.measure(None), cases.measure(run.draws), len(run.draws.names)
+    left = cases.measure(bootstrap.left_out(cases.group))
     found: dict = {"metrics": {}, "change": {}}
-    for name in (one.name for one in cases.measures):
-        before = run.entry["metrics"][name]["value"]
+    for one in cases.measures:
+        name, before = one.name, run.entry["metrics"][one.name]["value"]
         moved = point[name] - (np.nan if before is None else before)
-        found["metrics"][name] = estimate(point[name], drawn[name], confidence, patients)
-        found["change"][name] = estimate(moved, drawn[name] - run.drawn[name], confidence, patients)
+        change = replace(one, within=(-np.inf, np.inf), share=False, inflated=False)
+        found["metrics"][name] = estimate(one, point[name], drawn[name], left[name], confidence, patients)
+        less = drawn[name] - run.drawn[name], left[name] - run.left[name]
+        found["change"][name] = estimate(change, moved, *less, confidence, patients)
     return found
 
 

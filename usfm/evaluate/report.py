@@ -47,6 +47,7 @@ class Made:
         cases: run -> its cases.
         draws: run -> resamples of its patients.
         drawn: run -> measure -> (B,).
+        left: run -> measure -> (m,), without each patient.
         maps: run -> (points, shares of variance, column -> values).
         worst: run -> its worst cases.
     """
@@ -56,6 +57,7 @@ class Made:
     cases: dict[str, Scored] = field(default_factory=dict)
     draws: dict[str, Draws] = field(default_factory=dict)
     drawn: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    left: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     maps: dict[str, tuple[np.ndarray, tuple[float, float], dict[str, np.ndarray]]] = field(default_factory=dict)
     worst: dict[str, list[Worst]] = field(default_factory=dict)
 
@@ -95,13 +97,13 @@ def make(
     comparisons = []
     for task, mine in by_task(made.report).items() if config.compare else ():
         these, rng = {run["name"]: held[run["name"]] for run in mine}, stream(request.seed, "compare")
-        measured = {name: (made.cases[name], made.draws[name], made.drawn[name]) for name in these}
+        measured = {name: (made.cases[name], made.draws[name], made.drawn[name], made.left[name]) for name in these}
         more = config.aggregate, config.bootstrap, config.confidence, rng, measured
         comparisons += compare.compare(TASKS[task], these, *more)
     curves = [
         {"task": task, **each}
         for task, mine in by_task(made.report).items()
-        for each in efficiency.series(mine, made.drawn, list(main(mine[0])), config.confidence)
+        for each in efficiency.series(mine, made.drawn, made.left, list(main(mine[0])), config.confidence)
     ]
     made.report |= {
         "aggregate": config.aggregate,
@@ -127,8 +129,8 @@ def _run(made: Made, config: Config, request: Request, name: str, given: Given, 
     scored = lambda part: TASKS[held.task].scored(part, config.aggregate)  # noqa: E731
     cases = scored(held)
     draws = draw(cases.group, config.bootstrap, stream(request.seed, "bootstrap"))
-    measured, drawn = summary.with_draws(cases, draws, config.confidence)
-    made.cases[name], made.draws[name], made.drawn[name] = cases, draws, drawn
+    measured, made.drawn[name], made.left[name] = summary.with_draws(cases, draws, config.confidence)
+    made.cases[name], made.draws[name] = cases, draws
     known = vectors.saved(given.path, given.about) if given.about and not (held.fold == "external").all() else {}
     made.worst[name] = worst.cases(held, given.whole, known, _WORST) if worst.ranks(held) else []
     _map(made, name, known, by)
@@ -200,8 +202,9 @@ def _robustness(
             )
         scored = lambda part, task=task: task.scored(part, config.aggregate)  # noqa: E731
         clean = perturbed.Clean(
-            name, task, given[name], made.held[name], rows[name], run, made.drawn[name], made.draws[name], scored
-        )
+            name, task, given[name], made.held[name], rows[name], run, made.drawn[name], made.left[name],
+            made.draws[name], scored,
+        )  # fmt: skip
         more = request.device, config.resize, request.seed, config.confidence
         found += perturbed.measure(clean, store, asked, *more)
     return found

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from usfm.evaluate.bootstrap import left_out
 from usfm.evaluate.summary import estimate
 from usfm.seeding import stream
 from usfm.tasks.contract import Scored
@@ -56,9 +57,9 @@ def table(
             row["reason"] = "one patient"
         else:
             draws = draw(part.group, resamples, stream(seed, "by", column, str(name)))
-            point, drawn = part.measure(None), part.measure(draws)
+            found = part.measure(None), part.measure(draws), part.measure(left_out(part.group))
             row["metrics"] = {
-                one.name: estimate(point[one.name], drawn[one.name], confidence, patients, patients if one.share else 0)
+                one.name: estimate(one, *(each[one.name] for each in found), confidence, patients)
                 for one in part.measures
             }
         rows.append(row)

@@ -4,7 +4,7 @@ import numpy as np
 
 from usfm.evaluate import bootstrap, constants
 from usfm.evaluate.bootstrap import plain
-from usfm.tasks.contract import Scored
+from usfm.tasks.contract import Measure, Scored
 from usfm.tasks.draws import Draws
 from usfm.tasks.proportions import wilson
 
@@ -23,7 +23,9 @@ def summarise(cases: Scored, draws: Draws, confidence: float) -> dict:
     return with_draws(cases, draws, confidence)[0]
 
 
-def with_draws(cases: Scored, draws: Draws, confidence: float) -> tuple[dict, dict[str, np.ndarray]]:
+def with_draws(
+    cases: Scored, draws: Draws, confidence: float
+) -> tuple[dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Measure one run.
 
     Args:
@@ -34,16 +36,20 @@ def with_draws(cases: Scored, draws: Draws, confidence: float) -> tuple[dict, di
     Returns:
         JSON values: ``n``, ``metrics`` (name -> value, low, high, undefined, and ``majority``, the constant answer, see
         `constants.beside`), ``beats_majority`` (or another constant answer, in the first measure), ``per_class``,
-        ``folds``, ``titles``, and what the task adds; and measure -> (B,) values on the resamples.
+        ``folds``, ``titles``, and what the task adds; measure -> (B,) values on the resamples; and measure -> (m,)
+        values without each patient.
     """
-    point, drawn = cases.measure(None), cases.measure(draws)
-    patients, constant = len(draws.names), cases.answers(draws)
+    point, drawn, without = cases.measure(None), cases.measure(draws), bootstrap.left_out(cases.group)
+    left, patients = cases.measure(without), len(draws.names)
+    constant, constant_left = cases.answers(draws), cases.answers(without)
     measured = {}
     for measure in cases.measures:
         name = measure.name
-        measured[name] = estimate(point[name], drawn[name], confidence, patients, patients if measure.share else 0)
+        measured[name] = estimate(measure, point[name], drawn[name], left[name], confidence, patients)
+        ends = measured[name]["low"], measured[name]["high"]
+        run = constants.Measured(float(point[name]), drawn[name], left[name], patients, *ends)
         measured[name]["majority"] = constants.beside(
-            float(point[name]), drawn[name], constant.get(name, {}), confidence, patients, higher=measure.higher
+            run, constant.get(name, {}), constant_left.get(name, {}), confidence, higher=measure.higher
         )
     counts = [int(cases.has_class(c).sum()) for c in range(len(cases.class_names))]
     entry = {
@@ -55,12 +61,13 @@ def with_draws(cases: Scored, draws: Draws, confidence: float) -> tuple[dict, di
         },
         "metrics": measured,
         beats(cases.reference): bool(measured[cases.measures[0].name]["majority"]["beaten"]),
-        "per_class": [_of_class(cases, c, point, drawn, confidence) for c in range(len(cases.class_names))],
+        "per_class": [_of_class(cases, c, (point, drawn, left), confidence) for c in range(len(cases.class_names))],
         **cases.details(),
         "folds": _folds(cases),
         "titles": titles(cases),
     }
-    return entry, {measure.name: drawn[measure.name] for measure in cases.measures}
+    names = [measure.name for measure in cases.measures]
+    return entry, {name: drawn[name] for name in names}, {name: left[name] for name in names}
 
 
 def beats(reference: str) -> str:
@@ -83,22 +90,30 @@ def titles(cases: Scored) -> dict:
     }
 
 
-def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: int, share_of: int = 0) -> dict:
+def estimate(
+    measure: Measure, point: np.ndarray, drawn: np.ndarray, left: np.ndarray, confidence: float, patients: int,
+    behind: int | None = None,
+) -> dict:  # fmt: skip
     """A value with its interval, and in how many resamples it was not defined.
 
     Args:
+        measure: which one.
         point: the value.
-        drawn: its value in each resample; NaN where it is not defined.
+        drawn: (B,) its value in each resample; NaN where it is not defined.
+        left: (m,) its value without each patient.
         confidence: of the interval, 0 to 1.
         patients: how many there are.
-        share_of: independent cases behind a share (patients), 0 for what is none. All right in every resample is no
-            proof of an interval of length 0: Wilson's is taken then, or none for other measures.
+        behind: independent cases behind a share; None: the patients. All right in every resample is no proof of an
+            interval of length 0: Wilson's is taken then, or none for measures that are no share.
 
     Returns:
         value, low, high, undefined, and method ("wilson", "none") where the interval is not that of the resamples.
     """
-    low, high = bootstrap.interval(drawn, confidence, patients)
-    more = {}
+    df = bootstrap.freedom(left, patients)
+    low, high = bootstrap.bounded(float(point), drawn, confidence, patients, df, measure.within)
+    more, share_of = {}, (patients if behind is None else behind) if measure.share else 0
+    if measure.inflated:
+        low, high = _deflated(float(point), drawn, low, high, bootstrap.interval(drawn, confidence, patients, df))
     if low == high and float(point) in (0.0, 1.0):
         low, high = wilson(float(point) * share_of, share_of, confidence)  # NaN where it is no share
         more = {"method": "wilson" if share_of else "none"}
@@ -111,7 +126,17 @@ def estimate(point: np.ndarray, drawn: np.ndarray, confidence: float, patients: 
     }
 
 
-def _of_class(cases: Scored, c: int, point: dict, drawn: dict, confidence: float) -> dict:
+def _deflated(
+    point: float, drawn: np.ndarray, low: float, high: float, percentiles: tuple[float, float]
+) -> tuple[float, float]:
+    """An interval that reaches down by what chance adds: by twice what resampling adds, since the value has it too."""
+    drawn = drawn[np.isfinite(drawn)]
+    added = max(0.0, float(drawn.mean()) - point) if len(drawn) else 0.0
+    return max(0.0, min(low, percentiles[0] - 2 * added)), max(high, percentiles[1])
+
+
+def _of_class(cases: Scored, c: int, found: tuple[dict, dict, dict], confidence: float) -> dict:
+    point, drawn, left = found
     mine = cases.has_class(c)
     row: dict = {"class": cases.class_names[c], "cases": int(mine.sum())}
     row["patients"] = len(set(cases.group[mine].tolist()))
@@ -119,8 +144,8 @@ def _of_class(cases: Scored, c: int, point: dict, drawn: dict, confidence: float
     others = len(set(cases.group[~mine].tolist()))
     for measure in cases.of_class:
         name, behind = measure.name, others if measure.name == "specificity" else row["patients"]
-        behind = behind if measure.share else 0
-        row[name] = estimate(point[name][c], drawn[name][:, c], confidence, patients, behind)
+        each = point[name][c], drawn[name][:, c], left[name][:, c]
+        row[name] = estimate(measure, *each, confidence, patients, behind)
     return row
 
 

@@ -88,6 +88,8 @@ class Measure:
         further: whether it stands below the comparison table, not in it.
         share: whether it is a share of cases, so that a share's own interval can stand in where all resamples are
             equal.
+        within: lowest and highest value that it can have; its interval keeps to them.
+        inflated: whether chance alone lifts it, so that resampling lifts it once more.
     """
 
     name: str
@@ -96,6 +98,8 @@ class Measure:
     higher: bool = True
     further: bool = False
     share: bool = False
+    within: tuple[float, float] = (0.0, 1.0)
+    inflated: bool = False
 
 
 class Scored(Protocol):

@@ -1,5 +1,6 @@
 """Cases of a classification, ready to be measured under any weights of their patients."""
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -21,9 +22,9 @@ MEASURES = (
     Measure("weighted_f1", "weighted F1", further=True),
     Measure("macro_precision", "macro precision", further=True),
     Measure("weighted_precision", "weighted precision", further=True),
-    Measure("brier", "Brier score", higher=False, further=True),
-    Measure("log_loss", "log loss", higher=False, further=True),
-    Measure("calibration_error", "calibration error", higher=False, further=True),
+    Measure("brier", "Brier score", higher=False, further=True, within=(0.0, 2.0)),
+    Measure("log_loss", "log loss", higher=False, further=True, within=(0.0, math.inf)),
+    Measure("calibration_error", "calibration error", higher=False, further=True, inflated=True),
 )
 PER_CLASS = (
     Measure("precision", "precision", share=True),

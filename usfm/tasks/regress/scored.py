@@ -1,5 +1,6 @@
 """Cases of a regression, ready to be measured under any weights of their patients."""
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -9,13 +10,14 @@ from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.draws import Draws, each
 from usfm.tasks.predictions import Predictions
 
+_ANY = (-math.inf, math.inf)
 MEASURES = (
-    Measure("mae", "mean absolute error", "MAE", higher=False),
-    Measure("rmse", "root mean square error", "RMSE", higher=False),
-    Measure("r2", "R2", "R2"),
-    Measure("bias", "bias", higher=False, further=True),
-    Measure("limit_low", "lower limit of agreement", further=True),
-    Measure("limit_high", "upper limit of agreement", higher=False, further=True),
+    Measure("mae", "mean absolute error", "MAE", higher=False, within=(0.0, math.inf)),
+    Measure("rmse", "root mean square error", "RMSE", higher=False, within=(0.0, math.inf)),
+    Measure("r2", "R2", "R2", within=(-math.inf, 1.0)),
+    Measure("bias", "bias", higher=False, further=True, within=_ANY),
+    Measure("limit_low", "lower limit of agreement", further=True, within=_ANY),
+    Measure("limit_high", "upper limit of agreement", higher=False, further=True, within=_ANY),
 )
 
 

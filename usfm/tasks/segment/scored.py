@@ -1,5 +1,6 @@
 """Cases of a segmentation, ready to be measured under any weights of their patients."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,9 @@ COUNTS = ("both", "truth", "predicted", "found", "structures")
 DISTANCES = ("hd95", "asd")
 BASE = "base_"
 """Prefix of the columns that hold what the mean mask of the training would have got."""
+
+
+_LENGTH = (0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class Outlined:
             Measure("dice_pooled", "Dice, pooled"),
             Measure("iou_pooled", "IoU, pooled", further=True),
             *whole,
-            Measure(f"hd95_{self.unit}", f"HD95 ({self.unit})", "HD95", higher=False),
-            Measure(f"asd_{self.unit}", f"ASD ({self.unit})", higher=False, further=True),
+            Measure(f"hd95_{self.unit}", f"HD95 ({self.unit})", "HD95", higher=False, within=_LENGTH),
+            Measure(f"asd_{self.unit}", f"ASD ({self.unit})", higher=False, further=True, within=_LENGTH),
             Measure("structures_found", "found at IoU 0.5", "found"),
         )
 
@@ -66,7 +70,7 @@ class Outlined:
     def of_class(self) -> tuple[Measure, ...]:
         """Of each structure."""
         return tuple(
-            Measure(f"class_{name}", title, higher=better)
+            Measure(f"class_{name}", title, higher=better, within=(0.0, 1.0) if better else _LENGTH)
             for name, title, better in (
                 ("dice", "Dice", True),
                 ("iou", "IoU", True),
