@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from usfm.errors import RequestError
-from usfm.evaluate import overlap
+from usfm.evaluate import coverage, overlap
 from usfm.evaluate.overlap import Meeting
 from usfm.model.progress import Progress, kept
 from usfm.store.reader import Store
 from usfm.tasks import directory
 from usfm.tasks.predictions import Predictions
-
-FEW_PATIENTS = 40  # under it fewer than 95 of 100 intervals hold the truth (docs/evaluation.md)
 
 LEAKS = "leaks.csv"
 """Where 'usfm finetune' lists the held-out frames that look like a training frame."""
@@ -90,7 +88,7 @@ def leaking(run: dict, held: Predictions) -> int:
 
 
 def _of_run(run: dict, held: Predictions, path: str, resamples: int) -> list[str]:
-    name, patients, notes = run["name"], run["n"]["patients"], []
+    name, notes = run["name"], []
     listed, counts = _listed(run, held), overlap.within(held)
     if listed:
         notes.append(
@@ -110,8 +108,9 @@ def _of_run(run: dict, held: Predictions, path: str, resamples: int) -> list[str
         notes.append(
             f"{name}: its encoder was pretrained on the same store, without labels: it has seen these patients"
         )
-    if patients < FEW_PATIENTS:
-        notes.append(f"{name}: {patients} patients; intervals from fewer than {FEW_PATIENTS} are too narrow")
+    doubtful = coverage.note(run) if resamples else ""
+    if doubtful:
+        notes.append(doubtful)
     undefined = max(e["undefined"] for e in run["metrics"].values())
     if undefined:
         notes.append(f"{name}: a class was missing in {undefined} of {resamples} resamples; they are left out")

@@ -10,10 +10,12 @@ from usfm.tasks import TASKS
 _OPEN = 15  # rows of a long table that are shown unfolded
 
 _INTERVAL = (
-    ("interval", "expanded percentiles over resamples of patients with replacement (Hesterberg 2015): a patient's "
-                 "cases come and go together; the fitted model stays as it is, so chance in training is not in it. "
-                 "With *: all resamples are equal (0 or 1), so a share has Wilson's interval, with patients as the "
-                 "number of cases, and other measures have none"),
+    ("interval", "patients are drawn anew with replacement, all cases of a patient together. A measure with bounds has "
+                 "a Student interval on its logit (or logarithm), a difference has expanded percentiles (Hesterberg "
+                 "2015); the degrees of freedom come from how much each patient moves the measure (Satterthwaite). "
+                 "That of the calibration error reaches down by what chance adds. The fitted model stays as it is, so "
+                 "chance in training is not in it. With *: all resamples are equal (0 or 1), so a share has Wilson's "
+                 "interval, with patients as the number of cases, and other measures have none"),
 )  # fmt: skip
 
 
