@@ -3,6 +3,7 @@
 import numpy as np
 
 from usfm import console
+from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.store.reader import Store
 from usfm.tasks import TASKS
@@ -23,10 +24,13 @@ def predicted(plan: planning.Cases, task: Task, fold: Fold, store: Store, raw) -
 
     Returns:
         One row a held-out frame, and who was trained on.
+
+    Raises:
+        RequestError: what was said is none, such as NaN.
     """
     rows, trained = plan.rows[fold.held], plan.rows[fold.train]
     name, path, patient = store.column("frame_id"), store.of_frames("path"), store.of_frames("patient")
-    return Predictions(
+    found = Predictions(
         frame_id=name[rows],
         source=path[rows],
         patient=patient[rows],
@@ -39,6 +43,9 @@ def predicted(plan: planning.Cases, task: Task, fold: Fold, store: Store, raw) -
         facts=dict(plan.known.facts),
         training=Training(name[trained], path[trained], patient[trained], np.full(len(trained), fold.name, object)),
     )
+    for fault in task.faults(found):
+        raise RequestError(f"fold {fold.name}: what was predicted is wrong: {fault}; take another encoder or settings")
+    return found
 
 
 def line_of(plan: planning.Cases, fold: Fold, part: Predictions, chosen: dict, seconds: float) -> dict:

@@ -13,6 +13,7 @@ from usfm.engine.data import Batch
 from usfm.engine.device import autocast, is_out_of_memory
 from usfm.engine.optim import Group
 from usfm.engine.prepared import Prepared
+from usfm.errors import RequestError
 from usfm.finetune.mixing import mix
 from usfm.finetune.settings import Tuning
 from usfm.model import checkpoint, lora
@@ -124,6 +125,9 @@ class Supervised:
 
         Returns:
             Name -> (n, ...), as the learner decodes it; of every window where frames are seen through windows.
+
+        Raises:
+            RequestError: it says NaN or infinite numbers.
         """
         training, parts, samples = model.training, [], self.frames.samples(rows)
         model.eval()
@@ -133,6 +137,7 @@ class Supervised:
                 frames = self.frames.read(samples[at : at + size])
                 with autocast(precision, self.frames.device):
                     outputs = model(frames.float())
+                self._refuse_infinite(outputs)
                 parts.append({name: value.cpu().numpy() for name, value in self.learner.decode(outputs).items()})
             except (RuntimeError, MemoryError) as error:
                 if size == 1 or not is_out_of_memory(error):
@@ -142,6 +147,17 @@ class Supervised:
             at += size
         model.train(training)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+    def _refuse_infinite(self, outputs: object) -> None:
+        """NaN would pass through probabilities, masks and measures in silence; for some tasks it stands for nothing."""
+        if not isinstance(outputs, torch.Tensor) or getattr(self.learner, "padded", False):
+            return
+        bad = int((~outputs.isfinite()).flatten(1).any(1).sum())
+        if bad:
+            raise RequestError(
+                f"the network gives NaN or infinite numbers for {bad} of {len(outputs)} frames that it is asked about; "
+                "take a smaller --lr, --precision fp32, or another encoder"
+            )
 
     def group(self, name: str) -> Group:
         """Layer decay by the network's layers; no weight decay on positions, class tokens and LoRA's matrices."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from usfm.errors import RequestError
 from usfm.model import checkpoint, header, lora
-from usfm.model.network import Network
+from usfm.model.network import Network, tapped
 from usfm.model.sources import network
 from usfm.model.vit import Encoder
 from usfm.seeding import torch_seed
@@ -143,7 +143,10 @@ def of_run(run: Path, learner: Head, fold: str) -> Model:
         raise RequestError(f"{folder}: holds no {checkpoint.MODEL}, so nothing can be asked; make the run again")
     how = Changed(card["protocol"], 0.0, told.get("rank", lora.RANK), told.get("alpha", lora.ALPHA),
                   told.get("blocks", 0))  # fmt: skip
-    model = build(_network(run, folder, card), learner, how, card["seed"])
+    tap = card["encoder"].get("tap", 0)
+    if type(tap) is not int or tap < 0:
+        raise RequestError(f"{run}: its card names no block of an encoder ('{tap}'); make the run again")
+    model = build(tapped(_network(run, folder, card), tap), learner, how, card["seed"])
     weights = header.load(folder / checkpoint.MODEL)[0]
     header.check_tensors(folder / checkpoint.MODEL, weights)
     try:

@@ -28,6 +28,7 @@ class BoxLearner:
     """
 
     higher = True
+    padded = True  # NaN stands where a frame has fewer boxes
     said = "boxes"
 
     def __init__(
