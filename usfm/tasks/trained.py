@@ -135,8 +135,13 @@ def of_run(run: Path, learner: Head, fold: str) -> Model:
         In evaluation mode, on the CPU.
 
     Raises:
-        RequestError: the run is damaged, or keeps no weights of this fold.
+        RequestError: the run is damaged, keeps no weights of this fold, or is one of `--head yolo`.
     """
+    if "yolo" in directory.card_of(run):
+        raise RequestError(
+            f"{run}: ultralytics trained it (--head yolo), which is not asked about other frames here; what it said of "
+            "its own lies in predictions.h5"
+        )
     card = directory.card_of(run, seed=int, encoder=dict, protocol=str, tuning=dict)
     folder, told = run / FOLDER / fold, card["tuning"]
     if not (folder / checkpoint.MODEL).is_file():

@@ -15,6 +15,7 @@ from usfm.finetune.config import Config
 from usfm.finetune.run import run as finetune
 from usfm.finetune.settings import Tuning
 from usfm.model import embedders
+from usfm.tasks import directory, trained
 from usfm.tasks.detect.yolo import process
 from usfm.tasks.detect.yolo.job import How, Job, how_of
 
@@ -100,3 +101,9 @@ def test_it_ends_when_the_process_that_started_it_is_gone():
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     child.stdin.close()
     assert child.wait(30) == 1
+
+
+def test_a_run_of_theirs_is_not_asked_about_other_frames(tmp_path):
+    directory.write_card(tmp_path, {"kind": "finetune", "yolo": {"ultralytics": "8.4.190"}})
+    with pytest.raises(RequestError, match="ultralytics trained it"):
+        trained.of_run(tmp_path, None, "0")
