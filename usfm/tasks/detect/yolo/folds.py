@@ -55,7 +55,7 @@ class Yolo:
             )
         self.encoder = {"name": self.entry.name, "dim": dim, **self.entry.identity}
         version = importlib.metadata.version("ultralytics")
-        self.extra = {"yolo": {"ultralytics": version, "licence": LICENCE, "settings": asdict(self.how)}}
+        self.extra: Mapping = {"yolo": {"ultralytics": version, "licence": LICENCE, "settings": asdict(self.how)}}
 
     def train(self, train: np.ndarray, validation: np.ndarray, held: np.ndarray, folder: Path, title: str) -> dict:
         """Train on rows.
