@@ -34,8 +34,10 @@ def test_known_frames_and_mean_boxes(squares):
 
 
 def test_what_is_refused(squares):
-    with pytest.raises(RequestError, match="1 frames have boxes that can be used; two patients"):
+    with pytest.raises(RequestError, match="one frame has boxes that can be used; two patients"):
         Detect().known(Store.open(squares(0, more=[[[1, 1, 9, 9]]])), {})
+    with pytest.raises(RequestError, match="no frame has boxes that can be used"):
+        Detect().known(Store.open(squares(0, more=[[[5, 5, 5, 20]], [[200, 5, 220, 20]], []])), {})
     with pytest.raises(RequestError, match="has no boxes; give them to 'usfm extract'"):
         Detect().known(Store.open(squares(0, more=[None, None])), {})
 

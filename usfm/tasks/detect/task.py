@@ -79,8 +79,8 @@ class Detect:
         counts = counts.reshape(len(rows), len(names))
         if (counts.any(1)).sum() < 2:
             raise RequestError(
-                f"{path}: {int(counts.any(1).sum())} frames have boxes that can be used; two patients with boxes are "
-                "needed, one to learn from and one to be measured on"
+                f"{path}: {'one' if counts.any() else 'no'} frame has boxes that can be used; two patients with boxes "
+                "are needed, one to learn from and one to be measured on"
             )
         there = counts > 0
         used = np.flatnonzero(there.any(0))
