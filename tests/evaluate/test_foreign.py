@@ -68,3 +68,33 @@ def test_no_file_and_a_folder(tmp_path):
     for path, said in ((tmp_path / "none.csv", "no such file"), (tmp_path, "cannot be read")):
         with pytest.raises(RequestError, match=said):
             foreign.read(path)
+
+
+NUMBERS = "id,patient,target,value,site\n1,a,3.5,3,x\n2,a,2,2.5,y\n3,,-1e2,4,x\n"
+
+
+def test_a_table_of_numbers_is_a_regression(tmp_path):
+    found, further = read(tmp_path, NUMBERS)
+    (held,) = found.values()
+    assert held.task == "regress"
+    assert held.arrays["target"].tolist() == [3.5, 2, -100]
+    assert held.arrays["said"].tolist() == [3, 2.5, 4]
+    assert held.arrays["mean"] == pytest.approx(np.full(3, -94.5 / 3))
+    assert held.group.tolist() == ["a", "a", "3"]
+    assert further["mine"]["site"].tolist() == ["x", "y", "x"]
+
+
+BAD_NUMBERS = {
+    "a word": (NUMBERS.replace("2.5", "much"), "line 3: the value 'much' is no number"),
+    "NaN": (NUMBERS.replace("3.5", "nan"), "line 2: the target is not finite"),
+    "no target": (NUMBERS.replace("3.5", ""), "line 2: the target '' is no number"),
+    "id twice": (NUMBERS.replace("\n2,", "\n1,"), "is that of line 2 too"),
+    "masks": ("id,patient,mask\n1,a,m.png\n", "'mask' speaks of masks or boxes"),
+    "boxes": ("id,patient,target,x0,y0,x1,y1,score\n1,a,b,1,1,2,2,0.5\n", "finetune detect"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BAD_NUMBERS.values(), ids=BAD_NUMBERS)
+def test_what_is_wrong_with_numbers_is_one_sentence(tmp_path, text, said):
+    with pytest.raises(RequestError, match=said):
+        read(tmp_path, text)

@@ -130,3 +130,25 @@ def test_the_rate_that_is_asked_for_is_a_measure_of_each_class(tmp_path):
     row = report["runs"][0]["per_class"][1]
     assert 0 <= row["sensitivity_at_0.8"]["value"] <= 1
     assert report["runs"][0]["titles"]["per_class"]["specificity_at_0.8"] == "specificity at sensitivity 0.8"
+
+
+def test_a_table_of_numbers_has_its_own_section_and_its_worst_cases(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["id,patient,target,value"]
+    for k in range(60):
+        true = rng.normal(5, 2)
+        lines.append(f"f{k},p{k // 3},{true:.4f},{true + rng.normal(0, 0.3) + 4 * (k in (7, 31)):.4f}")
+    (tmp_path / "n.csv").write_text("\n".join(lines) + "\n")
+    asked = Config(predictions=(str(tmp_path / "n.csv"), table(tmp_path / "t.csv", models=("A",))), format="html,json")
+    _, report = made(tmp_path, asked)
+    numbers, classes = report["runs"]
+    assert (numbers["task"], classes["task"]) == ("regress", "classify")
+    worst = numbers["worst"]
+    assert {each["frame_id"] for each in worst[:2]} == {"f7", "f31"}
+    assert [each["value"] for each in worst] == sorted((each["value"] for each in worst), reverse=True)
+    assert len({each["patient"] for each in worst}) == len(worst)
+    assert abs(float(worst[0]["true"]) - float(worst[0]["said"])) == pytest.approx(worst[0]["value"], abs=0.01)
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "Result: regress" in page
+    assert "Result: classify" in page
+    assert "Frames by their own mean absolute error" in page

@@ -4,8 +4,9 @@
 |---|---|
 | `id` | name of the case, once a model |
 | `patient` | who it is of; empty: the case stands for itself |
-| `target` | true class |
+| `target` | true class, or true number |
 | `score_NAME` for each class, or one `score` (of the second class, of two) | probabilities |
+| `value`, in place of scores | predicted number (regression) |
 | `model` | whose predictions; the table then holds several runs |
 | `clip`, `fold`, `split` | as in runs of usfm |
 
@@ -21,7 +22,8 @@ import numpy as np
 from usfm.errors import RequestError
 from usfm.tasks.predictions import Predictions
 
-KNOWN = ("id", "patient", "target", "score", "model", "clip", "fold", "split")
+KNOWN = ("id", "patient", "target", "score", "value", "model", "clip", "fold", "split")
+_OUTLINES = ("mask", "masks", "polygon", "rle", "box", "boxes", "bbox", "x0", "xmin", "x_min", "left")
 _LONGEST = 5_000_000  # lines
 _NEAR = 1e-3  # by which scores may miss 1, as written with three digits
 
@@ -41,7 +43,8 @@ def read(path: str | Path) -> tuple[dict[str, Predictions], dict[str, dict[str, 
     """
     path = Path(path)
     heads, lines = _lines(path)
-    classes = _classes(path, heads, lines)
+    number = "value" in heads and not any(name.startswith("score") for name in heads)
+    classes = () if number else _classes(path, heads, lines)
     place = {name: k for k, name in enumerate(heads)}
     models = [line[place["model"]] if "model" in place else path.stem for line in lines]
     found, further = {}, {}
@@ -49,7 +52,7 @@ def read(path: str | Path) -> tuple[dict[str, Predictions], dict[str, dict[str, 
         rows = [k for k, name in enumerate(models) if name == model]
         if not model:
             raise RequestError(f"{path}, line {rows[0] + 2}: the column 'model' is empty; write a name")
-        found[model] = _predictions(path, heads, lines, rows, classes)
+        found[model] = (_numbers if number else _predictions)(path, heads, lines, rows, classes)
         others = [name for name in heads if name not in KNOWN and not name.startswith("score_")]
         further[model] = {name: np.array([lines[k][place[name]] for k in rows], object) for name in others}
     return found, further
@@ -65,6 +68,7 @@ def _lines(path: Path) -> tuple[list[str], list[list[str]]]:
         raise RequestError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RequestError(f"{path}: cannot be read as a CSV table in UTF-8 ({error})") from None
+    _refuse_outlines(path, heads)
     for name in ("id", "patient", "target"):
         if name not in heads:
             raise RequestError(
@@ -96,7 +100,9 @@ def _classes(path: Path, heads: list[str], lines: list[list[str]]) -> tuple[str,
             raise RequestError(f"{path}: has scores of one class; two or more are needed, or one column 'score'")
         return scored
     if "score" not in heads:
-        raise RequestError(f"{path}: has no scores: write score_CLASS for each class, or score with two classes")
+        raise RequestError(
+            f"{path}: has no scores: write score_CLASS for each class, score with two classes, or value for a number"
+        )
     if len(there) != 2:
         raise RequestError(
             f"{path}: one column 'score' means two classes, and there are {len(there)}; write score_CLASS"
@@ -104,9 +110,52 @@ def _classes(path: Path, heads: list[str], lines: list[list[str]]) -> tuple[str,
     return tuple(there)
 
 
+def _refuse_outlines(path: Path, heads: list[str]) -> None:
+    """Masks and boxes do not fit a line a case."""
+    strange = next((name for name in heads if name.lower() in _OUTLINES), "")
+    if strange:
+        raise RequestError(
+            f"{path}: the column '{strange}' speaks of masks or boxes, which a table of one line a case cannot hold; "
+            "give the run directory of 'usfm finetune segment' or 'usfm finetune detect' instead"
+        )
+
+
 def _predictions(
     path: Path, heads: list[str], lines: list[list[str]], rows: list[int], classes: tuple[str, ...]
 ) -> Predictions:
+    place = {name: k for k, name in enumerate(heads)}
+    columns = [place[f"score_{c}"] for c in classes] if f"score_{classes[0]}" in place else [place["score"]]
+    scores = np.array(list(_scores(path, lines, rows, columns)), np.float32)
+    target = np.array([classes.index(lines[k][place["target"]]) for k in rows], np.int32)
+    majority = np.full(len(rows), np.bincount(target, minlength=len(classes)).argmax(), np.int32)
+    arrays = {"target": target, "scores": scores, "majority": majority}
+    return Predictions(**_shared(path, heads, lines, rows), arrays=arrays, class_names=classes)
+
+
+def _numbers(
+    path: Path, heads: list[str], lines: list[list[str]], rows: list[int], classes: tuple[str, ...]
+) -> Predictions:
+    """A regression; beside it the mean of the true numbers, since that of the training is not known."""
+    arrays = {}
+    for name, column in (("target", "target"), ("said", "value")):
+        cells = [lines[k][heads.index(column)] for k in rows]
+        arrays[name] = np.array([_number(path, k, column, cell) for k, cell in zip(rows, cells, strict=True)])
+    arrays["mean"] = np.full(len(rows), arrays["target"].mean())
+    return Predictions(**_shared(path, heads, lines, rows), arrays=arrays, class_names=classes, task="regress")
+
+
+def _number(path: Path, line: int, column: str, cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        raise RequestError(f"{path}, line {line + 2}: the {column} '{cell}' is no number") from None
+    if not np.isfinite(value):
+        raise RequestError(f"{path}, line {line + 2}: the {column} is not finite ({cell})")
+    return value
+
+
+def _shared(path: Path, heads: list[str], lines: list[list[str]], rows: list[int]) -> dict:
+    """The columns that predictions of all tasks have."""
     place = {name: k for k, name in enumerate(heads)}
 
     def text(name: str, otherwise: str = "") -> np.ndarray:
@@ -119,23 +168,14 @@ def _predictions(
             what = "has no id" if not name else f"the id '{name}' is that of line {seen[name] + 2} too"
             raise RequestError(f"{path}, line {k + 2}: {what}; each case has an id of its own")
         seen[name] = k
-    columns = [place[f"score_{c}"] for c in classes] if f"score_{classes[0]}" in place else [place["score"]]
-    scores = np.array(list(_scores(path, lines, rows, columns)), np.float32)
-    target = np.array([classes.index(name) for name in text("target")], np.int32)
-    return Predictions(
-        frame_id=names,
-        source=text("clip"),
-        patient=patient,
-        group=np.where(patient == "", names, patient),
-        split=np.full(len(rows), "test", object) if "split" not in place else text("split"),
-        fold=text("fold", "all"),
-        arrays={
-            "target": target,
-            "scores": scores,
-            "majority": np.full(len(rows), np.bincount(target, minlength=len(classes)).argmax(), np.int32),
-        },
-        class_names=classes,
-    )
+    return {
+        "frame_id": names,
+        "source": text("clip"),
+        "patient": patient,
+        "group": np.where(patient == "", names, patient),
+        "split": np.full(len(rows), "test", object) if "split" not in place else text("split"),
+        "fold": text("fold", "all"),
+    }
 
 
 def _scores(path: Path, lines: list[list[str]], rows: list[int], columns: list[int]) -> Iterator[list[float]]:

@@ -132,7 +132,11 @@ def _run(made: Made, config: Config, request: Request, name: str, given: Given, 
     measured, made.drawn[name], made.left[name] = summary.with_draws(cases, draws, config.confidence)
     made.cases[name], made.draws[name] = cases, draws
     known = vectors.saved(given.path, given.about) if given.about and not (held.fold == "external").all() else {}
-    made.worst[name] = worst.cases(held, given.whole, known, _WORST) if worst.ranks(held) else []
+    made.worst[name] = (
+        worst.cases(held, given.whole, known, _WORST)
+        if worst.ranks(held)
+        else worst.by_measure(held, TASKS[held.task].scored(held, "frame"), given.whole, known, _WORST)
+    )
     _map(made, name, known, by)
     run = {"name": name, "task": held.task, "about": given.about, **measured}
     run["by"] = {

@@ -9,6 +9,8 @@ from usfm.tasks import TASKS
 
 _OPEN = 15  # rows of a long table that are shown unfolded
 
+_OF_CLASSES = ("score of the true class", "of the predicted")
+
 _INTERVAL = (
     ("interval", "patients are drawn anew with replacement, all cases of a patient together. A measure with bounds has "
                  "a Student interval on its logit (or logarithm), a difference has expanded percentiles (Hesterberg "
@@ -111,8 +113,9 @@ def _classes(found: dict) -> str:
 def _worst(found: dict, pictures: Pictures) -> str:
     if not found["worst"]:
         return ""
-    body = html.subheading("Worst cases")
-    body += html.paragraph("Wrong cases whose true class got the lowest score, one a patient, the worst first.")
+    alone = found["worst"][0]["measure"]
+    what = f"Frames by their own {alone}" if alone else "Wrong cases whose true class got the lowest score"
+    body = html.subheading("Worst cases") + html.paragraph(f"{what}, one a patient, the worst first.")
     shown = pictures.worst.get(found["name"], [])
     for row in shown:
         body += (
@@ -120,11 +123,12 @@ def _worst(found: dict, pictures: Pictures) -> str:
             + "".join(html.figure(html.to_jpeg(image), words, 150) for image, words in row)
             + "</div>"
         )
-    heads = ["frame", "patient", "true", "predicted", "score of the true class", "of the predicted"]
+    heads = ["frame", "patient", "true", "predicted", *([alone] if alone else _OF_CLASSES)]
     lines = [
-        [w["frame_id"], w["patient"] or "–", w["true"], w["said"], f"{w['share']:.3f}", f"{w['score']:.3f}"]
+        [w["frame_id"], w["patient"] or "–", w["true"] or "–", w["said"] or "–",
+         *(f"{w[key]:.3f}" for key in (("value",) if alone else ("share", "score")))]
         for w in found["worst"]
-    ]
+    ]  # fmt: skip
     table = html.table(heads, lines)
     return body + (html.details("As a table", table) if shown else table)
 
