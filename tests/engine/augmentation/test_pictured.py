@@ -1,0 +1,26 @@
+"""The picture of the augmentations in the docs shows every operation and every set."""
+
+import inspect
+from pathlib import Path
+
+from usfm.engine.augmentation import moves, tones
+from usfm.engine.augmentation.names import NAMES
+
+DRAWN = (Path(__file__).parents[3] / "docs" / "pictures.py").read_text()
+NO_PICTURE = {"saturate", "daubechies"}
+"""Colour only; the filter behind denoising."""
+
+
+PLACES = ("rescan", "reshaped", "exchanged", "about", "affine")
+
+
+def test_every_change_of_gray_values_and_of_place_is_drawn():
+    ours = [value for value in vars(tones).values() if inspect.isfunction(value) and value.__module__ == tones.__name__]
+    own = {value.__name__ for value in ours if not value.__name__.startswith("_")} - NO_PICTURE
+    assert len(own) > 7
+    assert not [name for name in own if f"tones.{name}(" not in DRAWN]
+    assert all(hasattr(moves, name) and f"moves.{name}(" in DRAWN for name in PLACES)
+
+
+def test_every_set_is_drawn():
+    assert not [name for name in NAMES if f'"{name}"' not in DRAWN]
