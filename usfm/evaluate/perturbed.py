@@ -20,6 +20,9 @@ from usfm.tasks.contract import Scored, Task
 from usfm.tasks.draws import Draws
 from usfm.tasks.predictions import Predictions
 
+FOLDER = "folds"
+"""Of a run directory: where the weights of trained networks lie."""
+
 
 def check(name: str, given: Given, held: Predictions, rows: np.ndarray) -> None:
     """Refuse a run that cannot be asked again.
@@ -38,7 +41,14 @@ def check(name: str, given: Given, held: Predictions, rows: np.ndarray) -> None:
             f"{name}: came from a table, so no model can be asked again; leave out --perturb or the table"
         )
     if not (Path(given.path) / directory.PROBE).is_file():
-        raise RequestError(f"{given.path}: has kept no probe to score frames again (only --protocol linear does)")
+        if not (Path(given.path) / FOLDER).is_dir():
+            raise RequestError(
+                f"{given.path}: has kept nothing to score frames again: neither a probe (--protocol linear) nor "
+                "trained networks (frozen, lora, full)"
+            )
+        from usfm.evaluate import trained
+
+        trained.check(given.path)
     lacking = int((rows < 0).sum())
     if lacking:
         raise RequestError(
@@ -92,18 +102,32 @@ def measure(
     Returns:
         One entry a perturbation: run, name, clean (measure -> estimate), steps (strength, metrics, change).
     """
-    embedder = embedder_of(Path(run.given.path), device, resize)
-    probes = directory.probes_of(run.given.path, len(run.held.class_names))
+    again = _asker(run, store, device, resize)
     entries: dict[str, dict] = {}
     with console.progress(f"{run.name}: perturbed frames", len(run.rows) * len(asked)) as bar:
         for dose in asked:
-            change = robust.changer(store, dose, seed)
-            vectors = features.of_rows(store, run.rows, embedder, advance=bar.advance, change=change)
-            cases = run.scored(_said(run.task, run.held, probes, vectors))
+            cases = run.scored(again(robust.changer(store, dose, seed), bar.advance))
             first = {"run": run.name, "name": dose.name, "clean": _plain(run.entry["metrics"]), "steps": []}
             step = {"strength": dose.strength, **_beside(run, cases, confidence)}
             entries.setdefault(dose.name, first)["steps"].append(step)
     return list(entries.values())
+
+
+def _asker(run: Clean, store: Store, device: str, resize: str) -> Callable[..., Predictions]:
+    """(change of frames, advance) -> what the run says of its frames then: its probes, or its trained networks."""
+    if not (Path(run.given.path) / directory.PROBE).is_file():
+        from usfm.evaluate import trained
+
+        more = run.given.path, run.held, run.given.whole, store, run.rows
+        return lambda change, advance: trained.said(run.task, *more, change, device, advance)
+    embedder = embedder_of(Path(run.given.path), device, resize)
+    probes = directory.probes_of(run.given.path, len(run.held.class_names))
+
+    def ask(change, advance) -> Predictions:
+        vectors = features.of_rows(store, run.rows, embedder, advance=advance, change=change)
+        return _said(run.task, run.held, probes, vectors)
+
+    return ask
 
 
 def _beside(run: Clean, cases: Scored, confidence: float) -> dict:
