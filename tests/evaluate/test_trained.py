@@ -45,9 +45,9 @@ def store_of(folder):
     ("task", "more"),
     [
         ("classify", {"protocol": "frozen"}),
-        ("regress", {"protocol": "full", "target": "side"}),
+        pytest.param("regress", {"protocol": "full", "target": "side"}, marks=SLOW),
         pytest.param("segment", {"head": "fpn"}, marks=SLOW),
-        pytest.param("detect", {"epochs": 1}, marks=SLOW),
+        pytest.param("detect", {"epochs": 8, "batch_size": 4, "lr": 1e-3}, marks=SLOW),
     ],
 )
 def test_unchanged_frames_give_what_the_run_has_kept_and_changed_ones_do_not(tmp_path, task, more):
