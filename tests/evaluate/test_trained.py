@@ -1,4 +1,4 @@
-"""Trained networks that are asked again: of unchanged frames they say what the run has kept, of others something else."""
+"""Trained networks asked again: of unchanged frames they say what the run has kept, of others something else."""
 
 import numpy as np
 import pytest
