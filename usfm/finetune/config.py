@@ -24,7 +24,9 @@ def _offered(what: str) -> tuple[str, ...]:
 class Config:
     """What to fit, on which encoder, and who is held out."""
 
-    task: Annotated[str, Knob("what to fit", choices=("classify", "detect", "regress", "retrieve", "segment"))] = ""
+    task: Annotated[
+        str, Knob("what to fit", choices=("classify", "detect", "multilabel", "regress", "retrieve", "segment"))
+    ] = ""
     encoder: Annotated[str, knobs.encoder()] = ""
     pool: Annotated[str, knobs.pool()] = "mean"
     tap: Annotated[int | None, knobs.tap()] = None
@@ -51,7 +53,12 @@ class Config:
         ),
     ] = None
     target: Annotated[
-        str | None, Knob("column of numbers to predict (regress)", panel="Protocol", metavar="COLUMN")
+        str | None,
+        Knob(
+            "column of numbers (regress), or of classes with | or ; between them (multilabel)",
+            panel="Protocol",
+            metavar="COLUMN",
+        ),
     ] = None
     neighbours: Annotated[
         int, Knob("nearest training frames that vote (knn)", unit="frames", low=1, panel="Protocol")

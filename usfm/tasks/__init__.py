@@ -7,12 +7,15 @@ from usfm.tasks import predictions
 from usfm.tasks.classify.task import Classify
 from usfm.tasks.contract import Task
 from usfm.tasks.detect.task import Detect
+from usfm.tasks.multilabel.task import Multilabel
 from usfm.tasks.predictions import Predictions
 from usfm.tasks.regress.task import Regress
 from usfm.tasks.retrieve.task import Retrieve
 from usfm.tasks.segment.task import Segment
 
-TASKS: dict[str, Task] = {each.name: each for each in (Classify(), Detect(), Regress(), Retrieve(), Segment())}
+TASKS: dict[str, Task] = {
+    each.name: each for each in (Classify(), Detect(), Multilabel(), Regress(), Retrieve(), Segment())
+}
 MEANT = {("classify", "retrieval"): "retrieve"}
 """Protocols that are asked of one task and measured as another one."""
 

@@ -1,0 +1,1 @@
+"""Classification with several classes a frame."""
