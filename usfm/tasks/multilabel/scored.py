@@ -91,7 +91,8 @@ class Labelled:
 
     def answers(self, draws: Draws) -> dict[str, dict[str, Answer]]:
         """The same score for every case: AUROC 0.5, AUPRC the share of each class."""
-        plain, drawn = (each(self.group, one, lambda w: measures(self.target, self.target * 0.0, w)) for one in (None, draws))  # fmt: skip
+        same = lambda w: measures(self.target, np.zeros(self.target.shape), w)  # noqa: E731
+        plain, drawn = (each(self.group, one, same) for one in (None, draws))
         return {
             name: {"chance": ("the same score for every case", float(plain[name]), drawn[name])}
             for name in ("macro_auroc", "macro_average_precision")

@@ -27,8 +27,8 @@ FACT = "target"
 """Fact of predictions: the column."""
 
 WORDS = (
-    ("macro AUROC", "mean over classes of the chance that a case with the class scores above one without it; a class that "
-                    "all or no cases have does not count"),
+    ("macro AUROC", "mean over classes of the chance that a case with the class scores above one without it; a class "
+                    "that all or no cases have does not count"),
     ("macro AUPRC", "mean over classes of the area under precision over recall by steps; the same score for every case "
                     "has the share of the class"),
     ("macro F1", "mean over classes of 2 TP / (2 TP + FP + FN), a class being said from a score of 0.5 on"),
