@@ -30,8 +30,9 @@ def embedder_of(path: Path, device: str, resize: str) -> embedders.Embedder:
     resize = theirs if resize == "auto" else resize
     if resize != theirs:
         console.warn(f"{path.name} was made with frames that were {_DONE[theirs]}, and these are {_DONE[resize]}")
-    more = {"pool": recipe["pool"], "resize": resize, "tap": _tap(path, card)}
-    embedder = embedders.load(recipe["encoder"], device=device, seed=card["seed"], **more)
+    embedder = embedders.load(
+        recipe["encoder"], device=device, seed=card["seed"], pool=recipe["pool"], resize=resize, tap=_tap(path, card)
+    )
     if not _same_encoder(embedder.identity, card["encoder"]):
         raise RequestError(f"{path}: '{recipe['encoder']}' is no longer the encoder that this run was made with")
     return embedder

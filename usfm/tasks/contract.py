@@ -51,7 +51,7 @@ class Fitted:
         arrays: what is needed to score new features without training again.
     """
 
-    scores: Callable[[np.ndarray], np.ndarray]
+    scores: Callable[[np.ndarray], Any]
     chosen: dict = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -198,7 +198,8 @@ class Task(Protocol):
         name: as typed after ``usfm finetune``.
         noun: what its strata are, in tables.
         sheet_words: what stands below `sheet`.
-        takes: settings of ``usfm finetune`` that only some tasks give a meaning: class_weights, target, head.
+        takes: settings of ``usfm finetune`` that only some tasks give a meaning: class_weights, classes, target, head,
+            tap, ...
         columns: what it adds to ``predictions.h5``.
         default_protocol: what is done where none is named: one of `protocols`, or of a training of a network.
         protocols: name -> how a frozen encoder is asked, on features that are made once.
