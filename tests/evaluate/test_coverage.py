@@ -37,7 +37,7 @@ def test_the_note_names_measure_share_and_cohort():
         for size, at in zip(coverage.SIZES, range(6), strict=True):
             known = coverage.HELD[kind]
             said = coverage.note(entry(size, classes(size), known))
-            named = dict(re.findall(r"(\w[\w.]*) \((0\.\d\d)\)", said))
+            named = dict(re.findall(r"(\w[\w.]*) \((0\.\d{3})\)", said))
             assert set(named) == {name for name, shares in known.items() if shares[at] < 0.93}, (kind, size)
             assert not named or f"cohorts of {size} patients" in said
     assert "mae" in coverage.note(entry(20, (), ("mae", "r2")))

@@ -143,6 +143,7 @@ def test_a_table_of_numbers_has_its_own_section_and_its_worst_cases(tmp_path):
     _, report = made(tmp_path, asked)
     numbers, classes = report["runs"]
     assert (numbers["task"], classes["task"]) == ("regress", "classify")
+    assert not any("different frames" in note for note in report["notes"])
     worst = numbers["worst"]
     assert {each["frame_id"] for each in worst[:2]} == {"f7", "f31"}
     assert [each["value"] for each in worst] == sorted((each["value"] for each in worst), reverse=True)

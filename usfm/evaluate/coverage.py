@@ -111,7 +111,7 @@ def note(run: dict) -> str:
         return few if patients < FEW else ""
     if not found:
         return ""
-    words = ", ".join(f"{title} ({share:.2f})" for title, share in found.items())
+    words = ", ".join(f"{title} ({share:.3f})" for title, share in found.items())
     return (
         f"{run['name']}: {patients} patients; too narrow intervals: {words}; in brackets the share of 95 % intervals "
         f"that held the truth in simulated cohorts of {size} patients"

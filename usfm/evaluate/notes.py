@@ -68,7 +68,9 @@ def of_runs(runs: list[dict], held: Mapping[str, Predictions], paths: Mapping[st
         Sentences.
     """
     notes = [note for run in runs for note in _of_run(run, held[run["name"]], paths[run["name"]], resamples)]
-    if len({frozenset(each.frame_id.tolist()) for each in held.values()}) > 1:
+    tasks = [{frozenset(e.frame_id.tolist()) for e in held.values() if e.task == task}
+             for task in {each.task for each in held.values()}]  # fmt: skip
+    if any(len(frames) > 1 for frames in tasks):  # runs of several tasks are not compared
         notes.append("the runs were measured on different frames; use --compare, which takes the frames they share")
     return notes + _shapes(runs)
 
