@@ -1,6 +1,7 @@
 """Media to store against the work that no extraction can leave out, in as many processes. A ratio, not a boast.
 
-    python tests/bench/media_to_store.py [--workers 2] [--repeat 3] [--clips 8] [--seconds 8] [--cine 4] [--frames 120]
+    python tests/bench/media_to_store.py [--workers 2] [--repeat 3] [--clips 8] [--seconds 8] [--copies 12] [--cine 12]
+        [--frames 120] [--media DIR]
 
 The other side of each line does less than `extract` and writes nothing:
 
@@ -8,8 +9,9 @@ The other side of each line does less than `extract` and writes nothing:
 - compressed DICOM: pydicom decodes every frame and throws it away.
 - native DICOM: every frame is read through pydicom's offsets and compressed as the store compresses it, no more.
 
-Both sides are whole processes' wall time, start-up included, so the collection must take some seconds. Runs alternate,
-the least of each counts. 1 would be extraction for nothing.
+Both sides are whole processes' wall time, start-up included, so a collection takes some seconds: each clip stands there
+--copies times, each copy with a number at its end that makes it another file. With --media, real clips stand instead of
+those of speckle. Runs alternate, the least of each counts. 1 would be extraction for nothing.
 """
 
 import argparse
@@ -62,6 +64,15 @@ def in_processes(work: Callable[[str], int], media: Path, workers: int) -> int:
         return sum(pool.map(work, [str(path) for path in sorted(media.iterdir())]))
 
 
+def multiply(folder: Path, copies: int) -> None:
+    """Add copies of the clips of a folder; a box at the end, which players pass over, makes each another file."""
+    for path in sorted(folder.iterdir()):
+        data = path.read_bytes()
+        for number in range(1, copies):
+            box = (16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big")
+            (folder / f"{path.stem}-{number:03d}{path.suffix}").write_bytes(data + box)
+
+
 def extract(media: Path, out: Path, workers: int, fps: str) -> int:
     """What usfm does; returns the frames in the store."""
     from usfm.config import Request
@@ -76,8 +87,10 @@ def extract(media: Path, out: Path, workers: int, fps: str) -> int:
 def main() -> None:
     """Measure and print a line a medium."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("workers", 2), ("repeat", 3), ("clips", 8), ("seconds", 8), ("cine", 4), ("frames", 120)):
+    for name, value in (("workers", 2), ("repeat", 3), ("clips", 8), ("seconds", 8), ("cine", 12),
+                        ("frames", 120), ("copies", 12)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--media", type=Path, help="real clips, MP4 or MOV")
     asked = parser.parse_args()
     from usfm import console
 
@@ -85,7 +98,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "clips").mkdir()
-        _module("extract_speed").make_clips(folder / "clips", asked.clips, asked.seconds)
+        if asked.media:
+            for path in (one for one in asked.media.rglob("*") if one.suffix.lower() in (".mp4", ".mov")):
+                (folder / "clips" / path.name).write_bytes(path.read_bytes())
+        else:
+            _module("extract_speed").make_clips(folder / "clips", asked.clips, asked.seconds)
+        multiply(folder / "clips", asked.copies)
         (folder / "made").mkdir()
         for path in _module("dicom_speed").make(folder / "made", asked.frames):
             if path.stem in ("jpeg gray", "jpeg-ls", "native gray"):
