@@ -26,7 +26,7 @@ def text_of(path: str | Path, what: str) -> str:
         RequestError: It is missing, no ordinary file, too large, or not UTF-8.
     """
     try:
-        with open(path, "rb", opener=_opened) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise RequestError(f"{path}: no ordinary file; give a {what}.")
@@ -40,8 +40,17 @@ def text_of(path: str | Path, what: str) -> str:
         raise RequestError(f"{path}: cannot read this {what} ({str(why).lower()}); check the path.") from None
 
 
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would hang
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file as `open` asks for, as its `opener`; a pipe without a writer does not hang.
+
+    Args:
+        path: Of the file.
+        flags: As `os.open` takes them.
+
+    Returns:
+        The descriptor.
+    """
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def key_file() -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from usfm import console
 from usfm.errors import RequestError
-from usfm.given import key_file
+from usfm.given import key_file, without_waiting
 
 SHORTEST_KEY = 8  # bytes; shorter ones are guessed in no time
 LARGEST_KEY = 1 << 20
@@ -102,7 +102,7 @@ def load_key(salt: str | None, *, create: bool = True) -> bytes:
 
 def _read(path: Path, remedy: str) -> bytes:
     try:
-        with open(path, "rb", opener=_opened) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_KEY:
                 raise RequestError(f"{path}: no file that can be a key of pseudonyms; {remedy}.")
@@ -111,10 +111,6 @@ def _read(path: Path, remedy: str) -> bytes:
         why = getattr(error, "strerror", None) or error
         raise RequestError(f"{path}: cannot read the key of the pseudonyms ({why}); {remedy}.") from None
     return _long_enough(key, str(path), remedy)
-
-
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would hang
 
 
 def _long_enough(key: bytes, where: str, remedy: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 from usfm import given
@@ -9,6 +10,12 @@ from usfm.errors import RequestError
 
 _DEEP = re.compile(r"(\.[^.=\n\"'#]*){50}")
 """A key of that many names: no person writes it, and the time to read it grows with its square."""
+
+
+@cache
+def names_in(folder: Path) -> tuple[str, ...]:
+    """Return the names of the TOML files of one of our own folders, sorted, without their suffix."""
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
 def read_toml(file: str | Path, what: str) -> dict:

@@ -14,7 +14,7 @@ from usfm.engine.device import Ranks
 from usfm.engine.optim import Group
 from usfm.engine.schedule import cosine
 from usfm.engine.step import Loop, NotFinite, Training
-from usfm.engine.stream import Plan
+from usfm.engine.stream import BatchPlan
 from usfm.engine.timing import Clock
 from usfm.errors import RequestError
 from usfm.model import checkpoint
@@ -48,7 +48,7 @@ def loop(**training):
 def batch(rows, step=0):
     torch.manual_seed(step)
     frames = torch.randint(0, 256, (12, 1, 4, 4), dtype=torch.uint8)[rows]
-    plan = Plan(step, None, None, None, 0, None)
+    plan = BatchPlan(step, None, None, None, 0, None)
     return Batch(plan, slice(0, len(frames)), frames, torch.zeros(len(frames), 7), torch.zeros(len(frames)).long())
 
 

@@ -16,9 +16,9 @@ from usfm.errors import MediaError, RequestError
 from usfm.extract import archive, packed, seekable
 from usfm.extract.folders import by_folder
 from usfm.extract.labels import Facts
-from usfm.extract.plan import Names, Order, pieces
+from usfm.extract.plan import Names, TakeTask, pieces
 from usfm.extract.sampling import Sampling
-from usfm.extract.scan import Batch, loads, scan
+from usfm.extract.scan import ScanTask, loads, scan
 from usfm.extract.seekable import Gunzipped
 from usfm.extract.sources import find
 from usfm.extract.take import take
@@ -62,9 +62,9 @@ def found_in(*inputs, **options):
 
 
 def parts_of(sources):
-    scans = loads(scan(Batch(sources, 1 << 30)))
+    scans = loads(scan(ScanTask(sources, 1 << 30)))
     cut = pieces(sources, scans, {one.relative: Facts() for one in sources}, Sampling(None), None, hide_paths=False)
-    return scans, b"".join(take(Order(tuple(cut), Sampling(None), None, Names())))
+    return scans, b"".join(take(TakeTask(tuple(cut), Sampling(None), None, Names())))
 
 
 ENDS = ["zip", "tar", "tar.gz", "tgz", "tar.bz2", "tar.xz"]
@@ -112,7 +112,7 @@ def test_what_cannot_be_read_has_a_row(tmp_path, files):
         "inner.zip": "nested archive",
         "locked.png": "encrypted",
     }
-    assert [one.fault for one in loads(scan(Batch(sources, 1 << 30)))].count("") == 1
+    assert [one.fault for one in loads(scan(ScanTask(sources, 1 << 30)))].count("") == 1
 
 
 def test_a_member_that_breaks_behind_its_beginning_has_a_row(tmp_path):
@@ -123,7 +123,7 @@ def test_a_member_that_breaks_behind_its_beginning_has_a_row(tmp_path):
     path.write_bytes(data)
     sources = found_in(path).sources
     assert sources[0].fault == ""
-    assert loads(scan(Batch(sources, 1 << 30)))[0].fault == "unreadable in the archive"
+    assert loads(scan(ScanTask(sources, 1 << 30)))[0].fault == "unreadable in the archive"
 
 
 def _entry(data, mark, name):
@@ -286,7 +286,7 @@ def test_a_header_and_its_pixels_are_one_source_in_an_archive(tmp_path):
     head = b"ObjectType = Image\nNDims = 2\nDimSize = 8 6\nElementType = MET_UCHAR\nElementDataFile = x.raw\n"
     sources = found_in(made_of(tmp_path / "set.zip", {"a/x.mhd": head, "a/x.raw": bytes(range(48))})).sources
     assert [(one.relative, one.kind, len(one.companions)) for one in sources] == [("a/x.mhd", "metaimage", 1)]
-    assert loads(scan(Batch(sources, 1 << 30)))[0].fault == ""
+    assert loads(scan(ScanTask(sources, 1 << 30)))[0].fault == ""
 
 
 def spoilt(data, seed):
@@ -316,7 +316,7 @@ def survives(path, seeds):
             sources = found_in(path).sources
         except RequestError:
             continue
-        scans = loads(scan(Batch(sources, 1 << 30)))
+        scans = loads(scan(ScanTask(sources, 1 << 30)))
         assert "reader failed" not in {one.fault for one in scans}
         assert all(one.detail.endswith(".") for one in (*sources, *scans) if one.fault)
         good += any(one.fault == "" for one in scans)

@@ -16,7 +16,7 @@ from usfm.extract.labels import Facts
 from usfm.extract.media import Media
 from usfm.extract.readers.contract import Frame, Identity, Probe
 from usfm.extract.run import run
-from usfm.extract.scan import Batch, Scan, scan
+from usfm.extract.scan import Scan, ScanTask, scan
 from usfm.extract.sources import find
 from usfm.jobs import pool
 from usfm.store.reader import Store
@@ -132,7 +132,7 @@ def test_a_scan_holds_no_name_with_or_without_a_key(told_file):
     told_file("a.told", patient="Mueller", exam="exam1", items=["/x"])
     sources = find([str(told_file("b.told", patient="Mueller").parent)]).sources
     for names in (NAMES, None):
-        result = scan(Batch(sources, 1 << 30, names=names))
+        result = scan(ScanTask(sources, 1 << 30, names=names))
         assert b"Mueller" not in result
         assert b"exam1" not in result
         assert (NAMES.patient("Mueller").encode() in result) == (names is not None)

@@ -9,7 +9,7 @@ import pytest
 from usfm.extract import isolate, plan
 from usfm.extract.labels import Facts
 from usfm.extract.sampling import Sampling
-from usfm.extract.scan import Batch, loads, scan
+from usfm.extract.scan import ScanTask, loads, scan
 from usfm.extract.sources import find
 from usfm.extract.take import shade, take
 from usfm.jobs.parts import Part
@@ -53,11 +53,11 @@ def part_of(tmp_path):
 
     def run(folder, *, color=None, facts=None, sampling=Sampling()):
         sources = find([str(folder)]).sources
-        scans = loads(scan(Batch(sources, 1 << 30)))
+        scans = loads(scan(ScanTask(sources, 1 << 30)))
         facts = facts or {source.relative: Facts() for source in sources}
         cut = plan.pieces(sources, scans, facts, sampling, None, hide_paths=False)
         classes = tuple(sorted({one.label for one in facts.values()} - {""}))
-        order = plan.Order(tuple(cut), sampling, color, plan.Names(classes))
+        order = plan.TakeTask(tuple(cut), sampling, color, plan.Names(classes))
         return opened(tmp_path / "part", take(order)), order
 
     return run
@@ -157,7 +157,7 @@ def test_sources_that_kill_their_worker_are_marked_and_passed_over(tmp_path, mak
     assert rejected(store) == {"b.png": "reader crashed"}
     assert isolate.PIECES.count(order) == 5
     assert isolate.PIECES.only(order, (0, 2)).pieces == (order.pieces[0], order.pieces[2])
-    batch = Batch(tuple(piece.source for piece in order.pieces), 1 << 30)
+    batch = ScanTask(tuple(piece.source for piece in order.pieces), 1 << 30)
     scans = loads(scan(isolate.SOURCES.without(batch, {1: "killed its worker"})))
     assert [one.fault for one in scans] == ["", "reader crashed", "", "", ""]
     assert all(one.probe for one in scans if not one.fault)
@@ -171,10 +171,10 @@ def test_a_range_that_kills_rejects_each_of_its_frames(tmp_path, make_video, mon
     path = make_video("a.mp4", frames=100)
     monkeypatch.setattr(plan, "PART_BYTES", 64 * 64 * 3 * 5)
     source = find([str(path)]).sources[0]
-    scans = loads(scan(Batch((source,), plan.PART_BYTES)))
+    scans = loads(scan(ScanTask((source,), plan.PART_BYTES)))
     cut = plan.pieces([source], scans, {source.relative: Facts()}, Sampling(), None, hide_paths=False)
     spoilt = replace(cut[1], scan=replace(cut[1].scan, fault="reader crashed"))
-    store = opened(tmp_path / "part", take(plan.Order((cut[0], spoilt, cut[2]), Sampling(), None, plan.Names())))
+    store = opened(tmp_path / "part", take(plan.TakeTask((cut[0], spoilt, cut[2]), Sampling(), None, plan.Names())))
     assert len(store) == 7
     assert [int(name.rpartition(":")[2]) for name in store.rejected()["frame_id"]] == list(cut[1].within.indices)
 
@@ -217,14 +217,14 @@ def test_ranges_of_one_source_are_one_row_whatever_they_note(tmp_path, monkeypat
     pages[0].save(tmp_path / "in/a.tif", save_all=True, append_images=pages[1:])
     monkeypatch.setattr(plan, "PART_BYTES", 3 * 40 * 40 * 2)
     sources = find([str(tmp_path / "in")]).sources
-    scans = loads(scan(Batch(sources, 1)))
+    scans = loads(scan(ScanTask(sources, 1)))
     cut = plan.pieces(sources, scans, {"a.tif": Facts()}, Sampling(None), None, hide_paths=False)
     assert len(cut) == 3
     parts = []
     for number, piece in enumerate(cut):
         drawn = replace(piece, drawn=Drawn((40, 40), left={"outside": 2}))
         path = tmp_path / f"part{number}"
-        path.write_bytes(b"".join(take(plan.Order((drawn,), Sampling(None), None, plan.Names()))))
+        path.write_bytes(b"".join(take(plan.TakeTask((drawn,), Sampling(None), None, plan.Names()))))
         parts.append((path.name, path))
     assemble(tmp_path / "o.h5", parts, step={"command": "test"})
     store = Store.open(tmp_path / "o.h5")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from usfm.engine.stream import Plan, Stream
+from usfm.engine.stream import BatchPlan, Stream
 from usfm.engine.truth import Truth
 from usfm.errors import RequestError
 from usfm.screening.groups import group_frames
@@ -34,7 +34,7 @@ class Batch:
         truth: what is known of the stored frames: not yet moved by the crops; None where a job needs none.
     """
 
-    plan: Plan
+    plan: BatchPlan
     part: slice
     frames: torch.Tensor
     crops: torch.Tensor

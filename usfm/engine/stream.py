@@ -15,7 +15,7 @@ WINDOW = 32  # batches, at most, that are sorted by their number of valid patche
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """One step's batch, before any pixel is read.
 
     Attributes:
@@ -81,14 +81,14 @@ class Stream:
         self.retries = retries
         self.window = max(1, min(WINDOW, int(order.places) // batch))
         self._key = torch_seed(seed, "crops")
-        self._planned: tuple[int, list[Plan]] = (-1, [])
+        self._planned: tuple[int, list[BatchPlan]] = (-1, [])
 
     @property
     def quantum(self) -> int:
         """Steps in which K is rounded: 16 of 196 tokens, and as coarse on other grids."""
         return max(1, round(self.grid[0] * self.grid[1] * 16 / 196))
 
-    def plan(self, step: int) -> Plan:
+    def plan(self, step: int) -> BatchPlan:
         """The batch of a step."""
         window = step // self.window
         if self._planned[0] != window:
@@ -99,7 +99,7 @@ class Stream:
         """How many steps one pass takes; not a whole number in general."""
         return self.order.places / self.batch
 
-    def _plan_window(self, window: int) -> list[Plan]:
+    def _plan_window(self, window: int) -> list[BatchPlan]:
         first = window * self.window
         index = np.arange(first * self.batch, (first + self.window) * self.batch)
         rows, epochs = self.order.at(index)
@@ -115,7 +115,7 @@ class Stream:
             pick = order[k * self.batch : (k + 1) * self.batch]
             wanted = self.candidates(valid[pick])
             cut, inside = self._again(rows[pick], epochs[pick], crops.take(pick), valid[pick], wanted)
-            plans.append(Plan(first + k, rows[pick], epochs[pick], cut, wanted, inside))
+            plans.append(BatchPlan(first + k, rows[pick], epochs[pick], cut, wanted, inside))
         return plans
 
     def _again(

@@ -9,7 +9,7 @@ import numpy as np
 from usfm.errors import MediaError
 from usfm.extract.annotations.contract import Marks, Shape
 from usfm.extract.annotations.match import WHOLE
-from usfm.extract.mask_plan import IGNORE, Plane, frames_of
+from usfm.extract.mask_plan import IGNORE, MaskPlane, frames_of
 from usfm.extract.mask_reading import pages_of
 from usfm.extract.media import Media
 from usfm.imaging import mask_codes, polygon, rle
@@ -50,7 +50,7 @@ class Drawn:
 
     size: tuple[int, int]
     boxes: dict[int, Boxes] = field(default_factory=dict)
-    planes: tuple[Plane, ...] = ()
+    planes: tuple[MaskPlane, ...] = ()
     bits: bool = False
     left: dict[str, int] = field(default_factory=dict)
     under: frozenset[int] = frozenset()
@@ -159,7 +159,7 @@ class Painter:
                 self.left["mask with pixels of several classes"] += hidden and not drawn.bits
         return labels
 
-    def _raw(self, plane: Plane, page: int, size: tuple[int, int]) -> dict:
+    def _raw(self, plane: MaskPlane, page: int, size: tuple[int, int]) -> dict:
         codes = self._codes(plane, page, size)
         if codes is None:
             return {}
@@ -169,7 +169,7 @@ class Painter:
             return {}
         return {"mask": codes.astype(np.uint8)}
 
-    def _codes(self, plane: Plane, page: int, size: tuple[int, int]) -> np.ndarray | None:
+    def _codes(self, plane: MaskPlane, page: int, size: tuple[int, int]) -> np.ndarray | None:
         """Return the codes of a mask and whether they are lossy; None, and counted, where they cannot be had."""
         try:
             pixels, self._lossy = self._page(plane, page)
@@ -187,7 +187,7 @@ class Painter:
             return None
         return codes
 
-    def _planes(self, files: Sequence[tuple[Plane, int]], size: tuple[int, int]) -> list[tuple[int, np.ndarray]]:
+    def _planes(self, files: Sequence[tuple[MaskPlane, int]], size: tuple[int, int]) -> list[tuple[int, np.ndarray]]:
         """Return (class, area) of all that is on some masks; (0, nothing) of one on which nothing is."""
         found = []
         for plane, page in files:
@@ -207,7 +207,7 @@ class Painter:
                 found.append((number, mask_codes.filled(area) if plane.fill else area))
         return found
 
-    def _page(self, plane: Plane, page: int) -> tuple[np.ndarray, bool]:
+    def _page(self, plane: MaskPlane, page: int) -> tuple[np.ndarray, bool]:
         """Return the pixels of one mask of a file, and whether they are lossy."""
         clip = self._clips.get(plane.media) or _Clip(pages_of(plane.media))
         while clip.at < page:
@@ -220,7 +220,7 @@ class Painter:
         return pixels, lossy
 
 
-def _with_ground(plane: Plane) -> dict[int, int]:
+def _with_ground(plane: MaskPlane) -> dict[int, int]:
     """Code -> class, with black as background where the nearest colour counts."""
     return {0: 0, **dict(plane.numbers)} if not plane.exact and plane.words == "colours" else dict(plane.numbers)
 

@@ -7,7 +7,7 @@ from usfm.errors import RequestError
 from usfm.extract.annotations.contract import Marks
 from usfm.extract.annotations.match import WHOLE
 from usfm.extract.config import Config
-from usfm.extract.mask_plan import IGNORE, MOST, Plane
+from usfm.extract.mask_plan import IGNORE, MOST, MaskPlane
 from usfm.extract.media import Media
 from usfm.extract.restored import FILE, Export
 from usfm.extract.sources import Source
@@ -112,7 +112,7 @@ def numbers(export: Export) -> dict[str, int]:
     return {**unnamed, IGNORED: IGNORE}
 
 
-def planes(export: Export, sources: Sequence[Source]) -> dict[str, list[Plane]]:
+def planes(export: Export, sources: Sequence[Source]) -> dict[str, list[MaskPlane]]:
     """Return the mask file of each source.
 
     Args:
@@ -134,5 +134,5 @@ def planes(export: Export, sources: Sequence[Source]) -> dict[str, list[Plane]]:
         if below in export.masks:
             pages = max(export.files[below].entries) + 1
             media = Media(os.path.join(export.folder, export.masks[below]))
-            found[source.relative] = [Plane(media, pages, WHOLE, "values", True, (0, 0), known, raw=True)]
+            found[source.relative] = [MaskPlane(media, pages, WHOLE, "values", True, (0, 0), known, raw=True)]
     return found

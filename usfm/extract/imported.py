@@ -257,7 +257,7 @@ def _names(records: Mapping[str, Mapping[int, Marks]], known: Sequence[str]) -> 
     return tuple(order), [name for name in order if name in shapes or (shapes and name in known)]
 
 
-def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.Plane], probe: Probe, places: tuple) -> Drawn:
+def _drawn(records: Mapping[int, Marks], planes: Sequence[mask_plan.MaskPlane], probe: Probe, places: tuple) -> Drawn:
     size, left = (probe.height, probe.width), Counter()
     boxes: dict[int, Boxes] = {}
     for frame, marks in records.items():

@@ -3,30 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from usfm.extract.plan import Order, Piece
-from usfm.extract.scan import Batch, scan
+from usfm.extract.plan import Piece, TakeTask
+from usfm.extract.scan import ScanTask, scan
 from usfm.extract.take import take
 from usfm.jobs.parts import Items, Part
 
 CRASHED = "reader crashed"
 
 
-def _scan_only(batch: Batch, numbers: Sequence[int]) -> Batch:
+def _scan_only(batch: ScanTask, numbers: Sequence[int]) -> ScanTask:
     return replace(batch, sources=tuple(batch.sources[number] for number in numbers))
 
 
-def _scan_without(batch: Batch, failed: Mapping[int, str]) -> Batch:
+def _scan_without(batch: ScanTask, failed: Mapping[int, str]) -> ScanTask:
     sources = list(batch.sources)
     for number, reason in failed.items():
         sources[number] = replace(sources[number], fault=CRASHED, detail=reason)
     return replace(batch, sources=tuple(sources))
 
 
-def _take_only(order: Order, numbers: Sequence[int]) -> Order:
+def _take_only(order: TakeTask, numbers: Sequence[int]) -> TakeTask:
     return replace(order, pieces=tuple(order.pieces[number] for number in numbers))
 
 
-def _take_without(order: Order, failed: Mapping[int, str]) -> Order:
+def _take_without(order: TakeTask, failed: Mapping[int, str]) -> TakeTask:
     pieces = list(order.pieces)
     for number, reason in failed.items():
         pieces[number] = _spoilt(pieces[number], reason)

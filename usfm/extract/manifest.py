@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from usfm import console
+from usfm import console, given
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
 from usfm.extract import columns, sheets, typed
@@ -106,7 +106,7 @@ def _lines(file: str):
 
 def _text(file: str) -> str:
     try:
-        with open(file, "rb", opener=_opened) as handle:
+        with open(file, "rb", opener=given.without_waiting) as handle:
             status = os.fstat(handle.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise RequestError(f"{file}: no ordinary file; save the manifest as CSV (UTF-8).")
@@ -125,10 +125,6 @@ def _text(file: str) -> str:
     if "\0" in text:
         raise RequestError(f"{file}: holds NUL characters, so it is not plain text; save the manifest as CSV (UTF-8).")
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would hang
 
 
 def _delimiter(text: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ SMEARED = "mask of several values that are smeared"
 
 
 @dataclass(frozen=True)
-class Plane:
+class MaskPlane:
     """A mask file as a worker reads it.
 
     Attributes:
@@ -66,7 +66,7 @@ class MaskPlan:
     """
 
     names: list[str] = field(default_factory=list)
-    planes: dict[str, list[Plane]] = field(default_factory=dict)
+    planes: dict[str, list[MaskPlane]] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
     outlines: int = 0
     how: str = ""
@@ -121,7 +121,7 @@ def plan(
         else:
             numbers = {code: place[shared[key]] if shared[key] else IGNORE
                        for code in front if (key := (seen.words, code)) in shared}  # fmt: skip
-        plane = Plane(one.file.media, seen.pages, one.frame, seen.words, seen.exact, seen.size,
+        plane = MaskPlane(one.file.media, seen.pages, one.frame, seen.words, seen.exact, seen.size,
                       tuple(sorted(numbers.items())), fill and seen.outline)  # fmt: skip
         found.planes.setdefault(one.source, []).append(plane)
     return found
@@ -141,7 +141,7 @@ def _coded(one: MaskOf, coding: Coding, seen: MaskLook, place: dict[str, int], f
     if coding.labels or coding.nothing:
         label = coding.label(seen.words, seen.levels, palette)
         found.labels[one.source] = found.labels.get(one.source) or label
-    plane = Plane(one.file.media, seen.pages, one.frame, seen.words, seen.exact and not coding.near, seen.size,
+    plane = MaskPlane(one.file.media, seen.pages, one.frame, seen.words, seen.exact and not coding.near, seen.size,
                   tuple(sorted(numbers.items())), coding.fill and seen.outline, threshold=coding.threshold,
                   resize=coding.resize, sparse=coding.sparse)  # fmt: skip
     found.planes.setdefault(one.source, []).append(plane)
@@ -178,7 +178,7 @@ def _shared(own: Sequence[tuple[MaskOf, MaskLook]], known: Sequence[str]) -> tup
     return found, how + (", and 255 is ignored" if ignored else "")
 
 
-def frames_of(planes: Sequence[Plane], index: int) -> list[tuple[Plane, int]]:
+def frames_of(planes: Sequence[MaskPlane], index: int) -> list[tuple[MaskPlane, int]]:
     """Return which of a source's mask files have a mask of one frame, and on which page.
 
     Args:

@@ -117,7 +117,7 @@ class Extraction:
         return [
             Part(
                 f"take-{at:06d}",
-                plan.Order(group, self.sampling, self.config.color, words, self.options, hashed),
+                plan.TakeTask(group, self.sampling, self.config.color, words, self.options, hashed),
                 source=told.several([piece.source for piece in group], self.paths),
                 weight=sum(piece.due for piece in group),
             )

@@ -78,7 +78,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Order:
+class TakeTask:
     """What a worker is asked to do: one part.
 
     Attributes:

@@ -45,7 +45,7 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class Batch:
+class ScanTask:
     """Sources to look at in one go.
 
     Attributes:
@@ -63,7 +63,7 @@ class Batch:
 
 def batches(
     sources: Sequence[Source], long_bytes: int, options: Options = NO_OPTIONS, names: Pseudonyms | None = None
-) -> list[Batch]:
+) -> list[ScanTask]:
     """Cut the sources, in their order, into batches that depend on nothing but themselves.
 
     Args:
@@ -83,10 +83,10 @@ def batches(
             held = 0
         cut[-1].append(source)
         held += source.size
-    return [Batch(tuple(each), long_bytes, options, names) for each in cut]
+    return [ScanTask(tuple(each), long_bytes, options, names) for each in cut]
 
 
-def scan(batch: Batch) -> bytes:
+def scan(batch: ScanTask) -> bytes:
     """Look at a batch; the result is JSON, one object a source, in order."""
     return dumps([_scan_one(source, batch) for source in batch.sources])
 
@@ -109,7 +109,7 @@ def _scan_of(row: dict) -> Scan:
     return Scan(probe=probe, items=tuple(_scan_of(each) for each in row.pop("items")), **row)
 
 
-def _scan_one(source: Source, batch: Batch) -> Scan:
+def _scan_one(source: Source, batch: ScanTask) -> Scan:
     if source.fault:
         return Scan(fault=source.fault, detail=source.detail)
     sha256 = ""

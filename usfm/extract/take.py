@@ -10,7 +10,7 @@ import numpy as np
 from usfm.errors import MediaError
 from usfm.extract.drawn import LEFT_OUT, Painter
 from usfm.extract.identity import Pseudonyms
-from usfm.extract.plan import Order, Piece
+from usfm.extract.plan import Piece, TakeTask
 from usfm.extract.put_back import put_back
 from usfm.extract.readers import READERS
 from usfm.extract.readers.contract import Frame, Notes
@@ -28,7 +28,7 @@ COLOUR_PIXELS = 16
 """So many coloured pixels make a frame a coloured one: fewer than any caliper or caption, more than noise."""
 
 
-def take(order: Order) -> Iterator[bytes]:
+def take(order: TakeTask) -> Iterator[bytes]:
     """Read the sources of one part; gives the bytes of a part of a store.
 
     A source that cannot be read, in whole or from some time on, becomes a row of ``/rejected``; it never raises.
@@ -64,7 +64,7 @@ def shade(pixels: np.ndarray, color: bool | None) -> np.ndarray:
     return to_gray(pixels) if color is False or is_gray(pixels, COLOUR_CHROMA, share) else pixels
 
 
-def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
+def _take_piece(part: PartWriter, piece: Piece, order: TakeTask) -> None:
     scan = piece.scan
     if scan.fault:
         refuse(part, piece, scan.fault, scan.detail)
@@ -90,7 +90,7 @@ def _take_piece(part: PartWriter, piece: Piece, order: Order) -> None:
         part.reject(piece.stored, "", STAGE, "no frames", "nothing came out of it.")
 
 
-def _add(part: PartWriter, piece: Piece, order: Order, notes: Notes, row: int, frame: Frame, labels: dict) -> None:
+def _add(part: PartWriter, piece: Piece, order: TakeTask, notes: Notes, row: int, frame: Frame, labels: dict) -> None:
     name, facts = frame_id(piece.scan.sha256, frame.index, piece.copy), piece.facts
     if frame.pixels is None:
         part.reject(piece.stored, name, STAGE, frame.fault, f"the frame at {frame.time_s:.2f} s was lost.")
@@ -113,7 +113,7 @@ def _add(part: PartWriter, piece: Piece, order: Order, notes: Notes, row: int, f
     )
 
 
-def _read(piece: Piece, order: Order, notes: Notes) -> tuple[list[Frame], MediaError | None]:
+def _read(piece: Piece, order: TakeTask, notes: Notes) -> tuple[list[Frame], MediaError | None]:
     """Read the frames of a piece; returns them, and why it broke off where it did."""
     frames, broke = [], None
     try:
@@ -135,7 +135,7 @@ def _read(piece: Piece, order: Order, notes: Notes) -> tuple[list[Frame], MediaE
     return frames, broke
 
 
-def _put_back(part: PartWriter, piece: Piece, order: Order, frames: list[Frame], drawn: list[dict], notes: Notes):
+def _put_back(part: PartWriter, piece: Piece, order: TakeTask, frames: list[Frame], drawn: list[dict], notes: Notes):
     """Put exported frames back; returns those, with their labels, that the export does not know."""
     left = Counter(notes.metadata.pop(LEFT_OUT, {}))
     others = [

@@ -35,7 +35,7 @@ OVER_TISSUE = ("words", "caliper", "arrow", "ink")
 
 
 @dataclass(frozen=True)
-class Layout:
+class ScreenLayout:
     """A screen: where its image lies (x0, y0, x1, y1 in fractions) and what is drawn.
 
     `moving` names what changes from frame to frame (see `overlay_moving`): "ecg", "colour_box", "spectral", "m_mode".
@@ -46,19 +46,19 @@ class Layout:
     moving: tuple[str, ...] = ()
 
 
-LAYOUTS: dict[str, Layout] = {
-    "bare": Layout((0.0, 0.0, 1.0, 1.0), ()),
-    "ticks": Layout((0.02, 0.02, 0.94, 0.98), ("ruler",)),
-    "cart": Layout((0.13, 0.1, 0.93, 0.96), ("header", "presets", "ruler", "gray_bar", "logo")),
-    "measure": Layout((0.03, 0.1, 0.94, 0.95), ("header", "ruler", "focus", "caliper", "results")),
-    "annotated": Layout((0.06, 0.08, 0.94, 0.97), ("header", "gray_bar", "words", "arrow", "body_mark")),
-    "handheld": Layout((0.02, 0.05, 0.9, 0.9), ("toolbar", "ruler")),
-    "cardiac": Layout((0.06, 0.07, 0.94, 0.86), ("header", "presets", "ruler", "logo"), ("ecg",)),
-    "doppler": Layout((0.1, 0.09, 0.92, 0.97), ("header", "presets", "colour_bar", "ruler"), ("colour_box",)),
-    "spectral": Layout((0.16, 0.07, 0.84, 0.58), ("header", "presets", "results"), ("spectral",)),
-    "m_mode": Layout((0.16, 0.05, 0.84, 0.55), ("header", "ruler"), ("m_mode",)),
-    "inked": Layout((0.01, 0.01, 0.97, 0.99), ("ink", "words")),
-    "report": Layout((0.3, 0.3, 0.7, 0.7), ("report",)),
+LAYOUTS: dict[str, ScreenLayout] = {
+    "bare": ScreenLayout((0.0, 0.0, 1.0, 1.0), ()),
+    "ticks": ScreenLayout((0.02, 0.02, 0.94, 0.98), ("ruler",)),
+    "cart": ScreenLayout((0.13, 0.1, 0.93, 0.96), ("header", "presets", "ruler", "gray_bar", "logo")),
+    "measure": ScreenLayout((0.03, 0.1, 0.94, 0.95), ("header", "ruler", "focus", "caliper", "results")),
+    "annotated": ScreenLayout((0.06, 0.08, 0.94, 0.97), ("header", "gray_bar", "words", "arrow", "body_mark")),
+    "handheld": ScreenLayout((0.02, 0.05, 0.9, 0.9), ("toolbar", "ruler")),
+    "cardiac": ScreenLayout((0.06, 0.07, 0.94, 0.86), ("header", "presets", "ruler", "logo"), ("ecg",)),
+    "doppler": ScreenLayout((0.1, 0.09, 0.92, 0.97), ("header", "presets", "colour_bar", "ruler"), ("colour_box",)),
+    "spectral": ScreenLayout((0.16, 0.07, 0.84, 0.58), ("header", "presets", "results"), ("spectral",)),
+    "m_mode": ScreenLayout((0.16, 0.05, 0.84, 0.55), ("header", "ruler"), ("m_mode",)),
+    "inked": ScreenLayout((0.01, 0.01, 0.97, 0.99), ("ink", "words")),
+    "report": ScreenLayout((0.3, 0.3, 0.7, 0.7), ("report",)),
 }
 """Screens by name, as real scanners, handhelds and archives lay them out."""
 

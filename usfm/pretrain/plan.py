@@ -90,7 +90,7 @@ def training_of(recipe: Recipe, steps: int, precision: str, accumulate: int) -> 
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What is decided before the run's folder is opened."""
 
     config: Config
@@ -134,7 +134,7 @@ class Plan:
         }
 
 
-def planned(config: Config, request: Request, ranks: Ranks) -> Plan:
+def planned(config: Config, request: Request, ranks: Ranks) -> TrainingPlan:
     """Open the store, fit the recipe to it, and make the model with its starting weights.
 
     Args:
@@ -177,7 +177,9 @@ def planned(config: Config, request: Request, ranks: Ranks) -> Plan:
     settings = run_settings(recipe, config, request, store, precision)
     if frames.replayed:
         settings["replay"] = frames.replayed
-    return Plan(config, request, ranks, recipe, frames, order, device, start, training, settings, fit_.reasons, origin)
+    return TrainingPlan(
+        config, request, ranks, recipe, frames, order, device, start, training, settings, fit_.reasons, origin
+    )
 
 
 def run_settings(recipe: Recipe, config: Config, request: Request, store: Store, precision: str) -> dict:
@@ -208,7 +210,7 @@ def blur_px(recipe: Recipe) -> float:
     return recipe.degrade.sigma_px if DEGRADATIONS[recipe.degrade.kind].downstream else 0.0
 
 
-def card_of(it: Plan) -> dict:
+def card_of(it: TrainingPlan) -> dict:
     """What the run's card says from the beginning."""
     encoder, model, patients = it.model.encoder, it.model, it.store.of_frames("patient")
     return {
@@ -233,7 +235,7 @@ def card_of(it: Plan) -> dict:
     }
 
 
-def _before(it: Plan) -> list[str]:
+def _before(it: TrainingPlan) -> list[str]:
     """Ids of other stores that the weights have seen: the replayed one, and those of the run that is gone on from."""
     origin = it.origin
     ids = [it.frames.replayed, *((origin.inputs, *origin.before) if origin is not None else ())]

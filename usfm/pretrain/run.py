@@ -22,7 +22,7 @@ from usfm.pretrain.finish import counted, finish, look_back, measured
 from usfm.pretrain.frames import one_group
 from usfm.pretrain.job import PretrainJob
 from usfm.pretrain.mae import MaskedAutoencoder
-from usfm.pretrain.plan import Plan, blur_px, card_of, planned
+from usfm.pretrain.plan import TrainingPlan, blur_px, card_of, planned
 from usfm.pretrain.settings import Recipe
 from usfm.pretrain.sweep import asked, sweep
 from usfm.pretrain.views import Regions
@@ -81,7 +81,7 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
     return {**it.summary(), **result, "seconds": round(seconds, 2), "frames_per_s": result["images_per_s"]}
 
 
-def _dry_run(it: Plan, stream: Stream) -> dict:
+def _dry_run(it: TrainingPlan, stream: Stream) -> dict:
     """Say what the run would take."""
     from usfm.pretrain.estimate import estimate, readable
 
@@ -92,7 +92,7 @@ def _dry_run(it: Plan, stream: Stream) -> dict:
 
 
 def _train(
-    it: Plan,
+    it: TrainingPlan,
     directory: RunDirectory,
     stream: Stream,
     regions: Regions | None,
@@ -192,7 +192,7 @@ def compile_blocks(model: MaskedAutoencoder) -> None:
         block.compile(dynamic=False)
 
 
-def _open(directory: RunDirectory, it: Plan) -> str:
+def _open(directory: RunDirectory, it: TrainingPlan) -> str:
     """Enter the run's folder; the first rank makes it before the others look."""
     card = card_of(it)
     if it.ranks.first:
@@ -203,7 +203,7 @@ def _open(directory: RunDirectory, it: Plan) -> str:
     return directory.open(overwrite=False, recipe={}, card=card)
 
 
-def _say_plan(it: Plan, stream: Stream, regions: Regions | None) -> None:
+def _say_plan(it: TrainingPlan, stream: Stream, regions: Regions | None) -> None:
     if not it.ranks.first:
         return
     steps, recipe = it.training.steps, it.recipe
@@ -226,7 +226,7 @@ def _say_plan(it: Plan, stream: Stream, regions: Regions | None) -> None:
         console.warn(f"{regions.without_fit:,} frames have no fitted geometry and use the grid instead of the beams")
 
 
-def _say_replay(it: Plan) -> None:
+def _say_replay(it: TrainingPlan) -> None:
     frames, recipe = it.frames, it.recipe
     for sentence in frames.said:
         console.warn(sentence)

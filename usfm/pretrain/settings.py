@@ -141,7 +141,7 @@ class Decoder:
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetSettings:
     """What is predicted."""
 
     kind: Annotated[
@@ -241,7 +241,7 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
     selection: Selection = field(default_factory=Selection)
     decoder: Decoder = field(default_factory=Decoder)
-    target: Target = field(default_factory=Target)
+    target: TargetSettings = field(default_factory=TargetSettings)
     degrade: Degrade = field(default_factory=Degrade)
     balance: Balance = field(default_factory=Balance)
     replay: Replay = field(default_factory=Replay)

@@ -18,7 +18,7 @@ from usfm.store.labels.contract import Incoming
 from usfm.store.opened import stored_file
 from usfm.store.overlap import LEFT_OUT
 from usfm.store.part import PartFile, column, open_part
-from usfm.store.plan import Plan, plan_of
+from usfm.store.plan import StorePlan, plan_of
 from usfm.store.rows import once, repeated, shared
 from usfm.store.schema import FORMAT, FRAMES, LIBVER, PARTS, TABLES, VERSION, describe
 from usfm.store.seal import Seal
@@ -120,7 +120,7 @@ _HELD_FRAMES = 65536
 class _Assembly:
     """Fill the output from the parts, one part at a time."""
 
-    def __init__(self, file: h5py.File, sink: Sink, plan: Plan, written: Seal):
+    def __init__(self, file: h5py.File, sink: Sink, plan: StorePlan, written: Seal):
         self.file, self.sink, self.plan, self.written = file, sink, plan, written
         self.filled: Counter = Counter()  # rows so far, by dataset, those still held back among them
         self._held: dict[str, list[np.ndarray]] = {}
@@ -234,7 +234,7 @@ class _Assembly:
                 self._append(path, values)
 
 
-def _parts(plan: Plan) -> dict[str, np.ndarray]:
+def _parts(plan: StorePlan) -> dict[str, np.ndarray]:
     """The columns of /parts."""
     counts = [part.frames for part in plan.parts]
     values = {"name": [part.name for part in plan.parts], "first_row": np.cumsum([0, *counts])[:-1],
@@ -242,7 +242,7 @@ def _parts(plan: Plan) -> dict[str, np.ndarray]:
     return {name: column(row.path, values[name]) for name, row in PARTS.items()}
 
 
-def _names(plan: Plan) -> dict[str, object]:
+def _names(plan: StorePlan) -> dict[str, object]:
     """What the attributes of the labels hold."""
     there = {name: plan.heads[name] if name in plan.kinds else kind.empty() for name, kind in KINDS.items()}
     return seal.names_of(there)
@@ -260,7 +260,7 @@ def _write_whole(file: h5py.File, row, values: np.ndarray, written: Seal) -> Non
     hdf5.document(dataset, row)
 
 
-def _carried(table: str, inputs: Sequence, plan: Plan, forget: Forget | None) -> dict[str, np.ndarray]:
+def _carried(table: str, inputs: Sequence, plan: StorePlan, forget: Forget | None) -> dict[str, np.ndarray]:
     """Rows of /dropped or /rejected of all inputs, then of the parts; a row that several inputs share appears once.
 
     A frame that one input had left out (`overlap.LEFT_OUT`) and another brings is not dropped.
@@ -288,7 +288,7 @@ def _carried(table: str, inputs: Sequence, plan: Plan, forget: Forget | None) ->
     return once(columns) if len(paths) > 1 else columns
 
 
-def _check_names(out: Path, plan: Plan, dropped: np.ndarray) -> None:
+def _check_names(out: Path, plan: StorePlan, dropped: np.ndarray) -> None:
     """Raise WorkError where two frames have one name, or one was also dropped."""
     ids = np.concatenate(plan.frame_ids)
     for names, what in ((repeated(ids), "comes twice"), (shared(ids, dropped), "was dropped as well")):
@@ -299,7 +299,7 @@ def _check_names(out: Path, plan: Plan, dropped: np.ndarray) -> None:
             )
 
 
-def _own(plan: Plan) -> dict:
+def _own(plan: StorePlan) -> dict:
     """Counts of what this step dropped and rejected."""
     dropped, rejected, sources, reasons = 0, 0, 0, Counter()
     for part in plan.parts:

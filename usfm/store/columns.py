@@ -8,7 +8,7 @@ import numpy as np
 
 from usfm.store import hdf5
 from usfm.store.damage import damaged, reading
-from usfm.store.layout import Layout
+from usfm.store.layout import FileLayout
 from usfm.store.schema import TABLES, describe
 
 _TEXT = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
@@ -26,7 +26,7 @@ class Columns:
         file: the file as HDF5 has it open, while it does: text is read from there.
     """
 
-    def __init__(self, path: str, layout: Layout):
+    def __init__(self, path: str, layout: FileLayout):
         self.path, self.layout = path, layout
         self.file: h5py.File | None = None
         self._fd = -1

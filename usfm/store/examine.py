@@ -20,7 +20,7 @@ from usfm.store.damage import of_the_system, one_line
 from usfm.store.labels import KINDS, empty_heads
 from usfm.store.labels.contract import out_of_range
 from usfm.store.labels.coverage import PATH as COVERAGE
-from usfm.store.layout import Layout, layout
+from usfm.store.layout import FileLayout, layout
 from usfm.store.schema import REGIONS, group_shape
 
 _REQUIRED = ("/frames/frame_id", "/frames/source", "/frames/height", "/frames/width", "/frames/pixels_group",
@@ -44,7 +44,7 @@ class Facts:
         problems: what is wrong, a clause each.
     """
 
-    layout: Layout = field(default_factory=Layout)
+    layout: FileLayout = field(default_factory=FileLayout)
     content_id: str = ""
     history: list[dict] = field(default_factory=list)
     heads: dict[str, dict] = field(default_factory=empty_heads)

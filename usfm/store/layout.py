@@ -66,7 +66,7 @@ class Block:
 
 
 @dataclass
-class Layout:
+class FileLayout:
     """All datasets of a store that a reader knows.
 
     Attributes:
@@ -84,7 +84,7 @@ class Layout:
         return self.columns[path].shape[0] if path in self.columns else 0
 
 
-def layout(file: h5py.File, size: int) -> Layout:
+def layout(file: h5py.File, size: int) -> FileLayout:
     """Look at the headers of all datasets.
 
     Args:
@@ -94,7 +94,7 @@ def layout(file: h5py.File, size: int) -> Layout:
     Returns:
         What was found; a dataset that cannot be used stands in `problems` instead.
     """
-    found, inside = Layout(), {"/"}
+    found, inside = FileLayout(), {"/"}
     labels = {row.path.rsplit("/", 1)[0] for kind in KINDS.values() for row in kind.datasets}
     parents = (
         {"/", "/pixels", "/regions/mask", "/overlay/mask", "/labels/masks"} | {f"/{table}" for table in TABLES} | labels

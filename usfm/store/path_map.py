@@ -6,6 +6,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from usfm import given
 from usfm.errors import RequestError
 from usfm.store.disk import telling
 from usfm.store.whole import write_json
@@ -21,7 +22,7 @@ def read(file: str | Path) -> dict[str, dict]:
         RequestError: It is missing or no path map.
     """
     try:
-        with open(file, "rb", opener=_opened) as handle:
+        with open(file, "rb", opener=given.without_waiting) as handle:
             status = os.fstat(handle.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_BYTES:
                 raise ValueError
@@ -70,7 +71,3 @@ def write(file: str | Path, paths: Mapping[str, Mapping]) -> None:
     note = "Keep this file private: it says which file each hashed path stands for."
     with telling(Path(file)):
         write_json(file, {"format": FORMAT, "version": 1, "note": note, "paths": {**known, **paths}}, mode=0o600)
-
-
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would hang

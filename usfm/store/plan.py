@@ -48,7 +48,7 @@ class PartPlan:
 
 
 @dataclass
-class Plan:
+class StorePlan:
     """The output: every dataset's size and type."""
 
     parts: list[PartPlan] = field(default_factory=list)
@@ -63,13 +63,13 @@ class Plan:
     frame_ids: list[np.ndarray] = field(default_factory=list)
 
 
-def plan_of(parts: Sequence[tuple[str, Path]]) -> Plan:
+def plan_of(parts: Sequence[tuple[str, Path]]) -> StorePlan:
     """Read the parts' sizes and keys, and lay out the output.
 
     Args:
         parts: (name, path), in canonical order.
     """
-    plan = Plan()
+    plan = StorePlan()
     seen: dict[str, dict[str, int]] = {table: {} for table in _ROW_TABLES}
     widest: dict[str, np.dtype] = {}
     for name, path in parts:
@@ -87,7 +87,7 @@ def plan_of(parts: Sequence[tuple[str, Path]]) -> Plan:
     return plan
 
 
-def _rows(plan: Plan, part: PartPlan, file: PartFile, seen: dict[str, dict[str, int]]) -> None:
+def _rows(plan: StorePlan, part: PartPlan, file: PartFile, seen: dict[str, dict[str, int]]) -> None:
     """Give each source, region and overlay its row in the output; one that another part has brought is not new."""
     for table in _ROW_TABLES:
         keys = _keys(file, table)
@@ -118,13 +118,13 @@ def _plain(values: np.ndarray) -> list:
     return [value.decode() for value in values.tolist()] if values.dtype.kind in "SO" else values.tolist()
 
 
-def _names(plan: Plan, part: PartPlan, file: PartFile) -> None:
+def _names(plan: StorePlan, part: PartPlan, file: PartFile) -> None:
     for name, kind in KINDS.items():
         if kind.within(file.tables):
             plan.heads[name], part.labels[name] = kind.joined(plan.heads[name], file.heads[name])
 
 
-def _blocks(plan: Plan, part: PartPlan, file: PartFile) -> None:
+def _blocks(plan: StorePlan, part: PartPlan, file: PartFile) -> None:
     """Count the rows of pixels and masks; of regions and overlays only those that are new."""
     for path in sorted(file.chunks, key=lambda path: (_BLOCK_PARENTS.index(path.rsplit("/", 1)[0]), path)):
         parent, group = path.rsplit("/", 1)
@@ -145,7 +145,7 @@ def _blocks(plan: Plan, part: PartPlan, file: PartFile) -> None:
         plan.bytes_needed += int(file.chunks[path][:, 1].sum()) + (0 if contiguous else _CHUNK_ENTRY * count)
 
 
-def _columns(plan: Plan, part: PartPlan, file: PartFile, widest: dict[str, np.dtype]) -> None:
+def _columns(plan: StorePlan, part: PartPlan, file: PartFile, widest: dict[str, np.dtype]) -> None:
     """Find the widest type of each column, and add up the lengths of text."""
     for path, values in file.tables.items():
         label = row_of(path)
@@ -169,7 +169,7 @@ def _in_hdf5(path: str, dtype: np.dtype) -> np.dtype:
     return h5py.string_dtype() if dtype.kind == "O" else h5py.string_dtype("utf-8", dtype.itemsize)
 
 
-def _finish(plan: Plan, widest: dict[str, np.dtype]) -> None:
+def _finish(plan: StorePlan, widest: dict[str, np.dtype]) -> None:
     widest = {path: _in_hdf5(path, dtype) for path, dtype in widest.items()}
     for table, rows in (("frames", FRAMES), *_ROW_TABLES.items()):
         count = plan.frames if table == "frames" else plan.tables[table]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from usfm import given
 from usfm.errors import RequestError
 from usfm.tasks.split_names import Entry
 
@@ -107,7 +108,7 @@ def read(files: Sequence[str]) -> Listed:
 
 def _text(file: str) -> str:
     try:
-        with open(file, "rb", opener=lambda path, flags: os.open(path, flags | getattr(os, "O_NONBLOCK", 0))) as handle:
+        with open(file, "rb", opener=given.without_waiting) as handle:
             status = os.fstat(handle.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise RequestError(f"{file}: is no ordinary file; give a JSON or CSV file.")

@@ -13,7 +13,7 @@ from usfm.extract.media import Media
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.image import ImageReader
 from usfm.extract.sampling import Sampling
-from usfm.extract.scan import Batch, loads, scan
+from usfm.extract.scan import ScanTask, loads, scan
 from usfm.extract.sources import find
 
 READER = ImageReader()
@@ -102,7 +102,7 @@ def test_a_long_stack_is_read_in_ranges(tmp_path, monkeypatch):
     pages = [Image.fromarray(np.full((8, 8), value, np.uint8)) for value in range(10)]
     pages[0].save(tmp_path / "s.tif", save_all=True, append_images=pages[1:])
     source = find([str(tmp_path)]).sources[0]
-    scans = loads(scan(Batch((source,), plan.PART_BYTES)))
+    scans = loads(scan(ScanTask((source,), plan.PART_BYTES)))
     cut = plan.pieces([source], scans, {"s.tif": Facts()}, Sampling(), None, hide_paths=False)
     assert [piece.within.indices for piece in cut] == [(0, 1, 2, 3), (4, 5, 6, 7), (8, 9)]
     frames = [frame for piece in cut for frame in READER.read(source.media, Sampling(), Notes(), piece.within)]

@@ -12,7 +12,7 @@ from usfm.extract.media import Media
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.image import ImageReader
 from usfm.extract.sampling import Sampling
-from usfm.extract.scan import Batch, loads, scan
+from usfm.extract.scan import ScanTask, loads, scan
 from usfm.extract.sources import find
 
 READER = ImageReader()
@@ -49,7 +49,12 @@ def test_ranges_and_thinning_keep_the_scale_of_the_whole_stack(tmp_path, monkeyp
     monkeypatch.setattr(plan, "PART_BYTES", RAMP.size * 3 * 2)
     source = find([str(tmp_path)]).sources[0]
     cut = plan.pieces(
-        [source], loads(scan(Batch((source,), plan.PART_BYTES))), {"s.tif": Facts()}, Sampling(), None, hide_paths=False
+        [source],
+        loads(scan(ScanTask((source,), plan.PART_BYTES))),
+        {"s.tif": Facts()},
+        Sampling(),
+        None,
+        hide_paths=False,
     )
     ranged = [frame.pixels for piece in cut for frame in READER.read(source.media, Sampling(), Notes(), piece.within)]
     assert len(cut) == 2

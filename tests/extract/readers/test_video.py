@@ -14,7 +14,7 @@ from usfm.extract.readers import cut
 from usfm.extract.readers.contract import Notes
 from usfm.extract.readers.video import VideoReader
 from usfm.extract.sampling import Sampling
-from usfm.extract.scan import Batch, loads, scan
+from usfm.extract.scan import ScanTask, loads, scan
 from usfm.extract.sources import find
 
 READER = VideoReader()
@@ -165,7 +165,7 @@ def test_ranges_of_a_long_video_give_what_reading_it_whole_gives(make_video, mon
     path = make_video(name, frames=300, codec=codec, b_frames=2)
     monkeypatch.setattr(plan, "PART_BYTES", 64 * 64 * 3 * 7)
     source = find([str(path)]).sources[0]
-    found = loads(scan(Batch((source,), plan.PART_BYTES)))
+    found = loads(scan(ScanTask((source,), plan.PART_BYTES)))
     pieces = plan.pieces([source], found, {source.relative: Facts()}, THREE, None, hide_paths=False)
     assert [len(piece.within.indices) for piece in pieces] == [7, 7, 7, 7, 7, 1]
     assert all(group == (piece,) for group, piece in zip(plan.parts(pieces), pieces, strict=True))
@@ -222,7 +222,7 @@ def test_frames_before_the_first_key_frame_are_left_out_and_told(
     for sampling in (Sampling(None), THREE, Sampling(None, limit=9)):
         whole, notes = read(part, sampling)
         source = find([str(part)]).sources[0]
-        found = loads(scan(Batch((source,), plan.PART_BYTES)))
+        found = loads(scan(ScanTask((source,), plan.PART_BYTES)))
         pieces = plan.pieces([source], found, {source.relative: Facts()}, sampling, None, hide_paths=False)
         told, ranged = Notes(), []
         for piece in pieces:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 import numpy as np
 
@@ -100,6 +101,11 @@ class Annotations:
     folder: str
     faults: Faults
     files: tuple[str, ...]
+
+
+def are_pairs(points: object) -> TypeGuard[list[list]]:
+    """Say whether a JSON value is a list of pairs, such as points are."""
+    return isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
 
 
 def numbers(values: object, count: int = 0) -> list[float] | None:

@@ -15,6 +15,7 @@ from usfm.extract.annotations.contract import (
     Faults,
     Marks,
     Shape,
+    are_pairs,
     joined,
     numbers,
     split_of,
@@ -101,7 +102,7 @@ def _record(path: str, data: dict, folder: str, faults: Faults) -> Marks:
 def _drawn(row: dict, label: str, kind: object) -> tuple[Shape | None, tuple | None]:
     """Read a shape made of points: the outline, where it has one of its own, and the box."""
     points = row.get("points")
-    flat = [value for point in points or () for value in point] if _are_points(points) else None
+    flat = [value for point in points or () for value in point] if are_pairs(points) else None
     values = numbers(flat) if flat else None
     if values is None:
         return None, None
@@ -118,16 +119,12 @@ def _drawn(row: dict, label: str, kind: object) -> tuple[Shape | None, tuple | N
     return Shape(label, (ring,)), polygon.bounds((ring,))
 
 
-def _are_points(points: object) -> bool:
-    return isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
-
-
 def _mask(row: dict, label: str, size: tuple[int, int] | None) -> tuple[Shape | None, tuple | None]:
     """Read a small mask: a PNG in text, whose corner the first point says."""
     from PIL import Image
 
     points = row.get("points")
-    corner = numbers(points[0], 2) if _are_points(points) and points else None
+    corner = numbers(points[0], 2) if are_pairs(points) and points else None
     text = row.get("mask")
     if corner is None or not isinstance(text, str) or size is None or size[0] * size[1] > rle.LARGEST_PX:
         return None, None

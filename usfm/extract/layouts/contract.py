@@ -11,7 +11,7 @@ from typing import Any
 
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
-from usfm.toml import read_toml
+from usfm.toml import names_in, read_toml
 
 FOLDER = Path(__file__).parent
 
@@ -248,10 +248,9 @@ class Layout:
     under: tuple[str, ...] = ()
 
 
-@cache
 def known() -> tuple[str, ...]:
     """Return the names of all collections that are known, with or without a layout."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+    return names_in(FOLDER)
 
 
 def names() -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.extract.annotations import coco, labelme, voc
-from usfm.extract.annotations.contract import Annotations, Faults, Marks, Shape, numbers
+from usfm.extract.annotations.contract import Annotations, Faults, Marks, Shape, are_pairs, numbers
 from usfm.extract.annotations.match import WHOLE
 from usfm.extract.layouts import pickled
 from usfm.extract.layouts.contract import Outlines, Table
@@ -82,16 +82,12 @@ def _renamed(marks: Marks, rule: Outlines) -> Marks:
 
 def _outlined(name: str, points: Any, faults: Faults) -> tuple[Shape, ...]:
     """Return a polygon of a list of [x, y]."""
-    flat = [value for point in points for value in point] if _are_pairs(points) else []
+    flat = [value for point in points for value in point] if are_pairs(points) else []
     values = numbers(flat)
     if values is None or not 6 <= len(values) <= 2 * polygon.MOST_POINTS:
         faults.add("polygon of fewer than three points or of no numbers")
         return ()
     return (Shape(name, (np.array(values).reshape(-1, 2),)),)
-
-
-def _are_pairs(points: Any) -> bool:
-    return isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
 
 
 def _points(path: str, rule: Outlines, faults: Faults) -> Iterator[Record]:

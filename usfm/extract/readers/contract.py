@@ -12,6 +12,22 @@ from usfm.extract.sampling import Sampling
 
 HEAD_BYTES = 4096
 """How much of a file's beginning a reader sees to recognise it by."""
+LARGEST_PX = 1 << 26
+"""Rows times columns of a frame of a clip that we try to hold."""
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse a clip whose frames are too large to hold.
+
+    Args:
+        height: Rows of a frame.
+        width: Columns of a frame.
+
+    Raises:
+        MediaError: If they are.
+    """
+    if height * width > LARGEST_PX:
+        raise MediaError("too large", f"its frames are {width}x{height} pixels.")
 
 
 @dataclass(frozen=True)

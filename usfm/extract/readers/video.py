@@ -11,7 +11,17 @@ import av
 from usfm.errors import MediaError
 from usfm.extract.media import Media
 from usfm.extract.readers import animation
-from usfm.extract.readers.contract import HEAD_BYTES, NO_OPTIONS, Frame, Notes, Options, Probe, Range
+from usfm.extract.readers.contract import (
+    HEAD_BYTES,
+    LARGEST_PX,
+    NO_OPTIONS,
+    Frame,
+    Notes,
+    Options,
+    Probe,
+    Range,
+    check_size,
+)
 from usfm.extract.readers.cut import ISO_BOXES, is_cut, transport_step
 from usfm.extract.readers.display import Display, aspect, squared, turn
 from usfm.extract.readers.faults import Faults, lead_fault
@@ -43,7 +53,6 @@ OTHERS = (
     b".RMF",
     b"DKIF",
 )
-LARGEST_PX = 1 << 26  # rows times columns of a frame that we try to hold
 
 
 class VideoReader:
@@ -95,13 +104,13 @@ def _probed(path: str, stamps_above: int) -> Probe:
         stream = video_stream(container)
         tick, rate, lasts = tick_of(stream), rate_of(stream), nominal(stream)  # a closed container has no streams
         height, width = stream.codec_context.height, stream.codec_context.width
-        _check_size(height, width)
+        check_size(height, width)
         ordered = not unordered(container, stream)
         good, lead, stamps = first_good(container, stream, Faults(is_cut(path)))
         height, width = squared(height, width, aspect(stream))
         if good is not None and turn(good)[0]:
             height, width = width, height
-    _check_size(height, width)
+    check_size(height, width)
     known = sorted(stamp for stamp in stamps if stamp is not None)
     span = (known[-1] - known[0]) * tick if known else Fraction(0)
     seconds = max(float(span), len(stamps) / float(rate) if len(known) < len(stamps) else 0.0)
@@ -253,11 +262,6 @@ def _check_tiles(path: str) -> None:
             raise MediaError(
                 "tiled picture", "the picture is stored in tiles, which are not put together; save it anew."
             )
-
-
-def _check_size(height: int, width: int) -> None:
-    if height * width > LARGEST_PX:
-        raise MediaError("too large", f"its frames are {width}x{height} pixels.")
 
 
 def _truncated(frames: int, seconds: float) -> MediaError:

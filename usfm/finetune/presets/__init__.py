@@ -6,7 +6,7 @@ from pathlib import Path
 
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
-from usfm.toml import read_toml
+from usfm.toml import names_in, read_toml
 
 FOLDER = Path(__file__).parent
 
@@ -26,10 +26,9 @@ class Preset:
     differs: tuple[str, ...] = ()
 
 
-@cache
 def names() -> tuple[str, ...]:
     """Return the names of all presets."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+    return names_in(FOLDER)
 
 
 @cache

@@ -11,6 +11,7 @@ import keyword
 import tokenize
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def parsed(text: str) -> ast.expr:
         raise RequestError(f"--where {shown!r}: is no condition; {_HELP}.") from None
     if len(nodes) > MOST_NODES or depth > DEEPEST:
         raise RequestError(f"--where {shown!r}: is too long or too deeply nested for a condition; shorten it.")
-    _check(tree, shown)
+    _Grammar(shown).condition(tree)
     return tree
 
 
@@ -81,62 +82,61 @@ def _depth(tree: ast.AST) -> int:
     return deepest
 
 
-def _check(tree: ast.expr, shown: str) -> None:
-    """Refuse every kind of node but the few that `matches` evaluates."""
+@dataclass(frozen=True)
+class _Grammar:
+    """Refuses every kind of node but the few that `matches` evaluates."""
 
-    def refuse(what: str) -> None:
-        raise RequestError(f"--where {shown!r}: {what}; {_HELP}.")
+    shown: str
 
-    def operand(node: ast.expr) -> None:
+    def refuse(self, what: str) -> None:
+        raise RequestError(f"--where {self.shown!r}: {what}; {_HELP}.")
+
+    def condition(self, node: ast.expr) -> None:
+        if isinstance(node, ast.BoolOp):
+            for one in node.values:
+                self.condition(one)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            self.condition(node.operand)
+        elif isinstance(node, ast.Compare):
+            self.operand(node.left)
+            for operator, one in zip(node.ops, node.comparators, strict=True):
+                self.compared(operator, one)
+        else:
+            self.operand(node)
+
+    def compared(self, operator: ast.cmpop, one: ast.expr) -> None:
+        if isinstance(operator, (ast.In, ast.NotIn)) and isinstance(one, (ast.List, ast.Tuple, ast.Set)):
+            for item in one.elts:
+                if not isinstance(item, ast.Constant):
+                    self.refuse("a list after 'in' holds texts and numbers only")
+                self.operand(item)
+        elif isinstance(operator, (*_COMPARE, ast.In, ast.NotIn)):
+            self.operand(one)
+        else:
+            self.refuse("'is' compares no columns; write ==")
+
+    def operand(self, node: ast.expr) -> None:
         if isinstance(node, ast.Constant):
             if not isinstance(node.value, (str, int, float)):
-                refuse("None, bytes and the like are no values of a column")
-            return
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and _number(node.operand):
-            return
-        if _name_of(node) is not None:
-            return
-        if isinstance(node, ast.Call):
-            call(node)
-            return
-        refuse("it has something that is no column, text or number")
+                self.refuse("None, bytes and the like are no values of a column")
+        elif isinstance(node, ast.Call):
+            self.call(node)
+        elif not (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and _number(node.operand)):
+            if _name_of(node) is None:
+                self.refuse("it has something that is no column, text or number")
 
-    def call(node: ast.Call) -> None:
+    def call(self, node: ast.Call) -> None:
         if node.keywords or any(isinstance(one, ast.Starred) for one in node.args):
-            refuse("a function here takes one value")
+            self.refuse("a function here takes one value")
         if isinstance(node.func, ast.Attribute) and node.func.attr in (*_TESTS, "lower"):
             wanted = 0 if node.func.attr == "lower" else 1
             if len(node.args) != wanted or not all(_texts(one) for one in node.args):
-                refuse(f"{node.func.attr}() takes {'a text' if wanted else 'nothing'}")
-            operand(node.func.value)
-            return
-        if isinstance(node.func, ast.Name) and node.func.id == "known" and len(node.args) == 1:
-            operand(node.args[0])
-            return
-        refuse("it calls something, which a condition cannot")
-
-    def condition(node: ast.expr) -> None:
-        if isinstance(node, ast.BoolOp):
-            for one in node.values:
-                condition(one)
-        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            condition(node.operand)
-        elif isinstance(node, ast.Compare):
-            operand(node.left)
-            for operator, one in zip(node.ops, node.comparators, strict=True):
-                if isinstance(operator, (ast.In, ast.NotIn)) and isinstance(one, (ast.List, ast.Tuple, ast.Set)):
-                    for item in one.elts:
-                        if not isinstance(item, ast.Constant):
-                            refuse("a list after 'in' holds texts and numbers only")
-                        operand(item)
-                elif isinstance(operator, (*_COMPARE, ast.In, ast.NotIn)):
-                    operand(one)
-                else:
-                    refuse("'is' compares no columns; write ==")
+                self.refuse(f"{node.func.attr}() takes {'a text' if wanted else 'nothing'}")
+            self.operand(node.func.value)
+        elif isinstance(node.func, ast.Name) and node.func.id == "known" and len(node.args) == 1:
+            self.operand(node.args[0])
         else:
-            operand(node)
-
-    condition(tree)
+            self.refuse("it calls something, which a condition cannot")
 
 
 def _number(node: ast.AST) -> bool:

@@ -39,7 +39,9 @@ class LocalDecoder(nn.Module):
         self.taps = (1, 3, depth - 3, depth) if depth >= 8 else (0, depth // 2 - 1, 3 * depth // 4 - 1, depth)
         self.cells = tuple(round(shape.patch / scale) for scale in SCALES)
         self.norms = nn.ModuleList(nn.LayerNorm(shape.embed_dim, eps=1e-6) for _ in SCALES[:-1])
-        parts = [Part(settings, shape, scale, length(cell)) for scale, cell in zip(SCALES, self.cells, strict=True)]
+        parts = [
+            ScaleDecoder(settings, shape, scale, length(cell)) for scale, cell in zip(SCALES, self.cells, strict=True)
+        ]
         self.decoder = nn.ModuleList(parts)
         self._parts = parts
 
@@ -72,7 +74,7 @@ class LocalDecoder(nn.Module):
         return sum(len(part.blocks) * (part.total + 1) for part in self._parts)
 
 
-class Part(nn.Module):
+class ScaleDecoder(nn.Module):
     """One of the four: self-attention over all tokens, then a map of finer or coarser cells."""
 
     def __init__(self, settings: Settings, shape: Shape, scale: float, out: int):

@@ -8,7 +8,7 @@ from typing import Any
 
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
-from usfm.toml import read_toml
+from usfm.toml import names_in, read_toml
 
 FOLDER = Path(__file__).parent
 
@@ -74,10 +74,9 @@ class Benchmark:
         return bool(self.layout)
 
 
-@cache
 def names() -> tuple[str, ...]:
     """Return the names of all benchmarks."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+    return names_in(FOLDER)
 
 
 @cache

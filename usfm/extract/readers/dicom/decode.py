@@ -9,7 +9,7 @@ import numpy as np
 from usfm.errors import MediaError
 from usfm.extract.readers.dicom.codestream import Codestream, look, predictor
 from usfm.extract.readers.dicom.colour import FULL, PARTIAL, RGB, SPACES, widened_420, widened_422
-from usfm.extract.readers.dicom.layout import DEFLATED_FRAMES, RLE, Layout
+from usfm.extract.readers.dicom.layout import DEFLATED_FRAMES, RLE, PixelLayout
 
 LOSSLESS_JPEG = "1.2.840.10008.1.2.4.57"
 
@@ -33,7 +33,7 @@ class Samples:
     signed: bool
 
 
-def decoded(data: bytes, layout: Layout, syntax: str, big: bool) -> Samples:
+def decoded(data: bytes, layout: PixelLayout, syntax: str, big: bool) -> Samples:
     """Decode one frame.
 
     Args:
@@ -68,7 +68,7 @@ def decoded(data: bytes, layout: Layout, syntax: str, big: bool) -> Samples:
         raise MediaError("not decodable", "the compressed frame cannot be decoded to its end.") from None
 
 
-def native(data: bytes, layout: Layout, big: bool) -> Samples:
+def native(data: bytes, layout: PixelLayout, big: bool) -> Samples:
     """Bring the bytes of a frame that is not compressed to samples.
 
     Args:
@@ -103,7 +103,7 @@ def native(data: bytes, layout: Layout, big: bool) -> Samples:
     return Samples(_counted(values, layout), space, False, layout.stored, layout.signed)
 
 
-def _counted(values: np.ndarray, layout: Layout) -> np.ndarray:
+def _counted(values: np.ndarray, layout: PixelLayout) -> np.ndarray:
     """Keep the bits of a sample that count, with their sign; what lies in the others is an overlay or rubbish."""
     width = layout.allocated
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
@@ -114,7 +114,7 @@ def _counted(values: np.ndarray, layout: Layout) -> np.ndarray:
     return (values << above).view(signed) >> below
 
 
-def _run_length(data: bytes, layout: Layout) -> Samples:
+def _run_length(data: bytes, layout: PixelLayout) -> Samples:
     """Decode PackBits, one segment for each byte of each sample, the highest byte first (DICOM PS3.5, G)."""
     from PIL import Image
 
@@ -140,7 +140,7 @@ def _run_length(data: bytes, layout: Layout) -> Samples:
     return Samples(_counted(values, layout), space, False, layout.stored, layout.signed)
 
 
-def _by_codec(data: bytes, stream: Codestream, layout: Layout) -> Samples:
+def _by_codec(data: bytes, stream: Codestream, layout: PixelLayout) -> Samples:
     claimed = SPACES.get(layout.colour, "")
     if stream.components == 1:
         space, certain = "", True

@@ -10,7 +10,7 @@ from usfm.extract.readers.dicom import colour, gray, palette
 from usfm.extract.readers.dicom.decode import Samples, decoded
 from usfm.extract.readers.dicom.fragments import Fragments
 from usfm.extract.readers.dicom.headers import Header
-from usfm.extract.readers.dicom.layout import RLE, Layout
+from usfm.extract.readers.dicom.layout import RLE, PixelLayout
 
 SETTLED_BY = 4
 """Frames that are tried, from the first, to settle the colour space."""
@@ -27,7 +27,7 @@ class Native:
         broken: Whether the file ends before its pixel data do.
     """
 
-    def __init__(self, header: Header, layout: Layout):
+    def __init__(self, header: Header, layout: PixelLayout):
         self._file, self._at, self._each = header.file, header.at, layout.frame_bytes
         there = header.length if header.size < 0 else min(header.length, max(header.size - header.at, 0))
         self.broken = there < header.length
@@ -72,7 +72,7 @@ class Pictures:
     """
 
     header: Header
-    layout: Layout
+    layout: PixelLayout
     source: Native | Fragments
     tone: gray.Tone
     table: tuple[np.ndarray, int] | None
@@ -151,7 +151,7 @@ def _eight_bits(samples: Samples) -> np.ndarray:
     return (samples.values.astype(np.int64) >> max(samples.bits - 8, 0)).clip(0, 255).astype(np.uint8)
 
 
-def pictures(header: Header, layout: Layout) -> Pictures:
+def pictures(header: Header, layout: PixelLayout) -> Pictures:
     """Prepare to decode the frames of an object.
 
     Args:

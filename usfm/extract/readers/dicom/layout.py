@@ -24,7 +24,7 @@ COLOURS = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class PixelLayout:
     """How one frame lies in the pixel data.
 
     Attributes:
@@ -67,7 +67,7 @@ class Layout:
         return samples * self.allocated // 8
 
 
-def layout(header: Header) -> Layout:
+def layout(header: Header) -> PixelLayout:
     """Read how the pixels lie.
 
     Raises:
@@ -96,7 +96,7 @@ def layout(header: Header) -> Layout:
     full = header.length >= 3 * rows * columns * max(frames, 1) * allocated // 8
     if colour == "YBR_FULL_422" and full and header.length != UNDEFINED:
         colour = "YBR_FULL"  # nothing was left out after all
-    return Layout(
+    return PixelLayout(
         rows=rows,
         columns=columns,
         samples=samples,

@@ -19,7 +19,7 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Plane:
+class Slice:
     """One plane.
 
     Attributes:
@@ -33,7 +33,7 @@ class Plane:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def planes(header: Header) -> list[Plane]:
+def planes(header: Header) -> list[Slice]:
     """Return what the functional groups say about each plane; empty where there are none.
 
     What holds for all planes stands in the shared groups, and a plane's own word counts more.
@@ -57,7 +57,7 @@ def between_mm(header: Header) -> float:
     return NAN
 
 
-def _plane(header: Header, groups: list[Any]) -> Plane:
+def _plane(header: Header, groups: list[Any]) -> Slice:
     kind, spacing, facts = "", (NAN, NAN), {}
     for group in groups:
         for item in header.items("ImageDataTypeSequence", group)[:1]:
@@ -68,4 +68,4 @@ def _plane(header: Header, groups: list[Any]) -> Plane:
         for item in header.items("PlanePositionVolumeSequence", group)[:1]:
             told = header.numbers("ImagePositionVolume", item)
             facts = {"position_mm": told} if len(told) == 3 else facts
-    return Plane(kind, spacing, facts)
+    return Slice(kind, spacing, facts)

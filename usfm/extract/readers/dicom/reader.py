@@ -12,7 +12,7 @@ from usfm.extract.readers.contract import NO_OPTIONS, Frame, Notes, Options, Pro
 from usfm.extract.readers.dicom import facts, planes, video
 from usfm.extract.readers.dicom.frames import Native, Pictures, pictures
 from usfm.extract.readers.dicom.headers import Header, opened
-from usfm.extract.readers.dicom.layout import Layout, layout
+from usfm.extract.readers.dicom.layout import PixelLayout, layout
 from usfm.extract.readers.dicom.recognise import recognises
 from usfm.extract.readers.dicom.times import TICK_S, Clock, clock
 from usfm.extract.sampling import Sampling, choose
@@ -83,7 +83,7 @@ class DicomReader:
             else:
                 frames = _frames(pictures(header, told), _clock(header, told), sampling, notes, within)
             for frame in frames:
-                plane = each[frame.index] if frame.index < len(each) else planes.Plane()
+                plane = each[frame.index] if frame.index < len(each) else planes.Slice()
                 known = spacing if math.isnan(plane.spacing_mm[0]) else plane.spacing_mm
                 yield replace(frame, kind=plane.kind, spacing_mm=known, facts=plane.facts)
 
@@ -171,12 +171,12 @@ def _nothing(source: Pictures) -> MediaError:
     return MediaError("no picture", "its pixel data hold no frame.")
 
 
-def _clock(header: Header, told: Layout) -> Clock:
+def _clock(header: Header, told: PixelLayout) -> Clock:
     """Return when frames are shown; one frame has no time."""
     return clock(header) if told.frames > 1 else Clock()
 
 
-def _note(notes: Notes, header: Header, told: Layout, regions: list[dict], options: Options) -> None:
+def _note(notes: Notes, header: Header, told: PixelLayout, regions: list[dict], options: Options) -> None:
     notes.metadata |= facts.metadata(header, regions, options.keep_tags)
     notes.dicom_regions = regions
     notes.kind = facts.kind_of(header, regions)

@@ -8,10 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 from usfm.errors import MediaError
-from usfm.extract.readers.contract import Frame, Notes, Probe, Range
+from usfm.extract.readers.contract import LARGEST_PX, Frame, Notes, Probe, Range, check_size
 from usfm.extract.readers.dicom.fragments import Fragments
 from usfm.extract.readers.dicom.headers import UNDEFINED, Header
-from usfm.extract.readers.dicom.layout import LARGEST_PX
 from usfm.extract.readers.dicom.stream_file import StreamFile
 from usfm.extract.readers.dicom.times import TICK_S, Clock, clock
 from usfm.extract.sampling import Clock as Repair
@@ -95,14 +94,14 @@ def probe(header: Header, stamps_above: int) -> Probe:
         rate = Fraction(1000) / video.ticking.step_ms if video.ticking.runs else rate_of(stream)
         lasts = video.ticking.lasts if video.ticking.runs else nominal(stream)
         height, width = stream.codec_context.height, stream.codec_context.width
-        _check(height, width)
+        check_size(height, width)
         ratio = aspect(stream)
         good, _, stamps = first_good(video.container, stream, Faults(video.cut))
         tick_s, ticking = video.tick_s, video.ticking
     if good is None:
         raise MediaError("not decodable", "no frame of its video stream can be decoded.")
     height, width = squared(height, width, ratio)
-    _check(height, width)
+    check_size(height, width)
     number = len(stamps)
     if 3 * height * width * number <= stamps_above:
         times: tuple[int, ...] = ()
@@ -202,11 +201,6 @@ def _missing(within: Range, count: int, tick_s: Fraction) -> Iterator[Frame]:
     for index, stamp in zip(within.indices, within.stamps, strict=True):
         if index >= count:
             yield Frame(index, float((stamp - within.first_stamp) * tick_s), None, "not decodable")
-
-
-def _check(height: int, width: int) -> None:
-    if height * width > LARGEST_PX:
-        raise MediaError("too large", f"its frames are {width}x{height} pixels.")
 
 
 def _cut(frames: int) -> MediaError:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from usfm.extract.readers.volume.grid import NAN, TIME, Grid, Layout
+from usfm.extract.readers.volume.grid import NAN, TIME, Grid, GridLayout
 from usfm.extract.sampling import Clock, Sampling, choose
 
 TICKS = 1_000_000  # in a second
@@ -41,7 +41,7 @@ class Times:
         """Moments in a second; NaN without a clock."""
         return len(self.stamps) / self.seconds if self.stamps else NAN
 
-    def ticks(self, cut: Layout) -> tuple[int, ...]:
+    def ticks(self, cut: GridLayout) -> tuple[int, ...]:
         """Return the time of every frame, or its number where there is no clock."""
         if not self.stamps:
             return tuple(range(cut.frames))
@@ -52,7 +52,7 @@ class Times:
         return (self.stamps[moment] - self.stamps[0]) / TICKS if self.stamps else NAN
 
 
-def times(grid: Grid, cut: Layout) -> Times:
+def times(grid: Grid, cut: GridLayout) -> Times:
     """Find the times of a source's moments: its time stamps, else its step in time.
 
     Args:
@@ -90,7 +90,7 @@ def _rising(stamps: np.ndarray) -> Times:
     return Times(tuple(clock.ticks(int(tick)) for tick in ticks), clock.nominal)
 
 
-def due(found: Times, cut: Layout, sampling: Sampling) -> list[int]:
+def due(found: Times, cut: GridLayout, sampling: Sampling) -> list[int]:
     """List the frames that are due.
 
     With a clock, ``fps`` picks moments, and all planes of a moment are taken. Without one, or where every N-th frame

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from usfm.errors import MediaError
-from usfm.extract.readers.volume.grid import Grid, Layout
+from usfm.extract.readers.volume.grid import Grid, GridLayout
 from usfm.extract.readers.volume.packed import FAULTS, opened
 
 BLOCK_BYTES = 8 << 20
@@ -94,7 +94,7 @@ class Wanted:
         numbers: The frames, rising.
     """
 
-    def __init__(self, grid: Grid, cut: Layout, numbers: list[int]):
+    def __init__(self, grid: Grid, cut: GridLayout, numbers: list[int]):
         self.grid, self.cut, self.numbers = grid, cut, numbers
         self.axes = len(grid.sizes)
         self._fixed = [self._of(number) for number in numbers]
@@ -163,7 +163,7 @@ class Wanted:
         return out[:, ::-1] if cut.flipped else out
 
 
-def planes(grid: Grid, cut: Layout, numbers: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+def planes(grid: Grid, cut: GridLayout, numbers: list[int]) -> Iterator[tuple[int, np.ndarray]]:
     """Give frames one at a time, holding a bounded number of them.
 
     Args:

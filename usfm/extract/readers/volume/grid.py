@@ -86,7 +86,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Layout:
+class GridLayout:
     """Which axes of a grid become what; -1 where there is no such axis.
 
     Attributes:
@@ -119,7 +119,7 @@ class Layout:
         return self.planes * self.moments
 
 
-def layout(grid: Grid, axis: int | None = None) -> Layout:
+def layout(grid: Grid, axis: int | None = None) -> GridLayout:
     """Say which planes of a grid are its pictures.
 
     The axis that runs to the right is the first of those that stay, as every format of volumes has it; the other one
@@ -157,7 +157,7 @@ def layout(grid: Grid, axis: int | None = None) -> Layout:
         if axis is not None:
             plane = [number for number in grid.counted or space if number in space][axis]
     column, row = (number for number in (space[::-1] if grid.rows_first else space) if number != plane)
-    found = Layout(
+    found = GridLayout(
         column=column,
         row=row,
         plane=plane,
@@ -181,7 +181,7 @@ def _space(grid: Grid) -> list[int]:
     return space
 
 
-def _turned(found: Layout, orientation: str) -> Layout:
+def _turned(found: GridLayout, orientation: str) -> GridLayout:
     """Turn pictures so that the marked side is on the left and depth runs down (``MF``)."""
     first, second = (orientation + "  ")[:2]
     transposed = first in "FN" and second in "MU" and first + second != "  "

@@ -12,7 +12,7 @@ from usfm.extract.media import Media
 from usfm.extract.readers.contract import NO_OPTIONS, Frame, Notes, Options, Probe, Range
 from usfm.extract.readers.volume import clock, square
 from usfm.extract.readers.volume.elements import planes
-from usfm.extract.readers.volume.grid import Grid, Layout, layout
+from usfm.extract.readers.volume.grid import Grid, GridLayout, layout
 from usfm.extract.readers.volume.packed import check
 from usfm.extract.readers.volume.window import Window, find, levels, lost, plain
 from usfm.extract.sampling import Sampling
@@ -116,7 +116,7 @@ class VolumeReader:
             pixels = square.made(levels(grid, values, look), *size)
             yield Frame(number, time_s, pixels, spacing_mm=spacing, facts=facts)
 
-    def _opened(self, media: Media, options: Options) -> tuple[Grid, Layout]:
+    def _opened(self, media: Media, options: Options) -> tuple[Grid, GridLayout]:
         grid = self.header(media)
         if str(grid.sequence.facts.get("image_type", "")).startswith("RF"):
             raise MediaError("not a picture", "it holds radio-frequency lines; save their brightness as a picture.")
@@ -125,7 +125,7 @@ class VolumeReader:
         return grid, cut
 
 
-def _facts(grid: Grid, cut: Layout, look: Window, media: Media) -> dict:
+def _facts(grid: Grid, cut: GridLayout, look: Window, media: Media) -> dict:
     """Return what is kept of a header; nothing of it is free text."""
     facts: dict = {"format": grid.format, "sizes": list(grid.sizes), "element": np.dtype(grid.dtype).name}
     steps = [None if math.isnan(step) else step for step in grid.steps]

@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 
 from usfm.extract.readers.display import SQUARE, WIDEST, squared
-from usfm.extract.readers.volume.grid import LARGEST_PX, Grid, Layout
+from usfm.extract.readers.volume.grid import LARGEST_PX, Grid, GridLayout
 
 
-def ratio(grid: Grid, cut: Layout) -> Fraction:
+def ratio(grid: Grid, cut: GridLayout) -> Fraction:
     """Return width over height of a plane's pixels, by the rule for videos.
 
     It is 1 where nothing is known, where the pixels are square to one in a hundred, and where the ratio is beyond five
@@ -32,7 +32,7 @@ def ratio(grid: Grid, cut: Layout) -> Fraction:
     return found if height * width <= LARGEST_PX else Fraction(1)
 
 
-def size(grid: Grid, cut: Layout) -> tuple[int, int]:
+def size(grid: Grid, cut: GridLayout) -> tuple[int, int]:
     """Return (height, width) of a frame.
 
     Args:
@@ -47,7 +47,7 @@ def size(grid: Grid, cut: Layout) -> tuple[int, int]:
     return (height, width) if by == 1 else squared(height, width, by)
 
 
-def spacing(grid: Grid, cut: Layout) -> tuple[float, float]:
+def spacing(grid: Grid, cut: GridLayout) -> tuple[float, float]:
     """Return mm between the rows and between the columns of a frame; NaN where unknown.
 
     Args:
