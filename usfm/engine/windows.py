@@ -91,7 +91,8 @@ class Windows(Prepared):
 
     def samples(self, rows: np.ndarray) -> np.ndarray:
         """The windows of frames, those of a frame together, in the order of the rows."""
-        parts = [np.arange(self._first[row], self._first[row + 1]) for row in np.asarray(rows).tolist()]
+        first = self._first.tolist()
+        parts = [np.arange(first[row], first[row + 1]) for row in np.asarray(rows).tolist()]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     def row_of(self, samples: np.ndarray) -> np.ndarray:

@@ -57,9 +57,9 @@ def table(
             row["reason"] = "one patient"
         else:
             draws = draw(part.group, resamples, stream(seed, "by", column, str(name)))
-            found = part.measure(None), part.measure(draws), part.measure(left_out(part.group))
+            point, drawn, left = part.measure(None), part.measure(draws), part.measure(left_out(part.group))
             row["metrics"] = {
-                one.name: estimate(one, *(each[one.name] for each in found), confidence, patients)
+                one.name: estimate(one, point[one.name], drawn[one.name], left[one.name], confidence, patients)
                 for one in part.measures
             }
         rows.append(row)

@@ -119,12 +119,14 @@ def _tried(trial: Trial, config: Config, request: Request, one: One, alone: bool
                 raise
             console.warn(f"{where}: {error}")
             reason = str(error)
-            losses.append(np.nan), lowest.append(np.nan)
+            losses.append(np.nan)
+            lowest.append(np.nan)
             continue
         final, best = summary.get("held_out_loss"), summary.get("best")
         if final is None:
             raise RequestError("one patient or source only, so nothing is held out and trials cannot be compared")
-        losses.append(final), lowest.append(final if best is None else best)
+        losses.append(final)
+        lowest.append(final if best is None else best)
     return Scored(trial, tuple(losses), tuple(lowest), tuple(runs), reason), summary
 
 

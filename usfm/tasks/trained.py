@@ -153,6 +153,8 @@ def of_run(run: Path, learner: Head, fold: str) -> Model:
         raise RequestError(f"{run}: its card names no block of an encoder ('{tap}'); make the run again")
     model = build(tapped(_network(run, folder, card), tap), learner, how, card["seed"])
     weights = header.load(folder / checkpoint.MODEL)[0]
+    if not isinstance(weights, dict):
+        raise checkpoint.incomplete(folder, "it holds no weights by name")
     header.check_tensors(folder / checkpoint.MODEL, weights)
     try:
         model.load_state_dict(weights)

@@ -119,11 +119,12 @@ class _Grammar:
         if isinstance(node, ast.Constant):
             if not isinstance(node.value, (str, int, float)):
                 self.refuse("None, bytes and the like are no values of a column")
-        elif isinstance(node, ast.Call):
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and _number(node.operand):
+            return
+        elif isinstance(node, ast.Call) and _name_of(node) is None:
             self.call(node)
-        elif not (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and _number(node.operand)):
-            if _name_of(node) is None:
-                self.refuse("it has something that is no column, text or number")
+        elif _name_of(node) is None:
+            self.refuse("it has something that is no column, text or number")
 
     def call(self, node: ast.Call) -> None:
         if node.keywords or any(isinstance(one, ast.Starred) for one in node.args):

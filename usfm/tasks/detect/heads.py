@@ -144,7 +144,7 @@ class FasterRCNN(nn.Module):
         taken = taken_of(network)
         self.taken, channels, width = taken, taken.channels, width_of(taken.channels)
         self.pyramid = Pyramid(channels) if taken.alike else None
-        self.fpn = FeaturePyramidNetwork(channels, width, LastLevelMaxPool())
+        self.fpn = FeaturePyramidNetwork(list(channels), width, LastLevelMaxPool())
         kept, drawn = (1000, 512) if width == WIDTH else (100, 32)
         names, side = [str(k) for k in range(len(channels))], max(network.entry.image_size)
         sizes = tuple((max(4, round(side * ANCHOR * 2**k)),) for k in range(len(channels) + 1))

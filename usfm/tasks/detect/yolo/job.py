@@ -88,9 +88,10 @@ class Job:
     @classmethod
     def read(cls, folder: Path) -> "Job":
         """Read it from the folder of the fold."""
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-        return cls(**{**told, "how": How(**told["how"])})
+        told: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        told |= {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
+        told["how"] = How(**told["how"])
+        return cls(**told)
 
 
 def how_of(options: Mapping[str, Any], classes: int, precision: str) -> How:

@@ -201,7 +201,7 @@ class Trainer(DetectionTrainer):
     def _model_train(self) -> None:
         super()._model_train()
         if self.work.how.frozen:
-            self.model.model[0].eval()  # its statistics stay too
+            self.model.get_submodule("model.0").eval()  # its statistics stay too
 
     def _handle_nan_recovery(self, epoch: int) -> bool:
         if self.loss is not None and not bool(torch.isfinite(self.loss).all()):
