@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from usfm.imaging import region_evidence, region_score, region_search, region_seeds, shaped
+from usfm.imaging import fan, region_boxes, region_evidence, region_score, region_search, region_seeds, shaped
 from usfm.imaging.abrc import abrc_mask
 from usfm.imaging.fan import SectorGeometry
 from usfm.imaging.framing import Framing
@@ -18,6 +18,9 @@ TRUSTED = 0.5
 """Confidence from which a region is more likely right than wrong; what has less is a guess."""
 
 _MOVING_SHARE = 0.02
+_BOX = 0.6
+"""Confidence of a box of the file in which the pixels show nothing certain."""
+_NEARLY = 0.9
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ def find_region(frames: Sequence[np.ndarray], method: str = "auto", dicom_region
         mask = abrc_mask(frames[len(frames) // 2])
         return Region(mask, confidence=0.5) if mask.any() else Region(np.ones_like(mask))
     if method in ("auto", "dicom"):
-        boxes = _boxes(dicom_regions or [], frames[0].shape[:2])
-        if boxes:
+        boxes = region_boxes.read(dicom_regions or [], frames[0].shape[:2])
+        if boxes.sound or boxes.stray:
             return _from_boxes(frames, boxes)
         if method == "dicom":
             return Region(np.ones(frames[0].shape[:2], bool), evidence="dicom")
@@ -141,40 +144,73 @@ def _region(found: shaped.Shaped, scale: float, shape: tuple[int, int], evidence
     return Region(found.mask, found.shape, geometry, found.confidence, evidence, extra, found.predicted_iou)
 
 
-def _boxes(regions: list[dict], shape: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """Return the 2-D image regions of a DICOM file as (left, top, right, bottom), clipped; none that make no sense."""
-    boxes = []
-    for entry in regions:
-        if int(entry.get("spatial_format", 1) or 1) != 1 or int(entry.get("data_type", 1) or 1) not in (1, 2):
-            continue
-        left, top = max(0, int(entry["x0"])), max(0, int(entry["y0"]))
-        right, bottom = min(shape[1], int(entry["x1"]) + 1), min(shape[0], int(entry["y1"]) + 1)
-        inside = max(0, right - left) * max(0, bottom - top)
-        whole = (int(entry["x1"]) + 1 - int(entry["x0"])) * (int(entry["y1"]) + 1 - int(entry["y0"]))
-        if inside >= 0.02 * shape[0] * shape[1] and inside >= 0.9 * whole and (left, top, right, bottom) not in boxes:
-            boxes.append((left, top, right, bottom))
-    return [box for box in boxes if not any(other != box and _lies_in(box, other) for other in boxes)]
-
-
-def _lies_in(inner: tuple[int, int, int, int], outer: tuple[int, int, int, int]) -> bool:
-    """Say whether a box is a part of another, as the box of colour flow is of that of tissue, but for a few pixels."""
-    width = min(inner[2], outer[2]) - max(inner[0], outer[0])
-    height = min(inner[3], outer[3]) - max(inner[1], outer[1])
-    area, around = ((box[2] - box[0]) * (box[3] - box[1]) for box in (inner, outer))
-    return area < around and max(width, 0) * max(height, 0) >= 0.9 * area
-
-
-def _from_boxes(frames: Sequence[np.ndarray], boxes: list[tuple[int, int, int, int]]) -> Region:
-    """Find the region inside each DICOM box; a box in which nothing certain is found is taken whole."""
-    mask, parts = np.zeros(frames[0].shape[:2], bool), []
-    for left, top, right, bottom in boxes:
-        inner = find_region([frame[top:bottom, left:right] for frame in frames], "temporal")
-        whole = inner.confidence < TRUSTED
-        mask[top:bottom, left:right] |= True if whole else inner.mask
-        geometry = None if whole or inner.geometry is None else inner.geometry.moved(1.0, top, left)
-        parts.append((inner.shape if geometry else "", geometry, 0.6 if whole else max(0.6, inner.confidence)))
-    confidence = min(part[2] for part in parts)
+def _from_boxes(frames: Sequence[np.ndarray], boxes: region_boxes.Boxes) -> Region:
+    """Find the region that DICOM boxes bound; the pixels say what a box means that does not fit them."""
+    shape = frames[0].shape[:2]
+    if not boxes.sound:
+        return _without_sound_box(frames, boxes)
+    parts = [_inside(frames, box) for box in boxes.sound]
+    if (around := _cut(frames, boxes.sound, parts)) is not None:
+        return around
+    parts = [_believed(part, box) for part, box in zip(parts, boxes.sound, strict=True)]
+    strips = dict.fromkeys(region_boxes.beside(box, boxes.sound, shape) for box in boxes.stray)
+    wide = [strip for strip in strips if region_boxes.area(strip) >= region_boxes.LEAST_SHARE * shape[0] * shape[1]]
+    parts += [part for part in (_inside(frames, strip) for strip in wide) if part.confidence >= TRUSTED]
+    extra = {"boxes_outside": len(boxes.stray)} if boxes.stray else {}
+    mask = np.logical_or.reduce([part.mask for part in parts])
+    confidence = min(part.confidence for part in parts)
     if len(parts) == 1:
-        return Region(mask, parts[0][0], parts[0][1], confidence, "dicom")
-    views = [dataclasses.asdict(geometry) for _, geometry, _ in parts if geometry is not None]
-    return Region(mask, "dual", None, confidence, "dicom", {"views": views} if views else {})
+        return Region(mask, parts[0].shape, parts[0].geometry, confidence, "dicom", extra)
+    views = [dataclasses.asdict(part.geometry) for part in parts if part.geometry is not None]
+    return Region(mask, "dual", None, confidence, "dicom", extra | ({"views": views} if views else {}))
+
+
+def _inside(frames: Sequence[np.ndarray], box: region_boxes.Box) -> Region:
+    """Find the region in a part of the picture, as one of the whole picture."""
+    left, top, right, bottom = box
+    inner = find_region([frame[top:bottom, left:right] for frame in frames], "temporal")
+    mask = np.zeros(frames[0].shape[:2], bool)
+    mask[top:bottom, left:right] = inner.mask
+    geometry = None if inner.geometry is None else inner.geometry.moved(1.0, top, left)
+    return dataclasses.replace(inner, mask=mask, geometry=geometry, shape=inner.shape if geometry else "")
+
+
+def _believed(part: Region, box: region_boxes.Box) -> Region:
+    """Take a box in which nothing certain was found as a whole."""
+    if part.confidence >= TRUSTED:
+        return dataclasses.replace(part, confidence=max(_BOX, part.confidence))
+    mask = np.zeros_like(part.mask)
+    mask[box[1] : box[3], box[0] : box[2]] = True
+    return Region(mask, confidence=_BOX)
+
+
+def _cut(frames: Sequence[np.ndarray], boxes: Sequence[region_boxes.Box], parts: Sequence[Region]) -> Region | None:
+    """Return the region that boxes cut, since they were meant for a picture of another size; None where they do not."""
+    middle = frames[len(frames) // 2]
+    if not any(region_boxes.goes_on(middle, part.mask, box) for box, part in zip(boxes, parts, strict=True)):
+        return None
+    found = find_region(frames, "temporal")
+    inside = np.zeros_like(found.mask)
+    for left, top, right, bottom in boxes:
+        inside[top:bottom, left:right] = True
+    views = [fan.mask(SectorGeometry(**view), inside.shape) & found.mask for view in found.extra.get("views", ())]
+    if found.confidence < TRUSTED or any(
+        (view & inside).sum() > _NEARLY * view.sum() for view in views or [found.mask]
+    ):
+        return None  # of two views, the file may give the box of one
+    return dataclasses.replace(found, extra=found.extra | {"boxes_outside": len(boxes)})
+
+
+def _without_sound_box(frames: Sequence[np.ndarray], boxes: region_boxes.Boxes) -> Region:
+    """Find the region of the whole picture; where that is a guess, what lies in the picture of a box is the better."""
+    extra = {"boxes_outside": len(boxes.stray)}
+    found = find_region(frames, "temporal")
+    shape = found.mask.shape
+    held = [(box, region_boxes.clipped(box, shape)) for box in boxes.stray]
+    held = [part for box, part in held if region_boxes.area(part) >= region_boxes.area(box) / 2]
+    if found.confidence < TRUSTED and held:
+        parts = [_inside(frames, box) for box in held]
+        best = max(parts, key=lambda part: part.confidence)
+        if best.confidence >= TRUSTED:
+            found = best
+    return dataclasses.replace(found, extra=found.extra | extra)
