@@ -11,7 +11,7 @@ Box = tuple[int, int, int, int]
 LEAST_SHARE = 0.02
 """Share of the picture from which a box is no icon or bar."""
 INSIDE = 0.9
-"""Share of a box that lies in the picture, from which it is believed; and in another box, from which it is part of it."""
+"""Share of a box in the picture from which it is believed; and in another box, from which it is a part of that one."""
 _AWAY = 3
 """Pixels from the edge of a box to the line outside: boxes are drawn, and lines blurred, by as much."""
 _TOUCHING = 0.1
