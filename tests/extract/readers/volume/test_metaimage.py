@@ -93,7 +93,7 @@ def test_long_names_eight_bytes_where_the_file_is_that_long(write_mha, taken, cu
         ((b"ElementDataFile = LOCAL", b"ElementDataFile = ../v.raw"), "data elsewhere"),
         ((b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/hostname"), "data elsewhere"),
         ((b"ElementDataFile = LOCAL", b"ElementDataFile = gone.raw"), "no data file"),
-        ((b"ElementDataFile = LOCAL", b"ElementDataFile = LIST"), "several data files"),
+        ((b"ElementDataFile = LOCAL", b"ElementDataFile = LIST"), "damaged header"),
         ((b"ElementDataFile", b"ElementData"), "damaged header"),
         ((b"ElementDataFile = LOCAL", b"ElementDataFile LOCAL"), "damaged header"),
         ((b"Channels = 1", b"Channels = 2"), "unknown colours"),

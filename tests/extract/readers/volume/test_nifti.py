@@ -124,3 +124,19 @@ def test_a_header_without_its_pixels(tmp_path, taken, cube):
     (tmp_path / "v.img").unlink()
     with pytest.raises(MediaError, match="no data file"):
         taken(tmp_path / "v.hdr")
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<f4"])
+@pytest.mark.parametrize("kind", ["AnalyzeImage", "Spm99AnalyzeImage"])
+def test_analyze(tmp_path, taken, cube, dtype, kind):
+    kind = getattr(nibabel, kind)
+    header = kind.header_class(endianness=">" if dtype.startswith(">") else "<")
+    header.set_data_dtype(dtype)
+    nibabel.save(kind(cube.astype(dtype).transpose(2, 1, 0), np.diag([-0.5, 0.5, 0.5, 1]), header), tmp_path / "v.img")
+    got = taken(tmp_path / "v.hdr")
+    assert np.array_equal(np.stack(got.pixels), nibabel.load(tmp_path / "v.img").get_fdata().transpose(2, 1, 0))
+    assert (got.kind, got.notes.metadata["format"]) == ("nifti", "Analyze")
+    assert got.frames[0].spacing_mm == (0.5, 0.5)
+    (tmp_path / "v.img").write_bytes(b"1")
+    with pytest.raises(MediaError, match="truncated"):
+        taken(tmp_path / "v.hdr")

@@ -123,8 +123,8 @@ def test_units(write_nrrd, taken, cube, unit, factor):
         ({"data_file": "../v.raw"}, "data elsewhere"),
         ({"data_file": "/etc/hostname"}, "data elsewhere"),
         ({"data_file": "gone.raw"}, "no data file"),
-        ({"data_file": "LIST"}, "several data files"),
-        ({"data_file": "%03d.raw 1 4 1"}, "several data files"),
+        ({"data_file": "LIST"}, "damaged header"),
+        ({"data_file": "%03d.raw 1 4 1"}, "no data file"),
     ],
 )
 def test_what_is_wrong_is_said(write_nrrd, taken, cube, fields, reason):

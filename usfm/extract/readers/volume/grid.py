@@ -43,7 +43,7 @@ class Grid:
         roles: What each axis is: ``space``, ``time``, ``list`` (of frames) or ``colour``.
         steps: From one element to the next along each axis: mm in space, seconds in time; NaN where nothing is said.
         dtype: Of an element, in the byte order of the file.
-        data: The file that holds the elements.
+        data: The file that holds the elements, or the first of them.
         offset: Where they begin in it; -1 where they are the last bytes of the file.
         skip: Bytes before them once they are decompressed.
         coding: ``raw``, ``zlib``, ``gzip``, ``bzip2``, ``deflate`` or ``text``; ``hdf5`` and ``matlab`` go
@@ -55,6 +55,7 @@ class Grid:
         rows_first: Whether the first axis of a plane runs down, as in arrays of MATLAB, and not to the right.
         sequence: What a tracked sequence says of its frames.
         facts: Further facts that identify nobody, as JSON can hold them.
+        files: Where several hold the elements, all of these, one after another, each with as many.
     """
 
     format: str
@@ -73,6 +74,7 @@ class Grid:
     rows_first: bool = False
     sequence: Sequence = field(default_factory=Sequence)
     facts: dict = field(default_factory=dict)
+    files: tuple[Media, ...] = ()
 
     @property
     def elements(self) -> int:

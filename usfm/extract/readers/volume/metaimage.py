@@ -9,6 +9,7 @@ import numpy as np
 
 from usfm.errors import MediaError
 from usfm.extract.media import Media
+from usfm.extract.readers.volume import several
 from usfm.extract.readers.volume.grid import COLOUR, LIST, NAN, SPACE, Grid
 from usfm.extract.readers.volume.header import HEADER_BYTES, default_steps, integers, numbers
 from usfm.extract.readers.volume.sequence import FIELD, sequence
@@ -119,17 +120,34 @@ def _facts(fields: dict[str, str]) -> dict:
 
 
 def _located(grid: Grid, fields: dict[str, str], end: int, kind: str) -> Grid:
-    name = fields["ElementDataFile"]
+    name, skipped = fields["ElementDataFile"], (integers(fields.get("HeaderSize", "0")) or [0])[0]
     if name.upper() == "LOCAL":
         grid = replace(grid, offset=end)
     elif name.upper().startswith("LIST") or "%" in name:
-        raise MediaError("several data files", "its pixels lie in several files, which is not read; save it as one.")
+        grid = _of_several(grid, fields, end, skipped)
     else:
-        skipped = (integers(fields.get("HeaderSize", "0")) or [0])[0]
         grid = replace(grid, data=grid.data.beside(name), offset=max(skipped, -1))
     if kind in ("LONG", "ULONG") and grid.coding == "raw" and _held(grid) >= 2 * grid.bytes:
         grid = replace(grid, dtype=np.dtype(grid.dtype.str.replace("4", "8")))  # what some programs mean by the name
     return grid
+
+
+def _of_several(grid: Grid, fields: dict[str, str], end: int, skipped: int) -> Grid:
+    """Find the files of a list (``LIST 2D`` and a name a line) or of a pattern; each has a plane, or so many axes."""
+    if grid.coding != "raw":
+        raise MediaError("several data files", "its pixels lie compressed in several files; save it as one file.")
+    name, axes = fields["ElementDataFile"], grid.sizes[1:] if COLOUR in grid.roles else grid.sizes
+    told = re.fullmatch(r"LIST\s*(\d)?D?", name.upper())
+    wanted = math.prod(axes[int(told[1]) if told and told[1] else len(axes) - 1 :])
+    if told:
+        with grid.data.open() as file:
+            file.seek(end)
+            lines = file.read(HEADER_BYTES).decode("utf-8", "surrogateescape").splitlines()
+        names = [line.strip() for line in lines if line.strip()]
+    else:
+        names = several.numbered(name, axes[-1])
+    files = several.listed(grid.data, names, wanted)
+    return replace(grid, data=files[0], files=files, offset=max(skipped, -1))
 
 
 def _held(grid: Grid) -> int:

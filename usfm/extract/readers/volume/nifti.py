@@ -1,8 +1,8 @@
-"""NIfTI-1 and -2 (.nii, .nii.gz, .hdr with .img): the header through nibabel, the pixels by ourselves."""
+"""NIfTI-1 and -2 (.nii, .nii.gz, .hdr with .img) and Analyze 7.5 (.hdr with .img): headers through nibabel."""
 
 import math
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,10 @@ MAGIC_AT = {ONE: 344, TWO: 4}
 GZIP = b"\x1f\x8b"
 MM = {1: 1000.0, 3: 0.001}
 SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}
+ANALYZE = 7
+"""Version of a header that is as long as NIfTI-1's, and has no magic."""
+ANALYZE_BITS = {2: 8, 4: 16, 8: 32, 16: 32, 32: 64, 64: 64, 128: 24}
+"""Bits of each type of element that Analyze 7.5 has."""
 VECTOR = (1007, 2003, 2004)  # intents: vector, RGB, RGBA
 
 
@@ -34,14 +38,22 @@ def _start(head: bytes) -> bytes:
 
 
 def _version(start: bytes) -> int:
-    """Return how long the header is by its magic; 0 where it is none."""
+    """Return how long a header with a magic is, or `ANALYZE`; 0 where it is none."""
     for order in ("little", "big"):
         size = int.from_bytes(start[:4], order)
         if size == ONE and start[344:348] in (b"n+1\0", b"ni1\0"):
             return ONE
         if size == TWO and start[4:8] in (b"n+2\0", b"ni2\0"):
             return TWO
+        if size == ONE and len(start) >= ONE and _is_analyze(start, order):
+            return ANALYZE
     return 0
+
+
+def _is_analyze(start: bytes, order: Literal["little", "big"]) -> bool:
+    """Know a header without a magic by numbers that must fit each other: axes, the type of an element, its bits."""
+    axes, kind, bits = (int.from_bytes(start[at : at + 2], order) for at in (40, 70, 72))
+    return 1 <= axes <= 7 and ANALYZE_BITS.get(kind) == bits
 
 
 def read(media: Media) -> Grid:
@@ -56,11 +68,13 @@ def read(media: Media) -> Grid:
         head = file.read(1 << 14)
     start = _start(head)
     size = _version(start)
-    if len(start) < size or not size:
+    if not size or len(start) < size:
         raise MediaError("damaged header", "its header cannot be understood.")
-    single = start[MAGIC_AT[size] + 1 : MAGIC_AT[size] + 2] == b"+"
+    single = size != ANALYZE and start[MAGIC_AT[size] + 1 : MAGIC_AT[size] + 2] == b"+"
     data = media if single else _pair(media)
-    return _grid(_parsed(start[:size], size), data, packed if single else data.name.endswith(".gz"))
+    return _grid(
+        _parsed(start[: ONE if size == ANALYZE else size], size), data, packed if single else data.name.endswith(".gz")
+    )
 
 
 def _pair(media: Media) -> Media:
@@ -82,9 +96,9 @@ def _opens(media: Media) -> bool:
 def _parsed(start: bytes, size: int) -> Any:
     import nibabel
 
-    kind = nibabel.Nifti1Header if size == ONE else nibabel.Nifti2Header
+    kinds = {ONE: nibabel.Nifti1Header, TWO: nibabel.Nifti2Header, ANALYZE: nibabel.Spm2AnalyzeHeader}
     try:
-        return kind(start, check=False)
+        return kinds[size](start, check=False)
     except (MemoryError, ImportError):
         raise
     except Exception:  # nibabel raises whatever a broken header makes it trip over
@@ -101,19 +115,19 @@ def _grid(header: Any, data: Media, packed: bool) -> Grid:
         sizes.pop()
     dtype, colours = _element(header)
     roles = [SPACE] * min(len(sizes), 3) + [TIME] * (len(sizes) > 3) + [LIST] * max(len(sizes) - 4, 0)
-    if len(sizes) == 5 and (int(header["intent_code"]) in VECTOR or sizes[3] == 1):
+    if len(sizes) == 5 and (_code(header, "intent_code") in VECTOR or sizes[3] == 1):
         roles[4] = COLOUR
-    units = int(header["xyzt_units"])
+    units = _code(header, "xyzt_units")
     factor, seconds = MM.get(units & 7, 1.0), SECONDS.get(units & 56, NAN)
     known = default_steps([abs(step) * factor for step in steps[: roles.count(SPACE)]])
     known += [steps[3] * seconds if math.isfinite(steps[3]) and steps[3] > 0 else NAN] if len(sizes) > 3 else []
     known += [NAN] * (len(sizes) - len(known))
     start = float(header["vox_offset"])
     start = int(start) if math.isfinite(start) and 0 <= start < 1 << 40 else 0
-    cut = int(header["dim_info"]) >> 4 & 3
+    cut = _code(header, "dim_info") >> 4 & 3
     slope, intercept = _scale(header)
     return Grid(
-        format="NIfTI",
+        format="NIfTI" if "magic" in header.keys() else "Analyze",
         sizes=((colours,) if colours > 1 else ()) + tuple(sizes),
         roles=((COLOUR,) if colours > 1 else ()) + tuple(roles),
         steps=((NAN,) if colours > 1 else ()) + tuple(known),
@@ -127,6 +141,11 @@ def _grid(header: Any, data: Media, packed: bool) -> Grid:
         slope=slope,
         intercept=intercept,
     )
+
+
+def _code(header: Any, name: str) -> int:
+    """Return a field that Analyze 7.5 does not have, 0 there."""
+    return int(header[name]) if name in header.keys() else 0
 
 
 def _element(header: Any) -> tuple[np.dtype, int]:
@@ -152,6 +171,8 @@ def _scale(header: Any) -> tuple[float, float]:
 def _facts(header: Any) -> dict:
     from nibabel.orientations import aff2axcodes
 
+    if "magic" not in header.keys():
+        return {}  # which way the axes of Analyze 7.5 run is said nowhere for certain
     try:
         affine = header.get_best_affine()
         codes = aff2axcodes(affine) if np.isfinite(affine).all() else ()

@@ -10,6 +10,7 @@ import numpy as np
 
 from usfm.errors import MediaError
 from usfm.extract.media import Media
+from usfm.extract.readers.volume import several
 from usfm.extract.readers.volume.grid import COLOUR, LIST, NAN, SPACE, TIME, Grid
 from usfm.extract.readers.volume.header import HEADER_BYTES, default_steps
 from usfm.extract.readers.volume.sequence import FIELD, sequence
@@ -31,6 +32,8 @@ CODINGS |= {"ascii": "text", "text": "text", "txt": "text"}
 COLOURS = {"vector", "rgb-color", "rgba-color", "3-color", "4-color", "point", "covariant-vector", "3-vector"}
 OTHER = {"complex", "2-vector", "hsv-color", "xyz-color", "quaternion", "normal", "3-normal", "4-vector", "3-gradient"}
 DATA_FILE = re.compile(rb"data ?file\s*:(?!=)")
+LISTED = re.compile(rb"data ?file\s*:(?!=)\s*LIST", re.IGNORECASE)
+"""After this field, every line of a header is the name of a file."""
 MOST_LINES = 100_000
 MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "um": 1e-3, "m": 1e3, "microns": 1e-3, "micrometer": 1e-3}
 
@@ -58,14 +61,11 @@ def read(media: Media) -> Grid:
     vectors = _vectors(header, len(sizes))
     roles = _roles(header, sizes, vectors, any(FIELD.fullmatch(name) for name in text))
     frames = math.prod(size for size, role in zip(sizes, roles, strict=True) if role == LIST)
-    data, offset = media, end
+    data, offset, files = media, end, ()
     named = header["data file"]
     if named:
-        if named.upper().startswith("LIST") or "%" in named:
-            raise MediaError(
-                "several data files", "its pixels lie in several files, which is not read; save it as one."
-            )
-        data, offset = media.beside(named), 0
+        files = _several(media, named, header["data files"], sizes, coding)
+        data, offset = files[0] if files else media.beside(named), 0
     big = str(header.get("endian", "little")).lower() == "big" and coding != "text"
     found = Grid(
         format="NRRD",
@@ -74,6 +74,7 @@ def read(media: Media) -> Grid:
         steps=_steps(header, vectors, roles),
         dtype=np.dtype((">" if big else "<") + dtype),
         data=data,
+        files=files,
         coding=coding,
         sequence=sequence(text, frames if LIST in roles else 1),
         facts=_facts(header, vectors),
@@ -81,18 +82,31 @@ def read(media: Media) -> Grid:
     return _skipped(found, header, offset)
 
 
+def _several(media: Media, named: str, names: list[str], sizes: tuple[int, ...], coding: str) -> tuple[Media, ...]:
+    """Find the files of a list (``LIST``, then a name a line) or of a pattern; () where one file holds all."""
+    if not (named.upper().startswith("LIST") or "%" in named):
+        return ()
+    if coding != "raw":
+        raise MediaError("several data files", "its pixels lie compressed in several files; save it as one file.")
+    names = names if named.upper().startswith("LIST") else several.numbered(named, sizes[-1])
+    files = several.listed(media, names, 0)
+    if math.prod(sizes) % len(files):
+        raise MediaError("damaged header", f"its pixels cannot lie in {len(files)} files of one size.")
+    return files
+
+
 def _header(media: Media) -> tuple[dict[str, Any], int]:
     """Read the fields; returns them and where the header ends."""
     import nrrd
 
-    lines, held = [], 0
+    lines, names, held = [], [], 0
     with media.open() as file:
         while held < HEADER_BYTES:
             line = file.readline(1 << 20)
             held += len(line)
             if not line or not line.strip(b"\r\n"):
                 break
-            lines.append(line)
+            (names if lines and LISTED.match(lines[-1]) else lines).append(line)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -100,6 +114,7 @@ def _header(media: Media) -> tuple[dict[str, Any], int]:
         sizes = [int(size) for size in header["sizes"]]
         named = next((line for line in lines if DATA_FILE.match(line)), b":").partition(b":")[2].strip()
         header = {"type": "", "encoding": "", **header, "data file": named.decode("utf-8", "surrogateescape")}
+        header["data files"] = [name.decode("utf-8", "surrogateescape").strip() for name in names]
     except (MemoryError, ImportError):
         raise
     except Exception:  # pynrrd raises whatever a broken header makes it trip over
@@ -169,6 +184,10 @@ def _facts(header: dict[str, Any], vectors: list) -> dict:
 def _skipped(found: Grid, header: dict[str, Any], offset: int) -> Grid:
     lines = int(header.get("line skip", header.get("lineskip", 0)))
     skip = int(header.get("byte skip", header.get("byteskip", 0)))
+    if found.files and lines > 0:
+        raise MediaError("no decoder", "it skips lines in each of its data files, which is not read; save it as one.")
+    if found.files:
+        return replace(found, offset=max(skip, -1))
     if skip == -1 and found.coding == "raw":
         return replace(found, offset=-1)
     if lines > 0 and found.coding not in ("raw", "text"):

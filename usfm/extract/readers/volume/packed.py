@@ -8,14 +8,16 @@ import os
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from usfm.errors import MediaError
+from usfm.extract.media import Media
 from usfm.extract.readers.volume import hdf5, matlab
 from usfm.extract.readers.volume.grid import Grid
+from usfm.extract.readers.volume.several import joined
 
 COMPRESSED_BYTES = 8 << 30
 """Decompressed bytes up to which a compressed file is read."""
@@ -80,18 +82,16 @@ def check(grid: Grid) -> None:
     Raises:
         MediaError: If the file with the elements is missing or too short, or if they are more than is read.
     """
-    try:
-        with grid.data.open() as file:
-            held = file.seek(0, io.SEEK_END)
-    except PermissionError:
-        raise MediaError("no permission", "this user may not read the file with its pixels.") from None
-    except OSError:  # also a name that no file can have
-        raise MediaError("no data file", "the file that its header names for the pixels is not there.") from None
+    sizes = [_size(media) for media in grid.files or (grid.data,)]
     if min(grid.sizes) < 1:
         raise MediaError("no pixels", "its header says a size of zero.")
     if grid.coding in OPENERS:
         return  # what they hold was looked at when the header was read
-    held -= max(grid.offset, 0) + (grid.skip if grid.coding == "raw" else 0)
+    if grid.files:
+        if min(sizes) - max(grid.offset, 0) < -(-grid.bytes // len(sizes)):
+            raise MediaError("truncated", "one of the files with its pixels is shorter than its header says.")
+        return
+    held = sizes[0] - max(grid.offset, 0) - (grid.skip if grid.coding == "raw" else 0)
     short = f"its header says {grid.bytes} bytes of pixels, and {max(held, 0)} are there."
     if grid.coding == "raw" and held < grid.bytes:
         raise MediaError("truncated", short)
@@ -107,12 +107,28 @@ def check(grid: Grid) -> None:
         )
 
 
+def _size(media: Media) -> int:
+    try:
+        if media.member is not None and media.member.place >= 0:
+            return media.size
+        with media.open() as file:
+            return file.seek(0, io.SEEK_END)
+    except PermissionError:
+        raise MediaError("no permission", "this user may not read the file with its pixels.") from None
+    except OSError:  # also a name that no file can have
+        raise MediaError("no data file", "a file that its header names for the pixels is not there.") from None
+
+
 @contextmanager
 def opened(grid: Grid) -> Iterator[tuple[Any, int]]:
     """Open the elements; gives a file of decompressed bytes, or a dataset, and where in it they begin."""
     if grid.coding in OPENERS:
         with OPENERS[grid.coding](grid) as elements:
             yield elements, 0
+        return
+    if grid.files:
+        with closing(joined(grid.files, grid.bytes // len(grid.files), grid.offset)) as file:
+            yield file, 0
         return
     if grid.coding not in ("raw", "text"):
         with _unpacked(grid) as stream:

@@ -49,12 +49,12 @@ class VolumeReader:
         return self.known_by(head)
 
     def companions(self, media: Media) -> Sequence[Media]:
-        """Return the file with the pixels where the header has one of its own."""
+        """Return the files with the pixels where the header has some of its own."""
         try:
-            data = self.header(media).data
+            grid = self.header(media)
         except (MediaError, OSError):
             return ()
-        return () if data.place == media.place else (data,)
+        return tuple(data for data in grid.files or (grid.data,) if data.place != media.place)
 
     def probe(self, media: Media, *, stamps_above: int, options: Options = NO_OPTIONS) -> Probe:
         """See `Reader`: read the header; where the volume is long, find its window too."""
