@@ -39,7 +39,7 @@ def classes(patients: int, rng: np.random.Generator, prevalence: float) -> Class
     score = 1 / (1 + np.exp(-logit))
     zero = np.zeros(len(who), int)
     key, scores = np.arange(len(who)).astype(str), np.stack([1 - score, score], axis=1)
-    return Classified(key, names, zero.astype(str), kind[who], scores, zero, zero, ("a", "b"), (AT,))
+    return Classified(key, names, zero.astype(str), zero, kind[who], scores, zero, ("a", "b"), (AT,))
 
 
 def numbers(patients: int, rng: np.random.Generator) -> Measured:

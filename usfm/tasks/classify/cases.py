@@ -4,35 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from usfm.tasks.grouped import Grouped, grouped
 from usfm.tasks.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Cases:
+class Cases(Grouped):
     """n cases in G groups (patients).
 
     Attributes:
-        key: (n,) str, the same for the same case in another run.
-        group: (n,) str, the patient (or the clip, where none is known) that is resampled as a whole.
-        fold: (n,) str.
+        key, group, fold, frames: see `Grouped`.
         target: (n,) int.
         scores: (n, C) float, mean over the frames of the case.
         majority: (n,) int, most frequent class in the training of the case's fold.
-        frames: (n,) int, frames of the case.
         class_names: C names.
     """
 
-    key: np.ndarray
-    group: np.ndarray
-    fold: np.ndarray
     target: np.ndarray
     scores: np.ndarray
     majority: np.ndarray
-    frames: np.ndarray
     class_names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.key)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -52,25 +43,14 @@ def of(held: Predictions, aggregate: str) -> Cases:
         Cases in the order of their keys.
     """
     scores_of, truth = held.arrays["scores"], held.arrays["target"]
-    if aggregate == "frame":
-        keys = held.frame_id.astype(str)
-    else:
-        who = (
-            held.group
-            if aggregate == "patient"
-            else [f"{g}\t{s}" for g, s in zip(held.group, held.source, strict=True)]
-        )
-        keys = np.array([f"{w}\t{held.class_names[t]}" for w, t in zip(who, truth, strict=True)], dtype=str)
-    key, first, place, frames = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    scores = np.zeros((len(key), scores_of.shape[1]))
+    place, columns = grouped(held, aggregate, truth)
+    first = np.unique(place, return_index=True)[1]
+    scores = np.zeros((len(first), scores_of.shape[1]))
     np.add.at(scores, place, scores_of)
     return Cases(
-        key=key,
-        group=held.group[first],
-        fold=held.fold[first],
+        **columns,
         target=truth[first].astype(int),
-        scores=scores / frames[:, None],
+        scores=scores / columns["frames"][:, None],
         majority=held.arrays["majority"][first].astype(int),
-        frames=frames,
         class_names=held.class_names,
     )

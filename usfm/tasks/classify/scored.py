@@ -1,7 +1,7 @@
 """Cases of a classification, ready to be measured under any weights of their patients."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -100,11 +100,6 @@ class Classified(Cases):
     def pictures(self, run: dict) -> dict[str, tuple[Pair, str]]:
         """Confusion, ROC, precision over recall, and calibration."""
         return curves.of_run(run, self)
-
-    def part(self, rows: np.ndarray) -> "Classified":
-        """Some of the cases."""
-        names = [item.name for item in fields(self) if item.name not in ("class_names", "at")]
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
 def scored(held: Predictions, aggregate: str) -> Classified:

@@ -8,6 +8,7 @@ from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.detect import drawn
 from usfm.tasks.detect.measures import Matched, matched, measures
 from usfm.tasks.draws import Draws, each
+from usfm.tasks.grouped import Grouped, grouped
 from usfm.tasks.predictions import Predictions
 
 MEASURES = (
@@ -27,7 +28,7 @@ BASE = "base_"
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Grouped):
     """n cases with their matched boxes; see `contract.Scored`.
 
     Attributes:
@@ -36,16 +37,9 @@ class Found:
         base: of the mean boxes of each fold's training, C classes.
     """
 
-    key: np.ndarray
-    group: np.ndarray
-    fold: np.ndarray
-    frames: np.ndarray
     class_names: tuple[str, ...]
     boxes: tuple[Matched, ...]
     base: tuple[Matched, ...]
-
-    def __len__(self) -> int:
-        return len(self.key)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -95,10 +89,8 @@ class Found:
 
     def part(self, rows: np.ndarray) -> "Found":
         """Some of the cases."""
-        names = ("key", "group", "fold", "frames")
-        some = {name: getattr(self, name)[rows] for name in names}
-        some |= {name: tuple(one.take(rows) for one in getattr(self, name)) for name in ("boxes", "base")}
-        return replace(self, **some)
+        boxes, base = (tuple(one.take(rows) for one in each) for each in (self.boxes, self.base))
+        return replace(super().part(rows), boxes=boxes, base=base)
 
 
 def boxes_of(held: Predictions, prefix: str) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -147,8 +139,6 @@ def scored(held: Predictions, aggregate: str) -> Found:
         The cases, in the order of their keys.
     """
     held = held.take(np.argsort(held.frame_id.astype(str), kind="stable"))
-    clip = [f"{g}\t{s}" for g, s in zip(held.group, held.source, strict=True)]
-    keys = np.array({"frame": held.frame_id, "clip": clip, "patient": held.group}[aggregate], dtype=str)
-    key, first, place, frames = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    every = {name: matches(held, prefix, place, len(key)) for name, prefix in (("boxes", ""), ("base", BASE))}
-    return Found(key, held.group[first], held.fold[first], frames, held.class_names, **every)
+    place, columns = grouped(held, aggregate)
+    boxes, base = (matches(held, prefix, place, len(columns["key"])) for prefix in ("", BASE))
+    return Found(**columns, class_names=held.class_names, boxes=boxes, base=base)

@@ -1,11 +1,12 @@
 """Cases with several classes each, ready to be measured under any weights of their patients."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.draws import Draws, each
+from usfm.tasks.grouped import Grouped, grouped
 from usfm.tasks.measures_classify import of_steps, steps
 from usfm.tasks.metrics import mean_defined, ratio
 from usfm.tasks.predictions import Predictions
@@ -50,7 +51,7 @@ def measures(target: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dic
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labelled(Grouped):
     """n cases with any number of C classes; see `contract.Scored`.
 
     Attributes:
@@ -59,16 +60,9 @@ class Labelled:
         scores: (n, C), the mean over its frames.
     """
 
-    key: np.ndarray
-    group: np.ndarray
-    fold: np.ndarray
-    frames: np.ndarray
     target: np.ndarray
     scores: np.ndarray
     class_names: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.key)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -114,11 +108,6 @@ class Labelled:
         """None."""
         return {}
 
-    def part(self, rows: np.ndarray) -> "Labelled":
-        """Some of the cases."""
-        names = [item.name for item in fields(self) if item.name != "class_names"]
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
-
 
 def scored(held: Predictions, aggregate: str) -> Labelled:
     """Cases out of predicted frames.
@@ -130,15 +119,10 @@ def scored(held: Predictions, aggregate: str) -> Labelled:
     Returns:
         The cases, in the order of their keys.
     """
-    keys = held.frame_id.astype(str)
-    if aggregate == "patient":
-        keys = held.group.astype(str)
-    elif aggregate == "clip":
-        keys = np.array([f"{g}\t{s}" for g, s in zip(held.group, held.source, strict=True)], dtype=str)
-    key, first, place, frames = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    target = np.zeros((len(key), len(held.class_names)), int)
+    place, columns = grouped(held, aggregate)
+    frames = columns["frames"]
+    target = np.zeros((len(frames), len(held.class_names)), int)
     scores = np.zeros(target.shape)
     np.maximum.at(target, place, held.arrays["target"].astype(int))
     np.add.at(scores, place, held.arrays["scores"].astype(float))
-    return Labelled(key, held.group[first], held.fold[first], frames, target, scores / frames[:, None],
-                    held.class_names)  # fmt: skip
+    return Labelled(**columns, target=target, scores=scores / frames[:, None], class_names=held.class_names)

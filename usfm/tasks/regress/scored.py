@@ -1,13 +1,14 @@
 """Cases of a regression, ready to be measured under any weights of their patients."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from usfm.pictures.theme import Pair, Theme, axis, both, png
 from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.draws import Draws, each
+from usfm.tasks.grouped import Grouped, grouped
 from usfm.tasks.predictions import Predictions
 
 _ANY = (-math.inf, math.inf)
@@ -52,7 +53,7 @@ def measures(target: np.ndarray, said: np.ndarray, weights: np.ndarray) -> dict[
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Grouped):
     """n cases with their true and predicted numbers; see `contract.Scored`.
 
     Attributes:
@@ -62,17 +63,10 @@ class Measured:
         mean: (n,) mean of the training of the case's fold.
     """
 
-    key: np.ndarray
-    group: np.ndarray
-    fold: np.ndarray
-    frames: np.ndarray
     target: np.ndarray
     said: np.ndarray
     mean: np.ndarray
     class_names: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.key)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -135,11 +129,6 @@ class Measured:
             "bland-altman": (both(agreement), "Differences, their mean and the limits that hold 95 % of them."),
         }
 
-    def part(self, rows: np.ndarray) -> "Measured":
-        """Some of the cases."""
-        names = [item.name for item in fields(self) if item.name != "class_names"]
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
-
 
 def scored(held: Predictions, aggregate: str) -> Measured:
     """Cases out of predicted frames.
@@ -151,14 +140,9 @@ def scored(held: Predictions, aggregate: str) -> Measured:
     Returns:
         The cases, in the order of their keys.
     """
-    keys = held.frame_id.astype(str)
-    if aggregate == "patient":
-        keys = held.group.astype(str)
-    elif aggregate == "clip":
-        keys = np.array([f"{g}\t{s}" for g, s in zip(held.group, held.source, strict=True)], dtype=str)
-    key, first, place, frames = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    columns = {
-        name: np.bincount(place, held.arrays[name].astype(np.float64)) / frames for name in ("target", "said", "mean")
-    }
-    target, said, mean = (columns[name] for name in ("target", "said", "mean"))
-    return Measured(key, held.group[first], held.fold[first], frames, target=target, said=said, mean=mean)
+    place, columns = grouped(held, aggregate)
+    target, said, mean = (
+        np.bincount(place, held.arrays[name].astype(np.float64)) / columns["frames"]
+        for name in ("target", "said", "mean")
+    )
+    return Measured(**columns, target=target, said=said, mean=mean)

@@ -1,11 +1,12 @@
 """Queries of a retrieval, ready to be measured under any weights of their patients."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.draws import Draws, each
+from usfm.tasks.grouped import Grouped, grouped
 from usfm.tasks.predictions import Predictions
 from usfm.tasks.retrieve.probe import DEPTHS
 
@@ -33,7 +34,7 @@ def means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Queried:
+class Queried(Grouped):
     """n queries (or the mean of those of a clip or patient, a class) with their figures; see `contract.Scored`.
 
     Attributes:
@@ -43,17 +44,10 @@ class Queried:
         chance: (n, 4) the same of a gallery in random order.
     """
 
-    key: np.ndarray
-    group: np.ndarray
-    fold: np.ndarray
-    frames: np.ndarray
     target: np.ndarray
     values: np.ndarray
     chance: np.ndarray
     class_names: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.key)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -105,11 +99,6 @@ class Queried:
         """None; the sheet shows queries and what was found."""
         return {}
 
-    def part(self, rows: np.ndarray) -> "Queried":
-        """Some of the cases."""
-        names = [item.name for item in fields(self) if item.name != "class_names"]
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
-
 
 def scored(held: Predictions, aggregate: str) -> Queried:
     """Cases out of predicted frames.
@@ -122,18 +111,12 @@ def scored(held: Predictions, aggregate: str) -> Queried:
         The cases, in the order of their keys.
     """
     truth = held.arrays["target"]
-    keys = held.frame_id.astype(str)
-    if aggregate != "frame":
-        who = (
-            held.group
-            if aggregate == "patient"
-            else [f"{g}\t{s}" for g, s in zip(held.group, held.source, strict=True)]
-        )
-        keys = np.array([f"{w}\t{held.class_names[t]}" for w, t in zip(who, truth, strict=True)], dtype=str)
-    key, first, place, frames = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    values, chance = (_by(place, len(key), held.arrays[name].astype(float)) for name in ("found", "chance"))
-    return Queried(key, held.group[first], held.fold[first], frames, truth[first].astype(int), values, chance,
-                   held.class_names)  # fmt: skip
+    place, columns = grouped(held, aggregate, truth)
+    count = len(columns["key"])
+    values, chance = (_by(place, count, held.arrays[name].astype(float)) for name in ("found", "chance"))
+    target = np.zeros(count, int)
+    target[place] = truth  # a case has one class
+    return Queried(**columns, target=target, values=values, chance=chance, class_names=held.class_names)
 
 
 def _by(place: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:

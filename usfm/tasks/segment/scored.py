@@ -8,6 +8,7 @@ import numpy as np
 from usfm.pictures import curves
 from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.draws import Draws, each
+from usfm.tasks.grouped import Grouped, grouped
 from usfm.tasks.predictions import Predictions
 from usfm.tasks.segment.measures import Cases, dice, measures
 
@@ -21,7 +22,7 @@ _LENGTH = (0.0, math.inf)
 
 
 @dataclass(frozen=True)
-class Outlined:
+class Outlined(Grouped):
     """n cases with their counts; see `contract.Scored`.
 
     Attributes:
@@ -33,18 +34,11 @@ class Outlined:
         unit: of distances, px or mm.
     """
 
-    key: np.ndarray
-    group: np.ndarray
-    fold: np.ndarray
-    frames: np.ndarray
     counts: Cases
     base: Cases
     names: tuple[str, ...]
     background: bool
     unit: str
-
-    def __len__(self) -> int:
-        return len(self.key)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -140,9 +134,7 @@ class Outlined:
 
     def part(self, rows: np.ndarray) -> "Outlined":
         """Some of the cases."""
-        names = ("key", "group", "fold", "frames")
-        some = {name: getattr(self, name)[rows] for name in names}
-        return replace(self, **some, counts=self.counts.take(rows), base=self.base.take(rows))
+        return replace(super().part(rows), counts=self.counts.take(rows), base=self.base.take(rows))
 
 
 def by_size(counts: Cases, names: tuple[str, ...], first: int, shares: int = 8) -> dict:
@@ -177,12 +169,10 @@ def scored(held: Predictions, aggregate: str) -> Outlined:
     Returns:
         The cases, in the order of their keys.
     """
-    clip = [f"{g}\t{s}" for g, s in zip(held.group, held.source, strict=True)]
-    keys = np.array({"frame": held.frame_id, "clip": clip, "patient": held.group}[aggregate], dtype=str)
-    key, first, place, frames = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    place, columns = grouped(held, aggregate)
 
     def added(values: np.ndarray) -> np.ndarray:
-        out = np.zeros((len(key), values.shape[1]))
+        out = np.zeros((len(columns["key"]), values.shape[1]))
         np.add.at(out, place, values)
         return out
 
@@ -197,10 +187,7 @@ def scored(held: Predictions, aggregate: str) -> Outlined:
     nothing = {name: np.full(counts["truth"].shape, np.nan) for name in DISTANCES}
     base |= {**nothing, "found": np.zeros_like(counts["truth"]), "structures": counts["structures"]}
     return Outlined(
-        key=key,
-        group=held.group[first],
-        fold=held.fold[first],
-        frames=frames,
+        **columns,
         counts=Cases(**counts),
         base=Cases(**base),
         names=held.class_names,
