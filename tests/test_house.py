@@ -103,16 +103,25 @@ def public_functions(tree, owner=None):
 
 
 def described_by_contract(path, owner, function):
-    """Whether a method says "See `Class`" and that class describes it: in a contract.py of its family, or in its file.
+    """Whether it says "See `Class`" and that class describes it: in a contract.py of its family, or in its file.
 
-    The contract's own methods are held to the rule like any others, so what they say is there to be read.
+    A method is described by the method of its name, a function (and a module's `forward`) by `__call__`. The contract's
+    own methods are held to the rule like any others, so what they say is there to be read.
     """
     says = SEE.match(ast.get_docstring(function) or "")
-    if owner is None or not says or says[1] == owner:
+    if not says or says[1] == owner:
         return False
-    contracts = {path, *(folder / "contract.py" for folder in path.parents if (folder / "contract.py").is_file())}
-    found = [one for contract in contracts for one in public_functions(ast.parse(contract.read_text()))]
-    return (says[1], function.name) in [(one, method.name) for one, method in found]
+    names = ("learner.py", "contract.py")
+    contracts = {path, *(folder / name for folder in path.parents for name in names if (folder / name).is_file())}
+    found = [one for contract in contracts for one in methods(ast.parse(contract.read_text()))]
+    meant = "__call__" if owner is None or function.name == "forward" else function.name
+    return (says[1], meant) in [(one, method.name) for one, method in found]
+
+
+def methods(tree):
+    """Methods of public classes, `__call__` among them, each with the name of its class."""
+    for node in (one for one in ast.iter_child_nodes(tree) if isinstance(one, ast.ClassDef)):
+        yield from ((node.name, one) for one in node.body if isinstance(one, ast.FunctionDef))
 
 
 @pytest.mark.parametrize("package", DESCRIBED)

@@ -41,7 +41,25 @@ def bomb() -> MediaError:
     )
 
 
-class Gunzipped(io.RawIOBase):
+class Readable(io.RawIOBase):
+    """A file that is read from any place."""
+
+    _at = 0
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        return self._at
+
+
+class Gunzipped(Readable):
     """A gzip file as it was before it was compressed, readable from any place.
 
     Going back starts at the nearest mark, a copy of the decompressor's state, and not at the beginning.
@@ -62,18 +80,6 @@ class Gunzipped(io.RawIOBase):
     def _begin(self, out: int, offset: int, rest: bytes, state: "zlib._Decompress") -> None:
         self._out, self._offset, self._rest, self._state = out, offset, rest, state
         self._ready, self._ended = b"", False
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def tell(self) -> int:
-        """Return the place of the next byte."""
-        return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place; the end is found by decompressing everything.
@@ -165,7 +171,7 @@ class Owner(Protocol):
     lock: threading.Lock
 
 
-class Window(io.RawIOBase):
+class Window(Readable):
     """Some bytes of a file as a file of their own; several windows of one file may be read by turns.
 
     Args:
@@ -179,18 +185,6 @@ class Window(io.RawIOBase):
         super().__init__()
         self._file, self._start, self._size, self._at = file, start, size, 0
         self._owner = owner  # which closes the file when nobody holds it any more
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def tell(self) -> int:
-        """Return the place of the next byte."""
-        return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place.

@@ -1,6 +1,7 @@
 """What moves on scanner screens: the ECG, colour flow, the spectral strip, the M-mode strip."""
 
 import math
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -22,10 +23,25 @@ def beat_wave(phase: np.ndarray) -> np.ndarray:
     return np.sum([size * np.exp(-0.5 * ((turn - place) / width) ** 2) for place, width, size in bumps], axis=0)
 
 
+class Moving(Protocol):
+    """A thing that changes while the clip runs."""
+
+    def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw it over a frame.
+
+        Args:
+            frame: uint8 (H, W), or RGB (H, W, 3).
+            time_s: since the clip began, s.
+            flow: bool (H, W), where blood flows.
+
+        Returns:
+            The frame with the drawing, and the mask (H, W) of what was drawn.
+        """
+        ...
+
+
 class Ecg:
     """An ECG strip at the bottom of the screen; the trace is rewritten from the left behind a gap.
-
-    Each moving thing has `over(frame, time_s, flow) -> (frame, ink)`: the painted frame and the mask of what was drawn.
 
     Args:
         region: the acoustic region, bool (H, W).
@@ -43,16 +59,7 @@ class Ecg:
         self.drawing.lines(list(zip(x_px, base - tall * wave, strict=True)), colour)
 
     def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the strip at a time.
-
-        Args:
-            frame: uint8 (H, W), or RGB (H, W, 3).
-            time_s: since the clip began, s.
-            flow: bool (H, W), where blood flows.
-
-        Returns:
-            The frame with the drawing, and the mask (H, W) of what was drawn.
-        """
+        """See `Moving`. Draw the strip at a time."""
         width = frame.shape[1]
         at = int(time_s / SWEEP_S * width) % width
         cover = self.drawing.cover.copy()
@@ -85,16 +92,7 @@ class ColourBox:
         """Pixels coloured by flow in the last frame drawn."""
 
     def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the box at a time over where blood flows.
-
-        Args:
-            frame: uint8 (H, W), or RGB (H, W, 3).
-            time_s: since the clip began, s.
-            flow: bool (H, W), where blood flows.
-
-        Returns:
-            The frame with the drawing, and the mask (H, W) of what was drawn.
-        """
+        """See `Moving`. Draw the box at a time over where blood flows."""
         pulse = 0.25 + max(0.0, math.sin(2 * math.pi * (time_s / self.period_s + self.phase))) ** 2
         speed = self.speed * pulse + 0.12 * np.roll(self.grain, int(time_s * 997) % 64, axis=1)
         speed = (speed + 1) % 2 - 1
@@ -137,16 +135,7 @@ class Spectral:
             self.picture[-4:, tick] = 200
 
     def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the strip at a time.
-
-        Args:
-            frame: uint8 (H, W), or RGB (H, W, 3).
-            time_s: since the clip began, s.
-            flow: bool (H, W), where blood flows.
-
-        Returns:
-            The frame with the drawing, and the mask (H, W) of what was drawn.
-        """
+        """See `Moving`. Draw the strip at a time."""
         width = frame.shape[1]
         at = int(time_s / SWEEP_S * width) % width
         strip = self.picture.copy()
@@ -175,16 +164,7 @@ class MMode:
         )
 
     def over(self, frame: np.ndarray, time_s: float, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the strip at a time; frames must come in order.
-
-        Args:
-            frame: uint8 (H, W), or RGB (H, W, 3).
-            time_s: since the clip began, s.
-            flow: bool (H, W), where blood flows.
-
-        Returns:
-            The frame with the drawing, and the mask (H, W) of what was drawn.
-        """
+        """See `Moving`. Draw the strip at a time; frames must come in order."""
         width = frame.shape[1]
         gray = frame if frame.ndim == 2 else frame[..., 1]
         line = gray[self.rows[0] : self.rows[1], self.col][:, None]

@@ -2,12 +2,32 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 Field = tuple[Any, Any]
 """Displacement (across, down) in mm per unit of a mode's course: arrays like the points, or numbers."""
+
+
+class Mode(Protocol):
+    """One smooth field of displacement with a course in time."""
+
+    def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
+        """Displacement (across, down) for a course of 1.
+
+        Args:
+            x_mm: points across, any shape.
+            z_mm: points into the body, like `x_mm`.
+
+        Returns:
+            Displacement across and down, mm.
+        """
+        ...
+
+    def course(self, time_s: float) -> float:
+        """How far the field is followed at a time: mm, or a share."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -21,15 +41,7 @@ class Breath:
     depth_mm: float
 
     def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
-        """Displacement (across, down) per mm of course.
-
-        Args:
-            x_mm: points across, any shape.
-            z_mm: points into the body, like `x_mm`.
-
-        Returns:
-            Displacement across and down for a course of 1.
-        """
+        """See `Mode`: by course in mm."""
         reach = np.float32(0.2) + np.clip(z_mm / np.float32(self.depth_mm), 0, 1.2) * np.float32(0.8)
         return (
             reach * np.float32(math.sin(self.direction_rad)) + np.float32(0.1 / self.depth_mm) * x_mm,
@@ -50,15 +62,7 @@ class Slide:
     phase: float
 
     def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
-        """Displacement (across, down) per mm of course.
-
-        Args:
-            x_mm: points across, any shape.
-            z_mm: points into the body, like `x_mm`.
-
-        Returns:
-            Displacement across and down for a course of 1.
-        """
+        """See `Mode`: by course in mm."""
         return 1.0, 0.1
 
     def course(self, time_s: float) -> float:
@@ -82,15 +86,7 @@ class Beat:
     phase: float
 
     def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
-        """Displacement (across, down) per unit of course: towards the centre.
-
-        Args:
-            x_mm: points across, any shape.
-            z_mm: points into the body, like `x_mm`.
-
-        Returns:
-            Displacement across and down for a course of 1.
-        """
+        """See `Mode`: towards the centre."""
         cos, sin = np.float32(math.cos(self.angle_rad)), np.float32(math.sin(self.angle_rad))
         dx, dz = x_mm - np.float32(self.x_mm), z_mm - np.float32(self.z_mm)
         long, short = (cos * dx + sin * dz) / self.long_mm, (cos * dz - sin * dx) / self.short_mm
@@ -119,15 +115,7 @@ class Pleura:
     phase: float
 
     def field(self, x_mm: np.ndarray, z_mm: np.ndarray) -> Field:
-        """Displacement (across, down) per mm of course.
-
-        Args:
-            x_mm: points across, any shape.
-            z_mm: points into the body, like `x_mm`.
-
-        Returns:
-            Displacement across and down for a course of 1.
-        """
+        """See `Mode`: by course in mm."""
         return (z_mm > np.float32(0.97 * self.depth_mm)).astype(np.float32), 0.0
 
     def course(self, time_s: float) -> float:

@@ -57,23 +57,25 @@ class Fitted:
 
 
 class Probe(Protocol):
-    """Train on the features of a frozen encoder.
-
-    Args:
-        features: (n, D) float32, training frames only.
-        target: (n, ...) of `Known`, the same frames.
-        groups: (n,) int; frames of one group (patient) never stand on both sides of an inner split.
-        classes: C.
-        seed: of anything drawn.
-        options: the settings of the protocol (class_weights, neighbours, ...).
-
-    Returns:
-        The fitted probe.
-    """
+    """Trains on the features of a frozen encoder; a function does."""
 
     def __call__(
         self, features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, seed: int, options: dict
-    ) -> Fitted: ...
+    ) -> Fitted:
+        """Train a probe.
+
+        Args:
+            features: (n, D) float32, training frames only.
+            target: (n, ...) of `Known`, the same frames.
+            groups: (n,) int; frames of one group (patient) never stand on both sides of an inner split.
+            classes: C.
+            seed: of anything drawn.
+            options: the settings of the protocol (class_weights, neighbours, ...).
+
+        Returns:
+            The fitted probe.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,20 @@ class Trainer(Protocol):
         ...
 
 
+def mixed_labels(truth: Truth, share: float) -> Truth:
+    """Labels of mixed frames, for learners whose labels are shares or numbers.
+
+    Args:
+        truth: of the batch; its labels are (B, ...).
+        share: of each frame itself; the rest is the one opposite in the batch.
+
+    Returns:
+        The truth of the mixed batch.
+    """
+    labels = torch.as_tensor(truth.labels)
+    return Truth(labels=share * labels + (1 - share) * labels.flip(0))
+
+
 @runtime_checkable
 class Aside(Protocol):
     """A task some of whose heads have a trainer of somebody else."""

@@ -12,20 +12,7 @@ def beit_marks(found: Weights) -> bool:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's BEiT; its tables of relative positions tell the number of heads.
-
-    Args:
-        found: tensors of the file.
-        family: of the file.
-        source: named in errors.
-        told: what the user said of the file.
-
-    Returns:
-        The network, without weights.
-
-    Raises:
-        ValueError: there are more relative positions than any frame needs.
-    """
+    """See `Builder`. Timm's BEiT; its tables of relative positions tell the number of heads."""
     import timm
 
     t = found.tensors

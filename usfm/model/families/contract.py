@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -18,6 +18,27 @@ USUAL = ((64, 2), (384, 6), (768, 12), (1024, 16), (1280, 16))
 OF_64 = ((384, 6), (768, 12), (1024, 16), (1536, 24))
 
 Tensors = Mapping[str, torch.Tensor]
+
+
+class Builder(Protocol):
+    """What `Family.build` is: a function that makes the network of a file."""
+
+    def __call__(self, found: Weights, family: "Family", source: str, told: Told) -> "Built":
+        """Make timm's network in the sizes of the file's tensors.
+
+        Args:
+            found: tensors of the file.
+            family: of the file.
+            source: named in errors.
+            told: what the user said of the file.
+
+        Returns:
+            The network, without weights.
+
+        Raises:
+            ValueError: the tensors are those of no network that timm has: blocks are missing, a size is absurd.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +91,7 @@ class Family:
     marks: Callable[[Weights], bool] | None = None
     like: str = ""
     names: tuple[str, ...] = ()
-    build: Callable[[Weights, "Family", str, Told], Built] | None = None
+    build: Builder | None = None
     rename: Callable[[Tensors], dict[str, torch.Tensor] | None] | None = None
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     resize: str = "letterbox"

@@ -18,17 +18,7 @@ def marks(found: Weights) -> bool:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's DINOv3; the frequencies of the rotary positions tell the width of a head, where the file has them.
-
-    Args:
-        found: tensors of the file.
-        family: of the file.
-        source: named in errors.
-        told: what the user said of the file.
-
-    Returns:
-        The network, without weights.
-    """
+    """See `Builder`. Timm's DINOv3; frequencies of the rotary positions, if there are any, tell the width of a head."""
     import timm
 
     t = found.tensors

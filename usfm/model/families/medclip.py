@@ -50,20 +50,7 @@ def rename(tensors: Tensors) -> dict[str, torch.Tensor] | None:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's Swin; its tables of relative positions tell heads and windows.
-
-    Args:
-        found: tensors of the file.
-        family: of the file.
-        source: named in errors.
-        told: what the user said of the file.
-
-    Returns:
-        The network, without weights.
-
-    Raises:
-        ValueError: blocks are missing, or windows have no size that is known.
-    """
+    """See `Builder`. Timm's Swin; its tables of relative positions tell heads and windows."""
     import timm
 
     t = found.tensors

@@ -46,17 +46,7 @@ def rename(tensors: Tensors) -> dict[str, torch.Tensor] | None:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's ViT with a norm before the blocks and CLIP's epsilon.
-
-    Args:
-        found: tensors of the file.
-        family: of the file.
-        source: named in errors.
-        told: what the user said of the file.
-
-    Returns:
-        The network, without weights.
-    """
+    """See `Builder`. Timm's ViT with a norm before the blocks and CLIP's epsilon."""
     from timm.models.vision_transformer import VisionTransformer
 
     t = found.tensors

@@ -16,20 +16,7 @@ def marks(found: Weights) -> bool:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's ResNet of bottlenecks, as deep as the file's.
-
-    Args:
-        found: tensors of the file.
-        family: of the file.
-        source: named in errors.
-        told: what the user said of the file.
-
-    Returns:
-        The network, without weights.
-
-    Raises:
-        ValueError: blocks are missing or of another width.
-    """
+    """See `Builder`. Timm's ResNet of bottlenecks, as deep as the file's."""
     from timm.models.resnet import Bottleneck, ResNet
 
     t = found.tensors

@@ -12,17 +12,7 @@ def marks(found: Weights) -> bool:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's image encoder of SAM; its relative positions tell the width of a head and the windows.
-
-    Args:
-        found: tensors of the file.
-        family: of the file.
-        source: named in errors.
-        told: what the user said of the file.
-
-    Returns:
-        The network, without weights.
-    """
+    """See `Builder`. Timm's image encoder of SAM; its relative positions tell the width of a head and the windows."""
     import timm
 
     t = found.tensors

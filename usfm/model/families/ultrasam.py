@@ -48,17 +48,7 @@ def marks(found: Weights) -> bool:
 
 
 def build(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """SAM's encoder without its neck.
-
-    Args:
-        found: tensors of the file.
-        family: of the file.
-        source: named in errors.
-        told: what the user said of the file.
-
-    Returns:
-        The network, without weights.
-    """
+    """See `Builder`. SAM's encoder without its neck."""
     built = build_sam(found, family, source, told)
     built.model.neck = torch.nn.Identity()
     return Built(built.model, built.size)

@@ -11,17 +11,7 @@ from usfm.model.tensors import PROJECTION, Weights
 
 
 def vit(found: Weights, family: Family, source: str, told: Told) -> Built:
-    """Timm's VisionTransformer with the parts that the file has.
-
-    Args:
-        found: tensors of the file.
-        family: of the file.
-        source: named in errors.
-        told: what the user said of the file.
-
-    Returns:
-        The network, without weights.
-    """
+    """See `Builder`. Timm's VisionTransformer with the parts that the file has."""
     from timm.layers import SwiGLUPacked
     from timm.models.vision_transformer import VisionTransformer
 

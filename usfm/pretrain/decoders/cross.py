@@ -92,16 +92,7 @@ class CrossDecoder(nn.Module):
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`.
-
-        Args:
-            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
-            ids_visible: (B, V) grid index of each visible token.
-            ids_target: (B, M) grid index of each target.
-
-        Returns:
-            The predictions, one tensor a scale.
-        """
+        """See `contract.Decoder`."""
         table = self.decoder_pos_embed[0]
         memory = self.decoder_embed(outputs[0])
         if self.positions == "grid":
@@ -164,16 +155,7 @@ class DirectDecoder(nn.Module):
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`.
-
-        Args:
-            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
-            ids_visible: (B, V) grid index of each visible token.
-            ids_target: (B, M) grid index of each target.
-
-        Returns:
-            The predictions, one tensor a scale.
-        """
+        """See `contract.Decoder`."""
         x = self.mask_token + self.decoder_pos_embed[0][1 + ids_target]
         for i, block in enumerate(self.decoder_blocks):
             x = block(x, self.memory(outputs, i))

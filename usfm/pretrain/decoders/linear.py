@@ -30,16 +30,7 @@ class LinearDecoder(nn.Module):
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`. A token that the encoder did not have counts as 0.
-
-        Args:
-            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
-            ids_visible: (B, V) grid index of each visible token.
-            ids_target: (B, M) grid index of each target.
-
-        Returns:
-            The predictions, one tensor a scale.
-        """
+        """See `contract.Decoder`. A token that the encoder did not have counts as 0."""
         places = ids_visible.unsqueeze(-1).expand(-1, -1, outputs[0].shape[-1])
         full = outputs[0].new_zeros(len(places), self.total, outputs[0].shape[-1]).scatter(1, places, outputs[0][:, 1:])
         return [self.pred(take(full, ids_target))]

@@ -48,16 +48,7 @@ class LocalDecoder(nn.Module):
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`.
-
-        Args:
-            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
-            ids_visible: (B, V) grid index of each visible token.
-            ids_target: (B, M) grid index of each target.
-
-        Returns:
-            The predictions, one tensor a scale.
-        """
+        """See `contract.Decoder`."""
         normed = [norm(output) for norm, output in zip(self.norms, outputs[:-1], strict=True)] + outputs[-1:]
         return [part(x, ids_visible, ids_target) for part, x in zip(self.decoder, normed, strict=True)]
 

@@ -38,16 +38,7 @@ class SelfDecoder(nn.Module):
     def forward(
         self, outputs: list[torch.Tensor], ids_visible: torch.Tensor, ids_target: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Predict the targets; see `contract.Decoder`.
-
-        Args:
-            outputs: of the encoder, (B, 1 + V, D) each, one a tap.
-            ids_visible: (B, V) grid index of each visible token.
-            ids_target: (B, M) grid index of each target.
-
-        Returns:
-            The predictions, one tensor a scale.
-        """
+        """See `contract.Decoder`."""
         x = fill(self.decoder_embed(outputs[0]), self.mask_token, ids_visible, self.sizes[1]) + self.decoder_pos_embed
         for block in self.decoder_blocks:
             x = block(x)

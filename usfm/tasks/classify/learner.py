@@ -10,6 +10,7 @@ from torch import nn
 
 from usfm.engine.truth import Truth
 from usfm.model.network import Network
+from usfm.tasks.learner import mixed_labels
 from usfm.tasks.metrics import log_loss
 
 
@@ -78,17 +79,8 @@ class ClassLearner:
         return Truth(labels=shares * (1 - self.smoothing) + self.smoothing / self.classes)
 
     def mixed(self, truth: Truth, share: float) -> Truth:
-        """Classes mixed as the frames are.
-
-        Args:
-            truth: of the batch, on the device.
-            share: of each frame itself.
-
-        Returns:
-            The truth of the mixed batch.
-        """
-        labels = torch.as_tensor(truth.labels)
-        return Truth(labels=share * labels + (1 - share) * labels.flip(0))
+        """See `learner.Learner`: classes mixed as the frames are."""
+        return mixed_labels(truth, share)
 
     def loss(self, outputs: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Weighted cross entropy with shares of classes.
@@ -108,27 +100,11 @@ class ClassLearner:
         return {"logits": outputs.float(), "scores": outputs.float().softmax(1)}
 
     def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-        """The probabilities.
-
-        Args:
-            decoded: of the rows.
-            rows: of the store.
-
-        Returns:
-            (n, classes).
-        """
+        """See `learner.Learner`: the probabilities, (n, classes)."""
         return decoded["scores"]
 
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
-        """The temperature of the validation frames.
-
-        Args:
-            decoded: of the rows.
-            rows: of the store.
-
-        Returns:
-            `temperature`; nothing without validation frames.
-        """
+        """See `learner.Learner`: the `temperature`, where there are validation frames."""
         return {"temperature": round(temperature(decoded["logits"], self.target[rows]), 4)} if len(rows) else {}
 
     def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:

@@ -18,7 +18,7 @@ TEMPERATURE = 0.07
 def linear(
     features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, seed: int, options: dict
 ) -> Fitted:
-    """Fit an L2 logistic regression on standardised features, its strength chosen on training patients only.
+    """See `contract.Probe`. Fit an L2 logistic regression, its strength chosen on training patients only.
 
     Features get mean 0 and variance 1 over the training frames. C (inverse strength) is the value of ``C_GRID`` with
     the lowest log loss in an inner cross-validation whose folds keep patients whole; a patient's loss is the mean over
@@ -28,16 +28,7 @@ def linear(
     Options:
         class_weights: "none", or "balanced" for frames weighted by the inverse frequency of their class.
 
-    Args:
-        features: (N, D) float, a row a frame.
-        target: (N,) int class.
-        groups: (N,) int group, the patient where known.
-        classes: number of classes.
-        seed: of all draws.
-        options: those named above.
-
-    Returns:
-        The fitted probe; its weights are mean, std, weight, bias and classes.
+    Gives the fitted probe; its weights are mean, std, weight, bias and classes.
 
     Source: the frozen-feature protocol of SimCLR (arXiv 2002.05709) and CLIP (arXiv 2103.00020), which choose C on a
     validation split of images; ours on patients.
@@ -65,7 +56,7 @@ def linear(
 
 
 def knn(features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, seed: int, options: dict) -> Fitted:
-    """Let the nearest training frames vote.
+    """See `contract.Probe`. Let the nearest training frames vote.
 
     The training mean is taken off every vector, then cosine similarity; the ``neighbours`` nearest vote with weight
     exp(similarity / 0.07). Nothing is trained or drawn, so ``groups`` and ``seed`` do not matter.
@@ -73,16 +64,7 @@ def knn(features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: i
     Options:
         neighbours: how many vote (all, when there are fewer).
 
-    Args:
-        features: (N, D) float, a row a frame.
-        target: (N,) int class.
-        groups: (N,) int group, the patient where known.
-        classes: number of classes.
-        seed: of all draws.
-        options: those named above.
-
-    Returns:
-        The scores of new frames as a function, and how many neighbours vote.
+    Gives the scores of new frames as a function, and how many neighbours vote.
 
     Source: weighted kNN of DINO (arXiv 2104.14294). We differ by centring, without which the mean-pooled tokens of a
     masked autoencoder all point the same way.
@@ -108,21 +90,12 @@ def knn(features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: i
 def simpleshot(
     features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, seed: int, options: dict
 ) -> Fitted:
-    """Take the class whose mean is nearest; nothing is trained or drawn.
+    """See `contract.Probe`. Take the class whose mean is nearest; nothing is trained or drawn.
 
     The training mean is taken off every vector, which is then brought to length 1. A class is the mean of its training
     frames; its score is the softmax over classes of minus the squared distance.
 
-    Args:
-        features: (N, D) float, a row a frame.
-        target: (N,) int class.
-        groups: unused.
-        classes: number of classes.
-        seed: unused.
-        options: unused.
-
-    Returns:
-        The scores of new frames as a function. A class without training frames has a score of 0.
+    Gives the scores of new frames as a function. A class without training frames has a score of 0.
 
     Source: SimpleShot (Wang et al. 2019), its CL2N variant.
     """

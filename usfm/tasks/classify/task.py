@@ -68,18 +68,7 @@ class Classify:
     def learner(
         self, known: Known, frames: "Prepared", groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
     ) -> "ClassLearner":
-        """One linear layer on the network's vector.
-
-        Args:
-            known: the truth.
-            frames: as the network takes them.
-            groups: (n,) int patient of each frame of `known`.
-            train: (t,) positions in `known` that are trained on.
-            options: its class_weights and smoothing.
-
-        Returns:
-            The learner.
-        """
+        """See `learner.Learns`: one linear layer on the network's vector."""
         from usfm.tasks.classify.learner import ClassLearner
 
         target, patient = np.full(len(frames.store), -1), np.full(len(frames.store), -1)

@@ -109,15 +109,7 @@ class BoxLearner:
         return {"score": whole, "val_map": whole, "val_map50": half}
 
     def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-        """The boxes in px of the frames as they were given, clipped to them.
-
-        Args:
-            decoded: of the rows.
-            rows: of the store.
-
-        Returns:
-            (n, 100, 6).
-        """
+        """See `learner.Learner`: the boxes in px of the frames as they were given, clipped to them, (n, 100, 6)."""
         moved = np.array(decoded[self.said], np.float32)
         for line, row in zip(moved, rows, strict=True):
             height, width = self.shape(int(row))
@@ -131,15 +123,7 @@ class BoxLearner:
         return moved
 
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
-        """Nothing is fitted afterwards.
-
-        Args:
-            decoded: of the rows.
-            rows: of the store.
-
-        Returns:
-            Nothing.
-        """
+        """See `learner.Learner`: nothing is fitted."""
         return {}
 
     def known(self, row: int) -> tuple[np.ndarray, np.ndarray]:

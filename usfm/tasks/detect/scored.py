@@ -41,20 +41,9 @@ class Found(Grouped):
     boxes: tuple[Matched, ...]
     base: tuple[Matched, ...]
 
-    @property
-    def measures(self) -> tuple[Measure, ...]:
-        """Of the comparison table."""
-        return MEASURES
-
-    @property
-    def of_class(self) -> tuple[Measure, ...]:
-        """Of each class."""
-        return PER_CLASS
-
-    @property
-    def reference(self) -> str:
-        """Name of the constant answer."""
-        return "mean box"
+    measures = MEASURES
+    of_class = PER_CLASS
+    reference = "mean box"
 
     def _measured(self, boxes: tuple[Matched, ...], draws: Draws | None) -> dict[str, np.ndarray]:
         return each(self.group, draws, lambda weights: measures(boxes, weights))

@@ -123,21 +123,7 @@ class Detect:
     def learner(
         self, known: Known, frames: "Prepared", groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
     ) -> "BoxLearner":
-        """Faster R-CNN on the network's maps.
-
-        Args:
-            known: the truth.
-            frames: as the network takes them.
-            groups: (n,) int patient of each frame of `known`.
-            train: (t,) positions in `known` that are trained on.
-            options: its head.
-
-        Returns:
-            The learner.
-
-        Raises:
-            RequestError: there is no such head.
-        """
+        """See `learner.Learns`: faster R-CNN on the network's maps."""
         head = options.get("head") or HEADS[0]
         if head != HEADS[0]:
             raise RequestError(f"--head {head}: detect has {', '.join(HEADS)}")
@@ -166,19 +152,7 @@ class Detect:
     def trainer(
         self, store: Store, known: Known, options: Mapping[str, Any], seed: int, device: str, precision: str
     ) -> "Yolo":
-        """See `Aside`.
-
-        Args:
-            store: of the frames.
-            known: the truth.
-            options: settings of the command and of its training by name.
-            seed: of all draws.
-            device: as PyTorch names it.
-            precision: fp32, bf16 or fp16.
-
-        Returns:
-            What trains folds with ultralytics.
-        """
+        """See `learner.Aside`: what trains folds with ultralytics."""
         from usfm.tasks.detect.yolo.folds import Yolo
 
         return Yolo(store, known, options, seed, device, precision)

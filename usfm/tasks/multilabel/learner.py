@@ -10,6 +10,7 @@ from torch import nn
 from usfm.engine.truth import Truth
 from usfm.model.network import Network
 from usfm.tasks.classify.learner import Linear
+from usfm.tasks.learner import mixed_labels
 
 
 class LabelsLearner:
@@ -36,17 +37,8 @@ class LabelsLearner:
         return Truth(labels=known * (1 - self.smoothing) + self.smoothing / 2)
 
     def mixed(self, truth: Truth, share: float) -> Truth:
-        """Classes mixed as the frames are.
-
-        Args:
-            truth: of the batch, on the device.
-            share: of each frame itself.
-
-        Returns:
-            The truth of the mixed batch.
-        """
-        labels = torch.as_tensor(truth.labels)
-        return Truth(labels=share * labels + (1 - share) * labels.flip(0))
+        """See `learner.Learner`: classes mixed as the frames are."""
+        return mixed_labels(truth, share)
 
     def loss(self, outputs: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Binary cross entropy.
@@ -82,25 +74,9 @@ class LabelsLearner:
         return {"score": value, "val_log_loss": value}
 
     def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-        """The probabilities.
-
-        Args:
-            decoded: of the rows.
-            rows: of the store.
-
-        Returns:
-            (n, C).
-        """
+        """See `learner.Learner`: the probabilities, (n, C)."""
         return decoded["scores"]
 
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
-        """Nothing is fitted.
-
-        Args:
-            decoded: of the rows.
-            rows: validation rows of the store.
-
-        Returns:
-            Nothing.
-        """
+        """See `learner.Learner`: nothing is fitted."""
         return {}

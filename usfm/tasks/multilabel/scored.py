@@ -64,20 +64,9 @@ class Labelled(Grouped):
     scores: np.ndarray
     class_names: tuple[str, ...] = ()
 
-    @property
-    def measures(self) -> tuple[Measure, ...]:
-        """Of the comparison table."""
-        return MEASURES
-
-    @property
-    def of_class(self) -> tuple[Measure, ...]:
-        """Of each class."""
-        return PER_CLASS
-
-    @property
-    def reference(self) -> str:
-        """Name of the constant answer."""
-        return "chance"
+    measures = MEASURES
+    of_class = PER_CLASS
+    reference = "chance"
 
     def measure(self, draws: Draws | None) -> dict[str, np.ndarray]:
         """See `contract.Scored`."""

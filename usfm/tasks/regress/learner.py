@@ -10,6 +10,7 @@ from torch import nn
 from usfm.engine.truth import Truth
 from usfm.model.network import Network
 from usfm.tasks.classify.learner import Linear
+from usfm.tasks.learner import mixed_labels
 
 
 class NumberLearner:
@@ -36,17 +37,8 @@ class NumberLearner:
         return Truth(labels=((self.target[rows] - self.mean) / self.std).astype(np.float32)[:, None])
 
     def mixed(self, truth: Truth, share: float) -> Truth:
-        """Numbers mixed as the frames are.
-
-        Args:
-            truth: of the batch, on the device.
-            share: of each frame itself.
-
-        Returns:
-            The truth of the mixed batch.
-        """
-        labels = torch.as_tensor(truth.labels)
-        return Truth(labels=share * labels + (1 - share) * labels.flip(0))
+        """See `learner.Learner`: numbers mixed as the frames are."""
+        return mixed_labels(truth, share)
 
     def loss(self, outputs: torch.Tensor, truth: Truth) -> torch.Tensor:
         """Mean squared error of standardised numbers.
@@ -65,27 +57,11 @@ class NumberLearner:
         return {"said": outputs.float()[:, 0] * self.std + self.mean}
 
     def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-        """The numbers.
-
-        Args:
-            decoded: of the rows.
-            rows: of the store.
-
-        Returns:
-            (n,).
-        """
+        """See `learner.Learner`: the numbers, (n,)."""
         return decoded["said"]
 
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
-        """Nothing is fitted on validation frames.
-
-        Args:
-            decoded: of the rows.
-            rows: of the store.
-
-        Returns:
-            {}.
-        """
+        """See `learner.Learner`: nothing is fitted on validation frames. Gives {}."""
         return {}
 
     def score(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:

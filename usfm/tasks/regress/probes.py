@@ -14,18 +14,9 @@ INNER_FOLDS = 3
 def linear(
     features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, seed: int, options: dict
 ) -> Fitted:
-    """Fit a ridge regression on standardised features, its strength chosen on training patients only.
+    """See `contract.Probe`. Fit a ridge regression on standardised features, its strength chosen on training patients.
 
-    Args:
-        features: (n, D) float, a row a frame.
-        target: (n,) float.
-        groups: (n,) int patient; a patient's error counts once, and nobody stands on both sides of an inner split.
-        classes: unused.
-        seed: of the inner split.
-        options: unused.
-
-    Returns:
-        The fitted probe; its weights are mean, std, weight and bias.
+    Gives the fitted probe; its weights are mean, std, weight and bias.
     """
     mean, std = features.mean(axis=0), features.std(axis=0)
     std = np.where(std > 1e-6 * max(1e-12, float(std.max(initial=0))), std, 1.0)
@@ -50,18 +41,9 @@ def said(arrays: dict[str, np.ndarray], features: np.ndarray) -> np.ndarray:
 
 
 def knn(features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, seed: int, options: dict) -> Fitted:
-    """Take the mean of the nearest training frames, by the cosine of centred features.
+    """See `contract.Probe`. Take the mean of the nearest training frames, by the cosine of centred features.
 
-    Args:
-        features: (n, D) float, a row a frame.
-        target: (n,) float.
-        groups: unused.
-        classes: unused.
-        seed: unused.
-        options: its ``neighbours``.
-
-    Returns:
-        The numbers of new frames as a function, and how many neighbours there are.
+    Gives the numbers of new frames as a function, and how many neighbours there are.
     """
     k = min(int(options.get("neighbours", 20)), len(features))
     mean = features.mean(axis=0)

@@ -68,20 +68,9 @@ class Measured(Grouped):
     mean: np.ndarray
     class_names: tuple[str, ...] = ()
 
-    @property
-    def measures(self) -> tuple[Measure, ...]:
-        """Of the comparison table."""
-        return MEASURES
-
-    @property
-    def of_class(self) -> tuple[Measure, ...]:
-        """There are no classes."""
-        return ()
-
-    @property
-    def reference(self) -> str:
-        """Name of the constant answer."""
-        return "training mean"
+    measures = MEASURES
+    of_class = ()
+    reference = "training mean"
 
     def measure(self, draws: Draws | None) -> dict[str, np.ndarray]:
         """See `contract.Scored`."""

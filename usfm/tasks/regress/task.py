@@ -70,18 +70,7 @@ class Regress:
     def learner(
         self, known: Known, frames: "Prepared", groups: np.ndarray, train: np.ndarray, options: Mapping[str, Any]
     ) -> "NumberLearner":
-        """One number on the network's vector.
-
-        Args:
-            known: the truth.
-            frames: as the network takes them.
-            groups: (n,) int patient of each frame of `known`.
-            train: (t,) positions in `known` that are trained on.
-            options: unused.
-
-        Returns:
-            The learner.
-        """
+        """See `learner.Learns`: one number on the network's vector."""
         from usfm.tasks.regress.learner import NumberLearner
 
         target, patient = np.full(len(frames.store), np.nan), np.full(len(frames.store), -1)

@@ -31,20 +31,11 @@ class Found:
 def retrieval(
     features: np.ndarray, target: np.ndarray, groups: np.ndarray, classes: int, seed: int, options: dict
 ) -> Fitted:
-    """Keep the training frames as the gallery; nothing is trained or drawn.
+    """See `contract.Probe`. Keep the training frames as the gallery; nothing is trained or drawn.
 
     The gallery's mean is taken off every vector, then cosine similarity; equal ones in the order of the gallery.
 
-    Args:
-        features: (N, D) float, a row a frame of the gallery.
-        target: (N,) int class.
-        groups: unused.
-        classes: number of classes.
-        seed: unused.
-        options: unused.
-
-    Returns:
-        Features (m, D) -> `Found`.
+    Gives features (m, D) -> `Found`.
     """
     mean = features.mean(axis=0)
     known, of_class = _unit(features - mean), np.eye(classes)[target]

@@ -49,20 +49,9 @@ class Queried(Grouped):
     chance: np.ndarray
     class_names: tuple[str, ...] = ()
 
-    @property
-    def measures(self) -> tuple[Measure, ...]:
-        """Of the comparison table."""
-        return MEASURES
-
-    @property
-    def of_class(self) -> tuple[Measure, ...]:
-        """Of each class."""
-        return PER_CLASS
-
-    @property
-    def reference(self) -> str:
-        """Name of the constant answer."""
-        return "random order"
+    measures = MEASURES
+    of_class = PER_CLASS
+    reference = "random order"
 
     def measure(self, draws: Draws | None) -> dict[str, np.ndarray]:
         """See `contract.Scored`: the mean over queries, and over those of each class."""

@@ -174,15 +174,7 @@ class MaskLearner:
         return {"score": mean, "val_dice": mean}
 
     def raw(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Counts of each frame and its predicted mask, in the frame as it was given.
-
-        Args:
-            decoded: of the rows.
-            rows: of the store.
-
-        Returns:
-            The columns of ``predictions.h5``.
-        """
+        """See `learner.Learner`: columns of ``predictions.h5``, each mask in the frame as it was given."""
         mean, lines, masks, at = self.mean_mask(), [], [], 0
         for row in rows.tolist():
             samples = self.frames.samples(np.array([row]))
@@ -237,13 +229,5 @@ class MaskLearner:
         return total / np.maximum(known, 1)
 
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
-        """Nothing is fitted.
-
-        Args:
-            decoded: of the rows.
-            rows: validation rows of the store.
-
-        Returns:
-            Nothing.
-        """
+        """See `learner.Learner`: nothing is fitted."""
         return {}

@@ -58,17 +58,7 @@ class Yolo:
         self.extra: Mapping = {"yolo": {"ultralytics": version, "licence": LICENCE, "settings": asdict(self.how)}}
 
     def train(self, train: np.ndarray, validation: np.ndarray, held: np.ndarray, folder: Path, title: str) -> dict:
-        """Train on rows.
-
-        Args:
-            train: (t,) rows of the store to learn from.
-            validation: (v,) rows that choose the best epoch; may be empty.
-            held: (m,) rows to be predicted.
-            folder: empty; predictions and weights are written there.
-            title: of the progress.
-
-        Returns:
-            Figures of the training, JSON values.
+        """See `learner.Trainer`.
 
         Raises:
             RequestError: no frame to learn from has a box, or the process refuses the request.
@@ -96,15 +86,7 @@ class Yolo:
         return process.run(folder, self.how.epochs, title)
 
     def read(self, held: np.ndarray, folder: Path) -> np.ndarray:
-        """What was predicted.
-
-        Args:
-            held: (m,) rows of the store.
-            folder: that the fold was trained in.
-
-        Returns:
-            (m, 100, 6), px of the frames as they were given.
-        """
+        """See `learner.Trainer`: (m, 100, 6), px of the frames as they were given."""
         learner = learner_of(
             self.store, held, self.known.class_names, list(self.known.facts["box_classes"]), self.entry
         )
@@ -112,12 +94,7 @@ class Yolo:
             return learner.raw({learner.said: found["held"]}, held)
 
     def keep(self, folder: Path, new: Path) -> None:
-        """Copy the weights of a fold.
-
-        Args:
-            folder: that it was trained in.
-            new: where to.
-        """
+        """See `learner.Trainer`."""
         shutil.copytree(folder / BEST, new)
 
     def _entry(self) -> tuple[Entry, int]:
