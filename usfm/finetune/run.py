@@ -133,11 +133,7 @@ def _run(given: Applied, request: Request, maker: Callable[..., Fitter], *, firs
     pretraining = progress.say(config.encoder, strict=request.strict)
     cost.forget_peak()
     fitter = maker(config, request, plan, store)
-    inputs = {
-        "store": store.content_id,
-        "encoder": {k: v for k, v in fitter.encoder.items() if k not in ("name", "dim")},
-    }
-    key = digest(["finetune", _content(config), request.seed, inputs, *([fitter.extra] if fitter.extra else [])])
+    key = _key(config, request.seed, store, fitter)
     if up_to_date(out, key, request.overwrite, MARKER):
         return _as_before(plan, store, out)
     leaks = planning.leaks(store, plan) if first else []
@@ -150,11 +146,7 @@ def _run(given: Applied, request: Request, maker: Callable[..., Fitter], *, firs
         card = {
             "kind": "finetune",
             "key": key,
-            "encoder": fitter.encoder,
-            "pretraining": None
-            if pretraining is None
-            else {**asdict(pretraining), "same_store": pretraining.saw(store)},
-            "inputs": {"store": store.content_id},
+            **_origin(store, fitter, pretraining),
             **_about(config, request.seed, plan),
             **given.said,
             **fitter.extra,
@@ -162,9 +154,7 @@ def _run(given: Applied, request: Request, maker: Callable[..., Fitter], *, firs
             **({"leaks_allowed": True} if leaks and plan.given else {}),
             "folds": lines,
             "frame_metrics": measured,
-            "seconds": round(seconds, 2),
-            "seconds_embedding": round(fitter.seconds_embedding, 2),
-            **fitter.cost(),
+            **_cost(fitter, seconds),
             "software": software(),
         }
         with whole_directory(out, MARKER, overwrite=request.overwrite) as new:
@@ -173,6 +163,25 @@ def _run(given: Applied, request: Request, maker: Callable[..., Fitter], *, firs
         _say_result(whole, measured, config, fitter.encoder["name"])
         _say_leaks(plan, out, leaking)
     return {**_summary(plan, store, out, seconds, leaking), **measured}
+
+
+def _key(config: Config, seed: int, store: Store, fitter: Fitter) -> str:
+    """What makes another run."""
+    encoder = {name: value for name, value in fitter.encoder.items() if name not in ("name", "dim")}
+    inputs = {"store": store.content_id, "encoder": encoder}
+    return digest(["finetune", _content(config), seed, inputs, *([fitter.extra] if fitter.extra else [])])
+
+
+def _origin(store: Store, fitter: Fitter, pretraining: progress.Progress | None) -> dict:
+    """Of the card: the encoder, the run that made it, and the store."""
+    made = None if pretraining is None else {**asdict(pretraining), "same_store": pretraining.saw(store)}
+    return {"encoder": fitter.encoder, "pretraining": made, "inputs": {"store": store.content_id}}
+
+
+def _cost(fitter: Fitter, seconds: float) -> dict:
+    """Of the card: time, parameters and memory."""
+    embedding = round(fitter.seconds_embedding, 2)
+    return {"seconds": round(seconds, 2), "seconds_embedding": embedding, **fitter.cost()}
 
 
 def _leaking(out: Path, plan: planning.Cases, leaks: list[dict]) -> RequestError:
