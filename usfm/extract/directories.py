@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
+from usfm.errors import MediaError
+from usfm.extract.archive import Member
 from usfm.extract.media import Media
 from usfm.extract.readers.dicom import directory
 from usfm.extract.walk import File
@@ -34,6 +37,46 @@ def with_listed(files: Sequence[File]) -> tuple[list[File], int]:
             below = "/".join([*file.below.split("/")[:-1], *os.path.relpath(path, folder).split(os.sep)])
             kept.append(File(path, file.root, below, True, "" if os.path.lexists(path) else MISSING))
     return kept, len(files) - sum(not _is_directory(file) for file in files)
+
+
+def in_archives(files: Sequence[File]) -> tuple[list[File], int]:
+    """Treat the DICOMDIR of archives as those of folders: a member that one lists counts as given itself.
+
+    Args:
+        files: What the inputs name, the members of archives among them.
+
+    Returns:
+        The files, a listed one that is in no archive with a fault; and how many DICOMDIR there were.
+    """
+    discs = [file for file in files if _is_packed_directory(file)]
+    kept = {(file.path, _lower(file)): file for file in files if file.member is not None and file not in discs}
+    told: dict[tuple[str, str], File] = {}
+    for disc in discs:
+        for name in directory.listed(Media(disc.path, member=disc.member)):
+            below = "/".join([*_folder(disc.member.name if disc.member else ""), *name.split("/")])
+            key = (disc.path, below.lower())
+            front = "/".join([*_folder(disc.below), *name.split("/")])
+            missing = File(disc.path, disc.root, front, True, MISSING, member=Member(below, 0, -1))
+            told.setdefault(key, replace(kept[key], named=True) if key in kept else missing)
+    others = [told.pop((file.path, _lower(file)), file) for file in files if file not in discs]
+    return others + list(told.values()), len(discs)
+
+
+def _folder(name: str) -> list[str]:
+    return name.split("/")[:-1]
+
+
+def _lower(file: File) -> str:
+    return file.member.name.lower() if file.member is not None else ""
+
+
+def _is_packed_directory(file: File) -> bool:
+    if file.fault or file.member is None or not file.member.name.lower().split("/")[-1].startswith(NAME):
+        return False
+    try:
+        return directory.is_directory(Media(file.path, member=file.member).head(directory.HEAD_BYTES))
+    except (OSError, MediaError):
+        return False
 
 
 def _is_directory(file: File) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from usfm.errors import MediaError, RequestError
 from usfm.extract import masks
 from usfm.extract.archive import Member, ends_as_one
-from usfm.extract.directories import MISSING, with_listed
+from usfm.extract.directories import MISSING, in_archives, with_listed
 from usfm.extract.masks import MaskFile
 from usfm.extract.media import Media
 from usfm.extract.names import text_of
@@ -131,11 +131,13 @@ def find(
     """
     listed, discs = with_listed(files(inputs, private=private))
     listed, links = with_members(listed)
+    listed, packed = in_archives(listed)
     found = [file for file in listed if _wanted(text_of(file.below), include, exclude)]
     excluded = len(listed) - len(found)
     fronts = _fronts(found)
     sources = []
-    passed = Counter({name: count for name, count in (("DICOMDIR", discs), ("links in archives", links)) if count})
+    aside = {"DICOMDIR": discs + packed, "links in archives": links}
+    passed = Counter({name: count for name, count in aside.items() if count})
     for file in found:
         below = text_of(file.below)
         relative, root = text_of(fronts[file.root, file.below]) + below, text_of(os.path.basename(file.root))

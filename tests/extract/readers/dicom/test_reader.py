@@ -472,6 +472,8 @@ def directory_of(folder, names):
 
 
 def test_a_dicomdir_stands_for_the_files_that_it_lists(bench, tmp_path):
+    import shutil
+
     from usfm.extract.sources import find
 
     (tmp_path / "disc/im").mkdir(parents=True)
@@ -485,6 +487,12 @@ def test_a_dicomdir_stands_for_the_files_that_it_lists(bench, tmp_path):
         found = find([str(given)])
         told = {source.below: source.kind or source.fault for source in found.sources}
         assert told == {"im/im1": "dicom", "im/im2": "dicom", "IM/GONE": "missing file"}
+        assert found.passed == {"DICOMDIR": 1}
+    for kind in ("zip", "gztar"):
+        packed = shutil.make_archive(str(tmp_path / kind), kind, tmp_path, "disc")
+        found = find([packed])
+        told = {source.below: source.kind or source.fault for source in found.sources}
+        assert told == {"disc/im/im1": "dicom", "disc/im/im2": "dicom", "disc/IM/GONE": "missing file"}
         assert found.passed == {"DICOMDIR": 1}
     with pytest.raises(MediaError, match="table of contents"):
         bench.probe(path)
