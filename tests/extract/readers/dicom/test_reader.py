@@ -355,7 +355,9 @@ def test_pixel_data_may_be_missing_or_of_one_pixel(bench, tmp_path):
     with pytest.raises(MediaError, match="no picture"):
         bench.probe(bench.save(tmp_path / "a.dcm", bench.data_set(), EXPLICIT, None))
     path = bench.save(tmp_path / "a.dcm", bench.data_set(rows=1, columns=1), EXPLICIT, b"\x07")
-    assert bench.read(path)[0][0].pixels.tolist() == [[7]]
+    frames, notes = bench.read(path)
+    assert [frame.pixels.tolist() for frame in frames] == [[[7]]]
+    assert not notes.faults  # the byte that makes the length even is no frame
 
 
 def test_fewer_and_more_frames_than_declared_are_told(bench, gray, packed, tmp_path):
@@ -369,6 +371,10 @@ def test_fewer_and_more_frames_than_declared_are_told(bench, gray, packed, tmp_p
     for path in (gray(NumberOfFrames=2), packed(NumberOfFrames=2), packed(NumberOfFrames=2, table=False)):
         got, notes = bench.read(path)
         assert len(got) == 2
+        assert [fault.reason for fault in notes.faults] == ["further frames"]
+    for path in (gray(NumberOfFrames=0), gray(NumberOfFrames=1), packed(NumberOfFrames=1, table=False)):
+        got, notes = bench.read(path)
+        assert len(got) == notes.frames == 1
         assert [fault.reason for fault in notes.faults] == ["further frames"]
 
 

@@ -140,3 +140,17 @@ def test_analyze(tmp_path, taken, cube, dtype, kind):
     (tmp_path / "v.img").write_bytes(b"1")
     with pytest.raises(MediaError, match="truncated"):
         taken(tmp_path / "v.hdr")
+
+
+@pytest.mark.parametrize("told", [0, 100, float("nan"), -1])
+@pytest.mark.parametrize("end", [".nii", ".nii.gz"])
+def test_pixels_never_begin_inside_the_header_and_what_follows_them_does_no_harm(tmp_path, taken, cube, told, end):
+    import gzip
+
+    image = nibabel.Nifti1Image(cube.transpose(2, 1, 0), np.eye(4))
+    image.header["vox_offset"] = told
+    image.header["magic"] = b"n+1"
+    data = image.header.binaryblock + bytes(4) + cube.tobytes()
+    path = tmp_path / f"v{end}"
+    path.write_bytes(gzip.compress(data) + b"rubbish" if end == ".nii.gz" else data + b"rubbish")
+    assert np.array_equal(np.stack(taken(path).pixels), cube)

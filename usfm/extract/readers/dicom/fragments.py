@@ -111,7 +111,7 @@ class Fragments:
             self.broken = self._read(self._next, 4) != END
             if begin < 0 or length == UNDEFINED or begin >= self._size:
                 return
-        if not self._starts or self._whole or (self._declared != 1 and starts_frame(self._read(begin, 8))):
+        if not self._starts or self._whole or starts_frame(self._read(begin, 8)):
             self._starts.append(self._next)
         self._next = begin + length
 

@@ -32,6 +32,7 @@ class Native:
         there = header.length if header.size < 0 else min(header.length, max(header.size - header.at, 0))
         self.broken = there < header.length
         self._swapped = header.big and header.words and layout.allocated == 8
+        there -= there == self._each * max(layout.frames, 1) + 1  # the byte that makes the length even
         self.count = there // max(self._each, 1)
 
     def has(self, number: int) -> bool:

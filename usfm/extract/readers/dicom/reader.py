@@ -138,8 +138,8 @@ def _declared(source: Pictures) -> int:
 
 
 def _there(source: Pictures) -> int:
-    """Count the frames that are to be read and are there."""
-    told = source.layout.frames
+    """Count the frames that are to be read and are there; without compression, one where none are declared."""
+    told = source.layout.frames or int(isinstance(source.source, Native))
     most = min(told, source.source.count) if isinstance(source.source, Native) else told
     numbers = range(most) if told else count()
     return next((number for number in numbers if not source.source.has(number)), most)
@@ -155,7 +155,7 @@ def _tell(source: Pictures, notes: Notes) -> None:
     there = _there(source)
     notes.frames = there
     there += there == told and source.source.has(told)
-    if there > told and source.layout.frames:
+    if there > told and (source.layout.frames or isinstance(source.source, Native)):
         notes.faults.append(MediaError("further frames", f"more frames are there than the {told} that are declared."))
     if there == 0:
         raise _nothing(source)

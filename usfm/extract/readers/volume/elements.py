@@ -1,5 +1,6 @@
 """The numbers behind a header, a bounded piece at a time, put together into planes."""
 
+import gzip
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,6 +78,8 @@ def _piece(file: Any, at: int, shape: tuple[int, ...], grid: Grid) -> np.ndarray
         if grid.coding != "raw" and at + filled == grid.skip + grid.bytes:
             file.read(1)  # the checksum comes after the last byte
     except FAULTS as error:
+        if isinstance(error, gzip.BadGzipFile) and filled == len(view) and "Not a gzipped" in str(error):
+            return values  # what stands behind a whole file is no part of it
         if isinstance(error, EOFError):
             raise MediaError("truncated", "its compressed pixels end before all are there.") from None
         raise MediaError("damaged", "its compressed pixels are damaged.") from None

@@ -72,9 +72,15 @@ def read(media: Media) -> Grid:
         raise MediaError("damaged header", "its header cannot be understood.")
     single = size != ANALYZE and start[MAGIC_AT[size] + 1 : MAGIC_AT[size] + 2] == b"+"
     data = media if single else _pair(media)
-    return _grid(
-        _parsed(start[: ONE if size == ANALYZE else size], size), data, packed if single else data.name.endswith(".gz")
-    )
+    header = _parsed(start[: ONE if size == ANALYZE else size], size)
+    begins = _begins(header, size + 4 if single else 0)
+    return _grid(header, data, packed if single else data.name.endswith(".gz"), begins)
+
+
+def _begins(header: Any, least: int) -> int:
+    """Return the byte at which the pixels begin: in one file with the header, never inside that."""
+    told = float(header["vox_offset"])
+    return max(int(min(told, 1 << 40)), least) if not math.isnan(told) else least
 
 
 def _pair(media: Media) -> Media:
@@ -105,7 +111,7 @@ def _parsed(start: bytes, size: int) -> Any:
         raise MediaError("damaged header", "its header cannot be understood.") from None
 
 
-def _grid(header: Any, data: Media, packed: bool) -> Grid:
+def _grid(header: Any, data: Media, packed: bool, start: int) -> Grid:
     axes = int(header["dim"][0])
     if not 1 <= axes <= 7:
         raise MediaError("damaged header", "its header does not say one size for each dimension.")
@@ -122,8 +128,6 @@ def _grid(header: Any, data: Media, packed: bool) -> Grid:
     known = default_steps([abs(step) * factor for step in steps[: roles.count(SPACE)]])
     known += [steps[3] * seconds if math.isfinite(steps[3]) and steps[3] > 0 else NAN] if len(sizes) > 3 else []
     known += [NAN] * (len(sizes) - len(known))
-    start = float(header["vox_offset"])
-    start = int(start) if math.isfinite(start) and 0 <= start < 1 << 40 else 0
     cut = _code(header, "dim_info") >> 4 & 3
     slope, intercept = _scale(header)
     return Grid(
