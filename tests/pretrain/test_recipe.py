@@ -36,7 +36,7 @@ def test_set_by_full_or_short_name():
         ("polarma", "epochs=1", "did you mean 'polarmae'"),
         ("mae", "epohcs=1", "did you mean 'epochs'"),
         ("mae", "selection.priro=random", "did you mean 'prior'"),
-        ("mae", "kind=self", "write decoder.kind or target.kind or degrade.kind"),
+        ("mae", "kind=self", "write augment.kind or decoder.kind or target.kind or degrade.kind"),
         ("mae", "visible=2", "between"),
         ("mae", "decoder.kind=sideways", "no decoder is called 'sideways'.*self, cross"),
         ("mae", "target.kind=pixel", "did you mean 'pixels'"),

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from usfm.engine.augmentation.sets import DRAWS
 from usfm.engine.counter import uniforms
 from usfm.engine.crops import whole
 from usfm.engine.data import Batch, Pixels, spread
@@ -17,6 +18,7 @@ from usfm.engine.stream import Stream
 from usfm.model import checkpoint
 from usfm.pretrain.degradations import DEGRADATIONS
 from usfm.pretrain.mae import MaskedAutoencoder, Output
+from usfm.pretrain.selection.contract import View
 from usfm.pretrain.selection.draw import NOISES, Counts
 from usfm.pretrain.selection.polar import grid_coordinates
 from usfm.pretrain.settings import Recipe
@@ -86,8 +88,7 @@ class PretrainJob:
             The loss, and nothing more to log.
         """
         with torch.autocast(batch.frames.device.type, enabled=False):
-            frames = self._exchanged(batch, step)
-            images, view = self.views.make(frames, batch.crops, batch.regions)
+            images, view = self._augmented(batch, step)
         counts = Counts.of(batch.plan.candidates, self.recipe.selection)
         uniform = self._uniform(len(batch.plan.rows), "select", step)[:, batch.part]
         if self.recipe.selection.candidates == "fixed":
@@ -104,6 +105,14 @@ class PretrainJob:
         for first, losses in gathered(batch.part.start, output.errors.mean(1)):
             self.pruning.record(step, first, batch.plan.rows[first : first + len(losses)], losses)
         return output.loss, {}
+
+    def _augmented(self, batch: Batch, step: int) -> tuple[torch.Tensor, View]:
+        """A part of a batch as the recipe shows it; the draws of a named set belong to a sample and a pass."""
+        if self.recipe.augment.kind == "crop":
+            return self.views.make(self._exchanged(batch, step), batch.crops, batch.regions)
+        rows, epochs = batch.plan.rows[batch.part], batch.plan.epochs[batch.part]
+        uniform = uniforms(torch_seed(self.seed, "augment"), rows, epochs, DRAWS)
+        return self.views.by_set(batch.frames, uniform, batch.regions)
 
     def _exchanged(self, batch: Batch, step: int) -> torch.Tensor:
         """The frames of a part, some as another probe would show them where the recipe says so."""

@@ -14,7 +14,7 @@ LATER = {
     "selection": ("targets_from", "order", "hide", "block"),
     "target": ("error",),
     "degrade": ("kind", "probability", "sigma_px", "rings"),
-    "augment": ("scan", "retries"),
+    "augment": ("kind", "scan", "retries"),
     "run": ("folds", "fold", "prune"),
     "balance": ("by", "power", "cap"),
     "replay": ("share", "keep_decoder", "keep_moments"),
@@ -49,6 +49,11 @@ def from_tables(tables: dict, where: str) -> Recipe:
     _check(recipe.selection, where)
     if recipe.augment.scan and recipe.selection.region:
         raise RequestError(f"{where}: augment.scan moves the frame away from its region; it needs region = false")
+    if recipe.augment.kind != "crop" and (recipe.augment.scan or recipe.augment.retries):
+        raise RequestError(
+            f"{where}: augment.scan and augment.retries belong to the crop; with augment.kind = {recipe.augment.kind} "
+            "set both to 0"
+        )
     _check_parts(recipe, where)
     return recipe
 

@@ -56,8 +56,9 @@ def _pretrain(config: Config, request: Request, ranks: Ranks) -> dict:
     it = planned(config, request, ranks)
     if request.dry_run:
         RunDirectory(str(request.out), it.settings).check("pretrain", request.overwrite)
-    bends = bool(it.recipe.augment.scan) and it.store.has_regions
-    regions = Regions(it.store, it.device) if it.recipe.selection.region or bends else None
+    moves = bool(it.recipe.augment.scan) or it.recipe.augment.kind != "crop"
+    used = it.recipe.selection.region or (moves and it.store.has_regions)
+    regions = Regions(it.store, it.device) if used else None
     stream = make_stream(it.recipe, it.store, it.order, it.model.encoder.shape.grid, request.seed, regions)
     if ranks.first and it.reasons:
         console.say(f"fitted to {int(it.order.places):,} frames: {'; '.join(it.reasons)}")
@@ -168,6 +169,9 @@ def make_stream(
     """
     a, inside = recipe.augment, regions if recipe.selection.region else None
     crop = {"area": (a.crop_low, a.crop_high), "hflip": a.hflip, "vflip": a.vflip, "rotate_deg": a.rotate_deg}
+    if a.kind != "crop":  # a set cuts by itself, out of the whole frame
+        side = store.frame_size[1] / store.frame_size[0]
+        crop = {"area": (1.0, 1.0), "ratio": (side, side), "hflip": 0.0}
     return Stream(
         rows,
         recipe.run.batch_size,
@@ -217,10 +221,11 @@ def _say_plan(it: TrainingPlan, stream: Stream, regions: Regions | None) -> None
     _say_replay(it)
     if not len(it.frames.held_out):
         console.warn("one source or patient only, so nothing is held out and there will be no best/ beside last/")
-    if recipe.augment.scan and (regions is None or regions.without_fit):
+    bends = recipe.augment.scan or recipe.augment.kind == "augus-o"
+    if bends and (regions is None or regions.without_fit):
         count = len(it.store) if regions is None else regions.without_fit
         console.warn(
-            f"{count:,} frames have no fitted geometry, so their scan mode is never exchanged; see `usfm sector`"
+            f"{count:,} frames have no fitted geometry, so their sector is never drawn anew; see `usfm sector`"
         )
     if recipe.selection.by_beam and regions is not None and regions.without_fit:
         console.warn(f"{regions.without_fit:,} frames have no fitted geometry and use the grid instead of the beams")

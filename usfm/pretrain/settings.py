@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from usfm.config import Knob
+from usfm.engine.augmentation.names import NAMES
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -31,8 +32,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Augment:
-    """Random crop, flips and rotation of image, region and geometry together."""
+    """What moves image, region and geometry together: a random crop, flips and rotation, or a named set."""
 
+    kind: Annotated[
+        str,
+        Knob(
+            "crop (the numbers below), or a set of `finetune --augment`, which takes their place",
+            choices=("crop", *NAMES),
+        ),
+    ] = "crop"
     crop_low: Annotated[float, Knob("smallest share of the frame's area that a crop takes", low=0.01, high=1)] = 0.2
     crop_high: Annotated[float, Knob("largest share", low=0.01, high=1)] = 1.0
     hflip: Annotated[float, Knob("probability of a left-right flip", low=0, high=1)] = 0.5

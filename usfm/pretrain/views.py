@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from usfm.engine.augment import beam_coordinates, cut_coverage, cut_images, geometry_rows, source_points
+from usfm.engine.augmentation.sets import augment
 from usfm.engine.crops import AreaTables
 from usfm.errors import RequestError
 from usfm.model.vit import luminance
@@ -66,7 +67,7 @@ class Views:
         patch = size[0] // grid[0]
         self.cells = next(cells for cells in (4, 2, 1) if patch % cells == 0)
         self.gray = recipe.model.in_chans == 1
-        self.rotated = recipe.augment.rotate_deg > 0
+        self.rotated, self.kind = recipe.augment.rotate_deg > 0, recipe.augment.kind
         self.beam, self.within = recipe.selection.by_beam, recipe.selection.region
 
     @torch.no_grad()
@@ -100,3 +101,31 @@ class Views:
         rows, columns = source_points(crops, *self.grid)
         depth, angle = beam_coordinates(self.regions.geometry[regions], rows.flatten(1), columns.flatten(1))
         return images, View(gray, coverage, self.grid, depth, angle, fine)
+
+    @torch.no_grad()
+    def by_set(self, frames: torch.Tensor, uniform: np.ndarray, regions: torch.Tensor) -> tuple[torch.Tensor, View]:
+        """Augment a batch by the recipe's named set.
+
+        Args:
+            frames: (B, C, H, W) uint8, or float 0 to 255.
+            uniform: (B, `usfm.engine.augmentation.sets.DRAWS`) in [0, 1), of the samples.
+            regions: (B,) rows of the region masks.
+
+        Returns:
+            As `make`. Depth and angle of a patch are those of the pixel below and right of its centre.
+        """
+        pixels = luminance(frames) if self.gray and frames.shape[1] == 3 else frames
+        known = self.regions
+        masks, geometry = (None, None) if known is None else (known.masks[regions], known.geometry[regions])
+        seen = augment(self.kind, pixels, uniform, self.size, geometry=geometry, regions=masks)
+        gray = luminance(seen.images) if seen.images.shape[1] == 3 else seen.images
+        if known is None or not self.within:
+            coverage = torch.ones(len(frames), self.grid[0] * self.grid[1], device=frames.device)
+            return seen.images, View(gray, coverage, self.grid)
+        patch = self.size[0] // self.grid[0]
+        fine = F.avg_pool2d(seen.inside.float().unsqueeze(1), patch // self.cells)
+        coverage = F.avg_pool2d(fine, self.cells).flatten(1)
+        if not self.beam:
+            return seen.images, View(gray, coverage, self.grid, fine=fine)
+        depth, angle = seen.beams[:, :, patch // 2 :: patch, patch // 2 :: patch].flatten(2)
+        return seen.images, View(gray, coverage, self.grid, depth, angle, fine)
