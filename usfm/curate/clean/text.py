@@ -10,9 +10,9 @@ import numpy as np
 LONGEST_SIDE_PX = 1600
 """Larger pictures are shrunk before reading: print is large there."""
 
-LARGEST_ENLARGEMENT = 4.0
-ENLARGED_SIDE_PX = 640
-"""The second look enlarges a picture until its shorter side has this many pixels, at most four times."""
+ENLARGED_SIDE_PX, LEAST_ENLARGEMENT, LARGEST_ENLARGEMENT = (480, 640), 1.25, 4.0
+"""The second look enlarges a picture until its shorter side has 480 px, at most four times; but by a quarter at least
+where that leaves it under 640 px."""
 
 LEAST_DETECTION = 0.5
 LEAST_RECOGNITION = 0.6
@@ -89,8 +89,7 @@ def find_text(image: np.ndarray) -> list[TextBox]:
     colour = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if image.ndim == 2 else cv2.COLOR_RGB2BGR)
     height, width = image.shape[:2]
     natural = min(1.0, LONGEST_SIDE_PX / max(height, width))
-    enlarged = min(max(natural, ENLARGED_SIDE_PX / min(height, width)), LARGEST_ENLARGEMENT)
-    enlarged = min(enlarged, 2 * LONGEST_SIDE_PX / max(height, width))
+    enlarged = max(natural, min(enlargement(height, width), 2 * LONGEST_SIDE_PX / max(height, width)))
     found: list[TextBox] = []
     for scale in dict.fromkeys((natural, enlarged)):
         scaled = resized(colour, scale)
@@ -105,6 +104,23 @@ def find_text(image: np.ndarray) -> list[TextBox]:
                 score = 0.0
             found.append(TextBox(box, score, characters))
     return sorted(found, key=lambda text: (text.box[1], text.box[0]))
+
+
+def enlargement(height: int, width: int) -> float:
+    """By how much the second look enlarges a picture of this size.
+
+    Args:
+        height: of the picture, px.
+        width: of the picture, px.
+
+    Returns:
+        Output pixels per input pixel, 4 at most.
+
+    >>> enlargement(60, 80), enlargement(240, 320), enlargement(400, 500), enlargement(600, 800), enlargement(800, 1000)
+    (4.0, 2.0, 1.25, 1.0666666666666667, 0.8)
+    """
+    least, most = (side / min(height, width) for side in ENLARGED_SIDE_PX)
+    return min(max(least, min(LEAST_ENLARGEMENT, most)), LARGEST_ENLARGEMENT)
 
 
 def tallest(height: int, width: int) -> float:
