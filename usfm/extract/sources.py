@@ -134,26 +134,12 @@ def find(
     listed, packed = in_archives(listed)
     found = [file for file in listed if _wanted(text_of(file.below), include, exclude)]
     excluded = len(listed) - len(found)
-    fronts = _fronts(found)
-    sources = []
     aside = {"DICOMDIR": discs + packed, "links in archives": links}
     passed = Counter({name: count for name, count in aside.items() if count})
-    for file in found:
-        below = text_of(file.below)
-        relative, root = text_of(fronts[file.root, file.below]) + below, text_of(os.path.basename(file.root))
-        item = f":{file.item}" if file.item else ""
-        plain = Source(file.path, relative + text_of(item), below, root, fault=file.fault, detail=file.detail)
-        source = _look(replace(plain, item=file.item, member=file.member), file.named)
-        if source is None:
-            passed[kind_of_other(file.below)] += 1
-        else:
-            sources.append(source)
+    sources = _looked_at(found, passed)
     where = inputs[0] if len(inputs) == 1 else f"the {len(inputs)} inputs"
     if not sources:
-        told = [f"{passed.total()} other files were passed over"] if passed else []
-        told += [f"--include and --exclude leave out {excluded} files"] if excluded else []
-        told = f" ({', '.join(told)})" if told else ""
-        raise RequestError(f"{where}: no video or image in it{told}; give a folder or files that hold some.")
+        raise _nothing(where, passed, excluded)
     sources = _without_companions(sources)
     sources.sort(key=lambda source: source.relative.split("/"))
     found_masks = _masks_among(sources, claims, keep_masks)
@@ -169,6 +155,30 @@ def find(
         if one.media in found_masks
     )
     return Found(kept, passed.total(), dict(passed.most_common()), len(found_masks), excluded, set_apart)
+
+
+def _looked_at(found: Sequence[File], passed: Counter) -> list[Source]:
+    """The files that are sources; the others are counted by their kind."""
+    fronts, sources = _fronts(found), []
+    for file in found:
+        below = text_of(file.below)
+        relative, root = text_of(fronts[file.root, file.below]) + below, text_of(os.path.basename(file.root))
+        item = f":{file.item}" if file.item else ""
+        plain = Source(file.path, relative + text_of(item), below, root, fault=file.fault, detail=file.detail)
+        source = _look(replace(plain, item=file.item, member=file.member), file.named)
+        if source is None:
+            passed[kind_of_other(file.below)] += 1
+        else:
+            sources.append(source)
+    return sources
+
+
+def _nothing(where: str, passed: Counter, excluded: int) -> RequestError:
+    """The refusal of inputs without a source."""
+    told = [f"{passed.total()} other files were passed over"] if passed else []
+    told += [f"--include and --exclude leave out {excluded} files"] if excluded else []
+    said = f" ({', '.join(told)})" if told else ""
+    return RequestError(f"{where}: no video or image in it{said}; give a folder or files that hold some.")
 
 
 def _masks_among(sources: Sequence[Source], claims: Callable[[str, str], bool] | None, keep: bool) -> set[Media]:

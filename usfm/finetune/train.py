@@ -191,13 +191,7 @@ def train(
     feed = Feed(stream, frames, rank=ranks.rank, world=ranks.world, accumulate=accumulate, truth=learner.truth)
     shares = lora.trained(model)
     with RunDirectory(folder, settings, writes=ranks.first) as directory:
-        card = {"command": "finetune", "kind": "fold", "fold": fold.name}
-        if ranks.first:
-            status = directory.open(overwrite=overwrite, recipe={"finetune": _said(tuning)}, card=card)
-            ranks.wait()
-        else:
-            ranks.wait()
-            status = directory.open(overwrite=False, recipe={}, card=card)
+        status = _opened(directory, ranks, fold.name, tuning, overwrite)
         if status == "done":
             line = dict(directory.card["result"])
         else:
@@ -214,6 +208,17 @@ def train(
         use(model, best)
     decoded = job.predict(model, fold.held, precision)
     return Trained(decoded, job.predict(model, fold.validation, precision), line)
+
+
+def _opened(directory: RunDirectory, ranks: Ranks, fold: str, tuning: Tuning, overwrite: bool) -> str:
+    """Open the directory of a fold, the first process before the others; says new, resume or done."""
+    card = {"command": "finetune", "kind": "fold", "fold": fold}
+    if ranks.first:
+        status = directory.open(overwrite=overwrite, recipe={"finetune": _said(tuning)}, card=card)
+        ranks.wait()
+        return status
+    ranks.wait()
+    return directory.open(overwrite=False, recipe={}, card=card)
 
 
 def draw_batch(job: Supervised, feed: Feed, path: Path) -> None:
