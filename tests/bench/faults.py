@@ -137,7 +137,7 @@ def small_parts() -> None:
     from usfm.jobs import run
     from usfm.store import disk, hdf5
 
-    plan.PART_SOURCES, scan.BATCH_FILES = 2, 4
+    plan.PART_SOURCES, scan.BATCH_FILES = 2, (4, 4)
     hdf5.BLOCK_BYTES, disk._BEHIND_BYTES = 1 << 12, 1 << 14
     regions.partition.__defaults__ = (12,)
     start = run._Executors.start

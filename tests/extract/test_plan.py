@@ -70,7 +70,9 @@ def test_scans_survive_the_file_between_phases():
     assert json.dumps(back[0].probe.fps) == "NaN"
 
 
-@pytest.mark.parametrize("count, size, expected", [(0, 0, 0), (10, 10, 1), (BATCH_FILES + 1, 10, 2), (5, 200 << 20, 5)])
+@pytest.mark.parametrize(
+    "count, size, expected", [(0, 0, 0), (4, 10, 1), (64 * BATCH_FILES[1] + 1, 10, 65), (10, 10, 3), (5, 200 << 20, 5)]
+)
 def test_batches_are_bounded(count, size, expected):
     sources = [Source(f"/x/{n}", str(n), str(n), "x", size) for n in range(count)]
     cut = batches(sources, 1)

@@ -17,7 +17,8 @@ from usfm.extract.sources import Source
 from usfm.provenance import file_sha256
 
 BATCH_BYTES = 256 << 20
-BATCH_FILES = 256
+BATCH_FILES = (4, 256)
+"""Least and most files that are looked at in one go: a 64th of all, so that every worker has something to do."""
 NOT_THE_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What the system lacks: no reason to reject a file."""
 
@@ -76,9 +77,9 @@ def batches(
         The batches.
     """
     cut: list[list[Source]] = []
-    held = 0
+    held, most = 0, min(max(len(sources) // 64, BATCH_FILES[0]), BATCH_FILES[1])
     for source in sources:
-        if not cut or len(cut[-1]) >= BATCH_FILES or held + source.size > BATCH_BYTES:
+        if not cut or len(cut[-1]) >= most or held + source.size > BATCH_BYTES:
             cut.append([])
             held = 0
         cut[-1].append(source)

@@ -27,6 +27,7 @@ from usfm.extract.readers.display import Display, aspect, squared, turn
 from usfm.extract.readers.faults import Faults, lead_fault
 from usfm.extract.readers.heif import brands, is_tiled
 from usfm.extract.readers.soundness import judged
+from usfm.extract.readers.sparse import sparse
 from usfm.extract.readers.stream import (
     decoded,
     first_good,
@@ -95,7 +96,7 @@ class VideoReader:
             elif within is not None:
                 yield from _read_range(path, within, notes, options)
             else:
-                yield from _read_all(path, sampling, notes, options)
+                yield from _read_due(path, sampling, notes, options)
 
 
 def _probed(path: str, stamps_above: int) -> Probe:
@@ -130,6 +131,22 @@ def _probed(path: str, stamps_above: int) -> Probe:
         by_index=long and not distinct,
         lead=lead if long else 0,
     )
+
+
+def _read_due(path: str, sampling: Sampling, notes: Notes, options: Options) -> Iterator[Frame]:
+    """Give the frames that are due, with as few others decoded as may be; from the first odd one on, with all."""
+    last = -1
+    with opened(path) as container:
+        stream, display = video_stream(container), None
+        plan = None if is_cut(path) else sparse(container, stream, sampling)
+        for index, time_s, frame in plan.frames() if plan else ():
+            display = display or _displayed(notes, container, stream, frame, options)
+            last = index
+            yield _as_frame(index, time_s, frame, display, "")
+        if plan and plan.sound:
+            notes.frames = plan.count
+            return
+    yield from (frame for frame in _read_all(path, sampling, notes, options) if frame.index > last)
 
 
 def _read_all(path: str, sampling: Sampling, notes: Notes, options: Options) -> Iterator[Frame]:
