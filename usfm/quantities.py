@@ -1,4 +1,7 @@
-"""Numbers as people read them: counts with their noun, durations, sizes."""
+"""Numbers as people read them: counts with their noun, durations, sizes; and what is none."""
+
+MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "<na>", "nat", "none", "null"))
+"""What stands for "no value" in a table, in small letters: so pandas, R and spreadsheets write it."""
 
 
 def counted(number: int, noun: str) -> str:

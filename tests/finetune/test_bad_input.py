@@ -1,6 +1,8 @@
 """What goes wrong while networks and probes are fitted: one sentence each, and nothing half-written."""
 
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +14,14 @@ from usfm.finetune.config import Config
 from usfm.finetune.run import run
 from usfm.finetune.settings import Tuning
 from usfm.finetune.supervised import build
+from usfm.finetune.train import refuse_lone_values
 from usfm.model import checkpoint
 from usfm.model.sources import network
 from usfm.tasks import TASKS, predictions
 from usfm.tasks.classify.learner import ClassLearner, Linear
 from usfm.tasks.contract import Fitted
-from usfm.tasks.trained import use
+from usfm.tasks.segment.learner import Pixels
+from usfm.tasks.trained import Model, use
 
 NANO = "random:vit_nano_patch16_64"
 
@@ -59,6 +63,30 @@ def test_a_checkpoint_with_other_classes_or_patches_is_another_model(tmp_path, c
     use(made("vit_nano_patch16_64", 2), tmp_path / "s")
     with pytest.raises(RequestError, match="it is of another model"):
         use(made(model, classes), tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    "head, part, says",
+    [
+        ("fpn", 1, None),
+        ("upernet", 1, r"one frame of 32 x 32 px at a time leaves .* smaller --accumulate"),
+        ("upernet", 2, None),
+        ("dpt", 1, r"one frame of 32 x 32 px at a time"),
+        ("dpt", 2, None),
+        ("linear", 1, None),
+    ],
+)
+def test_a_norm_of_one_value_is_refused(head, part, says):
+    made = network("random:vit_nano_patch16_32")
+    model = Model(made, Pixels(made, head, 2), frozen=False).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    frames = SimpleNamespace(entry=made.entry, device="cpu")
+    with pytest.raises(RequestError, match=says) if says else nullcontext():
+        refuse_lone_values(model, frames, part)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert says or model.training
+    if says is None:
+        model(torch.zeros(part, 1, 32, 32))
 
 
 def test_a_run_of_another_task_is_not_taken_for_this_one(make_store, cohort, tmp_path):

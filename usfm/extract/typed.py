@@ -5,14 +5,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from usfm.errors import RequestError
+from usfm.quantities import MISSING
 
 MARK = "label:"
 """What begins the name of a column that says of one class whether it applies."""
 LABELS = "labels"
 """A column that lists the classes that apply, with `BETWEEN` between them."""
 BETWEEN = re.compile(r"[|;]")
-MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "<na>", "nat", "none", "null"))
-"""What stands for "no value" in a known column, whatever the case: so pandas, R and spreadsheets write it."""
 YES = frozenset(("1", "1.0", "yes", "y", "true", "t", "+", "positive"))
 NO = frozenset(("0", "0.0", "no", "n", "false", "f", "-", "negative"))
 

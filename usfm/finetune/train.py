@@ -1,5 +1,6 @@
 """One fold trained through the engine's loop, in a folder of its own, so that the same command goes on with it."""
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from usfm import console
 from usfm.engine.data import Feed
@@ -187,7 +190,9 @@ def train(
     job = Supervised(model, learner, frames, tuning, fold.validation, seed)
     samples = frames.samples(fold.train)
     how = training_of(protocol, tuning, len(samples), precision, accumulate, parts, learner.higher)
-    stream = Stream(samples, batch_of(tuning, len(samples), parts), frames.entry.image_size, (1, 1), seed)
+    batch = batch_of(tuning, len(samples), parts)
+    refuse_lone_values(model, frames, batch // parts)
+    stream = Stream(samples, batch, frames.entry.image_size, (1, 1), seed)
     feed = Feed(stream, frames, rank=ranks.rank, world=ranks.world, accumulate=accumulate, truth=learner.truth)
     shares = lora.trained(model)
     with RunDirectory(folder, settings, writes=ranks.first) as directory:
@@ -219,6 +224,32 @@ def _opened(directory: RunDirectory, ranks: Ranks, fold: str, tuning: Tuning, ov
         return status
     ranks.wait()
     return directory.open(overwrite=False, recipe={}, card=card)
+
+
+def refuse_lone_values(model: Model, frames: Prepared, part: int) -> None:
+    """See that no batch norm is left with a single value, before anything is written.
+
+    Args:
+        model: in training mode; it stays as it is.
+        frames: say the size of a frame.
+        part: frames that are trained on at once.
+
+    Raises:
+        RequestError: a norm over the batch has one value, of which there is no spread.
+    """
+    if part > 1 or not any(isinstance(each, _BatchNorm) for each in model.modules()):
+        return
+    size = frames.entry.image_size
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            copy.deepcopy(model)(torch.zeros(1, frames.entry.in_chans, *size, device=frames.device))
+    except ValueError as error:
+        if "more than 1 value" not in str(error):
+            raise
+        raise RequestError(
+            f"one frame of {size[0]} x {size[1]} px at a time leaves a norm of this network a single value; give a "
+            "larger --batch-size or --image-size, a smaller --accumulate, or another --head"
+        ) from None
 
 
 def draw_batch(job: Supervised, feed: Feed, path: Path) -> None:

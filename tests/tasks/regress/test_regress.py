@@ -17,7 +17,7 @@ from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
-from usfm.tasks import predictions
+from usfm.tasks import TASKS, predictions
 from usfm.tasks.regress import probes
 from usfm.tasks.regress.scored import measures
 
@@ -57,6 +57,20 @@ def test_measures_are_scikit_learns_and_weights_are_copies():
         assert found["bias"][row] == pytest.approx((s - t).mean())
         assert found["limit_high"][row] == pytest.approx((s - t).mean() + 1.96 * (s - t).std(ddof=1))
     assert np.isnan(measures(np.ones(5), said[:5], np.ones((1, 5)))["r2"][0])
+
+
+def test_a_column_with_text_in_it_says_where(tmp_path):
+    part = PartWriter()
+    for k, cells in enumerate(({"ef": "3", "sex": "f"}, {"ef": "na", "sex": "m"}, {"ef": "inf", "sex": "f"})):
+        sha = f"{k:064x}"[::-1]
+        source = part.source(path=f"{k}.png", sha256=sha, kind="image", patient=f"p{k}", **cells)
+        part.frame(np.zeros((8, 8), np.uint8), frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0)
+    write_store(tmp_path / "s.h5", part)
+    store = Store.open(tmp_path / "s.h5")
+    with pytest.raises(RequestError, match=r"'ef' is a column of text: 1 of 3 sources.*first: 2.png"):
+        TASKS["regress"].known(store, {"target": "ef"})
+    with pytest.raises(RequestError, match=r"3 of 3 sources.*first: 0.png"):
+        TASKS["regress"].known(store, {"target": "sex"})
 
 
 def test_the_ridge_is_scikit_learns():

@@ -48,6 +48,15 @@ def test_a_small_patch_gets_no_finer_head():
         assert torch.allclose(head([fine], (64, 64)), head([coarse], (64, 64)), atol=1e-6)
 
 
+def test_a_frame_alone_is_decoded_as_beside_others():
+    """At 32 px the coarsest map of a pyramid is one cell, which PyTorch's norms refuse for a single frame."""
+    head = Head("fpn", [8] * 4, [16] * 4, 2, width=32).eval()
+    maps = [torch.randn(3, 8, 2, 2) for _ in range(4)]
+    with torch.no_grad():
+        together, alone = head(maps, (32, 32)), head([one[:1] for one in maps], (32, 32))
+    assert torch.allclose(together[:1], alone, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "model, usual",
     [

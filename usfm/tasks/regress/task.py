@@ -9,6 +9,7 @@ import numpy as np
 from usfm import console
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
+from usfm.quantities import MISSING
 from usfm.store.reader import Store
 from usfm.tasks.contract import Known, Probe, Scored
 from usfm.tasks.predictions import Column, Predictions
@@ -150,6 +151,8 @@ class Regress:
 def _values(store: Store, column: str | None) -> np.ndarray:
     """A column of /labels/value, or the sentence that says which there are."""
     names = store.value_names
+    if column and column not in names and column in store.source_columns:
+        raise RequestError(f"{store.paths[0]}: {_text(store, column)}")
     if not names:
         raise RequestError(
             f"{store.paths[0]}: holds no numbers; give them to 'usfm extract' with --manifest, in a column of its own"
@@ -163,3 +166,23 @@ def _values(store: Store, column: str | None) -> np.ndarray:
     if np.isinf(values).any():
         console.warn(f"{store.paths[0]}: '{column}' is infinite in {np.isinf(values).sum()} frames, which are left out")
     return values
+
+
+def _text(store: Store, column: str) -> str:
+    """Why a column of sources is none of numbers."""
+    cells = store.source_column(column).astype(str)
+    wrong = np.flatnonzero([cell.casefold() not in MISSING and not _is_number(cell) for cell in cells])
+    if not len(wrong):
+        return f"'{column}' is a column of the sources, and none of measured numbers"
+    first = store.source_column("path").astype(str)[wrong[0]]
+    return (
+        f"'{column}' is a column of text: {len(wrong):,} of {len(cells):,} sources have no plain number there (the "
+        f"first: {first}); mend the manifest and extract again"
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return bool(np.isfinite(float(cell)))
+    except ValueError:
+        return False

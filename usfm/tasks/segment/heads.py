@@ -121,6 +121,9 @@ class Hierarchical(nn.Module):
     def forward(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
         """Maps -> logits (B, classes, h, w), finer than the coarsest map."""
         levels = list(maps) if self.pyramid is None else self.pyramid(maps)
+        if self.kind == "fpn" and levels[-1].shape[:1] + levels[-1].shape[2:] == (1, 1, 1):
+            # PyTorch refuses to norm one value; its norms go by frame, so that beside another one it is the same
+            return self.classify(self.decoder([one.expand(2, -1, -1, -1) for one in levels]))[:1]
         if self.kind == "unet":
             first = levels[0]
             shape = [2 * side for side in first.shape[-2:]]
