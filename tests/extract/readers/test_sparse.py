@@ -8,8 +8,9 @@ import pytest
 
 from usfm.extract.media import Media
 from usfm.extract.readers import video
-from usfm.extract.readers.contract import NO_OPTIONS, Notes
-from usfm.extract.readers.sparse import sparse
+from usfm.extract.readers.contract import NO_OPTIONS, Notes, Range
+from usfm.extract.readers.h264 import in_frames
+from usfm.extract.readers.sparse import spared, sparse
 from usfm.extract.sampling import Sampling
 
 ASKED = (Sampling(Fraction(3)), Sampling(Fraction(8)), Sampling(None, every=7))
@@ -66,6 +67,35 @@ def test_the_frames_that_are_due_are_those_of_decoding_all(clip, name, codec, op
             assert len(list(plan.frames())) == len(plan._due)
             assert plan.sound
             assert 60 - plan.decoded >= spared * 60
+
+
+def test_ranges_leave_out_what_they_do_not_need(clip):
+    path = clip(bf=3)
+    whole = taken(video._read_all, path, Sampling(None))[1]
+    probe = video.VideoReader().probe(Media(str(path)), stamps_above=1)
+    for start, end, step in ((0, 60, 1), (40, 60, 1), (25, 59, 9)):
+        picked = range(start, end, step)
+        within = Range(
+            tuple(picked), tuple(probe.stamps[number] for number in picked), probe.stamps[0], 60, False, end == 60
+        )
+        got = list(video.VideoReader().read(Media(str(path)), Sampling(None), Notes(), within))
+        assert [one.index for one in got] == list(picked)
+        assert all(np.array_equal(one.pixels, whole[one.index].pixels) for one in got)
+    with av.open(str(path)) as container:
+        spare = spared(container, container.streams.video[0], {probe.stamps[59]})
+        assert sum(spare(packet) for packet in container.demux(video=0) if packet.size) >= 18
+
+
+def test_fields_are_never_left_out(clip):
+    for interlaced in (0, 1):
+        with av.open(
+            str(clip(f"{interlaced}.mp4", **{"x264-params": f"interlaced={interlaced}", "bf": 3}))
+        ) as container:
+            stream = container.streams.video[0]
+            extra = bytes(stream.codec_context.extradata)
+            assert in_frames(extra) == (not interlaced)
+            assert (spared(container, stream, ()) is None) == bool(interlaced)
+            assert not any(in_frames(extra[:length]) for length in range(12))
 
 
 def test_damage_on_the_way_ends_as_it_does_where_all_is_decoded(clip):

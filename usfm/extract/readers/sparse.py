@@ -7,13 +7,14 @@ decodes the file frame by frame.
 
 import heapq
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 import av
 
+from usfm.extract.readers.h264 import in_frames, is_leaf, length_size
 from usfm.extract.readers.stream import BROKEN, nominal, tick_of, unordered
 from usfm.extract.sampling import Sampling, choose
 
@@ -23,8 +24,6 @@ CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi")
 """Those that say of each packet when it is shown."""
 STILLS = ("mjpeg",)
 """Codecs in which every frame stands alone."""
-SLICES, PLAIN_UNITS = (1, 5), frozenset(range(1, 13))
-"""Types of NAL units in H.264: parts of a frame; those that know nothing of layers."""
 TABLES, LOOKED_AT = b"\xff\xc4", 4096
 """Marker of the code tables of a JPEG, and the bytes at its beginning among which it stands."""
 
@@ -109,6 +108,25 @@ def sparse(container: Any, stream: Any, sampling: Sampling) -> Sparse | None:
     return Sparse(packets, {stamp: (number, time_s) for number, time_s, stamp in chosen}, stream)
 
 
+def spared(container: Any, stream: Any, wanted: Collection[int]) -> Callable[[Any], bool] | None:
+    """Return what says of a packet that its frame is not wanted and that no other leans on it; None where nothing does.
+
+    Args:
+        container: Opened; each of its packets has a time of its own.
+        stream: The one to read.
+        wanted: Time stamps of the frames that are.
+
+    Returns:
+        A function of a packet, or None.
+    """
+    context = stream.codec_context
+    extra = bytes(context.extradata or b"") if context.name == "h264" else b""
+    if container.format.name not in CONTAINERS or unordered(container, stream) or not in_frames(extra):
+        return None
+    length = length_size(extra)
+    return lambda packet: packet.pts not in wanted and is_leaf(memoryview(packet), length)
+
+
 def _is_fit(container: Any, stream: Any) -> bool:
     name = stream.codec_context.name
     if container.format.name not in CONTAINERS or not (name == "h264" or name in STILLS):
@@ -130,23 +148,8 @@ class _Needless:
             tables = {TABLES in bytes(memoryview(packet)[:LOOKED_AT]) for packet in packets if packet.size}
             self._alone = len(tables) == 1
         extra = bytes(stream.codec_context.extradata or b"")
-        self._length = (extra[4] & 3) + 1 if len(extra) > 6 and extra[0] == 1 else 0
+        self._length = length_size(extra) if in_frames(extra) else 0
 
     def holds(self, packet: Any) -> bool:
         """Say whether no other packet needs this one; False where that cannot be seen."""
-        return self._alone if self._stills else bool(self._length) and self._is_leaf(memoryview(packet))
-
-    def _is_leaf(self, data: memoryview) -> bool:
-        """Go through the NAL units, each behind its length: do all parts of the frame say that nothing leans on it?"""
-        at, slices = 0, 0
-        while at + self._length < len(data):
-            size = int.from_bytes(data[at : at + self._length], "big")
-            head = data[at + self._length]
-            at += self._length + size
-            if size == 0 or at > len(data) or head & 31 not in PLAIN_UNITS:
-                return False
-            if head & 31 in SLICES:
-                slices += 1
-                if head >> 5 & 3:
-                    return False
-        return slices > 0 and at == len(data)
+        return self._alone if self._stills else bool(self._length) and is_leaf(memoryview(packet), self._length)

@@ -3,7 +3,7 @@
 import heapq
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -126,7 +126,13 @@ def _joined(container: Any) -> bool:
     return any(name in JOINED for name in container.format.name.split(","))
 
 
-def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None) -> Iterator[av.VideoFrame]:
+def decoded(
+    container: Any,
+    stream: Any,
+    faults: Faults,
+    fed: list | None = None,
+    spare: Callable[[Any], bool] | None = None,
+) -> Iterator[av.VideoFrame]:
     """Decode in order of display; packets that fail are noted in ``faults``.
 
     Args:
@@ -134,6 +140,7 @@ def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None
         stream: One of its streams.
         faults: Filled in.
         fed: If given, gets (time stamp, is a key frame) of every packet that is to be seen, as it is fed.
+        spare: Says of a packet whether it may be left out.
 
     Yields:
         A frame.
@@ -144,6 +151,8 @@ def decoded(container: Any, stream: Any, faults: Faults, fed: list | None = None
     for packet in (packets if joined else _marked)(container, stream, faults):
         if start is None and packet.pts is not None:
             start = packet.pts
+        if spare is not None and packet.size and spare(packet):
+            continue
         if packet.size and fed is not None and not packet.is_discard:
             fed.append((packet.pts, packet.is_keyframe))
         if order is not None:

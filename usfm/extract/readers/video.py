@@ -1,6 +1,6 @@
 """Videos, through FFmpeg's libraries (PyAV): what is displayed when, whatever the container claims."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -27,7 +27,7 @@ from usfm.extract.readers.display import Display, aspect, squared, turn
 from usfm.extract.readers.faults import Faults, lead_fault
 from usfm.extract.readers.heif import brands, is_tiled
 from usfm.extract.readers.soundness import judged
-from usfm.extract.readers.sparse import sparse
+from usfm.extract.readers.sparse import spared, sparse
 from usfm.extract.readers.stream import (
     decoded,
     first_good,
@@ -208,7 +208,7 @@ def _read_range(path: str, within: Range, notes: Notes, options: Options) -> Ite
         if within.by_index:
             frames = timed(container, stream, clock, faults)
         else:
-            frames = ((frame.pts, 0, frame) for frame in _from(path, within.stamps[0], faults))
+            frames = ((frame.pts, 0, frame) for frame in _from(path, within.stamps[0], wanted, faults))
         for stamp, _, frame, fault in judged(frames, stream, faults):
             if stamp in wanted and stamp not in given and frame is not None:
                 display = display or _displayed(notes, container, stream, frame, options)
@@ -224,15 +224,17 @@ def _read_range(path: str, within: Range, notes: Notes, options: Options) -> Ite
             notes.faults.append(_truncated(within.frames, float((within.stamps[-1] - within.first_stamp) * tick)))
 
 
-def _from(path: str, stamp: int, faults: Faults) -> Iterator[av.VideoFrame]:
+def _from(path: str, stamp: int, wanted: Collection[int], faults: Faults) -> Iterator[av.VideoFrame]:
     """Decode from the last clean point before a time; from the start where seeking does not land there.
+
+    Frames that are not wanted and that no wanted one needs may be left out.
 
     Frames right after a seek may lean on frames before it, so we aim a little earlier and wait for a key frame.
     """
     for early_s in (1, 30, None):
         with opened(path) as container:
             stream = video_stream(container)
-            frames = decoded(container, stream, faults)
+            frames = decoded(container, stream, faults, spare=spared(container, stream, wanted))
             faults.gone.clear()
             if early_s is not None:
                 try:
