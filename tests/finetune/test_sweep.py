@@ -1,6 +1,7 @@
 """Several runs by one command: products, seeds, fractions; the best by validation; wrong keys."""
 
 import csv
+import re
 
 import pytest
 
@@ -26,6 +27,7 @@ def test_seeds_and_fractions_of_a_probe_make_runs_that_stay(make_store, cohort, 
     assert {each.name for each in out.iterdir() if each.is_dir() and not each.name.startswith(".")} == names
     rows = list(csv.DictReader((out / "sweep.csv").read_text().splitlines()))
     assert [(row["fraction"], row["seed"]) for row in rows] == [("0.5", "0"), ("0.5", "1"), ("1", "0"), ("1", "1")]
+    assert all(float(row["seconds"]) > 0 for row in rows)
     before = {name: (out / name / "card.json").stat().st_mtime_ns for name in names}
     run(config, _request(store, out))
     assert before == {name: (out / name / "card.json").stat().st_mtime_ns for name in names}
@@ -79,3 +81,12 @@ def test_what_makes_a_run_is_not_how_its_numbers_are_spelled():
     assert _content(Config(folds=5, fraction=0.5)) == _content(Config(folds="5", fraction="0.50"))
     assert _content(Config(folds="5"))["folds"] == 5
     assert "classes" not in _content(Config())
+
+
+def test_kept_vectors_say_what_they_cost_and_that_they_are_there(make_store, cohort, tmp_path, capsys):
+    store = make_store(cohort)
+    for k, says in enumerate((r"are kept in \S+ \(\d.* kB, .* s\)", r"are there from before \(\S+, made in .* s\)")):
+        run(Config("classify", NANO, protocol="knn", folds=2), _request(store, tmp_path / str(k)))
+        said = " ".join(capsys.readouterr().err.split())
+        assert re.search(says, said)
+        assert "the vectors of 96 frames" in said

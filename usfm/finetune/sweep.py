@@ -13,6 +13,7 @@ from usfm.errors import RequestError
 from usfm.finetune.asked import share
 from usfm.finetune.config import TRAINED, TRAINING_ONLY, Config
 from usfm.finetune.settings import Tuning, tuning_of
+from usfm.quantities import duration
 from usfm.store.whole import whole_file
 from usfm.tasks import directory
 from usfm.trials import Trial, fields_of, trials
@@ -54,7 +55,7 @@ def sweep(config: Config, request: Request, one: Callable[[Config, Request], dic
         if request.dry_run:
             continue
         rows.append({"run": name, **dict(change.split("=", 1) for change in trial.changes), "seed": seed,
-                     "validation_score": _score(out / name)})  # fmt: skip
+                     "validation_score": _score(out / name), "seconds": _seconds(out / name)})  # fmt: skip
         _write(out / SHEET, rows)
     if request.dry_run:
         return {**summaries[-1], "trials": len(plans)}
@@ -119,6 +120,12 @@ def _score(run: Path) -> float | None:
     return round(sign * float(np.mean(known)), 6) if found and len(known) == len(found) else None
 
 
+def _seconds(run: Path) -> float | None:
+    """What a trial took, from its card; None where that does not say."""
+    seconds = directory.card_of(run).get("seconds")
+    return float(seconds) if isinstance(seconds, (int, float)) else None
+
+
 def _best(rows: list[dict], summaries: list[dict], plans: list[Trial], out: Path) -> dict:
     """Say which trial has the lowest mean score over its seeds; none where the share of the training differs."""
     if len(plans) < 2 or any(row["validation_score"] is None for row in rows) or any("fraction" in row for row in rows):
@@ -130,8 +137,9 @@ def _best(rows: list[dict], summaries: list[dict], plans: list[Trial], out: Path
         for k in range(len(plans))
     ]
     best = int(np.argmin(means))
-    table = [[plan.name, f"{mean:.4f}"] for plan, mean in zip(plans, means, strict=True)]
-    console.table("validation score (lower is better)", ["trial", "score"], table)
+    took = [sum(row["seconds"] or 0 for row in rows[k * seeds : (k + 1) * seeds]) for k in range(len(plans))]
+    table = [[plan.name, f"{mean:.4f}", duration(s)] for plan, mean, s in zip(plans, means, took, strict=True)]
+    console.table("validation score (lower is better)", ["trial", "score", "time"], table)
     console.say(f"the best by validation patients: {plans[best].name}")
     return {**summaries[best * seeds], "best_trial": plans[best].name, "best_run": str(out / rows[best * seeds]["run"])}
 

@@ -1,14 +1,17 @@
 """Vectors of a store's frames: read ahead while the encoder works, and kept so that they are made once."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from usfm import console
 from usfm.errors import RequestError
 from usfm.model.embedders import FEATURES_FORMAT, Embedder
 from usfm.provenance import digest
+from usfm.quantities import duration, size
 from usfm.store import tables
 from usfm.store.reader import Store
 
@@ -104,12 +107,18 @@ def cached(
             columns, attributes = tables.read(path, FEATURES_FORMAT)
             if attributes.get("key") == key and columns["vectors"].shape == (len(rows), embedder.dim):
                 advance(len(rows))
+                took = f", made in {duration(attributes['seconds'])}" if "seconds" in attributes else ""
+                console.say(f"the vectors of {len(rows):,} frames are there from before ({path}{took})")
                 return columns["vectors"]
         except RequestError:
             pass  # damaged: made again, and replaced when that is whole
+    started = time.monotonic()
     vectors = of_rows(store, rows, embedder, batch_size=batch_size, advance=advance)
+    seconds = round(time.monotonic() - started, 2)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, store, rows, vectors, embedder, key)
+    write(path, store, rows, vectors, embedder, key, seconds=seconds)
+    cost = f"{size(path.stat().st_size)}, {duration(seconds)}"
+    console.say(f"the vectors of {len(rows):,} frames are kept in {path} ({cost}); it may be deleted")
     return vectors
 
 
