@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import torch
 
-from usfm.engine.augmentation import moves, tones
+from usfm.engine.augmentation import levels, moves, tones
 from usfm.engine.augmentation.moves import Move
 from usfm.engine.augmentation.sets import DRAWS, augment
 from usfm.engine.counter import uniforms
@@ -50,6 +50,7 @@ def places(sector: torch.Tensor) -> dict[str, Move]:
         "mirror": about_centre([[1.0, 0.0], [0.0, -1.0]]),
         "rotation of 25 degrees": about_centre([[cos, -sin], [sin, cos]]),
         "shift of 0.15": moves.affine(torch.eye(2)[None], torch.tensor([[0.0, 0.15 * SIDE_PX]])),
+        "shear of 0.27": about_centre([[1.0, 0.0], [0.27, 1.0]]),
         "crop, enlarged": about_centre([[1.6, 0.0], [0.0, 1.6]]),
     }
 
@@ -74,6 +75,13 @@ def changed(view: moves.View) -> dict[str, torch.Tensor]:
         "speckle": tones.speckled(x, seed, one(7.0), view.beams),
         "noise of 2.5 levels": tones.noisy(x, seed, one(2.5)),
         "noise of 25 levels": tones.noisy(x, seed, one(25.0)),
+        "levels stretched": levels.stretched(x, view.inside),
+        "levels made even": levels.flattened(x, view.inside),
+        "two bits": levels.posterised(x, one(2.0)),
+        "solarised from 100": levels.solarised(x, one(100.0)),
+        "shadows lifted by 60": levels.lifted(x, one(60.0)),
+        "sharpness 3": levels.sharpened(x, one(3.0)),
+        "a rectangle of noise": levels.erased(x, seed, one(0.08), one(0.8), one(0.5), one(0.5)),
         "salt and pepper": tones.peppered(x, seed, one(0.005), one(0.005)),
     }
 
@@ -102,7 +110,7 @@ def drawn(store: Store) -> tuple[list[torch.Tensor], list[str]]:
     for caption, image in changed(still).items():
         pictures.append(torch.where(still.inside.unsqueeze(1), image, still.images))
         captions.append(caption)
-    for name in ("standard", "augus-o", "augus-d", "two-of-best"):
+    for name in ("standard", "augus-o", "augus-d", "two-of-best", "randaugment"):
         for k in range(SAMPLES):
             numbers = uniforms(k, rows[row : row + 1], np.array([k]), DRAWS)
             pictures.append(augment(name, frame, numbers, size, geometry=sector, regions=region).images)

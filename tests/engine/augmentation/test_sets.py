@@ -85,7 +85,8 @@ def test_masks_and_boxes_go_along(name):
             continue
         around = torch.tensor([rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]).float()
         assert (view.truth.boxes[i, 0] - around).abs().max() < 2.5
-        assert view.images[i, 0][mask].mean() > view.images[i, 0][~mask].mean() + 40
+        if name != "randaugment":  # which may invert
+            assert view.images[i, 0][mask].mean() > view.images[i, 0][~mask].mean() + 40
     assert ((view.truth.masks == 0) | (view.truth.masks == 2)).all()
 
 

@@ -1,6 +1,7 @@
 """Chances of an augmentation: numbers that belong to a sample, decided on the host; noise of its own on the device."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -81,3 +82,18 @@ def normal(seeds: torch.Tensor, n: int, *, stream: int = 0) -> torch.Tensor:
     """
     radius = (-2 * uniform(seeds, n, stream=2 * stream).log()).sqrt()
     return radius * (2 * math.pi * uniform(seeds, n, stream=2 * stream + 1)).cos()
+
+
+def change_some(
+    images: torch.Tensor, on: np.ndarray, change: Callable, *values: np.ndarray | torch.Tensor
+) -> torch.Tensor:
+    """Apply a change to some samples only; which ones is known on the host, so the device is not waited for."""
+    index = np.flatnonzero(on)
+    if not len(index):
+        return images
+    at = torch.from_numpy(index).to(images.device)
+    picked = [
+        each[at] if isinstance(each, torch.Tensor) else torch.from_numpy(each[index]).to(images.device)
+        for each in values
+    ]
+    return images.index_copy(0, at, change(images[at], *picked))

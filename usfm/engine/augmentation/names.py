@@ -1,3 +1,3 @@
 """Names of the sets of augmentations, without what they need: a command's help names them."""
 
-NAMES = ("none", "standard", "augus-o", "augus-d", "two-of-best")
+NAMES = ("none", "standard", "augus-o", "augus-d", "two-of-best", "randaugment")

@@ -12,35 +12,15 @@ import numpy as np
 import torch
 
 from usfm.config import did_you_mean
-from usfm.engine.augmentation import moves, tones
-from usfm.engine.augmentation.draws import Draws
+from usfm.engine.augmentation import moves, randaugment, tones
+from usfm.engine.augmentation.draws import Draws, change_some
 from usfm.engine.augmentation.moves import Move, View
-from usfm.engine.crops import DRAWS as CROP_DRAWS
-from usfm.engine.crops import random_crops
+from usfm.engine.augmentation.places import Scene, crop, mirror, resize, sectors, shift, turn, zoom
 from usfm.engine.truth import Truth
 from usfm.errors import RequestError
 
 DRAWS = 64
 """Uniform numbers that a sample needs, whatever the set."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a set decides upon.
-
-    Attributes:
-        draws: its numbers.
-        frame: (rows, columns) of the stored frames, px.
-        geometry: (B, 7) of the frames.
-    """
-
-    draws: Draws
-    frame: tuple[int, int]
-    geometry: torch.Tensor
-
-    def send(self, values: np.ndarray) -> torch.Tensor:
-        """Numbers of the host on the device, float32."""
-        return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.geometry.device)
 
 
 @dataclass(frozen=True)
@@ -60,127 +40,49 @@ class Set:
     tones: Callable[[View, Draws], torch.Tensor]
 
 
-# ---------------------------------------------------------------- places
-
-
-def _sectors(scene: Scene) -> list[Move]:
-    """Another probe (0.3), another convexity (0.75), another depth (0.5)."""
-    d, old = scene.draws, scene.geometry
-    share, bend, on = d.between(0.5, 1), d.between(1, 2), d.chance(0.3)
-    new = moves.exchanged(old, scene.send(share), scene.send(bend))
-    first = moves.rescan(old, new, scene.send(on) > 0)
-    known = first.geometry(old)
-    top, on = d.between(0, 0.75), d.chance(0.75)
-    shaped = moves.reshaped(known, scene.send(np.maximum(top, 0.01)))
-    second = moves.rescan(known, shaped, scene.send(on) > 0)
-    last = second.geometry(known)
-    zoom = np.where(d.chance(0.5), d.between(0.8, 2), 1.0)
-    scale = scene.send(zoom).view(-1, 1, 1) * torch.eye(2, device=old.device)
-    return [first, second, moves.about(scale, moves.fixed_point(last, scene.frame[1]))]
-
-
-def _mirror(scene: Scene, p: float) -> Move:
-    sign = scene.send(np.where(scene.draws.chance(p), -1.0, 1.0))
-    return _about_centre(scene, torch.diag_embed(torch.stack([torch.ones_like(sign), sign], 1)))
-
-
-def _about_centre(scene: Scene, matrix: torch.Tensor) -> Move:
-    h, w = scene.frame
-    return moves.about(matrix, matrix.new_tensor([(h - 1) / 2, (w - 1) / 2]).expand(len(matrix), 2))
-
-
-def _turn(scene: Scene, degrees: float, on: np.ndarray) -> Move:
-    angle = np.deg2rad(np.where(on, scene.draws.between(-degrees, degrees), 0))
-    sin, cos = scene.send(np.sin(angle)), scene.send(np.cos(angle))
-    return _about_centre(scene, torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1))
-
-
-def _shift(scene: Scene, share: float, on: np.ndarray) -> Move:
-    by = [scene.send(np.where(on, scene.draws.between(-share, share), 0) * side) for side in scene.frame]
-    shift = torch.stack(by, 1)
-    return moves.affine(torch.eye(2, device=shift.device).expand(len(shift), 2, 2), shift)
-
-
-def _zoom(scene: Scene, share: float, on: np.ndarray) -> Move:
-    factor = scene.send(np.where(on, scene.draws.between(1 - share, 1 + share), 1))
-    return _about_centre(scene, factor.view(-1, 1, 1) * torch.eye(2, device=factor.device))
-
-
-def _crop(scene: Scene, area: tuple[float, float], on: np.ndarray, ratio: tuple[float, float] = (3 / 4, 4 / 3)) -> Move:
-    """A part of the frame, enlarged to the size of the frame."""
-    numbers = np.stack([scene.draws.next() for _ in range(CROP_DRAWS)], 1)
-    cut = random_crops(numbers, scene.frame, area=area, ratio=ratio, hflip=0)
-    h, w = scene.frame
-    top, left = np.where(on, cut.top, 0), np.where(on, cut.left, 0)
-    down, across = scene.send(h / np.where(on, cut.height, h)), scene.send(w / np.where(on, cut.width, w))
-    matrix = torch.diag_embed(torch.stack([down, across], 1))
-    shift = torch.stack([(0.5 - scene.send(top)) * down - 0.5, (0.5 - scene.send(left)) * across - 0.5], 1)
-    return moves.affine(matrix, shift)
-
-
-def _resize(scene: Scene, size: tuple[int, int]) -> Move:
-    """The whole frame in a sample."""
-    matrix = torch.diag(scene.send(np.array([size[0] / scene.frame[0], size[1] / scene.frame[1]])))
-    matrix = matrix.expand(len(scene.geometry), 2, 2)
-    return moves.affine(matrix, 0.5 * matrix.diagonal(dim1=1, dim2=2) - 0.5)
-
-
 # ---------------------------------------------------------------- gray values
 
 
-def _change(images: torch.Tensor, on: np.ndarray, change: Callable, *values: np.ndarray | torch.Tensor) -> torch.Tensor:
-    """Apply a change to some samples only; which ones is known on the host, so the device is not waited for."""
-    index = np.flatnonzero(on)
-    if not len(index):
-        return images
-    at = torch.from_numpy(index).to(images.device)
-    picked = [
-        each[at] if isinstance(each, torch.Tensor) else torch.from_numpy(each[index]).to(images.device)
-        for each in values
-    ]
-    return images.index_copy(0, at, change(images[at], *picked))
-
-
 def _equalise(x: torch.Tensor, d: Draws) -> torch.Tensor:
-    return _change(x, d.chance(0.2), tones.equalised, d.between(4, 8))
+    return change_some(x, d.chance(0.2), tones.equalised, d.between(4, 8))
 
 
 def _jitter(x: torch.Tensor, view: View, d: Draws, strength: float, on: np.ndarray) -> torch.Tensor:
-    x = _change(x, on, tones.bright, d.between(1 - strength, 1 + strength))
-    return _change(x, on, tones.contrast, d.between(1 - strength, 1 + strength), view.inside)
+    x = change_some(x, on, tones.bright, d.between(1 - strength, 1 + strength))
+    return change_some(x, on, tones.contrast, d.between(1 - strength, 1 + strength), view.inside)
 
 
 def _augus_o_tones(view: View, d: Draws) -> torch.Tensor:
     x, on, alpha = view.images, d.chance(0.5), d.between(2.5, 3.5)
     second = d.chance(0.5)
     for moments, which in ((2, on & ~second), (5, on & second)):
-        x = _change(x, which, lambda part, a, m=moments: tones.denoised(part, a, m), alpha)
+        x = change_some(x, which, lambda part, a, m=moments: tones.denoised(part, a, m), alpha)
     x = _equalise(x, d)
-    x = _change(x, d.chance(0.5), tones.gamma, d.between(0.5, 2))
+    x = change_some(x, d.chance(0.5), tones.gamma, d.between(0.5, 2))
     x = _jitter(x, view, d, 0.4, d.chance(0.5))
     count = np.floor(d.between(5, 10))
     beams = view.beams.transpose(0, 1)
-    x = _change(x, d.chance(0.333), lambda part, s, c, b: tones.speckled(part, s, c, b.transpose(0, 1)),
+    x = change_some(x, d.chance(0.333), lambda part, s, c, b: tones.speckled(part, s, c, b.transpose(0, 1)),
                 d.seed(), count, beams)  # fmt: skip
-    x = _change(x, d.chance(0.333), tones.noisy, d.seed(), d.between(0.5, 2.5))
-    return _change(x, d.chance(0.1), tones.peppered, d.seed(), d.between(0.001, 0.005), d.between(0.001, 0.005))
+    x = change_some(x, d.chance(0.333), tones.noisy, d.seed(), d.between(0.5, 2.5))
+    return change_some(x, d.chance(0.1), tones.peppered, d.seed(), d.between(0.001, 0.005), d.between(0.001, 0.005))
 
 
 def _augus_d_tones(view: View, d: Draws) -> torch.Tensor:
     x, on = _equalise(view.images, d), d.chance(0.8)
     x = _jitter(x, view, d, 0.4, on)
-    return _change(x, on, tones.saturate, d.between(0.8, 1.2))
+    return change_some(x, on, tones.saturate, d.between(0.8, 1.2))
 
 
 def _augus_o_places(scene: Scene) -> list[Move]:
-    first = _sectors(scene)
-    mirror, on = _mirror(scene, 0.5), scene.draws.chance(0.5)
-    return [*first, mirror, _turn(scene, 45, on), _shift(scene, 0.2, on)]
+    first = sectors(scene)
+    second, on = mirror(scene, 0.5), scene.draws.chance(0.5)
+    return [*first, second, turn(scene, 45, on), shift(scene, 0.2, on)]
 
 
 def _augus_d_places(scene: Scene) -> list[Move]:
     on = scene.draws.chance(0.5)
-    return [_turn(scene, 45, on), _shift(scene, 0.2, on), _crop(scene, (0.08, 1), np.ones(len(on), bool))]
+    return [turn(scene, 45, on), shift(scene, 0.2, on), crop(scene, (0.08, 1), np.ones(len(on), bool))]
 
 
 BEST = ("crop", "brightness", "zoom", "rotate", "translate", "Gaussian noise")
@@ -196,17 +98,17 @@ def _picked(d: Draws) -> np.ndarray:
 def _best_places(scene: Scene) -> list[Move]:
     on = _picked(scene.draws)
     return [
-        _zoom(scene, 0.1, on[:, 2]),
-        _turn(scene, 30, on[:, 3]),
-        _shift(scene, 1 / 16, on[:, 4]),
-        _crop(scene, ((7 / 8) ** 2, (7 / 8) ** 2), on[:, 0], (1.0, 1.0)),
+        zoom(scene, 0.1, on[:, 2]),
+        turn(scene, 30, on[:, 3]),
+        shift(scene, 1 / 16, on[:, 4]),
+        crop(scene, ((7 / 8) ** 2, (7 / 8) ** 2), on[:, 0], (1.0, 1.0)),
     ]
 
 
 def _best_tones(view: View, d: Draws) -> torch.Tensor:
     on = _picked(Draws(d.uniform))
-    x = _change(view.images, on[:, 1], tones.bright, d.between(0.8, 1.2))
-    return _change(x, on[:, 5], tones.noisy, d.seed(), 255 * np.sqrt(d.between(0, 0.0225)))
+    x = change_some(view.images, on[:, 1], tones.bright, d.between(0.8, 1.2))
+    return change_some(x, on[:, 5], tones.noisy, d.seed(), 255 * np.sqrt(d.between(0, 0.0225)))
 
 
 SETS: dict[str, Set] = {
@@ -214,7 +116,7 @@ SETS: dict[str, Set] = {
     "standard": Set(
         "crop of 0.7 to 1 of the area (chance 0.5), mirror (0.5), brightness and contrast of 0.8 to 1.2 (0.5)",
         "the pipeline that AugUS trains its classifiers with",
-        lambda scene: [_crop(scene, (0.7, 1), scene.draws.chance(0.5)), _mirror(scene, 0.5)],
+        lambda scene: [crop(scene, (0.7, 1), scene.draws.chance(0.5)), mirror(scene, 0.5)],
         lambda view, d: _jitter(view.images, view, d, 0.2, d.chance(0.5)),
     ),
     "augus-o": Set(
@@ -236,6 +138,12 @@ SETS: dict[str, Set] = {
         "TrivialAugment on the operations that ranked best on UltraBench (Tupper and Gagne 2025)",
         _best_places,
         _best_tones,
+    ),
+    "randaugment": Set(
+        "crop of 0.08 to 1 of the area, mirror (0.5), two of fifteen operations (0.5 each), erasing (0.25)",
+        "RandAugment and random erasing of MAE's fine-tuning",
+        randaugment.places,
+        randaugment.tones,
     ),
 }
 
@@ -283,7 +191,7 @@ def augment(
         geometry = torch.full((b, 7), math.nan, device=frames.device)
     chosen, draws = SETS[name], Draws(uniform)
     scene = Scene(draws, (h, w), geometry)
-    steps = [*chosen.places(scene), _resize(scene, size)]
+    steps = [*chosen.places(scene), resize(scene, size)]
     view = moves.moved(frames, steps, size, geometry=geometry, regions=regions, truth=truth, outside=outside)
     changed = chosen.tones(view, draws)
     return replace(view, images=torch.where(view.inside.unsqueeze(1), changed, view.images))
