@@ -122,18 +122,28 @@ def jpeg(pixels, *, keep_rgb=False, markers=True, ids=None, quality=95, subsampl
             return out + data[place:]
 
 
-def jpeg_of_12_bits(blocks):
-    """A lossy JPEG of 12 bits made of flat blocks of 8x8 pixels: (rows, columns) of their values."""
-    bits, before = "", 0
-    for value in blocks.ravel():
-        step = int(value) - 2048 - before
-        before += step
-        size = abs(step * 8).bit_length()  # the first coefficient of a block is eight times its mean
-        code = step * 8 if step > 0 else step * 8 + (1 << size) - 1
-        bits += f"{size:05b}" + (f"{code:0{size}b}" if size else "") + "0"
+def jpeg_of_12_bits(blocks, *colours):
+    """A lossy JPEG of 12 bits made of flat blocks of 8x8 pixels: (rows, columns) of their values.
+
+    `colours` are the two differences of colour, each with as many blocks or with half of them along an axis.
+    """
+    planes = (blocks, *colours)
+    down, along = (blocks.shape[axis] // planes[-1].shape[axis] for axis in (0, 1))
+    steps = [(down, along), (1, 1), (1, 1)]
+    before, bits = [2048] * len(planes), ""
+    for row, column in np.ndindex(planes[-1].shape):
+        for number, (plane, (high, wide)) in enumerate(zip(planes, steps[: len(planes)], strict=True)):
+            for value in plane[row * high : (row + 1) * high, column * wide : (column + 1) * wide].ravel():
+                step = int(value) - before[number]
+                before[number] += step
+                size = abs(step * 8).bit_length()  # the first coefficient of a block is eight times its mean
+                code = step * 8 if step > 0 else step * 8 + (1 << size) - 1
+                bits += f"{size:05b}" + (f"{code:0{size}b}" if size else "") + "0"
     bits += "1" * (-len(bits) % 8)
     data = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)).replace(b"\xff", b"\xff\0")
-    frame = struct.pack(">BHHB", 12, 8 * blocks.shape[0], 8 * blocks.shape[1], 1) + b"\1\x11\0"
+    each = [bytes([number + 1, 16 * wide + high, 0]) for number, (high, wide) in enumerate(steps[: len(planes)])]
+    frame = struct.pack(">BHHB", 12, 8 * blocks.shape[0], 8 * blocks.shape[1], len(planes)) + b"".join(each)
+    scan = bytes([len(planes)]) + b"".join(bytes([number + 1, 0]) for number in range(len(planes))) + b"\0\x3f\0"
 
     def segment(code, body):
         return b"\xff" + bytes([code]) + struct.pack(">H", len(body) + 2) + body
@@ -142,7 +152,7 @@ def jpeg_of_12_bits(blocks):
     rest = b"\x10" + bytes([1] + [0] * 15) + b"\0"  # one code: the block ends here
     return (
         b"\xff\xd8" + segment(0xDB, b"\0" + b"\1" * 64) + segment(0xC1, frame) + segment(0xC4, first)
-        + segment(0xC4, rest) + segment(0xDA, b"\1\1\0\0\x3f\0") + data + b"\xff\xd9"
+        + segment(0xC4, rest) + segment(0xDA, scan) + data + b"\xff\xd9"
     )  # fmt: skip
 
 

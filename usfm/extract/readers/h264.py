@@ -42,7 +42,8 @@ def _only_frames(bits: "_Bits") -> bool:
     if profile in WITH_CHROMA:
         if bits.number() == 3:
             bits.take(1)
-        bits.number(), bits.number(), bits.take(1)
+        bits.skip(2)
+        bits.take(1)
         if bits.take(1):
             return False  # tables of its own, which are not worth reading
     bits.number()
@@ -51,7 +52,9 @@ def _only_frames(bits: "_Bits") -> bool:
         bits.number()
     elif order == 1:
         return False  # hardly anybody writes it
-    bits.number(), bits.take(1), bits.number(), bits.number()
+    bits.skip(1)
+    bits.take(1)
+    bits.skip(2)
     return bits.take(1) == 1
 
 
@@ -68,6 +71,11 @@ class _Bits:
             raise ValueError("no bits are left")
         self._at += count
         return int(piece, 2)
+
+    def skip(self, count: int) -> None:
+        """Pass over so many of those numbers that say themselves how long they are."""
+        for _ in range(count):
+            self.number()
 
     def number(self) -> int:
         """Read a number that says itself how long it is (9.1)."""

@@ -1,9 +1,12 @@
 """Every transfer syntax with every photometric interpretation that can be made here, against what went in."""
 
+import cv2
 import jpeg_ls
 import numpy as np
 import pydicom
 import pytest
+
+from usfm.extract.readers.dicom.colour import to_rgb
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DEFLATED, RLE, DEFLATED_FRAMES = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1"
@@ -93,6 +96,27 @@ def test_lossy_jpeg_of_12_bits(bench, tmp_path):
     data = bench.data_set(rows=16, columns=24, **deep_tags(12))
     path = bench.save(tmp_path / "a.dcm", data, EXTENDED, None, fragments=[[bench.jpeg_of_12_bits(blocks)]])
     near(bench.read(path)[0][0].pixels, blocks.repeat(8, 0).repeat(8, 1) / 4095 * 255)
+
+
+@pytest.mark.parametrize("down, along, claimed", [(1, 1, "YBR_FULL"), (1, 2, "YBR_FULL_422"), (2, 2, "YBR_FULL_422")])
+def test_lossy_jpeg_of_12_bits_in_colour_whatever_its_resolution(bench, tmp_path, down, along, claimed):
+    gray = np.array([[0, 4095, 1000, 600], [2048, 7, 3333, 900]])
+    blue = np.linspace(1800, 2400, 8 // down // along).astype(int).reshape(2 // down, 4 // along)
+    packed = bench.jpeg_of_12_bits(gray, blue, 4095 - blue)
+    tags = color_tags(claimed) | deep_tags(12)
+    path = bench.save(
+        tmp_path / "a.dcm", bench.data_set(rows=16, columns=32, **tags), EXTENDED, None, fragments=[[packed]]
+    )
+    got = bench.read(path)[0][0].pixels
+    wide = [gray.repeat(8, 0).repeat(8, 1)]
+    wide += [
+        cv2.resize(one.astype(np.float32), (32, 16), interpolation=cv2.INTER_NEAREST) for one in (blue, 4095 - blue)
+    ]
+    flat = np.stack([np.right_shift(one.astype(int), 4) for one in wide], -1).astype(np.uint8)
+    wanted = to_rgb(flat, "ybr")
+    for row, column in np.ndindex(2, 4):  # at the middle of each block of colours they are those of the block
+        at = (slice(8 * row + 3, 8 * row + 5), slice(8 * column + 3, 8 * column + 5))
+        near(got[at], wanted[at], 3)
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

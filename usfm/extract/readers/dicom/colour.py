@@ -115,3 +115,28 @@ def widened_420(data: np.ndarray, rows: int, columns: int) -> np.ndarray:
     rest = data[rows * columns : rows * columns + 2 * half_rows * half_columns].reshape(2, half_rows, half_columns)
     blue, red = (one.repeat(2, axis=0).repeat(2, axis=1) for one in rest)
     return np.stack([luminance, blue, red], -1)
+
+
+def smoothed(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Bring a difference of colour of half the resolution to the whole one as libjpeg does: linearly between centres.
+
+    Args:
+        plane: Whole numbers, with half of the rows, of the columns, or of both.
+        rows: Height to bring it to.
+        columns: Width to bring it to.
+
+    Returns:
+        (rows, columns), in the dtype that came in.
+
+    Example:
+        >>> smoothed(np.array([[0, 40, 80]]), 1, 6).tolist()
+        [[0, 10, 30, 50, 70, 80]]
+    """
+    for size in (rows, columns):  # each time the first axis, which becomes the second one then
+        if len(plane) < size:
+            edged = np.pad(plane.astype(np.int64), ((1, 1), (0, 0)), "edge")
+            near = 3 * edged[1:-1]
+            between = np.stack([near + edged[:-2] + 1, near + edged[2:] + 2], 1) >> 2
+            plane = between.reshape(-1, plane.shape[1])[:size].astype(plane.dtype)
+        plane = plane.T
+    return np.ascontiguousarray(plane)

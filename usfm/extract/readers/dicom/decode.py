@@ -1,6 +1,7 @@
 """One frame's bytes to samples, by the codec that the bytes themselves name; every decoder has a permissive licence."""
 
 import io
+import re
 import zlib
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from usfm.errors import MediaError
 from usfm.extract.readers.dicom.codestream import Codestream, look, predictor
-from usfm.extract.readers.dicom.colour import FULL, PARTIAL, RGB, SPACES, widened_420, widened_422
+from usfm.extract.readers.dicom.colour import FULL, PARTIAL, RGB, SPACES, smoothed, widened_420, widened_422
 from usfm.extract.readers.dicom.layout import DEFLATED_FRAMES, RLE, PixelLayout
 
 LOSSLESS_JPEG = "1.2.840.10008.1.2.4.57"
@@ -189,16 +190,20 @@ def _baseline(data: bytes, stream: Codestream, space: str, certain: bool) -> Sam
 
 
 def _twelve_bits(data: bytes, stream: Codestream) -> np.ndarray:
-    """Decode a lossy JPEG of 12 bits, which FFmpeg gives as the upper bits of 16."""
+    """Decode a lossy JPEG of 12 bits, which FFmpeg gives as the upper bits of 16, each sample in a plane of its own."""
     import av
 
     context = av.CodecContext.create("mjpeg", "r")
     context.thread_count = 1
     frames = context.decode(av.Packet(data)) if stream.bits == 12 else []
-    layout = {1: "gray16le", 3: "gbrp16le"}.get(stream.components)
-    if not frames or frames[0].format.name != layout:
+    name = frames[0].format.name if frames else ""
+    if name == {1: "gray16le", 3: "gbrp16le"}.get(stream.components):
+        return np.right_shift(frames[0].to_ndarray(), 4)
+    if stream.components != 3 or not re.fullmatch(r"yuv4\d\dp16le", name):
         raise MediaError("no decoder", f"nothing here decodes lossy JPEG of {stream.bits} bits with these colours.")
-    return np.right_shift(frames[0].to_ndarray(), 4)
+    planes = [np.frombuffer(plane, "<u2").reshape(-1, plane.line_size // 2)[: plane.height, : plane.width] >> 4
+              for plane in frames[0].planes]  # fmt: skip
+    return np.stack([planes[0], *(smoothed(plane, *planes[0].shape) for plane in planes[1:])], -1)
 
 
 def _lossless(data: bytes, stream: Codestream) -> np.ndarray:
