@@ -201,8 +201,10 @@ def _twelve_bits(data: bytes, stream: Codestream) -> np.ndarray:
         return np.right_shift(frames[0].to_ndarray(), 4)
     if stream.components != 3 or not re.fullmatch(r"yuv4\d\dp16le", name):
         raise MediaError("no decoder", f"nothing here decodes lossy JPEG of {stream.bits} bits with these colours.")
-    planes = [np.frombuffer(plane, "<u2").reshape(-1, plane.line_size // 2)[: plane.height, : plane.width] >> 4
-              for plane in frames[0].planes]  # fmt: skip
+    planes = [
+        np.frombuffer(memoryview(one), "<u2").reshape(-1, one.line_size // 2)[: one.height, : one.width] >> 4
+        for one in frames[0].planes
+    ]
     return np.stack([planes[0], *(smoothed(plane, *planes[0].shape) for plane in planes[1:])], -1)
 
 
