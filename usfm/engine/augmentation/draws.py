@@ -87,7 +87,17 @@ def normal(seeds: torch.Tensor, n: int, *, stream: int = 0) -> torch.Tensor:
 def change_some(
     images: torch.Tensor, on: np.ndarray, change: Callable, *values: np.ndarray | torch.Tensor
 ) -> torch.Tensor:
-    """Apply a change to some samples only; which ones is known on the host, so the device is not waited for."""
+    """Apply a change to some samples only; which ones is known on the host, so the device is not waited for.
+
+    Args:
+        images: (B, C, H, W).
+        on: (B,) bool.
+        change: (images, values) of those samples -> images.
+        values: (B, ...) each, on the host or the device.
+
+    Returns:
+        The same shape.
+    """
     index = np.flatnonzero(on)
     if not len(index):
         return images

@@ -48,7 +48,14 @@ class Layer:
 
 
 def layers(draws: Draws) -> list[Layer]:
-    """The operations of each sample, from its next numbers."""
+    """The operations of each sample.
+
+    Args:
+        draws: its next numbers decide.
+
+    Returns:
+        `LAYERS` layers, in the order in which they happen.
+    """
     return [_layer(draws) for _ in range(LAYERS)]
 
 
@@ -60,7 +67,14 @@ def _layer(d: Draws) -> Layer:
 
 
 def places(scene: Scene) -> list[Move]:
-    """Crop, mirror, and the rotations, shears and shifts among the operations."""
+    """Crop, mirror, and the rotations, shears and shifts among the operations.
+
+    Args:
+        scene: the batch.
+
+    Returns:
+        The moves, in the order in which they happen.
+    """
     chosen = layers(scene.draws)  # the first numbers, which `tones` reads again
     first = [crop(scene, (0.08, 1), np.ones(len(scene.geometry), bool)), mirror(scene, 0.5)]
     return [*first, *(move for layer in chosen for move in _moves(scene, layer))]
@@ -83,7 +97,15 @@ def _moves(scene: Scene, layer: Layer) -> list[Move]:
 
 
 def tones(view: View, d: Draws) -> torch.Tensor:
-    """The other operations, and the rectangle of noise."""
+    """The other operations, and the rectangle of noise.
+
+    Args:
+        view: the batch after the moves.
+        d: its numbers, of which `places` has used some.
+
+    Returns:
+        (B, C, h, w), 0 to 255.
+    """
     x = view.images
     for layer in layers(Draws(d.uniform)):
         x = _toned(x, view.inside, layer)
