@@ -57,6 +57,7 @@ def test_planes_in_files_of_their_own(several, taken, tmp_path, cube, form, says
     ("mhd", "p%02d.raw 4 9 1", "damaged header"),
     ("mhd", "p%02d.raw 1 900000000 1", "damaged header"),
     ("mhd", "p%s.raw", "damaged header"),
+    ("mhd", "%" * 50_000, "damaged header"),
     ("mhd", "p%02d.raw 4 7 1", "no data file"),
     ("mhd", "LIST\np01.raw\np02.raw\n../p03.raw\np04.raw", "data elsewhere"),
     ("nhdr", "LIST\n" + "p01.raw\n" * 7, "damaged header"),

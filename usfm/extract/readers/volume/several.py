@@ -9,6 +9,8 @@ from usfm.extract.media import Media
 from usfm.extract.readers.volume.header import integers
 
 MOST_FILES = 100_000
+LONGEST = 4096
+"""Letters of a pattern: no file system has longer names."""
 PATTERN = re.compile(r"%(0?)(\d?)[dui]")
 
 
@@ -48,6 +50,8 @@ def numbered(text: str, wanted: int) -> list[str]:
         >>> numbered("a%02d.raw 8 12 2", 3), numbered("slice %d.raw", 2)
         (['a08.raw', 'a10.raw', 'a12.raw'], ['slice 1.raw', 'slice 2.raw'])
     """
+    if len(text) > LONGEST:
+        raise MediaError("damaged header", "the name of its data files is longer than any is.")
     name, numbers = text, [1, wanted, 1]
     match = re.fullmatch(r"(.*%.*?)((?:\s+[-+]?\d{1,9}){1,4})\s*", text)
     if match:
