@@ -2,7 +2,7 @@
 
 In H.264 a frame may say that no other leans on it, and in codecs of stills none does: such a frame is decoded only if
 it is due. Everything else that is looked at is checked on the way, and whatever is odd ends it: then the caller
-decodes the file frame by frame.
+decodes the file frame by frame, and forgets what came before.
 """
 
 import heapq
@@ -20,6 +20,8 @@ from usfm.extract.sampling import Sampling, choose
 
 MOST_BYTES = 64 << 20
 """Size of a file up to which all of its packets are held in memory."""
+MOST_HELD_BYTES = 256 << 20
+"""Decoded bytes, as RGB, of the frames that are due: they are held until the last of them is known to be sound."""
 CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi")
 """Those that say of each packet when it is shown."""
 STILLS = ("mjpeg",)
@@ -105,7 +107,9 @@ def sparse(container: Any, stream: Any, sampling: Sampling) -> Sparse | None:
         return None
     lasts = int(max(shown, key=lambda packet: packet.pts).duration or 0) or nominal(stream)
     chosen = choose(((stamp, lasts, stamp) for stamp in stamps), sampling, tick_of(stream))
-    return Sparse(packets, {stamp: (number, time_s) for number, time_s, stamp in chosen}, stream)
+    due = {stamp: (number, time_s) for number, time_s, stamp in chosen}
+    size = 3 * stream.codec_context.width * stream.codec_context.height
+    return Sparse(packets, due, stream) if len(due) * size <= MOST_HELD_BYTES else None
 
 
 def spared(container: Any, stream: Any, wanted: Collection[int]) -> Callable[[Any], bool] | None:

@@ -134,19 +134,20 @@ def _probed(path: str, stamps_above: int) -> Probe:
 
 
 def _read_due(path: str, sampling: Sampling, notes: Notes, options: Options) -> Iterator[Frame]:
-    """Give the frames that are due, with as few others decoded as may be; from the first odd one on, with all."""
-    last = -1
+    """Give the frames that are due, with as few others decoded as may be; where anything is odd, all are decoded."""
+    given: list[Frame] = []
     with opened(path) as container:
         stream, display = video_stream(container), None
         plan = None if is_cut(path) else sparse(container, stream, sampling)
         for index, time_s, frame in plan.frames() if plan else ():
             display = display or _displayed(notes, container, stream, frame, options)
-            last = index
-            yield _as_frame(index, time_s, frame, display, "")
-        if plan and plan.sound:
-            notes.frames = plan.count
-            return
-    yield from (frame for frame in _read_all(path, sampling, notes, options) if frame.index > last)
+            given.append(_as_frame(index, time_s, frame, display, ""))
+    if plan and plan.sound:
+        notes.frames = plan.count
+        yield from given
+        return
+    given.clear()
+    yield from _read_all(path, sampling, notes, options)
 
 
 def _read_all(path: str, sampling: Sampling, notes: Notes, options: Options) -> Iterator[Frame]:
