@@ -143,7 +143,7 @@ def test_two_runs_stand_beside_one_another_under_other_names(folder, tmp_path):
 
 
 def test_mistakes_are_one_sentence_and_leave_nothing(folder, tmp_path):
-    for name, words in (("none", "no such run"), ("knn", "keeps no probe"), ("own.h5", "own.h5")):
+    for name, words in (("none", "no such run"), ("knn", "neither a probe"), ("own.h5", "own.h5")):
         with pytest.raises(RequestError, match=words):
             ask(folder, name, tmp_path, "new.h5")
     with pytest.raises(RequestError):

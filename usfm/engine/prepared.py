@@ -58,7 +58,7 @@ class Prepared(Pixels):
 
     def framing(self, row: int) -> Framing | None:
         """The map from a frame as it was given to the prepared one; None where it is stretched."""
-        shape = self.store.frame(int(row)).shape
+        shape = int(self.store.column("height")[row]), int(self.store.column("width")[row])
         return letterboxing(shape, self.entry.image_size) if self.entry.resize == "letterbox" else None
 
     def read(self, rows: np.ndarray) -> torch.Tensor:

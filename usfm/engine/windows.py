@@ -52,9 +52,6 @@ class Windows(Prepared):
         device: where batches are wanted.
         window_px: rows of a window, px of the frames; as many columns where the network takes squares.
         overlap: share of a window that its neighbour sees too, at least.
-
-    Raises:
-        RequestError: no frame is larger than a window.
     """
 
     def __init__(
@@ -64,15 +61,8 @@ class Windows(Prepared):
         self._scale = entry.image_size[0] / window_px
         sides = [np.asarray(store.column(side)) for side in ("height", "width")]
         self._shape, rows = np.stack(sides, 1), np.unique(rows)
-        larger = (self._shape[rows] > self.size).any(1)
-        if not larger.any():
-            most = self._shape[rows].max(0)
-            raise RequestError(
-                f"--window {window_px}: no frame is larger than a window (at most {most[0]} x {most[1]} px); leave it "
-                "out, or take a smaller one"
-            )
         found = [self._of(row, overlap) for row in rows.tolist()]
-        self._at = np.concatenate(found)
+        self._at = np.concatenate(found) if found else np.zeros((0, 3), np.int64)
         self._first = np.zeros(len(store) + 1, np.int64)
         self._first[rows + 1] = [len(each) for each in found]
         self._first = self._first.cumsum()
@@ -147,6 +137,25 @@ class Windows(Prepared):
         self._read_region = lru_cache(64)(self.store.region)
 
 
+def check_large(store: Store, rows: np.ndarray, window_px: int) -> None:
+    """Refuse windows that no frame is larger than.
+
+    Args:
+        store: any store.
+        rows: of it.
+        window_px: rows and columns of a window.
+
+    Raises:
+        RequestError: no frame is larger.
+    """
+    most = [int(np.asarray(store.column(side))[rows].max(initial=0)) for side in ("height", "width")]
+    if max(most) <= window_px:
+        raise RequestError(
+            f"--window {window_px}: no frame is larger than a window (at most {most[0]} x {most[1]} px); leave it "
+            "out, or take a smaller one"
+        )
+
+
 def prepared(
     store: Store, rows: np.ndarray, entry: Entry, device: torch.device, window_px: int | None, overlap: float | None
 ) -> Prepared:
@@ -162,9 +171,6 @@ def prepared(
 
     Returns:
         The frames.
-
-    Raises:
-        RequestError: no frame is larger than a window.
     """
     if window_px is None:
         return Prepared(store, rows, entry, device)

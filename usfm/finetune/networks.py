@@ -12,7 +12,7 @@ from usfm import console
 from usfm.config import Request, as_dict
 from usfm.engine.device import Ranks, choose_precision
 from usfm.engine.prepared import Prepared
-from usfm.engine.windows import Windows, prepared
+from usfm.engine.windows import Windows, check_large, prepared
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import Config
@@ -90,6 +90,8 @@ class Networks:
         """
         plan, task = self.plan, TASKS[self.config.task]
         used = np.unique(np.concatenate([np.union1d(fold.train, fold.held) for fold in plan.folds]))
+        if self.config.window is not None:
+            check_large(self.store, plan.rows[used], self.config.window)
         frames = prepared(self.store, plan.rows[used], self.entry, self.device, self.config.window, self.config.overlap)
         if isinstance(frames, Windows) and self.ranks.first:
             console.say(
@@ -120,8 +122,7 @@ class Networks:
                 overwrite=self.request.overwrite,
             )
             chosen = {"validation_frames": len(validation), "higher_is_better": learner.higher, **done.line}
-            if len(validation):
-                chosen |= learner.afterwards(done.validation, plan.rows[validation])
+            chosen |= learner.afterwards(done.validation, plan.rows[validation])
             part = predicted(plan, task, fold, self.store, learner.raw(done.decoded, plan.rows[fold.held]))
             lines.append(line_of(plan, fold, part, chosen, time.monotonic() - started))
             parts.append(part)

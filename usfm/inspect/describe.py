@@ -129,6 +129,10 @@ def _label_block(labels: dict) -> list[str]:
     return [format_table("", ["split", *names[:_LINES], "patients"], rows)]
 
 
+def _predicted(kind: dict) -> str:
+    return f", predicted by run {kind['predicted_by']}" if kind.get("predicted_by") else ""
+
+
 def _kinds_block(labels: dict) -> list[str]:
     """Tables of the kinds of labels beside the class, and the conflicts."""
     found, blocks = labels["by_kind"], []
@@ -140,11 +144,12 @@ def _kinds_block(labels: dict) -> list[str]:
         blocks.append(format_table("", ["several may apply", "yes", "no"], rows))
     if "masks" in found and found["masks"]["names"]:
         shown = ", ".join(found["masks"]["names"][:_LINES])
-        blocks.append(line(f"structures of label masks ({found['masks']['kind']}): {shown}"))
+        told = _predicted(found["masks"])
+        blocks.append(line(f"structures of label masks ({found['masks']['kind']}{told}): {shown}"))
     if "boxes" in found:
         classes = list(found["boxes"]["classes"].items())[:_LINES]
         rows = [[name, f"{one['boxes']:,}", f"{one['frames']:,}"] for name, one in classes]
-        blocks.append(format_table("", ["class of boxes", "boxes", "frames"], rows))
+        blocks.append(format_table("", [f"class of boxes{_predicted(found['boxes'])}", "boxes", "frames"], rows))
     if "values" in found:
         rows = [[name, f"{one['frames']:,}", *(f"{one[key]:.4g}" for key in ("least", "median", "most"))]
                 for name, one in list(found["values"].items())[:_LINES]]  # fmt: skip

@@ -1,6 +1,7 @@
 """Boxes, and for COCO masks, as the annotation files of COCO and YOLO."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,10 +77,12 @@ class Coco:
         image = {"id": number, "file_name": file, "height": height, "width": width}
         self._images.append(image | ({"split": split} if split else {}))
         xyxy, classes = store.boxes(i)
-        for box, c in zip(xyxy.astype(np.float64), classes.tolist(), strict=True):
+        scores = store.box_scores(i).astype(np.float64).tolist()
+        for box, c, score in zip(xyxy.astype(np.float64), classes.tolist(), scores, strict=True):
             if c >= 0:
                 left, top, right, bottom = box.tolist()
-                self._one(number, store.box_names[c], [left, top, right - left, bottom - top], {})
+                more = {"score": score} if math.isfinite(score) else {}
+                self._one(number, store.box_names[c], [left, top, right - left, bottom - top], more)
         mask = store.label_mask(i)
         for name, area in structures(mask, store.mask_names, store.mask_kind) if mask is not None else ():
             rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))

@@ -17,7 +17,8 @@ def counts(store: Store) -> dict:
     found = {"class": _classes(store), "multi": _multi(store), "boxes": _boxes(store), "values": _values(store)}
     masks = int(store.has_masks().sum())
     if masks:
-        found["masks"] = {"frames": masks, "kind": store.mask_kind, "names": store.mask_names}
+        found["masks"] = {"frames": masks, "kind": store.mask_kind, "names": store.mask_names,
+                          "predicted_by": store.mask_run}  # fmt: skip
     found["scores"] = {name: int((~np.isnan(store.scores(name))).sum()) for name in store.score_names}
     return {kind: value for kind, value in found.items() if value}
 
@@ -57,7 +58,7 @@ def _boxes(store: Store) -> dict:
         np.add.at(boxes, classes, 1)
         frames[np.unique(classes)] += 1
     classes = {name: {"boxes": int(boxes[at]), "frames": int(frames[at])} for at, name in enumerate(store.box_names)}
-    return {"frames": len(known), "frames_without_any": empty, "classes": classes}
+    return {"frames": len(known), "frames_without_any": empty, "classes": classes, "predicted_by": store.box_run}
 
 
 def _values(store: Store) -> dict:

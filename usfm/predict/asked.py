@@ -1,4 +1,4 @@
-"""What the probes of a finished run say of the frames of any store."""
+"""A finished run that is asked about the frames of any store, and what its probes say."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ from usfm.tasks.again import embedder_of
 from usfm.tasks.contract import Task
 from usfm.tasks.predictions import Predictions
 
+FOLDER = "folds"
+"""Of a run directory: the networks of its folds; the name is `usfm.tasks.trained`'s, which needs PyTorch."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -26,8 +29,9 @@ class Asked:
         path: run directory.
         task: of the run.
         seen: what it said of its own held-out frames.
-        probes: by fold.
+        probes: by fold; none where networks were trained.
         id: names the run in a store.
+        networks: whether it keeps trained networks.
     """
 
     path: Path
@@ -35,6 +39,24 @@ class Asked:
     seen: Predictions
     probes: dict[str, dict[str, np.ndarray]]
     id: str
+    networks: bool = False
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a run says of n frames.
+
+    Attributes:
+        scores: (n, columns) float32.
+        masks: shape and compressed bytes of each mask, uint8 in the coordinates of its frame; () where it says none.
+        boxes: of each frame xyxy (k, 4) float32, px, classes (k,) int32 and scores (k,) float32; () likewise.
+        taught: frames that all folds were trained on (their source or patient).
+    """
+
+    scores: np.ndarray
+    masks: list
+    boxes: list
+    taught: int
 
 
 def asked(run: str) -> Asked:
@@ -52,22 +74,30 @@ def asked(run: str) -> Asked:
     path = Path(run)
     task, seen = read(path)
     card = card_of(path, encoder=dict) if path.is_dir() else {}
+    if "yolo" in card:
+        raise RequestError(
+            f"{path}: ultralytics trained it (--head yolo), which is not asked about other frames here; take a run of "
+            "--head faster-rcnn"
+        )
+    if path.is_dir() and (path / FOLDER).is_dir():
+        return Asked(path, task, seen, {}, card_of(path, key=str)["key"][:16], networks=True)
     if not path.is_dir() or not (path / directory.PROBE).is_file():
         how = f"is of {task.name} by --protocol {card['protocol']} and " if "protocol" in card else ""
         raise RequestError(
-            f"{path}: {how}keeps no probe that could be asked about new frames; predict takes a run directory of "
-            "finetune --protocol linear"
+            f"{path}: {how}keeps neither a probe nor networks that could be asked about new frames; predict takes a "
+            "run directory of finetune --protocol linear, frozen, lora or full"
         )
     probes = directory.probes_of(path, len(seen.class_names))
     key = card.get("key") or digest([task.name, card["encoder"], file_sha256(path / directory.PROBE)])
     return Asked(path, task, seen, probes, key[:16])
 
 
-def columns_of(run: Asked, prefix: str = "") -> list[str]:
-    """Names of the columns that a run predicts: its classes, or its number.
+def columns_of(run: Asked, names: tuple[str, ...], prefix: str = "") -> list[str]:
+    """Names of the columns that a run predicts.
 
     Args:
         run: that is asked.
+        names: its classes, its number, or what its networks tell.
         prefix: what they begin with.
 
     Returns:
@@ -76,7 +106,6 @@ def columns_of(run: Asked, prefix: str = "") -> list[str]:
     Raises:
         RequestError: two of them would be the same.
     """
-    names = run.seen.class_names or (str(run.seen.facts.get("target") or run.task.name),)
     found = [f"{prefix}{name}".replace("/", "_").replace("\0", "_") for name in names]
     if len(set(found)) < len(found):
         raise RequestError(f"{run.path}: two of its classes have the same name where a slash is an underscore")
@@ -114,8 +143,13 @@ def folds_of(seen: Predictions, folds: list[str], frame_id: np.ndarray, patient:
     return found
 
 
-def predicted(run: Asked, store: Store, device: str, encoder=None) -> tuple[np.ndarray, int]:
-    """Ask a run about all frames of a store.
+def probe_names(run: Asked) -> tuple[str, ...]:
+    """What the probes of a run say: its classes, or its number."""
+    return run.seen.class_names or (str(run.seen.facts.get("target") or run.task.name),)
+
+
+def predicted(run: Asked, store: Store, device: str, encoder=None) -> Said:
+    """Ask the probes of a run about all frames of a store.
 
     Args:
         run: that is asked.
@@ -124,7 +158,7 @@ def predicted(run: Asked, store: Store, device: str, encoder=None) -> tuple[np.n
         encoder: the run's, where it is loaded already.
 
     Returns:
-        (N, columns) float32, and how many frames all folds of the run were trained on (their source or patient).
+        What they say.
 
     Raises:
         RequestError: the encoder is gone or another one, or its vectors do not fit the probes.
@@ -137,7 +171,7 @@ def predicted(run: Asked, store: Store, device: str, encoder=None) -> tuple[np.n
         raise RequestError(
             f"{run.path}: its probes are for vectors of another length than {encoder.dim}; make it again"
         )
-    names = columns_of(run)
+    names = probe_names(run)
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for row, folds in enumerate(folds_of(run.seen, sorted(run.probes), *_about(store))):
         groups[folds].append(row)
@@ -146,7 +180,7 @@ def predicted(run: Asked, store: Store, device: str, encoder=None) -> tuple[np.n
         probes = {fold: run.probes[fold] for fold in folds or run.probes}
         said = next(iter(run.task.again(probes, vectors[some], len(run.seen.class_names)).values()))
         scores[some] = said.reshape(len(some), len(names))
-    return scores, len(groups.get((), []))
+    return Said(scores, [], [], len(groups.get((), [])))
 
 
 def _about(store: Store) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """Write a store with what a finished run says of each frame."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from usfm import console
@@ -8,9 +10,9 @@ from usfm.errors import RequestError
 from usfm.jobs.parts import Done, Part, Phase
 from usfm.jobs.run import out_path, run_step
 from usfm.predict import table
-from usfm.predict.asked import asked, columns_of, predicted
+from usfm.predict.asked import Asked, Said, asked, columns_of, predicted, probe_names
 from usfm.predict.config import Config
-from usfm.predict.copy import copy_part
+from usfm.predict.copy import Columns, copy_part
 from usfm.quantities import counted
 from usfm.store.reader import Store
 from usfm.store.reject import rejecting
@@ -37,9 +39,10 @@ def run(config: Config, request: Request) -> dict:
     """
     if not request.inputs:
         raise RequestError("no store was given; name one with --in")
-    teller = asked(config.run)
-    names = columns_of(teller, config.prefix)
+    run_ = asked(config.run)
     store = Store.open(list(request.inputs)).require(labels=True)
+    about = _about(run_, store)
+    names = columns_of(run_, about.columns, config.prefix)
     if taken := sorted(set(names) & set(store.score_names)):
         raise RequestError(
             f"{store.paths[0]}: holds predictions named '{taken[0]}' already; give other names with --prefix"
@@ -47,35 +50,73 @@ def run(config: Config, request: Request) -> dict:
     out = out_path(request, "predict")
     if config.table:
         table.check_free(config.table, request.overwrite, place(out).exists())
-    encoder = None if request.dry_run else embedder_of(teller.path, request.device, "auto")
+    encoder = None if request.dry_run or run_.networks else embedder_of(run_.path, request.device, "auto")
+    columns = Columns(run_.id, tuple(names), about.mask_names, about.mask_kind, about.box_names)
     trained = 0
 
     def plan(done: Done) -> list[Part]:
         nonlocal trained
-        scores = np.zeros((len(store), len(names)), np.float32)
+        said = Said(np.zeros((len(store), len(names)), np.float32), [], [], 0)
         if not request.dry_run:
-            scores, trained = predicted(teller, store, request.device, encoder)
-        cut = [np.arange(at, min(at + PART_FRAMES, len(store))) for at in range(0, len(store), PART_FRAMES)]
-        return [
-            Part(f"predict-{k:05d}", (store.paths, rows, scores[rows], names, teller.id), weight=float(len(rows)))
-            for k, rows in enumerate(cut)
-        ]
+            said = _said(run_, store, request.device, encoder)
+        trained = said.taught
+        parts = []
+        for k, at in enumerate(range(0, len(store), PART_FRAMES)):
+            some = slice(at, min(at + PART_FRAMES, len(store)))
+            rows = np.arange(some.start, some.stop)
+            payload = (store.paths, rows, said.scores[some], said.masks[some], said.boxes[some], columns)
+            parts.append(Part(f"predict-{k:05d}", payload, weight=float(len(rows))))
+        return parts
 
     def figures(done: Done) -> dict:
-        return {"run": teller.id, "task": teller.task.name, "columns": names, "folds": len(teller.probes),
+        return {"run": run_.id, "task": run_.task.name, "columns": names, "folds": len(set(run_.seen.fold.tolist())),
                 "trained_on": trained}  # fmt: skip
 
-    options = {**content_dict(config), "run": teller.id, "task": teller.task.name, "columns": names}
+    options = {**content_dict(config), "run": run_.id, "task": run_.task.name, "columns": names}
     phase = Phase("predict", plan, copy_part, rejecting("predict"))
     summary = run_step("predict", request, options, [phase], inputs=[store], out=out, figures=figures)
     if not request.dry_run:
-        _warn(summary)
+        _warn(summary, store, columns)
         if config.table:
-            table.write(config.table, Store.open(out), names, teller.seen.class_names, request.overwrite)
+            table.write(config.table, Store.open(out), names, about.classes, columns, request.overwrite)
     return summary
 
 
-def _warn(summary: dict) -> None:
+@dataclass(frozen=True)
+class About:
+    """What a run will say; see `tasks.learner.Teller`."""
+
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    mask_names: tuple[str, ...] = ()
+    mask_kind: str = "index"
+    box_names: tuple[str, ...] = ()
+
+
+def _about(run_: Asked, store: Store) -> About:
+    if not run_.networks:
+        return About(probe_names(run_), run_.seen.class_names)
+    from usfm.predict.networks import settings_of, unasked
+
+    told = unasked(run_, settings_of(run_), store)
+    return About(told.columns, told.classes, told.mask_names, told.mask_kind, told.box_names)
+
+
+def _said(run_: Asked, store: Store, device: str, encoder) -> Said:
+    if not run_.networks:
+        return predicted(run_, store, device, encoder)
+    from usfm.predict import networks
+
+    return networks.predicted(run_, store, device)
+
+
+def _warn(summary: dict, store: Store, columns: Columns) -> None:
+    for there, new, what in (
+        (store.mask_names, columns.masks, "label masks"),
+        (store.box_names, columns.boxes, "boxes"),
+    ):
+        if there and new:
+            console.warn(f"the {what} of the input are left out of the output, where the predicted ones stand")
     if summary.get("trained_on"):
         console.warn(
             f"the run was trained on {counted(summary['trained_on'], 'frame')} of these, or on others of the same "

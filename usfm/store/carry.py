@@ -39,9 +39,9 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     values["overlay_row"] = _overlay(part, store, file, known, at, overlay, framing)
     if pixels is None and framing is not None:
         pixels = framing.apply(file.frame(row))
-    labels = part.labels.carried(file, row, framing)
-    labels = {name: value for name, value in labels.items() if name not in changes["without"]}
+    labels = part.labels.carried(file, row, framing, changes["without"])
     labels |= {name: changes[name] for name in ("split", "coverage") if changes[name] is not None}
+    labels |= {name: changes[name] for name in ("mask", "boxes") if changes[name] is not None}
     if changes["scores"]:
         labels["scores"] = {**labels.get("scores", {}), **changes["scores"]}
     if pixels is not None:

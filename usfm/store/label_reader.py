@@ -46,6 +46,16 @@ class LabelReader(Files):
         return self.label_head(MASKS).get("kind", "index")
 
     @property
+    def mask_run(self) -> str:
+        """Id of the run that predicted the label masks; "" for those that people drew."""
+        return self.label_head(MASKS).get("run", "")
+
+    @property
+    def box_run(self) -> str:
+        """Id of the run that predicted the boxes; "" for those that people drew."""
+        return self.label_head(BOXES).get("run", "")
+
+    @property
     def value_names(self) -> list[str]:
         """Columns of /labels/value."""
         return sorted({name for file in self.files() for name in VALUE.names(file)})
@@ -189,6 +199,11 @@ class LabelReader(Files):
         """Which instances the boxes of frame `i` are, int32 (k,), the same through a clip; -1 = unknown."""
         found = self.label(BOXES, i)
         return np.full(len(self.boxes(i)[1]), -1, np.int32) if found is None or len(found) < 3 else found[2]
+
+    def box_scores(self, i: int) -> np.ndarray:
+        """Scores that a model gave the boxes of frame `i`, float32 (k,); NaN = none."""
+        found = self.label(BOXES, i)
+        return np.full(len(self.boxes(i)[1]), np.nan, np.float32) if found is None or len(found) < 4 else found[3]
 
     def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes of frame `i`: xyxy_px float32 (k, 4) and classes int32 (k,); k = 0 also where none are known."""

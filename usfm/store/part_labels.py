@@ -1,6 +1,6 @@
 """Labels of the frames of one part, of all kinds of `labels.KINDS`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -51,19 +51,20 @@ class Labels:
         if found:
             self._tokens[row] = found
 
-    def carried(self, file, row: int, framing) -> dict[str, Any]:
+    def carried(self, file, row: int, framing, without: Collection[str] = ()) -> dict[str, Any]:
         """Labels of a frame of an input file, with this part's numbers, moved by a framing.
 
         Args:
             file: a `StoredFile`.
             row: frame of the file.
             framing: `imaging.framing.Framing`, None where the frame is not moved.
+            without: kinds that are left behind.
 
         Returns:
             Name of a kind -> value, as `add` takes them.
         """
-        values, places = {}, self._join(file.heads)
-        for name in file.kinds:
+        values, places = {}, self._join(file.heads, without)
+        for name in file.kinds.difference(without):
             kind = KINDS[name]
             value = kind.of_frame(file, row)
             if value is not None:
@@ -71,12 +72,14 @@ class Labels:
                 values[name] = value if framing is None else kind.moved(value, framing)
         return values
 
-    def _join(self, heads: dict[str, dict]) -> dict[str, np.ndarray]:
-        """This part's numbers for those of an input file, by kind."""
+    def _join(self, heads: dict[str, dict], without: Collection[str]) -> dict[str, np.ndarray]:
+        """This part's numbers for those of an input file, by kind; a part leaves the same kinds behind throughout."""
         known = self._places.get(id(heads))
         if known is None:
             places = {}
             for name, head in heads.items():
+                if name in without:
+                    continue
                 joined, places[name] = KINDS[name].joined(self.heads[name], head)
                 self.heads[name].update(joined)
             known = self._places[id(heads)] = heads, places

@@ -7,7 +7,8 @@ Labels are arguments of `PartWriter.frame`, one for each row of `labels.KINDS`; 
     multi     0, 1 or 255 (unknown) for each of `multi_names` (else of `class_names`), or {name: 0 or 1}
     mask      uint8 (H, W) by number, or {name: bool (H, W)}; see `labels.masks`. All parts of a run are given the same
               `mask_names`, since masks go into the store as they are
-    boxes     (xyxy_px (k, 4), classes (k,)), numbers or names, and if known instances (k,); k may be 0: none are there.
+    boxes     (xyxy_px (k, 4), classes (k,)), numbers or names, if known instances (k,), and where a model predicted
+              them scores (k,); k may be 0: none are there.
               Edges are those of pixels: a box over pixels 2, 3, 4 is 2, 5
     values    {column: number}, such as {"ef_percent": 61.5}
     scores    {column: number} that a model predicted; `score_runs` names the run of each column
@@ -42,6 +43,8 @@ class PartWriter:
         mask_names: names of the structures in label masks.
         mask_kind: index or bits.
         score_runs: column of scores -> id of the run that predicted it.
+        mask_run: id of the run that predicted the label masks; then the names are these and none of `like`.
+        box_run: of the run that predicted the boxes, likewise.
         contiguous: keep frames uncompressed (all of one size), as `sector` does for training.
         patch: (size_px, patch_px) that `coverage` was measured with.
         like: `reader.Store` whose names the labels count by: the input that frames are copied from.
@@ -57,16 +60,19 @@ class PartWriter:
 
     def __init__(self, *, class_names: Sequence[str] = (), multi_names: Sequence[str] = (),
                  box_names: Sequence[str] = (), mask_names: Sequence[str] = (), mask_kind: str = "index",
-                 score_runs: Mapping[str, str] | None = None, contiguous: bool = False,
+                 score_runs: Mapping[str, str] | None = None, mask_run: str = "", box_run: str = "",
+                 contiguous: bool = False,
                  patch: tuple[int, int] | None = None, like=None):  # fmt: skip
         self.contiguous = contiguous
         self._chunks = Chunks()
         heads = empty_heads() if like is None else copy.deepcopy(dict(like.label_heads))
+        if box_run:
+            heads["boxes"] = {"names": [], "run": box_run}
         for kind, names in (("label", class_names), ("multi", multi_names), ("boxes", box_names)):
             heads[kind]["names"] += names
         heads["scores"]["run"].update(score_runs or {})
         if mask_names:
-            heads["mask"] = MASKS.checked_head(mask_names, mask_kind)
+            heads["mask"] = MASKS.checked_head(mask_names, mask_kind) | ({"run": mask_run} if mask_run else {})
         if heads["multi"]["names"] in ([], heads["label"]["names"]):
             heads["multi"] = heads["label"]  # one list: a class that is added to one is added to both
         if patch is not None:
@@ -242,7 +248,7 @@ class PartWriter:
              overlay: np.ndarray | None = None, overlay_key: str = "", detail: Mapping | None = None, framing=None,
              kind: str | None = None, views: int | None = None, coverage: np.ndarray | None = None,
              split: str | None = None, of_source: Mapping[str, str] | None = None,
-             without: Collection[str] = (),
+             without: Collection[str] = (), mask: np.ndarray | None = None, boxes: tuple | None = None,
              scores: Mapping[str, float] | None = None) -> int:  # fmt: skip
         """Add frame `i` of an input store with everything known about it.
 
@@ -264,6 +270,8 @@ class PartWriter:
             split: new split; "" for none.
             of_source: new values of columns of its source.
             without: kinds of label that are left behind.
+            mask: new label mask.
+            boxes: new boxes.
             scores: new predictions, beside those that it has.
 
         Returns:
@@ -273,7 +281,7 @@ class PartWriter:
 
         return copy_frame(self, store, i, pixels, (region, region_key), (overlay, overlay_key, detail), framing,
                           {"kind": kind, "views": views, "coverage": coverage, "split": split, "of_source": of_source,
-                           "without": without, "scores": scores})  # fmt: skip
+                           "without": without, "mask": mask, "boxes": boxes, "scores": scores})  # fmt: skip
 
     def drop(self, frame_id: str, kept_by: str, similarity: float, stage: str) -> None:
         """Note that a frame was dropped because another stands for it.

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from usfm.errors import RequestError
 from usfm.pictures.theme import Pair
 from usfm.store.reader import Store
 from usfm.tasks.draws import Draws
@@ -76,6 +77,24 @@ class Probe(Protocol):
             The fitted probe.
         """
         ...
+
+
+def refuse_predicted(path: str, what: str, run: str) -> None:
+    """Refuse to take predictions for labels.
+
+    Args:
+        path: of the store.
+        what: of its labels.
+        run: id of the run that predicted them; "" where people gave them.
+
+    Raises:
+        RequestError: a run predicted them.
+    """
+    if run:
+        raise RequestError(
+            f"{path}: its {what} were predicted by run {run}, and a prediction is no label; give people the frames "
+            "with 'usfm export' and take their corrected ones with 'usfm extract'"
+        )
 
 
 @dataclass(frozen=True)

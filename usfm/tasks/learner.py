@@ -1,6 +1,7 @@
 """What a task brings to a training of a network: a head, a loss, and what its outputs say."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +14,7 @@ from usfm.engine.truth import Truth
 from usfm.model.network import Network
 from usfm.store.reader import Store
 from usfm.tasks.contract import Known
+from usfm.tasks.predictions import Predictions
 
 
 class Head(Protocol):
@@ -88,14 +90,14 @@ class Learner(Head, Protocol):
         ...
 
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
-        """What is fitted on the validation frames when the training is over, such as a temperature.
+        """What the outputs need to be read again, and what is fitted on the validation frames, such as a temperature.
 
         Args:
-            decoded: of the rows.
+            decoded: of the rows; empty where there are none.
             rows: (n,) of the store.
 
         Returns:
-            JSON values.
+            JSON values, kept for each fold in the run's card.
         """
         ...
 
@@ -212,5 +214,78 @@ class Aside(Protocol):
 
         Raises:
             RequestError: it is not installed, or a setting has no meaning with it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a trained run says of one frame, in the coordinates of that frame.
+
+    Attributes:
+        scores: a number for each of `Teller.columns`.
+        mask: uint8 (H, W), by number or by bit as `Teller.mask_kind` says; None where the task has none.
+        boxes: (k, 4) float32 left, top, right, bottom, px, classes (k,) int32 and scores (k,) float32; None likewise.
+    """
+
+    scores: tuple[float, ...]
+    mask: np.ndarray | None = None
+    boxes: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+
+
+class Teller(Protocol):
+    """One task's part of asking trained networks about frames whose truth nobody needs to know.
+
+    Attributes:
+        columns: names of its scores.
+        classes: of which a frame has one, the first of the columns; () where that is not what it says.
+        mask_names: structures of its masks, in the order of their numbers; () where it predicts none.
+        mask_kind: index or bits.
+        box_names: classes of its boxes; () where it predicts none.
+    """
+
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    mask_names: tuple[str, ...]
+    mask_kind: str
+    box_names: tuple[str, ...]
+
+    def of_fold(self, fold: str) -> Head:
+        """The head of a fold's network, and how its outputs are read."""
+        ...
+
+    def labels(self, row: int, each: Mapping[str, Mapping[str, np.ndarray]]) -> Labels:
+        """The labels of a frame from what some folds say of it; of several folds their mean.
+
+        Args:
+            row: of the store.
+            each: fold -> what its head decoded for this frame, (samples of the frame, ...); at least one fold.
+
+        Returns:
+            The labels.
+        """
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A task whose trained networks can be asked about new frames."""
+
+    def teller(
+        self, seen: Predictions, frames: Prepared, options: Mapping[str, Any], folds: Mapping[str, Mapping]
+    ) -> Teller:
+        """Its part of asking a run.
+
+        Args:
+            seen: the run's own predictions.
+            frames: the new frames as its networks take them.
+            options: settings of the run by name, as in its ``recipe.toml``.
+            folds: fold -> what the run's card says of it.
+
+        Returns:
+            The teller.
+
+        Raises:
+            RequestError: the run lacks what is needed.
         """
         ...

@@ -6,14 +6,19 @@ import numpy as np
 
 from usfm.store.dataset import Dataset
 from usfm.store.labels.classes import Named, repeated
-from usfm.store.labels.contract import Incoming, out_of_range
+from usfm.store.labels.contract import Incoming, out_of_range, predicted_by, run_joined, run_of
 
 OFFSETS, XYXY, CLASSES = "/labels/boxes/offsets", "/labels/boxes/xyxy_px", "/labels/boxes/class"
 INSTANCE, BOXED = "/labels/boxes/instance", "/labels/boxed"
+SCORES = "/labels/boxes/score"
 
 
 class Boxes(Named):
-    """Boxes of a frame: xyxy_px float32 (k, 4), classes int32 (k,), instances int32 (k,) where known; k may be 0."""
+    """Boxes of a frame; k may be 0. Its head: names, and where a model predicted them the id of its run.
+
+    A value is xyxy_px float32 (k, 4) and classes int32 (k,), then instances int32 (k,) where any is known or there are
+    scores, then scores float32 (k,) where a model gave them.
+    """
 
     name, home, what = "boxes", CLASSES, "box"
     datasets = (
@@ -23,6 +28,7 @@ class Boxes(Named):
         Dataset(BOXED, "uint8", "(N,)", "0 or 1", "1: the boxes of this frame are known (there may be none)", 0),
         Dataset(INSTANCE, "int32", "(B,)", "", "which instance it is, the same through a clip; -1 = unknown", -1,
                 optional=True),
+        Dataset(SCORES, "float32", "(B,)", "0..1", "a model's score of the box; NaN = none", np.nan, optional=True),
     )  # fmt: skip
 
     def within(self, paths) -> bool:
@@ -42,11 +48,33 @@ class Boxes(Named):
         if len(given) < 3:
             return xyxy, classes
         instances = np.asarray(given[2], np.int32).reshape(-1)
-        if not (instances >= 0).any():
+        scores = np.asarray(given[3], np.float32).reshape(-1) if len(given) > 3 else np.zeros(0, np.float32)
+        scored = bool(np.isfinite(scores).any())
+        if not scored and not (instances >= 0).any():
             return xyxy, classes
-        if len(instances) != len(classes) or instances.min() < -1:
+        if len(instances) != len(classes) or instances.min(initial=-1) < -1:
             raise ValueError(f"{len(xyxy)} boxes, {len(instances)} instances")
-        return xyxy, classes, instances
+        if scored and (len(scores) != len(classes) or np.isinf(scores).any()):
+            raise ValueError(f"{len(xyxy)} boxes, {len(scores)} scores, or one that is infinite")
+        return (xyxy, classes, instances, scores) if scored else (xyxy, classes, instances)
+
+    def joined(self, head: dict, other: dict) -> tuple[dict, np.ndarray]:
+        """See `Kind`."""
+        run = run_joined(head, other, "boxes")
+        whole, places = super().joined(head, other)
+        return whole | run, places
+
+    def attributes(self, head: dict) -> dict:
+        """See `Kind`."""
+        return {self.home: super().attributes(head)[self.home] | predicted_by(head)}
+
+    def head(self, read, paths) -> dict:
+        """See `Kind`."""
+        return super().head(read, paths) | run_of(read, self.home)
+
+    def sealed(self, head: dict) -> dict:
+        """See `Kind`."""
+        return super().sealed(head) | ({"box run": head["run"]} if head.get("run") else {})
 
     @staticmethod
     def _number(given, head: dict) -> int:
@@ -60,8 +88,9 @@ class Boxes(Named):
     def token(self, value: tuple, head: dict) -> str:
         """See `Kind`."""
         names = ",".join(head["names"][c] if c >= 0 else "" for c in value[1])
-        instances = f":{value[2].tolist()}" if len(value) > 2 else ""
-        return f"b={np.asarray(value[0], np.float32).tobytes().hex()}:{names}{instances}"
+        instances = f":{value[2].tolist()}" if len(value) > 2 and (value[2] >= 0).any() else ""
+        scores = f":{np.asarray(value[3], np.float32).tobytes().hex()}" if len(value) > 3 else ""
+        return f"b={np.asarray(value[0], np.float32).tobytes().hex()}:{names}{instances}{scores}"
 
     def columns(self, kept, frames: int, head: dict) -> dict:
         """See `Kind`."""
@@ -70,7 +99,12 @@ class Boxes(Named):
         counts = [len(kept[row][1]) if row in kept else 0 for row in range(frames)]
         known = [kept[row] for row in sorted(kept)]
         instances = [one[2] if len(one) > 2 else np.full(len(one[1]), -1, np.int32) for one in known]
-        more = {INSTANCE: np.concatenate(instances)} if any(len(one) > 2 for one in known) else {}
+        more: dict[str, np.ndarray] = (
+            {INSTANCE: np.concatenate(instances)} if any((one >= 0).any() for one in instances) else {}
+        )
+        if any(len(one) > 3 for one in known):
+            scores = [one[3] if len(one) > 3 else np.full(len(one[1]), np.nan, np.float32) for one in known]
+            more[SCORES] = np.concatenate(scores)
         return {
             **more,
             OFFSETS: np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
@@ -91,6 +125,8 @@ class Boxes(Named):
         more = {}
         if INSTANCE in part.planned:
             more[INSTANCE] = part.tables.get(INSTANCE, np.full(len(part.tables[CLASSES]), -1, np.int32))
+        if SCORES in part.planned:
+            more[SCORES] = part.tables.get(SCORES, np.full(len(part.tables[CLASSES]), np.nan, np.float32))
         return {
             **more,
             OFFSETS: np.concatenate([start, part.tables[OFFSETS][1:] + before]),
@@ -105,6 +141,8 @@ class Boxes(Named):
         problems = repeated(head["names"]) + out_of_range(CLASSES, stored(CLASSES), -1, len(head["names"]))
         if INSTANCE in file.columns:
             problems += out_of_range(INSTANCE, stored(INSTANCE), -1, 1 << 31)
+        if SCORES in file.columns and np.isinf(stored(SCORES)).any():
+            problems.append(f"{SCORES} is infinite")
         problems += out_of_range(BOXED, stored(BOXED), 0, 2)
         if offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets) < 0).any():
             problems.append(f"{OFFSETS} does not fit the boxes")
@@ -119,9 +157,11 @@ class Boxes(Named):
             return None
         first, last = file.column(OFFSETS)[row : row + 2]
         found = file.column(XYXY)[first:last], file.column(CLASSES)[first:last]
-        if not file.has_column(INSTANCE):
-            return found
-        instances = file.column(INSTANCE)[first:last]
+        blank = np.full(len(found[1]), -1, np.int32)
+        instances = file.column(INSTANCE)[first:last] if file.has_column(INSTANCE) else blank
+        scores = file.column(SCORES)[first:last] if file.has_column(SCORES) else np.zeros(0, np.float32)
+        if np.isfinite(scores).any():
+            return (*found, instances, scores)
         return (*found, instances) if (instances >= 0).any() else found
 
     def renamed(self, value: tuple, places: np.ndarray, head: dict) -> tuple:

@@ -309,3 +309,50 @@ def out_of_range(path: str, values: np.ndarray, least: float, end: float) -> lis
     """
     wrong = int(((values < least) | (values >= end)).sum()) if len(values) else 0
     return [f"{path} of {wrong:,} rows is out of range"] if wrong else []
+
+
+def run_of(read: Callable[[str, str], Any], path: str) -> dict:
+    """Which run predicted the labels of a dataset or group, as a part of a head; {} where people gave them.
+
+    Args:
+        read: gives an attribute.
+        path: of the dataset or group.
+
+    Returns:
+        `run`, or nothing.
+
+    Raises:
+        ValueError: the attribute is no text.
+    """
+    run = read(path, "run")
+    if run is not None and not isinstance(run, str):
+        raise ValueError(f"run of {path}")
+    return {"run": run} if run else {}
+
+
+def run_joined(head: dict, other: dict, what: str) -> dict:
+    """The part of a joined head that says which run predicted the labels.
+
+    Args:
+        head: the first.
+        other: the head that is added; one without names and run holds nothing.
+        what: of the labels, for the message.
+
+    Returns:
+        `run`, or nothing.
+
+    Raises:
+        ValueError: one was predicted and the other was not, or by another run.
+    """
+    runs = [one.get("run", "") for one in (head, other) if one.get("names") or one.get("run")]
+    if len(set(runs)) > 1:
+        raise ValueError(
+            f"the {what} of one were predicted by run {max(runs)} and those of the other were not, and a prediction is "
+            "no label"
+        )
+    return {"run": runs[0]} if runs and runs[0] else {}
+
+
+def predicted_by(head: dict) -> dict[str, str]:
+    """The attributes that mark labels as predicted; {} for those that people gave."""
+    return {"origin": "predicted", "run": head["run"]} if head.get("run") else {}

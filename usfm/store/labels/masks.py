@@ -12,13 +12,14 @@ import numpy as np
 from usfm.store.codec import crc32, pixel_digest
 from usfm.store.damage import damaged
 from usfm.store.dataset import Dataset, group_name
-from usfm.store.labels.contract import Incoming, Kind, names_joined, texts
+from usfm.store.labels.contract import Incoming, Kind, names_joined, predicted_by, run_joined, run_of, texts
 
 ROW, DIGEST, FOLDER = "/labels/mask_row", "/labels/mask_digest", "/labels/masks"
 BLOCK = Dataset(
     f"{FOLDER}/<HxW>", "uint8", "(n, H, W)", "class",
     "label mask; attributes of /labels/masks: names, kind (index: value k + 1 is names[k], 0 is background, ignore is "
-    "255; bits: bit k is names[k]); gzip chunks, or contiguous as the pixels are",
+    "255; bits: bit k is names[k]), origin (predicted) and run where a model made them; gzip chunks, or contiguous as "
+    "the pixels are",
 )  # fmt: skip
 IGNORE = 255
 """Value of an `index` mask that stands for no structure."""
@@ -98,13 +99,14 @@ class Masks(Kind):
         if not head or not other:
             whole = head or other
             return {**whole, "names": list(whole["names"])} if whole else {}, _identity(len(other.get("names", ())))
+        run = run_joined(head, other, "label masks")
         if head["kind"] != other["kind"]:
             raise ValueError("label masks of one are by number and those of the other by bit")
         if bool(head["names"]) != bool(other["names"]):
             raise ValueError("the structures of the label masks have names in one and none in the other")
         names, places = names_joined(head["names"], other["names"])
         _check_head(names, head["kind"])
-        return {**head, "names": names}, places
+        return {**head, "names": names, **run}, places
 
     def appended(self, part: Incoming) -> dict[str, np.ndarray]:
         """See `Kind`."""
@@ -127,7 +129,7 @@ class Masks(Kind):
         if not head["names"]:
             return {}
         ignore = {"ignore": IGNORE} if head["kind"] == "index" else {}
-        return {FOLDER: {"names": list(head["names"]), "kind": head["kind"], **ignore}}
+        return {FOLDER: {"names": list(head["names"]), "kind": head["kind"], **ignore, **predicted_by(head)}}
 
     def head(self, read, paths) -> dict:
         """See `Kind`."""
@@ -136,11 +138,12 @@ class Masks(Kind):
             raise ValueError(f"kind of {FOLDER}")
         names = texts(read(FOLDER, "names"))
         _check_head(names, kind)
-        return {"names": names, "kind": kind}
+        return {"names": names, "kind": kind, **run_of(read, FOLDER)}
 
     def sealed(self, head: dict) -> dict:
         """See `Kind`."""
-        return {"mask names": [head["kind"], *head["names"]]} if head.get("names") else {}
+        named = {"mask names": [head["kind"], *head["names"]]} if head.get("names") else {}
+        return named | ({"mask run": head["run"]} if head.get("run") else {})
 
     def problems(self, head: dict, stored, file) -> list[str]:
         """See `Kind`."""

@@ -141,7 +141,7 @@ class Score(Numbers):
 
     def sealed(self, head: dict) -> dict[str, Any]:
         """See `Kind`."""
-        return {"score runs": head["run"]} if head["run"] else {}
+        return {"score runs": dict(sorted(head["run"].items()))} if head["run"] else {}
 
 
 VALUE, SCORE = Value(), Score()

@@ -10,8 +10,11 @@ from torch import nn
 
 from usfm.engine.truth import Truth
 from usfm.model.network import Network
-from usfm.tasks.learner import mixed_labels
+from usfm.tasks.learner import Labels, mixed_labels
 from usfm.tasks.metrics import log_loss
+
+CALIBRATED = "calibrated:"
+"""What the column of a score begins with that the temperature of its fold was applied to."""
 
 
 class Linear(nn.Module):
@@ -123,6 +126,47 @@ class ClassLearner:
         patients = np.bincount(place, each) / np.bincount(place)
         hit = float((scores.argmax(1) == target).mean())
         return {"score": float(patients.mean()), "val_log_loss": float(patients.mean()), "val_accuracy": hit}
+
+
+class ClassTeller:
+    """The class scores of new frames; see `usfm.tasks.learner.Teller`.
+
+    Args:
+        names: of the classes.
+        temperatures: by fold; none where the run has none for some fold.
+    """
+
+    mask_names: tuple[str, ...] = ()
+    mask_kind = "index"
+    box_names: tuple[str, ...] = ()
+
+    def __init__(self, names: tuple[str, ...], temperatures: Mapping[str, float]):
+        self._temperatures, self.classes = temperatures, names
+        nothing = np.zeros(0, np.int64)
+        self._learner = ClassLearner(nothing, nothing, len(names), nothing)
+        self.columns = (*names, *(f"{CALIBRATED}{name}" for name in names if temperatures))
+
+    def of_fold(self, fold: str) -> ClassLearner:
+        """See `Teller`: the head of all folds is the same."""
+        return self._learner
+
+    def labels(self, row: int, each: Mapping[str, Mapping[str, np.ndarray]]) -> Labels:
+        """The mean of the folds' probabilities, and the same by each fold's temperature.
+
+        Args:
+            row: unused.
+            each: fold -> what its head decoded.
+
+        Returns:
+            The labels.
+        """
+        from scipy.special import softmax
+
+        scores = np.mean([one["scores"][0].astype(np.float64) for one in each.values()], axis=0)
+        if not self._temperatures:
+            return Labels(tuple(scores.tolist()))
+        warm = [softmax(one["logits"][0].astype(np.float64) / self._temperatures[fold]) for fold, one in each.items()]
+        return Labels((*scores.tolist(), *np.mean(warm, axis=0).tolist()))
 
 
 def temperature(logits: np.ndarray, target: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from usfm.tasks.predictions import Column, Predictions
 
 if TYPE_CHECKING:  # these bring PyTorch with them
     from usfm.engine.prepared import Prepared
-    from usfm.tasks.classify.learner import ClassLearner
+    from usfm.tasks.classify.learner import ClassLearner, ClassTeller
 
 WORDS = (
     ("accuracy", "share of cases whose highest score is the true class"),
@@ -75,6 +75,15 @@ class Classify:
         target[known.rows], patient[known.rows] = known.target, groups
         how = {"weights": options["class_weights"], "smoothing": options["smoothing"]}
         return ClassLearner(target, patient, len(known.class_names), known.rows[train], **how)
+
+    def teller(
+        self, seen: Predictions, frames: "Prepared", options: Mapping[str, Any], folds: Mapping[str, Mapping]
+    ) -> "ClassTeller":
+        """See `learner.Tells`: probabilities of the classes, and calibrated ones where every fold has a temperature."""
+        from usfm.tasks.classify.learner import ClassTeller
+
+        found = {fold: float(line["temperature"]) for fold, line in folds.items() if line.get("temperature")}
+        return ClassTeller(seen.class_names, found if len(found) == len(folds) else {})
 
     def known(self, store: Store, options: Mapping[str, Any]) -> Known:
         """See `Task`: the frames with a class, which is counted over the classes that occur."""

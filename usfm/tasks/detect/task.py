@@ -9,7 +9,7 @@ import numpy as np
 from usfm import console
 from usfm.errors import RequestError
 from usfm.store.reader import Store
-from usfm.tasks.contract import Known, Probe, Scored
+from usfm.tasks.contract import Known, Probe, Scored, refuse_predicted
 from usfm.tasks.detect import drawn
 from usfm.tasks.detect.boxes import boxes_of, learner_of, mean_boxes, shape_of
 from usfm.tasks.detect.measures import measures
@@ -19,6 +19,7 @@ from usfm.tasks.predictions import RAGGED, Column, Predictions, ragged
 if TYPE_CHECKING:  # these bring PyTorch with them
     from usfm.engine.prepared import Prepared
     from usfm.tasks.detect.learner import BoxLearner
+    from usfm.tasks.detect.teller import BoxTeller
     from usfm.tasks.detect.yolo.folds import Yolo
 
 HEADS = ("faster-rcnn", "yolo")
@@ -67,6 +68,7 @@ class Detect:
         rows, path = np.flatnonzero(store.has_boxes()), store.paths[0]
         if not len(rows):
             raise RequestError(f"{path}: has no boxes{MASKS if store.has_masks().any() else NOTHING}")
+        refuse_predicted(path, "boxes", store.box_run)
         names = tuple(store.box_names) or ("object",)
         bad = np.array([_bad(store, int(row), len(names)) for row in rows], bool)
         if bad.any():
@@ -156,6 +158,14 @@ class Detect:
         from usfm.tasks.detect.yolo.folds import Yolo
 
         return Yolo(store, known, options, seed, device, precision)
+
+    def teller(
+        self, seen: Predictions, frames: "Prepared", options: Mapping[str, Any], folds: Mapping[str, Mapping]
+    ) -> "BoxTeller":
+        """See `learner.Tells`: the boxes of a frame, and the highest of their scores."""
+        from usfm.tasks.detect.teller import BoxTeller
+
+        return BoxTeller(frames, seen.class_names)
 
     def faults(self, found: Predictions) -> Iterator[str]:
         """See `Task`: lists of different lengths, boxes that are none, classes that there are not."""

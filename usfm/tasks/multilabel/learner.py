@@ -10,7 +10,7 @@ from torch import nn
 from usfm.engine.truth import Truth
 from usfm.model.network import Network
 from usfm.tasks.classify.learner import Linear
-from usfm.tasks.learner import mixed_labels
+from usfm.tasks.learner import Labels, mixed_labels
 
 
 class LabelsLearner:
@@ -80,3 +80,28 @@ class LabelsLearner:
     def afterwards(self, decoded: Mapping[str, np.ndarray], rows: np.ndarray) -> dict:
         """See `learner.Learner`: nothing is fitted."""
         return {}
+
+
+class LabelsTeller:
+    """The class scores of new frames; see `usfm.tasks.learner.Teller`.
+
+    Args:
+        names: of the classes.
+    """
+
+    classes: tuple[str, ...] = ()
+    mask_names: tuple[str, ...] = ()
+    mask_kind = "index"
+    box_names: tuple[str, ...] = ()
+
+    def __init__(self, names: tuple[str, ...]):
+        self.columns = names
+        self._learner = LabelsLearner(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64))
+
+    def of_fold(self, fold: str) -> LabelsLearner:
+        """See `Teller`: the head of all folds is the same."""
+        return self._learner
+
+    def labels(self, row: int, each: Mapping[str, Mapping[str, np.ndarray]]) -> Labels:
+        """See `learner.Teller`: the mean of the folds' probabilities."""
+        return Labels(tuple(np.mean([one["scores"][0].astype(np.float64) for one in each.values()], axis=0).tolist()))

@@ -18,7 +18,7 @@ from usfm.tasks.predictions import Column, Predictions
 
 if TYPE_CHECKING:  # these bring PyTorch with them
     from usfm.engine.prepared import Prepared
-    from usfm.tasks.multilabel.learner import LabelsLearner
+    from usfm.tasks.multilabel.learner import LabelsLearner, LabelsTeller
 
 NONE = "none"
 """Word of a frame that is known to have none of the classes."""
@@ -115,6 +115,14 @@ class Multilabel:
         target, patient = np.zeros((count, len(known.class_names)), np.uint8), np.full(count, -1)
         target[known.rows], patient[known.rows] = known.target, groups
         return LabelsLearner(target, patient, smoothing=options["smoothing"])
+
+    def teller(
+        self, seen: Predictions, frames: "Prepared", options: Mapping[str, Any], folds: Mapping[str, Mapping]
+    ) -> "LabelsTeller":
+        """See `learner.Tells`: the probability of each class."""
+        from usfm.tasks.multilabel.learner import LabelsTeller
+
+        return LabelsTeller(seen.class_names)
 
     def predicted(self, known: Known, train: np.ndarray, held: np.ndarray, raw: Any) -> dict[str, np.ndarray]:
         """See `Task`: true classes and scores."""

@@ -18,7 +18,7 @@ from usfm.tasks.regress.scored import measures, scored
 
 if TYPE_CHECKING:  # these bring PyTorch with them
     from usfm.engine.prepared import Prepared
-    from usfm.tasks.regress.learner import NumberLearner
+    from usfm.tasks.regress.learner import NumberLearner, NumberTeller
 
 WORDS = (
     ("mean absolute error", "mean of |predicted - true|, in the unit of the number"),
@@ -77,6 +77,18 @@ class Regress:
         target, patient = np.full(len(frames.store), np.nan), np.full(len(frames.store), -1)
         target[known.rows], patient[known.rows] = known.target, groups
         return NumberLearner(target, patient, known.rows[train])
+
+    def teller(
+        self, seen: Predictions, frames: "Prepared", options: Mapping[str, Any], folds: Mapping[str, Mapping]
+    ) -> "NumberTeller":
+        """See `learner.Tells`: the number, and how much the folds differ."""
+        from usfm.tasks.regress.learner import NumberTeller, Scale
+
+        lacking = [fold for fold, line in folds.items() if not {"target_mean", "target_std"} <= set(line)]
+        if lacking:
+            raise RequestError(f"fold {lacking[0]} of the run keeps no scale of its number; make the run again")
+        scales = {fold: Scale(float(line["target_mean"]), float(line["target_std"])) for fold, line in folds.items()}
+        return NumberTeller(str(seen.facts.get(FACT) or self.name), scales)
 
     def predicted(self, known: Known, train: np.ndarray, held: np.ndarray, raw: np.ndarray) -> dict[str, np.ndarray]:
         """See `Task`: true and predicted number, and the mean of the training."""

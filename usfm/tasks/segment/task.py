@@ -9,7 +9,7 @@ import numpy as np
 from usfm.errors import RequestError
 from usfm.store.labels.masks import IGNORE, present
 from usfm.store.reader import Store
-from usfm.tasks.contract import Known, Probe, Scored
+from usfm.tasks.contract import Known, Probe, Scored, refuse_predicted
 from usfm.tasks.predictions import RAGGED, Column, Predictions
 from usfm.tasks.segment import drawn
 from usfm.tasks.segment.measures import dice, iou
@@ -18,6 +18,7 @@ from usfm.tasks.segment.scored import COUNTS, scored
 if TYPE_CHECKING:
     from usfm.engine.prepared import Prepared
     from usfm.tasks.segment.learner import MaskLearner
+    from usfm.tasks.segment.teller import MaskTeller
 
 BACKGROUND = "background"
 
@@ -73,6 +74,7 @@ class Segment:
                 f"{store.paths[0]}: has no label masks{boxes}; give them to 'usfm extract' with --masks or "
                 "--annotations"
             )
+        refuse_predicted(store.paths[0], "label masks", store.mask_run)
         kind, names = store.mask_kind, list(store.mask_names)
         found = [present(_values(store, row), kind) for row in rows.tolist()]
         names = names or [f"class {k + 1}" for k in range(max((k + 1 for each in found for k in each), default=0))]
@@ -135,6 +137,15 @@ class Segment:
             weights=(float(options.get("cross_entropy", 1)), float(options.get("dice", 1))),
             balanced=options.get("class_weights") == "balanced",
         )
+
+    def teller(
+        self, seen: Predictions, frames: "Prepared", options: Mapping[str, Any], folds: Mapping[str, Mapping]
+    ) -> "MaskTeller":
+        """See `learner.Tells`: the mask of a frame, and how unsure its pixels are."""
+        from usfm.tasks.segment.teller import MaskTeller
+
+        kind = "bits" if seen.facts.get("mask_kind") == "bits" else "index"
+        return MaskTeller(frames, seen.class_names, kind, options)
 
     def faults(self, found: Predictions) -> Iterator[str]:
         """See `Task`: counts that contradict one another."""

@@ -1,0 +1,161 @@
+"""What the trained networks of a finished run say of the frames of any store."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from usfm import console
+from usfm.engine.device import autocast
+from usfm.engine.prepared import Prepared
+from usfm.engine.windows import prepared
+from usfm.errors import RequestError
+from usfm.model.card import card_of
+from usfm.model.device import choose_device
+from usfm.model.network import Entry
+from usfm.predict.asked import Asked, Said, folds_of
+from usfm.store.codec import compress
+from usfm.store.reader import Store
+from usfm.tasks import directory, trained
+from usfm.tasks.learner import Teller, Tells
+
+FRAMES_AT_ONCE = 16
+SAMPLES_AT_ONCE = 32
+"""Of those the network sees at once: a frame is one, or several windows."""
+
+_ENTRY = Entry("", {}, (1, 1), 1, (0.0,), (1.0,))
+"""Until the network is known, whose head only the teller can make."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run's files say of its networks.
+
+    Attributes:
+        options: settings of the run by name.
+        folds: fold -> what the card says of it.
+    """
+
+    options: Mapping[str, Any]
+    folds: Mapping[str, Mapping]
+
+
+def settings_of(run: Asked) -> Settings:
+    """Read how a run was made.
+
+    Args:
+        run: that is asked.
+
+    Returns:
+        Its settings.
+
+    Raises:
+        RequestError: its files are damaged, or its task tells nothing of new frames.
+    """
+    card = card_of(run.path, tuning=dict, folds=list)
+    lines = [line for line in card["folds"] if isinstance(line, dict) and isinstance(line.get("fold"), str)]
+    folds = {line["fold"]: line for line in lines}
+    if not folds or not isinstance(run.task, Tells):
+        raise RequestError(f"{run.path}: keeps no networks that could be asked about new frames; make the run again")
+    return Settings({**directory.recipe_of(run.path), **card["tuning"]}, folds)
+
+
+def teller_of(run: Asked, settings: Settings, frames: Prepared) -> Teller:
+    """The task's part of asking.
+
+    Args:
+        run: that is asked.
+        settings: of the run.
+        frames: as its networks take them.
+
+    Returns:
+        The teller.
+
+    Raises:
+        RequestError: the run lacks what its task needs.
+    """
+    assert isinstance(run.task, Tells)  # `settings_of` has refused others
+    return run.task.teller(run.seen, frames, settings.options, settings.folds)
+
+
+def unasked(run: Asked, settings: Settings, store: Store) -> Teller:
+    """The teller before any network is loaded, for the names of what it will say.
+
+    Args:
+        run: that is asked.
+        settings: of the run.
+        store: of the frames.
+
+    Returns:
+        The teller.
+
+    Raises:
+        RequestError: the run lacks what its task needs.
+    """
+    return teller_of(run, settings, Prepared(store, np.zeros(0, np.int64), _ENTRY, torch.device("cpu")))
+
+
+def predicted(run: Asked, store: Store, device: str) -> Said:
+    """Ask the networks of a run about all frames of a store.
+
+    Args:
+        run: that is asked.
+        store: of the frames.
+        device: for the networks.
+
+    Returns:
+        What they say.
+
+    Raises:
+        RequestError: the run lacks weights, or they are of another network.
+    """
+    settings, where = settings_of(run), choose_device(device)
+    heads = unasked(run, settings, store)
+    models = {fold: trained.of_run(run.path, heads.of_fold(fold), fold).to(where) for fold in sorted(settings.folds)}
+    entry, options = next(iter(models.values())).network.entry, settings.options
+    rows = np.arange(len(store))
+    frames = prepared(store, rows, entry, where, options.get("window"), options.get("overlap"))
+    teller = teller_of(run, settings, frames)
+    askable = folds_of(run.seen, sorted(models), store.column("frame_id"), store.of_frames("patient"))
+    said = Said(np.full((len(store), len(teller.columns)), np.nan, np.float32), [], [], sum(not one for one in askable))
+    with console.progress(f"asking {run.path.name}", len(store)) as bar:
+        for at in range(0, len(store), FRAMES_AT_ONCE):
+            some = rows[at : at + FRAMES_AT_ONCE]
+            each = _asked(models, teller, frames, some, [askable[row] or tuple(models) for row in some])
+            for row in some.tolist():
+                found = teller.labels(row, each[row])
+                said.scores[row] = found.scores
+                said.masks.append(None if found.mask is None else (found.mask.shape, compress(found.mask)))
+                said.boxes.append(found.boxes)
+            bar.advance(len(some))
+    return said
+
+
+def _asked(
+    models: Mapping[str, trained.Model], teller: Teller, frames: Prepared, rows: np.ndarray, folds: list[tuple]
+) -> dict[int, dict[str, dict[str, np.ndarray]]]:
+    """Row -> fold -> what its head decoded of the samples of the row."""
+    each: dict[int, dict[str, dict[str, np.ndarray]]] = defaultdict(dict)
+    for fold, model in models.items():
+        mine = [row for row, asked in zip(rows.tolist(), folds, strict=True) if fold in asked]
+        if not mine:
+            continue
+        counts = [len(frames.samples(np.array([row]))) for row in mine]
+        decoded = _decoded(model, teller, fold, frames, frames.samples(np.array(mine)))
+        for row, first, count in zip(mine, np.cumsum([0, *counts]), counts, strict=False):
+            each[row][fold] = {name: values[first : first + count] for name, values in decoded.items()}
+    return each
+
+
+def _decoded(
+    model: trained.Model, teller: Teller, fold: str, frames: Prepared, samples: np.ndarray
+) -> dict[str, np.ndarray]:
+    parts = []
+    with torch.inference_mode(), autocast("fp32", frames.device):
+        for at in range(0, len(samples), SAMPLES_AT_ONCE):
+            outputs = model(frames.read(samples[at : at + SAMPLES_AT_ONCE]).float())
+            parts.append({name: v.cpu().numpy() for name, v in teller.of_fold(fold).decode(outputs).items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
