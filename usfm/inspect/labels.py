@@ -17,8 +17,7 @@ def counts(store: Store) -> dict:
     found = {"class": _classes(store), "multi": _multi(store), "boxes": _boxes(store), "values": _values(store)}
     masks = int(store.has_masks().sum())
     if masks:
-        found["masks"] = {"frames": masks, "kind": store.mask_kind, "names": store.mask_names,
-                          "predicted_by": store.mask_run}  # fmt: skip
+        found["masks"] = {"frames": masks, "kind": store.mask_kind, "names": store.mask_names, **_by(store.mask_run)}
     found["scores"] = {name: int((~np.isnan(store.scores(name))).sum()) for name in store.score_names}
     return {kind: value for kind, value in found.items() if value}
 
@@ -58,7 +57,11 @@ def _boxes(store: Store) -> dict:
         np.add.at(boxes, classes, 1)
         frames[np.unique(classes)] += 1
     classes = {name: {"boxes": int(boxes[at]), "frames": int(frames[at])} for at, name in enumerate(store.box_names)}
-    return {"frames": len(known), "frames_without_any": empty, "classes": classes, "predicted_by": store.box_run}
+    return {"frames": len(known), "frames_without_any": empty, "classes": classes, **_by(store.box_run)}
+
+
+def _by(run: str) -> dict:
+    return {"predicted_by": run} if run else {}
 
 
 def _values(store: Store) -> dict:
