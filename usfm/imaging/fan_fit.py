@@ -45,14 +45,15 @@ def fit_fan(mask: np.ndarray, spill: float = 1.0) -> tuple[SectorGeometry | None
     best, best_score = None, 0.0
     inside = _rim(mask)
     guesses = _guesses(inside, outline)
-    rough = [_score(guess, target, outline, spill) for guess in guesses]
+    apart = _distance_to(outline, mask.shape)
+    rough = [_score(guess, target, apart, spill) for guess in guesses]
     for k in np.argsort(rough, kind="stable")[::-1][:_REFINED]:
         if rough[k] == 0 < max(rough):
             break
         geometry = _refined(guesses[k], outline, inside)
         if geometry is None:
             continue
-        score = _score(geometry, target, outline, spill) * _symmetry(geometry)
+        score = _score(geometry, target, apart, spill) * _symmetry(geometry)
         score -= 0.003 if geometry.is_round else 0.0
         if score > best_score:
             best, best_score = geometry, score
@@ -127,13 +128,16 @@ def _apex_on(line: tuple[float, float], outline: np.ndarray, bottom: float) -> f
         return None
     low = outline[outline[:, 1] > bottom - 0.25 * (bottom - outline[:, 1].min())]
     low = low[np.abs(low[:, 0] - x0 - slope * low[:, 1]) > 2 * _NEAR_PX]
-    columns = np.unique(low[:, 0].round())
-    low = np.array([[c, low[low[:, 0].round() == c, 1].max()] for c in columns])
-    if len(low) < 12:
+    columns, which = np.unique(low[:, 0].round(), return_inverse=True)
+    if len(columns) < 12:
         return None
-    rows = bottom - np.geomspace(0.3, 4.0, 120) * (bottom - outline[:, 1].min() + np.ptp(low[:, 0]))
+    lowest = np.full(len(columns), -np.inf)
+    np.maximum.at(lowest, which, low[:, 1])
+    low = np.stack([columns, lowest], 1)
+    rows = bottom - np.geomspace(0.3, 4.0, 80) * (bottom - outline[:, 1].min() + np.ptp(low[:, 0]))
     r = np.hypot(low[None, :, 0] - x0 - slope * rows[:, None], low[None, :, 1] - rows[:, None])
-    votes = (np.abs(r - np.quantile(r, 0.6, axis=1, keepdims=True)) < _NEAR_PX).mean(1)
+    place = int(0.6 * (r.shape[1] - 1))
+    votes = (np.abs(r - np.partition(r, place, axis=1)[:, place, None]) < _NEAR_PX).mean(1)
     return float(rows[votes.argmax()]) if votes.max() > 0.5 else None
 
 
@@ -234,7 +238,14 @@ def _symmetry(geometry: SectorGeometry) -> float:
     return 1 - min(0.5, 2 * max(0.0, tilt - 0.06))
 
 
-def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray, spill: float) -> float:
+def _distance_to(outline: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return how far each pixel of a picture is from an outline, along rows and columns (float32, px)."""
+    away = np.ones((shape[0], shape[1]), np.uint8)
+    away[outline[:, 1].astype(int), outline[:, 0].astype(int)] = 0
+    return cv2.distanceTransform(away, cv2.DIST_L1, 3)
+
+
+def _score(geometry: SectorGeometry, target: np.ndarray, apart: np.ndarray, spill: float) -> float:
     """Return the confidence of a geometry: overlap with the envelope, how much of its outline is seen and could be."""
     edge = fan.outline(geometry, _OUTLINE)
     drawn = cv2.fillPoly(np.zeros(target.shape, np.uint8), [np.round(edge * 16).astype(np.int32)], 1, shift=4)
@@ -245,7 +256,7 @@ def _score(geometry: SectorGeometry, target: np.ndarray, outline: np.ndarray, sp
     floor = _FLOOR + (_STRICT_FLOOR - _FLOOR) * (spill if geometry.is_round else 1.0)
     if len(edge) < 8 or overlap < floor:
         return 0.0
-    apart = np.abs(edge[:, None, 0] - outline[None, :, 0]) + np.abs(edge[:, None, 1] - outline[None, :, 1])
-    seen = float((apart.min(1) < max(4.0, 0.01 * sum(target.shape))).mean())
+    near = apart[edge[:, 1].astype(int), edge[:, 0].astype(int)] < max(_NEAR_PX + 0.5, 0.01 * sum(target.shape))
+    seen = float(near.mean())
     inside = min(1.0, len(edge) / (0.3 * _OUTLINE))
     return float(min(1.0, (overlap - floor) / (0.99 - floor))) * seen * (0.7 + 0.3 * inside)

@@ -55,7 +55,7 @@ def side_line(points: np.ndarray, side: int) -> tuple[float, float] | None:
     """
     if len(points) < 8:
         return None
-    some = points[np.linspace(0, len(points) - 1, min(len(points), 48)).astype(int)]
+    some = points[np.linspace(0, len(points) - 1, min(len(points), 36)).astype(int)]
     i, j = np.triu_indices(len(some), 1)
     dy = some[j, 1] - some[i, 1]
     steep = np.abs(dy) > 6
