@@ -137,3 +137,11 @@ def test_rows_of_one_clip_are_spread_over_its_length():
     for limit in (2, 5, 30):
         gaps = np.diff(spread(store, np.arange(300), limit))
         assert gaps.max() <= 3 * 300 / limit
+
+
+@pytest.mark.parametrize("n, kept", [(1, 1), (50, 2)])
+def test_the_head_of_a_part_never_reaches_into_the_next_one(n, kept):
+    for part in feed(accumulate=4).make(0):
+        head = part.head(n)
+        assert len(head.plan.rows[head.part]) == len(head.frames) == len(head.crops) == kept
+        assert torch.equal(head.frames, part.frames[:kept])

@@ -69,6 +69,7 @@ def test_a_store_without_regions_takes_a_set(make_store, tiny, tmp_path, capsys)
     bare = make_store(tmp_path / "bare.h5", regions=False)
     few = ("steps=1", "checks=1", "saves=1", "augment.kind=augus-o")
     assert pretrain(bare, tmp_path / "run", tiny, *few, recipe="mae")["loss"] > 0
+    assert (tmp_path / "run" / "figures" / "batch.png").stat().st_size > 1000
     assert "have no fitted geometry" in " ".join(capsys.readouterr().err.split())
 
 

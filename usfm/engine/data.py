@@ -42,8 +42,8 @@ class Batch:
     truth: Truth | None = None
 
     def head(self, n: int) -> "Batch":
-        """Its first n samples."""
-        part = slice(self.part.start, self.part.start + n)
+        """Its first n samples, or all where it has fewer."""
+        part = slice(self.part.start, min(self.part.stop, self.part.start + n))
         truth = None if self.truth is None else self.truth.head(n)
         return Batch(self.plan, part, self.frames[:n], self.crops[:n], self.regions[:n], truth)
 

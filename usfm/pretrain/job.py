@@ -88,7 +88,7 @@ class PretrainJob:
             The loss, and nothing more to log.
         """
         with torch.autocast(batch.frames.device.type, enabled=False):
-            images, view = self._augmented(batch, step)
+            images, view = self.augmented(batch, step)
         counts = Counts.of(batch.plan.candidates, self.recipe.selection)
         uniform = self._uniform(len(batch.plan.rows), "select", step)[:, batch.part]
         if self.recipe.selection.candidates == "fixed":
@@ -106,8 +106,16 @@ class PretrainJob:
             self.pruning.record(step, first, batch.plan.rows[first : first + len(losses)], losses)
         return output.loss, {}
 
-    def _augmented(self, batch: Batch, step: int) -> tuple[torch.Tensor, View]:
-        """A part of a batch as the recipe shows it; the draws of a named set belong to a sample and a pass."""
+    def augmented(self, batch: Batch, step: int) -> tuple[torch.Tensor, View]:
+        """A part of a batch as the recipe shows it; the draws of a named set belong to a sample and a pass.
+
+        Args:
+            batch: the part.
+            step: steps taken before.
+
+        Returns:
+            Images (B, C, h, w), 0 to 255, and the same as the priors see it.
+        """
         if self.recipe.augment.kind == "crop":
             return self.views.make(self._exchanged(batch, step), batch.crops, batch.regions)
         rows, epochs = batch.plan.rows[batch.part], batch.plan.epochs[batch.part]

@@ -24,6 +24,7 @@ from usfm.pretrain.job import PretrainJob
 from usfm.pretrain.mae import MaskedAutoencoder
 from usfm.pretrain.plan import TrainingPlan, blur_px, card_of, planned
 from usfm.pretrain.settings import Recipe
+from usfm.pretrain.sheets import draw_first
 from usfm.pretrain.sweep import asked, sweep
 from usfm.pretrain.views import Regions
 from usfm.store.reader import Store
@@ -125,6 +126,8 @@ def _train(
         look_back(directory, job, it.training.precision, it.device)
     if resume:
         job.go_on(directory.path / "last")
+    elif ranks.first and it.recipe.augment.kind != "crop":
+        draw_first(job, feed, directory.path / "figures")
     result = fit(
         job,
         feed,

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from usfm.engine.data import Feed
 from usfm.model.vit import patchify, take, unpatchify
 from usfm.pictures.sheet import contact_sheet
 from usfm.pretrain.selection.draw import prior
@@ -15,6 +16,25 @@ KEY = (
     "Each line is one frame. Prior: brighter patches are likelier to be drawn. Visible: what the encoder saw. {form} "
     "Difference: absolute difference of the two; black is none, and the brightest patch of the sheet is white."
 )
+
+
+FIRST, SHOWN = "batch.png", 8
+"""The picture of the first batch, and how many frames of it are drawn."""
+
+
+def draw_first(job, feed: Feed, folder: Path) -> None:
+    """Frames of the first batch as stored, and below them as the recipe's set of augmentations shows them.
+
+    Args:
+        job: the PretrainJob.
+        feed: gives the batch.
+        folder: where `FIRST` is written.
+    """
+    batch = feed.make(0)[0].head(SHOWN)
+    rows = [_picture(each[0]) for images in (batch.frames, job.augmented(batch, 0)[0]) for each in images]
+    title = f"the first batch: stored frames above, with augment.kind = {job.recipe.augment.kind} below"
+    folder.mkdir(exist_ok=True)
+    contact_sheet(rows, None, len(batch.frames), 112, folder / FIRST, title=title)
 
 
 def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
