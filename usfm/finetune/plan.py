@@ -243,7 +243,7 @@ def _own_split(store: Store, split: np.ndarray, groups: Groups) -> Fold:
 def _cross_validation(
     store: Store, noun: str, target: np.ndarray, names: tuple[str, ...], groups: Groups, folds: int | None, seed: int
 ) -> list[Fold]:
-    patients = groups_per_class(target, groups.code, len(names))
+    patients, noun = groups_per_class(target, groups.code, len(names)), noun.rpartition(" ")[2]  # of "rarest class"
     if folds is not None and folds > len(groups.names):
         raise RequestError(f"--folds {folds}: {store.paths[0]} has only {len(groups.names)} patients with labels")
     if patients.max() < 2:
