@@ -61,9 +61,9 @@ def folder(tmp_path_factory):
     return at
 
 
-def ask(folder, name, tmp_path, store="own.h5", prefix="", table=None, **more):
+def ask(folder, name, tmp_path, store="own.h5", prefix="", table=None, rank=None, **more):
     request = Request(inputs=(str(folder / store),), out=str(tmp_path / "said.h5"), workers=1, device="cpu", **more)
-    return run(Config(run=str(folder / name), prefix=prefix, table=table), request)
+    return run(Config(run=str(folder / name), prefix=prefix, table=table, rank=rank), request)
 
 
 @pytest.mark.parametrize("name, columns, array", [
@@ -124,6 +124,18 @@ def test_a_second_run_is_up_to_date_and_only_what_changes_is_refused(folder, tmp
     with pytest.raises(RequestError, match="made otherwise"):
         ask(folder, "folds", tmp_path, "new.h5")
     assert "up_to_date" not in ask(folder, "folds", tmp_path, "new.h5", table=table, overwrite=True)
+
+
+@pytest.mark.parametrize("how", ["uncertainty", "diversity"])
+def test_frames_that_nobody_has_labelled_get_a_rank(folder, tmp_path, how):
+    ask(folder, "folds", tmp_path, "new.h5", table=str(tmp_path / "t.csv"), rank=how)
+    ranks = Store.open(tmp_path / "said.h5").scores("rank")
+    assert sorted(ranks) == list(range(1, 16))
+    lines = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
+    assert [int(line["rank"]) for line in lines] == ranks.astype(int).tolist()
+    assert "rank" not in (tmp_path / "t.clips.csv").read_text()
+    with pytest.raises(RequestError, match="how sure it is of a number"):
+        ask(folder, "number", tmp_path, "new.h5", rank="uncertainty", overwrite=True)
 
 
 def test_a_dry_run_writes_nothing(folder, tmp_path):

@@ -22,7 +22,7 @@ class Command:
         without: Fields of ``Request`` that have no meaning here, so that the option is absent.
         settings: Module of the settings, where it is another; its function ``check``, if it has one, refuses at once
             what needs no library to be seen.
-        work: Module of the work, where it is another.
+        work: Module of the work, where it is another; one of the front door's own has its whole name.
     """
 
     name: str
@@ -53,7 +53,8 @@ class Command:
         """
         if check := getattr(import_module(f"{self.package}.{self.settings}"), "check", None):
             check(config)
-        return import_module(f"{self.package}.{self.work}").run(config, request)
+        work = self.work if self.work.startswith("usfm.") else f"{self.package}.{self.work}"
+        return import_module(work).run(config, request)
 
 
 _ROWS = (
@@ -169,8 +170,10 @@ _ROWS = (
         (
             "usfm predict --in new.h5 --run runs/probe --out predicted.h5",
             "usfm predict --in new.h5 --run runs/probe --out predicted.h5 --table predicted.csv",
+            "usfm predict --in clips/ --run runs/probe --out predicted.h5",
         ),
         required=("run",),
+        work="usfm.cli.predicting",
         without=("cluster",),
     ),
     Command(

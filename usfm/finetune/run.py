@@ -174,8 +174,9 @@ def _key(config: Config, seed: int, store: Store, fitter: Fitter) -> str:
 
 def _origin(store: Store, fitter: Fitter, pretraining: progress.Progress | None) -> dict:
     """Of the card: the encoder, the run that made it, and the store."""
+    steps = [{"command": step.get("command"), "options": step.get("options", {})} for step in store.history]
     made = None if pretraining is None else {**asdict(pretraining), "same_store": pretraining.saw(store)}
-    return {"encoder": fitter.encoder, "pretraining": made, "inputs": {"store": store.content_id}}
+    return {"encoder": fitter.encoder, "pretraining": made, "inputs": {"store": store.content_id, "steps": steps}}
 
 
 def _cost(fitter: Fitter, seconds: float) -> dict:

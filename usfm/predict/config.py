@@ -22,6 +22,11 @@ class Config:
             metavar="FILE",
         ),
     ] = None
+    rank: Annotated[
+        str | None,
+        Knob("order in which people should label the frames: the least sure first, or the least alike",
+             choices=("uncertainty", "diversity")),
+    ] = None  # fmt: skip
 
 
 def check(config: Config) -> None:

@@ -1,6 +1,6 @@
 """Write a store with what a finished run says of each frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,17 +9,21 @@ from usfm.config import Request, content_dict
 from usfm.errors import RequestError
 from usfm.jobs.parts import Done, Part, Phase
 from usfm.jobs.run import out_path, run_step
-from usfm.predict import table
+from usfm.model import features
+from usfm.predict import rank, table
 from usfm.predict.asked import Asked, Said, asked, columns_of, predicted, probe_names
 from usfm.predict.config import Config
 from usfm.predict.copy import Columns, copy_part
 from usfm.quantities import counted
+from usfm.screening.groups import group_frames
 from usfm.store.reader import Store
 from usfm.store.reject import rejecting
 from usfm.store.whole import place
 from usfm.tasks.again import embedder_of
 
 PART_FRAMES = 512
+RANK = "rank"
+"""Name of the column of `--rank`."""
 
 
 def run(config: Config, request: Request) -> dict:
@@ -42,11 +46,13 @@ def run(config: Config, request: Request) -> dict:
     run_ = asked(config.run)
     store = Store.open(list(request.inputs)).require(labels=True)
     about = _about(run_, store)
-    names = columns_of(run_, about.columns, config.prefix)
+    names = columns_of(run_, (*about.columns, *((RANK,) if config.rank else ())), config.prefix)
     if taken := sorted(set(names) & set(store.score_names)):
         raise RequestError(
             f"{store.paths[0]}: holds predictions named '{taken[0]}' already; give other names with --prefix"
         )
+    if config.rank == "uncertainty":  # refused before the work
+        _unsure(run_, about, np.zeros((1, len(about.columns))))
     out = out_path(request, "predict")
     if config.table:
         table.check_free(config.table, request.overwrite, place(out).exists())
@@ -59,14 +65,11 @@ def run(config: Config, request: Request) -> dict:
         said = Said(np.zeros((len(store), len(names)), np.float32), [], [], 0)
         if not request.dry_run:
             said = _said(run_, store, request.device, encoder)
+            if config.rank:
+                order = _ranked(config.rank, run_, about, store, said.scores, request.device)
+                said = replace(said, scores=np.concatenate([said.scores, order[:, None]], axis=1))
         trained = said.taught
-        parts = []
-        for k, at in enumerate(range(0, len(store), PART_FRAMES)):
-            some = slice(at, min(at + PART_FRAMES, len(store)))
-            rows = np.arange(some.start, some.stop)
-            payload = (store.paths, rows, said.scores[some], said.masks[some], said.boxes[some], columns)
-            parts.append(Part(f"predict-{k:05d}", payload, weight=float(len(rows))))
-        return parts
+        return _parts(store, said, columns)
 
     def figures(done: Done) -> dict:
         return {"run": run_.id, "task": run_.task.name, "columns": names, "folds": len(set(run_.seen.fold.tolist())),
@@ -78,7 +81,8 @@ def run(config: Config, request: Request) -> dict:
     if not request.dry_run:
         _warn(summary, store, columns)
         if config.table:
-            table.write(config.table, Store.open(out), names, about.classes, columns, request.overwrite)
+            ranked = names[-1] if config.rank else None
+            table.write(config.table, Store.open(out), columns, about.classes, ranked, request.overwrite)
     return summary
 
 
@@ -108,6 +112,34 @@ def _said(run_: Asked, store: Store, device: str, encoder) -> Said:
     from usfm.predict import networks
 
     return networks.predicted(run_, store, device)
+
+
+def _parts(store: Store, said: Said, columns: Columns) -> list[Part]:
+    parts = []
+    for k, at in enumerate(range(0, len(store), PART_FRAMES)):
+        some = slice(at, min(at + PART_FRAMES, len(store)))
+        rows = np.arange(some.start, some.stop)
+        payload = (store.paths, rows, said.scores[some], said.masks[some], said.boxes[some], columns)
+        parts.append(Part(f"predict-{k:05d}", payload, weight=float(len(rows))))
+    return parts
+
+
+def _unsure(run_: Asked, about: About, scores: np.ndarray) -> np.ndarray:
+    several = bool(run_.seen.class_names) and not (about.classes or about.mask_names or about.box_names)
+    return rank.uncertainty(scores, about.columns, len(about.classes), several)
+
+
+def _ranked(how: str, run_: Asked, about: About, store: Store, scores: np.ndarray, device: str) -> np.ndarray:
+    """(N,) which frame people should label first, second, ...; NaN for those that the run knows."""
+    known = set(run_.seen.frame_id.tolist())
+    known |= set() if run_.seen.training is None else set(run_.seen.training.frame_id.tolist())
+    open_ = np.array([name not in known for name in store.column("frame_id").tolist()], bool)
+    if how == "diversity":
+        encoder = embedder_of(run_.path, device, "auto")
+        vectors = features.cached(store, np.arange(len(store)), encoder, run_.path.parent / ".features")
+        return rank.by_diversity(vectors, open_)
+    patients = group_frames(store.of_frames("patient"), store.of_frames("path"))
+    return rank.by_uncertainty(_unsure(run_, about, scores), patients.code, open_)
 
 
 def _warn(summary: dict, store: Store, columns: Columns) -> None:

@@ -56,29 +56,31 @@ def check_free(table: str, overwrite: bool, made: bool) -> None:
 
 
 def write(
-    table: str, store: Store, names: list[str], classes: tuple[str, ...], columns: Columns, overwrite: bool
+    table: str, store: Store, columns: Columns, classes: tuple[str, ...], ranked: str | None, overwrite: bool
 ) -> None:
     """Write the tables.
 
     Args:
         table: of the frames.
         store: with the predictions.
-        names: their columns.
-        classes: of which a frame has one, the first of the columns; () for none.
         columns: all that is predicted.
+        classes: of which a frame has one, the first of the columns; () for none.
+        ranked: the column of ranks, which only frames have; None for none.
         overwrite: whether older tables may be replaced.
 
     Raises:
         RequestError: another table is there.
     """
+    names = [name for name in columns.scores if name != ranked]
     scores = np.stack([store.scores(name) for name in names], axis=1).astype(np.float64)
+    ranks = [[]] * len(scores) if ranked is None else [["" if np.isnan(r) else int(r)] for r in store.scores(ranked)]
     path, patient = store.of_frames("path"), store.of_frames("patient")
     best = [[classes[c]] for c in scores[:, : len(classes)].argmax(1)] if classes else [[]] * len(scores)
     heads = [*names, *(["predicted"] if classes else [])]
     known = zip(store.column("frame_id").tolist(), path.tolist(), patient.tolist(), strict=True)
-    lines = [[*one, *_short(s), *b] for one, s, b in zip(known, scores, best, strict=True)]
-    found = files(table)
-    _put(found["frames"], ["frame_id", "path", "patient", *heads], lines, overwrite)
+    lines = [[*one, *_short(s), *b, *r] for one, s, b, r in zip(known, scores, best, ranks, strict=True)]
+    found, last = files(table), [] if ranked is None else [ranked]
+    _put(found["frames"], ["frame_id", "path", "patient", *heads, *last], lines, overwrite)
     clip, groups = store.column("source"), group_frames(patient, path)
     _put(found["clips"], ["path", "patient", "frames", *heads],
          _means(clip, scores, classes, lambda k: [path[k], patient[k]]), overwrite)  # fmt: skip
