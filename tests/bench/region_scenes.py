@@ -234,10 +234,10 @@ def linear_text(rng: np.random.Generator) -> Screen:
 def window(rng: np.random.Generator, count: int) -> Scene:
     """A window of a viewer on a page: panels of gray beside the picture, a margin of the page around all of it."""
     screen = Screen(rng)
+    screen.level = 0  # the panels are to be lighter than what lies around the picture
     left, right, top = rng.uniform(0.05, 0.28), rng.uniform(0.72, 0.95), rng.uniform(0.02, 0.15)
     screen.tissue(_shape(rng), (left, top, right, 0.97), str(rng.choice(["", "", "bottom", "hollow"])))
-    width = screen.size[1]
-    levels = rng.choice([24, 40, 60, 90], 2)
+    width, levels = screen.size[1], rng.choice([24, 40, 60, 90], 2)
 
     def panels(frame: np.ndarray, k: int) -> np.ndarray:
         frame = frame.copy()
