@@ -48,7 +48,8 @@ def store_of(path, patients=6, first=0):
 
 def asked(store, run_, out, table=None, **more):
     return run(
-        Config(run=str(run_), table=table), Request(inputs=(store,), out=str(out), workers=1, device="cpu", **more)
+        Config(run=str(run_), table=table, report=str(out.with_suffix(""))),
+        Request(inputs=(store,), out=str(out), workers=1, device="cpu", **more),
     )
 
 
@@ -76,6 +77,9 @@ def test_held_out_frames_are_answered_as_in_the_run(tmp_path, task, more):
     said = Store.open(str(tmp_path / "said.h5"))
     rows = [said.column("frame_id").tolist().index(name) for name in held.frame_id]
     assert summary["trained_on"] == 0
+    text = (tmp_path / "said" / "index.html").read_text()
+    assert all(f"<h2>{name}</h2>" in text for name in ("What was predicted", "Patients"))
+    assert ("amber: lesion" in text) == (task in ("segment", "detect"))
     key = json.loads((tmp_path / "run" / "card.json").read_text())["key"][:16]
     assert set(said.score_runs.values()) == {key}
     if task == "classify":

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -136,6 +137,21 @@ def test_frames_that_nobody_has_labelled_get_a_rank(folder, tmp_path, how):
     assert "rank" not in (tmp_path / "t.clips.csv").read_text()
     with pytest.raises(RequestError, match="how sure it is of a number"):
         ask(folder, "number", tmp_path, "new.h5", rank="uncertainty", overwrite=True)
+
+
+def test_the_page_counts_what_was_predicted_and_shows_who(folder, tmp_path):
+    request = Request(inputs=(str(folder / "new.h5"),), out=str(tmp_path / "said.h5"), workers=1, device="cpu")
+    run(Config(run=str(folder / "folds"), report=str(tmp_path / "page")), request)
+    said, text = Store.open(tmp_path / "said.h5"), (tmp_path / "page" / "index.html").read_text()
+    cancer = int((said.scores("cancer") > said.scores("be_nign")).sum())
+    assert re.search(rf"<td[^>]*>cancer</td><td[^>]*>{cancer}</td>", text)
+    assert all(f"<td>{name}</td>" in text for name in set(said.of_frames("patient")))
+    assert "<h2>Least sure</h2>" in text
+    assert "nobody has checked them" in text
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "index.html").write_text("mine")
+    with pytest.raises(RequestError, match="did not make"):
+        run(Config(run=str(folder / "folds"), report=str(tmp_path / "mine")), request)
 
 
 def test_a_dry_run_writes_nothing(folder, tmp_path):

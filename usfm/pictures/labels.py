@@ -9,6 +9,8 @@ from usfm.pictures.sheet import AMBER, GREEN, RED, Colour, outline, to_rgb
 COLOURS: tuple[Colour, ...] = (AMBER, GREEN, RED, (180, 120, 255), (255, 130, 190), (120, 170, 255))
 """Of structures and classes of boxes, in turn; the acoustic region is drawn in another one."""
 
+COLOUR_NAMES = ("amber", "green", "red", "violet", "pink", "blue")
+
 
 def labelled(frame: np.ndarray, structures: Sequence[np.ndarray], boxes: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Draw labels over a frame.

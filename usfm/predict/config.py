@@ -27,6 +27,11 @@ class Config:
         Knob("order in which people should label the frames: the least sure first, or the least alike",
              choices=("uncertainty", "diversity")),
     ] = None  # fmt: skip
+    report: Annotated[
+        str | None,
+        Knob("folder for an HTML page: counts, the least and the most sure frames, each patient", content=False,
+             panel="Report", metavar="DIR"),
+    ] = None  # fmt: skip
 
 
 def check(config: Config) -> None:

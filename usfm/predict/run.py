@@ -1,12 +1,14 @@
 """Write a store with what a finished run says of each frame."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from usfm import console
 from usfm.config import Request, content_dict
 from usfm.errors import RequestError
+from usfm.jobs.outputs import check_report
 from usfm.jobs.parts import Done, Part, Phase
 from usfm.jobs.run import out_path, run_step
 from usfm.model import features
@@ -54,6 +56,8 @@ def run(config: Config, request: Request) -> dict:
     if config.rank == "uncertainty":  # refused before the work
         _unsure(run_, about, np.zeros((1, len(about.columns))))
     out = out_path(request, "predict")
+    if not request.dry_run:
+        check_report(config.report)
     if config.table:
         table.check_free(config.table, request.overwrite, place(out).exists())
     encoder = None if request.dry_run or run_.networks else embedder_of(run_.path, request.device, "auto")
@@ -83,6 +87,8 @@ def run(config: Config, request: Request) -> dict:
         if config.table:
             ranked = names[-1] if config.rank else None
             table.write(config.table, Store.open(out), columns, about.classes, ranked, request.overwrite)
+        if config.report:
+            _report(config.report, run_, about, columns, Store.open(out), summary)
     return summary
 
 
@@ -127,6 +133,18 @@ def _parts(store: Store, said: Said, columns: Columns) -> list[Part]:
 def _unsure(run_: Asked, about: About, scores: np.ndarray) -> np.ndarray:
     several = bool(run_.seen.class_names) and not (about.classes or about.mask_names or about.box_names)
     return rank.uncertainty(scores, about.columns, len(about.classes), several)
+
+
+def _report(folder: str, run_: Asked, about: About, columns: Columns, store: Store, summary: dict) -> None:
+    from usfm.predict import page
+
+    said = np.stack([store.scores(name) for name in columns.scores[: len(about.columns)]], axis=1)
+    try:
+        unsure = _unsure(run_, about, said)
+    except RequestError:  # a number, of one fold
+        unsure = None
+    told = {**summary, "task": run_.task.name, "folds": len(set(run_.seen.fold.tolist()))}
+    console.say(f"report: {page.write(Path(folder), store, columns, about.classes, unsure, told)}")
 
 
 def _ranked(how: str, run_: Asked, about: About, store: Store, scores: np.ndarray, device: str) -> np.ndarray:
