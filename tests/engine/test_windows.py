@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usfm.engine.prepared import Prepared
-from usfm.engine.windows import Windows, prepared, starts
+from usfm.engine.windows import Windows, check_large, prepared, starts
 from usfm.errors import RequestError
 from usfm.imaging.fan import SectorGeometry
 from usfm.imaging.region import Region
@@ -102,5 +102,9 @@ def test_regions_move_with_their_windows(tmp_path):
 
 def test_no_frame_is_larger(store):
     with pytest.raises(RequestError, match="--window 90: no frame is larger than a window"):
-        Windows(store, np.arange(4), entry_of(), torch.device("cpu"), 90, 0.25)
+        check_large(store, np.arange(4), 90)
+    small = Windows(
+        store, np.arange(4), entry_of(), torch.device("cpu"), 90, 0.25
+    )  # prediction asks about such frames too
+    assert small.samples(np.arange(4)).tolist() == [0, 1, 2, 3]
     assert type(prepared(store, np.arange(4), entry_of(), torch.device("cpu"), None, None)) is Prepared

@@ -85,7 +85,7 @@ def fused(said: Sequence[np.ndarray]) -> np.ndarray:
 
     Examples:
         >>> one = np.array([[0, 0, 10, 10, 0.8, 0]])
-        >>> fused([one, one + [0, 0, 0, 0, -0.4, 0], one[:0]]).round(6).tolist()
+        >>> fused([one, one + [0, 0, 0, 0, -0.4, 0], one[:0]]).astype(float).round(6).tolist()
         [[0.0, 0.0, 10.0, 10.0, 0.4, 0.0]]
     """
     whole = np.concatenate([np.asarray(lines, np.float64).reshape(-1, 6) for lines in said])
