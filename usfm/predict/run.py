@@ -138,7 +138,8 @@ def _unsure(run_: Asked, about: About, scores: np.ndarray) -> np.ndarray:
 def _report(folder: str, run_: Asked, about: About, columns: Columns, store: Store, summary: dict) -> None:
     from usfm.predict import page
 
-    said = np.stack([store.scores(name) for name in columns.scores[: len(about.columns)]], axis=1)
+    columns = replace(columns, scores=columns.scores[: len(about.columns)])  # a mean rank says nothing
+    said = np.stack([store.scores(name) for name in columns.scores], axis=1)
     try:
         unsure = _unsure(run_, about, said)
     except RequestError:  # a number, of one fold
