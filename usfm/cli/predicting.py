@@ -23,6 +23,9 @@ SAME = {
 not dropped, since each frame is to be predicted; labels and tables of the run's media are not those of these."""
 
 STORES = (".h5", ".hdf5")
+"""What is named so, or is an HDF5 file whatever its name, is a store; arrays in one are named `FILE:/DATASET`."""
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def run(config: Config, request: Request) -> dict:
@@ -38,6 +41,7 @@ def run(config: Config, request: Request) -> dict:
     Raises:
         RequestError: the run cannot be asked, or a step refuses.
     """
+    from usfm.predict.run import check_places
     from usfm.predict.run import run as predict
 
     if not request.inputs or all(_is_store(one) for one in request.inputs):
@@ -45,10 +49,12 @@ def run(config: Config, request: Request) -> dict:
     if any(_is_store(one) for one in request.inputs):
         raise RequestError("some inputs are stores and some are media; ask the run about them one after another")
     from usfm.predict.asked import asked
+    from usfm.store.whole import place
     from usfm.tasks.directory import card_of
 
-    asked(config.run)  # before anything is made
+    asked(config.run)  # this and the next are refused before anything is made
     folder = _folder(request)
+    check_places(config, request, place(request.out or ""))
     inputs, known = request.inputs, steps_of(card_of(config.run))
     if known is None:
         console.warn(
@@ -112,4 +118,9 @@ def _folder(request: Request) -> Path:
 
 
 def _is_store(path: str) -> bool:
-    return Path(path).suffix.lower() in STORES
+    if Path(path).suffix.lower() in STORES:
+        return True
+    if not Path(path).is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(SIGNATURE)) == SIGNATURE

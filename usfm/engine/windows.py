@@ -81,8 +81,9 @@ class Windows(Prepared):
 
     def samples(self, rows: np.ndarray) -> np.ndarray:
         """The windows of frames, those of a frame together, in the order of the rows."""
-        first = self._first.tolist()
-        parts = [np.arange(first[row], first[row + 1]) for row in np.asarray(rows).tolist()]
+        at = np.asarray(rows, int)
+        ends = zip(self._first[at].tolist(), self._first[at + 1].tolist(), strict=True)
+        parts = [np.arange(first, last) for first, last in ends]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     def row_of(self, samples: np.ndarray) -> np.ndarray:

@@ -20,9 +20,6 @@ from usfm.tasks.contract import Scored, Task
 from usfm.tasks.draws import Draws
 from usfm.tasks.predictions import Predictions
 
-FOLDER = "folds"
-"""Of a run directory: where the weights of trained networks lie."""
-
 
 def check(name: str, given: Given, held: Predictions, rows: np.ndarray) -> None:
     """Refuse a run that cannot be asked again.
@@ -41,7 +38,7 @@ def check(name: str, given: Given, held: Predictions, rows: np.ndarray) -> None:
             f"{name}: came from a table, so no model can be asked again; leave out --perturb or the table"
         )
     if not (Path(given.path) / directory.PROBE).is_file():
-        if not (Path(given.path) / FOLDER).is_dir():
+        if not (Path(given.path) / directory.NETWORKS).is_dir():
             raise RequestError(
                 f"{given.path}: has kept nothing to score frames again: neither a probe (--protocol linear) nor "
                 "trained networks (frozen, lora, full)"

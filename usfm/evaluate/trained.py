@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from usfm.engine.device import autocast
 from usfm.engine.prepared import Prepared
 from usfm.errors import RequestError
 from usfm.model.device import choose_device
@@ -118,7 +117,7 @@ def _of_fold(
     plain = _Entered(task, run, fold, known, groups, taught, options, store, rows, where)
     frames = Changed(store, rows, plain.entry, where, change)
     learner = task.learner(known, frames, groups, taught, options)
-    raw = learner.raw(_decoded(plain.model, learner, frames, rows), rows)
+    raw = learner.raw(trained.decoded(plain.model, learner, frames, rows, at_once=_BATCH), rows)
     if task.name == "regress":
         raw = plain.scaled(raw, whole, store)
     return task.predicted(known, taught, place[rows], raw)
@@ -128,7 +127,7 @@ class _Entered:
     """The network of a fold, and how it says numbers."""
 
     def __init__(self, task, run, fold, known, groups, taught, options, store, rows, where):
-        first = Prepared(store, rows[:0], _ENTRY, where)
+        first = Prepared(store, rows[:0], trained.UNKNOWN, where)
         self.learner: Learner = task.learner(known, first, groups, taught, options)
         self.model = trained.of_run(run, self.learner, fold).to(where)
         self.entry, self.rows, self.where, self.fold = self.model.network.entry, rows, where, fold
@@ -140,7 +139,7 @@ class _Entered:
             RequestError: what the network says of them is not what the run has kept, whatever the scale.
         """
         frames = Prepared(store, self.rows, self.entry, self.where)
-        now = self.learner.raw(_decoded(self.model, self.learner, frames, self.rows), self.rows)
+        now = self.learner.raw(trained.decoded(self.model, self.learner, frames, self.rows, at_once=_BATCH), self.rows)
         kept = dict(zip(whole.frame_id.tolist(), whole.arrays["said"].tolist(), strict=True))
         then = np.array([kept[name] for name in store.column("frame_id")[self.rows].tolist()])
         if np.ptp(now) < 1e-9:
@@ -149,19 +148,6 @@ class _Entered:
         if np.abs(slope * now + shift - then).max() > _AGREES * max(np.ptp(then), 1e-9):
             raise RequestError(f"fold {self.fold}: its network does not say what the run has kept; make the run again")
         return slope * np.asarray(raw) + shift
-
-
-_ENTRY = Entry("", {}, (1, 1), 1, (0.0,), (1.0,))
-"""Until the network is known, whose head only the learner can make."""
-
-
-def _decoded(model: trained.Model, learner: Learner, frames: Prepared, rows: np.ndarray) -> dict[str, np.ndarray]:
-    parts = []
-    with torch.inference_mode(), autocast("fp32", frames.device):
-        for at in range(0, len(rows), _BATCH):
-            outputs = model(frames.read(rows[at : at + _BATCH]).float())
-            parts.append({name: value.cpu().numpy() for name, value in learner.decode(outputs).items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _taught(whole: Predictions, fold: str, store: Store, place: np.ndarray) -> np.ndarray:

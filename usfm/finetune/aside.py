@@ -17,10 +17,11 @@ from usfm.errors import RequestError
 from usfm.finetune import plan as planning
 from usfm.finetune.config import TRAINING_ONLY, Config
 from usfm.finetune.fold import line_of, predicted, warn_of_lacking
-from usfm.finetune.networks import FOLDER, beside, tuning, validation_of
+from usfm.finetune.networks import beside, tuning, validation_of
 from usfm.model.device import choose_device
 from usfm.store.reader import Store
 from usfm.tasks import TASKS, predictions
+from usfm.tasks.directory import NETWORKS
 from usfm.tasks.learner import Aside, Trainer
 from usfm.tasks.predictions import Predictions
 
@@ -120,9 +121,9 @@ class Asides:
 
     def keep(self, new: Path) -> None:
         """Write the weights of each fold's best moment into a run directory."""
-        (new / FOLDER).mkdir()
+        (new / NETWORKS).mkdir()
         for name, work in self._made:
-            self.trainer.keep(work, new / FOLDER / name)
+            self.trainer.keep(work, new / NETWORKS / name)
 
     def clear(self, out: Path) -> None:
         """Remove the folders that the folds were trained in."""

@@ -27,9 +27,10 @@ from usfm.model.sources import network
 from usfm.seeding import stream
 from usfm.store.reader import Store
 from usfm.tasks import TASKS, folds, predictions
+from usfm.tasks.directory import NETWORKS
 from usfm.tasks.learner import Learner, Learns
 from usfm.tasks.predictions import Predictions
-from usfm.tasks.trained import FOLDER, Model, use, write_weights
+from usfm.tasks.trained import Model, use, write_weights
 
 INNER = 5
 """One part in so many of the training patients chooses the best moment."""
@@ -141,8 +142,8 @@ class Networks:
         for name, learner in self._made:
             model, folder = self._model(learner), self._beside / name
             use(model, folder / "best" if (folder / "best").is_dir() else folder / "last")
-            (new / FOLDER).mkdir(exist_ok=True)
-            write_weights(model, new / FOLDER / name)
+            (new / NETWORKS).mkdir(exist_ok=True)
+            write_weights(model, new / NETWORKS / name)
             picture = folder / "figures" / BATCH
             if picture.is_file():
                 (new / "figures").mkdir(exist_ok=True)
@@ -190,7 +191,7 @@ class Networks:
 
 def beside(out: Path) -> Path:
     """Where the folds of a run are trained until it is whole."""
-    return out.with_name(f"{out.name}.{FOLDER}")
+    return out.with_name(f"{out.name}.{NETWORKS}")
 
 
 def validation_of(plan: planning.Cases, fold: folds.Fold, seed: int) -> np.ndarray:

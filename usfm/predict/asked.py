@@ -17,9 +17,6 @@ from usfm.tasks.again import embedder_of
 from usfm.tasks.contract import Task
 from usfm.tasks.predictions import Predictions
 
-FOLDER = "folds"
-"""Of a run directory: the networks of its folds; the name is `usfm.tasks.trained`'s, which needs PyTorch."""
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -79,7 +76,7 @@ def asked(run: str) -> Asked:
             f"{path}: ultralytics trained it (--head yolo), which is not asked about other frames here; take a run of "
             "--head faster-rcnn"
         )
-    if path.is_dir() and (path / FOLDER).is_dir():
+    if path.is_dir() and (path / directory.NETWORKS).is_dir():
         return Asked(path, task, seen, {}, card_of(path, key=str)["key"][:16], networks=True)
     if not path.is_dir() or not (path / directory.PROBE).is_file():
         how = f"is of {task.name} by --protocol {card['protocol']} and " if "protocol" in card else ""

@@ -9,13 +9,11 @@ import numpy as np
 import torch
 
 from usfm import console
-from usfm.engine.device import autocast
 from usfm.engine.prepared import Prepared
 from usfm.engine.windows import prepared
 from usfm.errors import RequestError
 from usfm.model.card import card_of
 from usfm.model.device import choose_device
-from usfm.model.network import Entry
 from usfm.predict.asked import Asked, Said, folds_of
 from usfm.store.codec import compress
 from usfm.store.reader import Store
@@ -25,9 +23,6 @@ from usfm.tasks.learner import Teller, Tells
 FRAMES_AT_ONCE = 16
 SAMPLES_AT_ONCE = 32
 """Of those the network sees at once: a frame is one, or several windows."""
-
-_ENTRY = Entry("", {}, (1, 1), 1, (0.0,), (1.0,))
-"""Until the network is known, whose head only the teller can make."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ def unasked(run: Asked, settings: Settings, store: Store) -> Teller:
     Raises:
         RequestError: the run lacks what its task needs.
     """
-    return teller_of(run, settings, Prepared(store, np.zeros(0, np.int64), _ENTRY, torch.device("cpu")))
+    return teller_of(run, settings, Prepared(store, np.zeros(0, np.int64), trained.UNKNOWN, torch.device("cpu")))
 
 
 def predicted(run: Asked, store: Store, device: str) -> Said:
@@ -144,18 +139,8 @@ def _asked(
         if not mine:
             continue
         counts = [len(frames.samples(np.array([row]))) for row in mine]
-        decoded = _decoded(model, teller, fold, frames, frames.samples(np.array(mine)))
+        samples = frames.samples(np.array(mine))
+        decoded = trained.decoded(model, teller.of_fold(fold), frames, samples, at_once=SAMPLES_AT_ONCE)
         for row, first, count in zip(mine, np.cumsum([0, *counts]), counts, strict=False):
             each[row][fold] = {name: values[first : first + count] for name, values in decoded.items()}
     return each
-
-
-def _decoded(
-    model: trained.Model, teller: Teller, fold: str, frames: Prepared, samples: np.ndarray
-) -> dict[str, np.ndarray]:
-    parts = []
-    with torch.inference_mode(), autocast("fp32", frames.device):
-        for at in range(0, len(samples), SAMPLES_AT_ONCE):
-            outputs = model(frames.read(samples[at : at + SAMPLES_AT_ONCE]).float())
-            parts.append({name: v.cpu().numpy() for name, v in teller.of_fold(fold).decode(outputs).items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -9,7 +9,8 @@ from usfm.errors import RequestError
 GREEDY = 1000
 """Frames that are chosen one after another for diversity; the others follow by their distance from all chosen."""
 
-_STEP = 4096
+_HELD = 16_000_000
+"""Similarities held at once."""
 
 
 def entropy(shares: np.ndarray) -> np.ndarray:
@@ -108,8 +109,9 @@ def by_diversity(vectors: np.ndarray, open_: np.ndarray) -> np.ndarray:
         return np.full(len(unit), np.nan, np.float32)
     free, known = unit[rows], unit[~open_]
     far = np.full(len(rows), np.inf, np.float32)
-    for at in range(0, len(known), _STEP):
-        far = np.minimum(far, 1 - (free @ known[at : at + _STEP].T).max(1))
+    step = max(1, _HELD // len(rows))
+    for at in range(0, len(known), step):
+        far = np.minimum(far, 1 - (free @ known[at : at + step].T).max(1))
     chosen = []
     if not len(known):
         chosen.append(int((free @ free.mean(0)).argmax()))

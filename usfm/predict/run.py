@@ -56,10 +56,7 @@ def run(config: Config, request: Request) -> dict:
     if config.rank == "uncertainty":  # refused before the work
         _unsure(run_, about, np.zeros((1, len(about.columns))))
     out = out_path(request, "predict")
-    if not request.dry_run:
-        check_report(config.report)
-    if config.table:
-        table.check_free(config.table, request.overwrite, place(out).exists())
+    check_places(config, request, place(out))
     encoder = None if request.dry_run or run_.networks else embedder_of(run_.path, request.device, "auto")
     columns = Columns(run_.id, tuple(names), about.mask_names, about.mask_kind, about.box_names)
     trained = 0
@@ -83,7 +80,7 @@ def run(config: Config, request: Request) -> dict:
     phase = Phase("predict", plan, copy_part, rejecting("predict"))
     summary = run_step("predict", request, options, [phase], inputs=[store], out=out, figures=figures)
     if not request.dry_run:
-        _warn(summary, store, columns)
+        _warn(summary, store, columns, run_)
         if config.table:
             ranked = names[-1] if config.rank else None
             table.write(config.table, Store.open(out), columns, about.classes, ranked, request.overwrite)
@@ -118,6 +115,23 @@ def _said(run_: Asked, store: Store, device: str, encoder) -> Said:
     from usfm.predict import networks
 
     return networks.predicted(run_, store, device)
+
+
+def check_places(config: Config, request: Request, out: Path) -> None:
+    """Refuse before the work a table or a page that cannot be written.
+
+    Args:
+        config: where they go.
+        request: common options.
+        out: the store of predictions.
+
+    Raises:
+        RequestError: something of the user's is in the way.
+    """
+    if not request.dry_run:
+        check_report(config.report)
+    if config.table:
+        table.check_free(config.table, request.overwrite, out.exists())
 
 
 def _parts(store: Store, said: Said, columns: Columns) -> list[Part]:
@@ -161,7 +175,9 @@ def _ranked(how: str, run_: Asked, about: About, store: Store, scores: np.ndarra
     return rank.by_uncertainty(_unsure(run_, about, scores), patients.code, open_)
 
 
-def _warn(summary: dict, store: Store, columns: Columns) -> None:
+def _warn(summary: dict, store: Store, columns: Columns, run_: Asked) -> None:
+    if run_.seen.training is None:
+        console.warn(f"{run_.path} does not say what it was trained on, so it may know some of these frames")
     for there, new, what in (
         (store.mask_names, columns.masks, "label masks"),
         (store.box_names, columns.boxes, "boxes"),

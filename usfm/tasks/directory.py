@@ -10,9 +10,10 @@ from usfm.errors import RequestError
 from usfm.model.card import CARD, card_of, json_of, sealed
 from usfm.provenance import file_sha256, json_text
 
-__all__ = ["CARD", "PROBE", "RECIPE", "card_of", "json_of", "probes_of", "recipe_of", "write_card"]
+__all__ = ["CARD", "NETWORKS", "PROBE", "RECIPE", "card_of", "json_of", "probes_of", "recipe_of", "write_card"]
 
-RECIPE, PROBE = "recipe.toml", "probe.npz"
+RECIPE, PROBE, NETWORKS = "recipe.toml", "probe.npz", "folds"
+"""Files of a run, and the folder with the weights of each fold's best moment."""
 
 
 def write_card(run: str | Path, card: dict) -> None:

@@ -3,20 +3,23 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+from usfm.engine.device import autocast
+from usfm.engine.prepared import Prepared
 from usfm.errors import RequestError
 from usfm.model import checkpoint, header, lora
-from usfm.model.network import Network, tapped
+from usfm.model.network import Entry, Network, tapped
 from usfm.model.sources import network
 from usfm.model.vit import Encoder
 from usfm.seeding import torch_seed
 from usfm.tasks import directory
 from usfm.tasks.learner import Head
 
-FOLDER = "folds"
-"""Of a run directory: the weights of each fold's best moment."""
+UNKNOWN = Entry("", {}, (1, 1), 1, (0.0,), (1.0,))
+"""How frames enter a network before the network is known, whose head only the task can make."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def of_run(run: Path, learner: Head, fold: str) -> Model:
             "its own lies in predictions.h5"
         )
     card = directory.card_of(run, seed=int, encoder=dict, protocol=str, tuning=dict)
-    folder, told = run / FOLDER / fold, card["tuning"]
+    folder, told = run / directory.NETWORKS / fold, card["tuning"]
     if not (folder / checkpoint.MODEL).is_file():
         raise RequestError(f"{folder}: holds no {checkpoint.MODEL}, so nothing can be asked; make the run again")
     how = Changed(card["protocol"], 0.0, told.get("rank", lora.RANK), told.get("alpha", lora.ALPHA),
@@ -162,6 +165,27 @@ def of_run(run: Path, learner: Head, fold: str) -> Model:
         what = type(error).__name__
         raise RequestError(f"{folder}: its weights are of another network ({what}); make the run again") from None
     return model.requires_grad_(False).eval()
+
+
+def decoded(model: Model, head: Head, frames: Prepared, samples: np.ndarray, *, at_once: int) -> dict[str, np.ndarray]:
+    """What a network says of samples.
+
+    Args:
+        model: in evaluation mode.
+        head: reads its outputs.
+        frames: as the network takes them.
+        samples: (n,) of `frames`.
+        at_once: samples that the network sees together.
+
+    Returns:
+        What `Head.decode` gives, (n, ...) each, on the host.
+    """
+    parts = []
+    with torch.inference_mode(), autocast("fp32", frames.device):
+        for at in range(0, len(samples), at_once):
+            outputs = model(frames.read(samples[at : at + at_once]).float())
+            parts.append({name: value.cpu().numpy() for name, value in head.decode(outputs).items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _network(run: Path, folder: Path, card: dict) -> Network:

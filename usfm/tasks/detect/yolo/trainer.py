@@ -193,7 +193,7 @@ class Trainer(DetectionTrainer):
 
     def _build_train_pipeline(self) -> None:
         self._pipelines += 1
-        if self._pipelines > 1:  # else the batch would be halved without a word
+        if self._pipelines > 1:  # ultralytics halves the batch and goes on
             raise WorkError(f"a batch of {self.work.how.batch_size} frames does not fit into the memory of the device; "
                             "give a smaller --batch-size")  # fmt: skip
         super()._build_train_pipeline()
