@@ -14,7 +14,7 @@ ABOUT = {
         "std": [0.25, 0.25, 0.25], "pool": "mean", "norm": "before the pool", "weights_sha256": "sha256:" + "ab" * 32,
         "parameters": 5_500_000,
     },
-    "settings": {"fraction": 0.2},
+    "settings": {"fraction": 0.2, "folds": "2"},
     "inputs": {"store": "sha256:" + "cd" * 32},
     "folds": [{"train_frames": 80, "train_patients": 8}, {"train_frames": 80, "train_patients": 9}],
 }  # fmt: skip
@@ -25,14 +25,22 @@ def test_a_card_fills_every_column():
     assert row == {
         "encoder": "polar, vit_tiny", "protocol": "linear", "px": "224", "resize": "letterbox", "mean_std": "0.5; 0.25",
         "pool": "mean", "norm": "before the pool", "tap": "last block", "precision": "fp32",
-        "train": "80 frames, 8-9 patients", "fraction": "0.2", "seed": "3", "seconds": "12", "memory_mb": "2,000",
-        "parameters": "5,500,000", "weights": "ab" * 6, "store": "cd" * 6,
+        "train": "80 frames, 8-9 patients", "held": "2 folds", "fraction": "0.2", "seed": "3", "seconds": "12",
+        "memory_mb": "2,000", "parameters": "5,500,000", "weights": "ab" * 6, "store": "cd" * 6,
     }  # fmt: skip
     assert set(row) == set(how.HEADS)
     assert not how.lacking(ABOUT, row)
     more = how.row({**ABOUT, "parameters": 5_500_770, "trained_parameters": 770, "memory_of": "gpu"})
     assert more["parameters"] == "5,500,770 (770 trained)"
     assert more["memory_mb"] == "2,000 (GPU)"
+
+
+@pytest.mark.parametrize(
+    "asked, words",
+    [("5", "5 folds"), (5, "5 folds"), ("dataset", "each dataset left out in turn"), ("", ""), (None, "")],
+)
+def test_what_was_left_out_is_said(asked, words):
+    assert how.row({**ABOUT, "settings": {"folds": asked}})["held"] == words
 
 
 def test_every_dash_has_a_reason():

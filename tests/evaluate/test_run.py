@@ -43,6 +43,23 @@ def store(make_run, tmp_path):
     return tmp_path / "s.h5"
 
 
+def test_the_card_of_the_data_says_what_the_frames_are_like(runs, make_run, tmp_path):
+    held, part = make_run(), PartWriter()
+    for k, name in enumerate(held.frame_id):
+        source = part.source(path=str(held.source[k]), sha256=f"{k // 5:064x}", kind="video", fps=25.0)
+        pixels = np.full((12, 16), 40 if k % 2 else 60, np.uint8)
+        part.frame(pixels, frame_id=str(name), source=source, index=k % 5, time_s=0.0)
+    for k in range(3):
+        part.reject(source=f"bad{k}.mp4", frame_id="", stage="extract", reason="cannot be read" if k else "too small")
+    (tmp_path / "part").write_bytes(part.to_bytes())
+    assemble(tmp_path / "s.h5", [("part", tmp_path / "part")], step={"command": "test"})
+    run(Config(store=(str(tmp_path / "s.h5"),), bootstrap=20), Request(inputs=runs[:1], out=str(tmp_path / "r")))
+    facts = json.loads((tmp_path / "r" / "report.json").read_text())["data"][0]["facts"]
+    assert facts["brightness"] == "50 of 255, deviation over frames 10"
+    assert facts["frames a second of the clips"] == "25 (median), 25 to 25"
+    assert facts["rejected on the way"] == "3 (cannot be read: 2; too small: 1)"
+
+
 def test_a_report_holds_everything_in_every_format(runs, store, tmp_path, capsys):
     out = tmp_path / "report"
     asked = Config(store=(str(store),), bootstrap=200, compare=True, format="html,json,csv,md,latex")
@@ -64,6 +81,18 @@ def test_a_report_holds_everything_in_every_format(runs, store, tmp_path, capsys
     assert "| probe | 200 | 20 |" in (out / "report.md").read_text()
     assert "beats majority" in capsys.readouterr().err
     assert {p.name for p in (out / "figures").iterdir()} >= {"accuracy.png", "probe.roc.png", "probe.surest.jpg"}
+
+
+def test_a_run_that_left_each_dataset_out_says_so(runs, tmp_path):
+    card = Path(runs[0]) / "card.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "settings": {"folds": "dataset"}}))
+    out = tmp_path / "report"
+    run(Config(bootstrap=50, format="html,json,md"), Request(inputs=runs, out=str(out)))
+    words = "each dataset left out in turn"
+    assert json.loads((out / "report.json").read_text())["runs"][0]["how"]["held"] == words
+    text = (out / "report.html").read_text()
+    assert text.count(words) == 2  # in the table of how the runs were made, and above the run's own figures
+    assert f"protocol linear, {words}" in text
 
 
 def test_the_same_seed_gives_the_same_report_and_the_same_request_is_up_to_date(runs, tmp_path, capsys):

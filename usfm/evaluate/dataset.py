@@ -6,12 +6,15 @@ import numpy as np
 
 from usfm.evaluate.bootstrap import plain
 from usfm.evaluate.tables import main
+from usfm.imaging.gray import to_gray
 from usfm.store.reader import Store
 from usfm.tasks.contract import Scored
 from usfm.tasks.draws import Draws
 from usfm.tasks.predictions import Predictions
 
 _MOST = 500  # patients in the table
+_LOOKED_AT = 200  # frames whose brightness is measured, evenly over all
+_REASONS = 4
 
 
 def card(held: Predictions, frames: Scored, store: Store | None, rows: np.ndarray) -> dict:
@@ -55,8 +58,35 @@ def _of_store(store: Store, rows: np.ndarray) -> dict[str, object]:
             more = f"; {len(values) - 6} more" if len(values) > 6 else ""
             facts[words] = "; ".join(f"{values[k]}: {counts[k]:,}" for k in order) + more
     facts["frame sizes"] = ", ".join(sorted(store.sizes))
+    facts |= _rates(store, rows) | _brightness(store, rows) | _rejected(store)
     facts["steps"] = " > ".join(str(step.get("command", "?")) for step in store.history)
     return facts
+
+
+def _rates(store: Store, rows: np.ndarray) -> dict[str, object]:
+    rates = np.array([store.of_frames("fps")[row] for row in rows], float)
+    rates = rates[np.isfinite(rates) & (rates > 0)]
+    if not len(rates):
+        return {}
+    return {"frames a second of the clips": f"{np.median(rates):.4g} (median), {rates.min():.4g} to {rates.max():.4g}"}
+
+
+def _brightness(store: Store, rows: np.ndarray) -> dict[str, object]:
+    some = rows[np.unique(np.linspace(0, len(rows) - 1, _LOOKED_AT).round().astype(int))]
+    means = np.array([to_gray(frame).mean() for frame in store.frames(some.tolist())])
+    of = "" if len(some) == len(rows) else f", of {len(some)} frames"
+    return {"brightness": f"{means.mean():.0f} of 255, deviation over frames {means.std():.0f}{of}"}
+
+
+def _rejected(store: Store) -> dict[str, object]:
+    reasons = np.array([str(reason) for reason in store.rejected()["reason"]], object).astype(str)
+    if not len(reasons):
+        return {}
+    names, counts = np.unique(reasons, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    more = f"; {len(names) - _REASONS} more reasons" if len(names) > _REASONS else ""
+    said = "; ".join(f"{names[k]}: {counts[k]:,}" for k in order[:_REASONS])
+    return {"rejected on the way": f"{len(reasons):,} ({said}{more})"}
 
 
 def patients(cases: Scored, run: dict) -> list[dict]:

@@ -13,6 +13,7 @@ HEADS = {
     "tap": "tap",
     "precision": "precision",
     "train": "trained on",
+    "held": "held out",
     "fraction": "fraction",
     "seed": "seed",
     "seconds": "seconds",
@@ -51,6 +52,7 @@ def row(about: Mapping) -> dict[str, str]:
         "tap": encoder.get("tap") or settings.get("tap") or ("last block" if encoder and protocol in _FROZEN else ""),
         "precision": settings.get("precision") or ("fp32" if protocol in _FROZEN else ""),
         "train": _trained(about.get("folds")),
+        "held": held_out(about),
         "fraction": settings.get("fraction"),
         "seed": about.get("seed"),
         "seconds": _number(about.get("seconds"), "{:.0f}"),
@@ -61,6 +63,19 @@ def row(about: Mapping) -> dict[str, str]:
         "store": _digest(_map(about.get("inputs")).get("store")),
     }
     return {key: "" if value is None else str(value) for key, value in found.items()}
+
+
+def held_out(about: Mapping) -> str:
+    """Say what each training of a run left out for its scores.
+
+    Args:
+        about: of `notes.about`.
+
+    Returns:
+        "each site left out in turn" where a column's values were the folds, "5 folds", or "".
+    """
+    asked = str(_map(about.get("settings")).get("folds") or "")
+    return f"{asked} folds" if asked.isdigit() else f"each {asked} left out in turn" if asked else ""
 
 
 def lacking(about: Mapping, made: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """Sections of the page: one run, subgroups, fewer labels, harder pictures, data, and how it was measured."""
 
-from usfm.evaluate import tables
+from usfm.evaluate import how, tables
 from usfm.evaluate.notes import progress_of
 from usfm.evaluate.shown import Pictures
 from usfm.pictures import html
@@ -79,8 +79,8 @@ def _about(found: dict) -> str:
     encoder = about.get("encoder") or {}
     trained = progress_of(about)
     state = "" if trained is None else "; " + str(trained).partition(": ")[2]
-    left = (about.get("settings") or {}).get("folds")
-    loo = f", each {left} left out in turn" if isinstance(left, str) and not left.isdigit() and left else ""
+    held = how.held_out(about)
+    loo = f", {held}" if "in turn" in held else ""
     return (
         f"{about.get('task', '?')}, protocol {about.get('protocol', '?')}{loo}, encoder {encoder.get('name', '?')} "
         f"({encoder.get('model', encoder.get('kind', '?'))}{state}): {found['n']['frames']:,} frames, "

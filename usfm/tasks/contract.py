@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -349,4 +349,20 @@ class Task(Protocol):
 
     def words(self) -> tuple[tuple[str, str], ...]:
         """Each measure and what it means, for the report."""
+        ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A task whose truth has a size in the frame: outlines and boxes."""
+
+    def sizes(self, held: Predictions) -> np.ndarray:
+        """How large what each frame truly shows is.
+
+        Args:
+            held: predictions of a run.
+
+        Returns:
+            (n,) float, square px of the frame as it was given; NaN where it shows nothing.
+        """
         ...

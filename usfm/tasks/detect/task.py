@@ -187,6 +187,11 @@ class Detect:
         """See `Task`."""
         return scored(held, aggregate)
 
+    def sizes(self, held: Predictions) -> np.ndarray:
+        """See `Sized`: the mean area of the true boxes."""
+        sides = [np.diff(np.asarray(line, float).reshape(-1, 2, 2), axis=1) for line in held.arrays["truth_boxes"]]
+        return np.array([side.prod(2).mean() if len(side) else np.nan for side in sides])
+
     def same_truth(self, a: Predictions, b: Predictions) -> bool:
         """See `Task`: all boxes and classes are the same."""
         return all(

@@ -157,6 +157,12 @@ class Segment:
         """See `Task`."""
         return scored(held, aggregate)
 
+    def sizes(self, held: Predictions) -> np.ndarray:
+        """See `Sized`: the area of all structures together."""
+        first = int(held.facts.get("mask_kind", "index") == "index")
+        area = np.asarray(held.arrays["truth"], float)[:, first:].sum(1)
+        return np.where(area > 0, area, np.nan)
+
     def same_truth(self, a: Predictions, b: Predictions) -> bool:
         """See `Task`: the areas of all structures are the same."""
         return bool((a.arrays["truth"] == b.arrays["truth"]).all())
