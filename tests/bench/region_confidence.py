@@ -1,11 +1,12 @@
 """Weights of the confidence of regions, and how reliable it is, from regions whose truth is known.
 
     usfm simulate --out stills --clips 0 --stills 120 --format png --seed 9000
-    python tests/bench/region_confidence.py DATA_FOLDER [stills]
+    python tests/bench/region_confidence.py DATA_FOLDER [stills] [--scenes 8]
 
 DATA_FOLDER is that of `region_truth.py`: each clip gives its frames together, and two single ones. The phantom's seed
-9000 was chosen before any weight. Probabilities of the table are for groups (geometries, simulated patients) that the
-weights had not seen, in ten folds; the printed weights are from all.
+9000 was chosen before any weight. ``--scenes`` adds as many screens of each kind of `region_scenes.py`, seed 0 (every
+fourth as a clip); its odd seeds stay for figures. Probabilities of the table are for groups (geometries, simulated
+patients, scenes) that the weights had not seen, in ten folds; the printed weights are from all.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import region_scenes
 from PIL import Image
 from region_truth import frames_of, groups_of, overlap
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -25,15 +27,17 @@ from usfm.imaging import region_evidence, region_score, region_search, region_se
 
 RIGHT = 0.9
 BINS = (0, 0.25, 0.5, 0.7, 0.85, 0.95, 1.01)
-PHANTOM_WEIGHT = 0.6
+PHANTOM_WEIGHT, SCENE_WEIGHT = 0.6, 0.5
 
 
 def row_of(frames: list[np.ndarray], wanted: np.ndarray) -> tuple[dict, float]:
-    """Find the region of some frames; returns what is weighed and the overlap."""
+    """Find the region of some frames; returns what is weighed (nothing where none was found) and the overlap."""
     stack, scale = region_seeds.shrink(frames)
     spread = stack.astype(np.float32).std(0)
     moves = bool(len(stack) > 1 and (spread > 1.0).mean() >= 0.02)
     found = region_search.search(stack, spread if moves else None)
+    if found.mask.all():
+        return {}, overlap(found.mask, wanted) if found.mask.shape == wanted.shape else 0.0
     small = region_evidence.smaller(stack)
     mask = cv2.resize(found.mask.astype(np.float32), small.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0.5
     seen = region_evidence.evidence(small, moves)
@@ -67,13 +71,25 @@ def simulated(folder: Path) -> list[tuple]:
     return rows
 
 
+def scenes(count: int) -> list[tuple]:
+    """Rows of screens of the kinds that a finder gets wrong."""
+    rows = []
+    for kind in region_scenes.KINDS:
+        for number in range(count):
+            scene = region_scenes.scene_of(kind, number, 0, region_scenes.FRAMES if number % 4 == 3 else 1)
+            rows.append((*row_of(scene.frames, scene.mask), f"{kind} {number}", SCENE_WEIGHT))
+    return rows
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("stills", type=Path, nargs="?")
+    parser.add_argument("--scenes", type=int, default=0)
     asked = parser.parse_args()
-    rows = drawn(asked.data) + (simulated(asked.stills) if asked.stills else [])
+    rows = drawn(asked.data) + (simulated(asked.stills) if asked.stills else []) + scenes(asked.scenes)
+    rows = [row for row in rows if row[0]]
     names = [name for name, *_ in region_score.WEIGHTS]
     table = np.array([[values[name] for name in names] for values, *_ in rows])
     mean, deviation = table.mean(0), table.std(0) + 1e-6

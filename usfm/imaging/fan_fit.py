@@ -160,11 +160,12 @@ def _refined(guess: SectorGeometry, outline: np.ndarray, inside: np.ndarray) -> 
     for _ in range(10):
         distance, slopes = _linear_model(values, outline, guess.is_round)
         weight = 1 / (1 + distance**2)
-        slopes = slopes[:, free]
-        normal = (slopes * weight[:, None]).T @ slopes
-        move = np.linalg.solve(
-            normal + 1e-6 * np.diag(np.diag(normal) + 1e-9), -(slopes * weight[:, None]).T @ distance
-        )
+        slopes = slopes[free]
+        weighted = slopes * weight
+        normal = weighted @ slopes.T
+        normal.flat[:: len(normal) + 1] *= 1 + 1e-6
+        normal.flat[:: len(normal) + 1] += 1e-15
+        move = np.linalg.solve(normal, -(weighted @ distance))
         values[free] += move
         if not np.isfinite(values).all() or np.abs(move).max() < 5e-3:
             break
@@ -193,23 +194,27 @@ def _distances(values: np.ndarray, outline: np.ndarray, is_round: bool) -> np.nd
 
 
 def _linear_model(values: np.ndarray, outline: np.ndarray, is_round: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return each point's distance to its nearest edge (n,), and its slopes in the six parameters (n, 6)."""
-    every = _distances(values, outline, is_round)
-    which = np.abs(every).argmin(0)
+    """Return each point's distance to its nearest edge (n,), and its slopes in the six parameters (6, n)."""
     dx, dy = outline[:, 0] - values[0], outline[:, 1] - values[1]
-    slopes = np.zeros((len(outline), 6))
-    arc = which < 2
+    depth = np.hypot(dx, dy) if is_round else dy
+    sin, cos = np.sin(values[4:, None]), np.cos(values[4:, None])
+    every = np.empty((4, len(outline)))
+    every[0], every[1] = depth - values[2], depth - values[3]
+    every[2:] = dx * cos - dy * sin
+    which = np.abs(every).argmin(0)
+    on = which == np.arange(4)[:, None]
+    arc = on[0] | on[1]
+    slopes = np.empty((6, len(outline)))
     if is_round:
-        r = np.maximum(np.hypot(dx, dy), 1e-6)
-        slopes[arc, 0], slopes[arc, 1] = -dx[arc] / r[arc], -dy[arc] / r[arc]
+        away = arc / np.maximum(depth, 1e-6)
+        slopes[0], slopes[1] = -dx * away, -dy * away
     else:
-        slopes[arc, 1] = -1
-    slopes[arc, 2 + which[arc]] = -1
-    for k, angle in ((2, values[4]), (3, values[5])):
-        side = which == k
-        slopes[side, 0], slopes[side, 1] = -math.cos(angle), math.sin(angle)
-        slopes[side, 2 + k] = -dx[side] * math.sin(angle) - dy[side] * math.cos(angle)
-    return every[which, np.arange(len(outline))], slopes
+        slopes[0], slopes[1] = 0.0, -1.0 * arc
+    slopes[0] -= cos[0] * on[2] + cos[1] * on[3]
+    slopes[1] += sin[0] * on[2] + sin[1] * on[3]
+    slopes[2], slopes[3] = -1.0 * on[0], -1.0 * on[1]
+    slopes[4:] = on[2:] * (-dx * sin - dy * cos)
+    return np.take_along_axis(every, which[None], 0)[0], slopes
 
 
 def _box(left: float, right: float, top: float, bottom: float) -> SectorGeometry:

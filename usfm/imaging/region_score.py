@@ -9,25 +9,25 @@ from usfm.imaging.region_evidence import Evidence
 from usfm.imaging.shaped import Shaped
 
 WEIGHTS = (
-    ("score", 0.793, 0.192, 0.503, 0.0813),
-    ("lead", 0.461, 0.384, 0.428, -0.0298),
-    ("votes", 0.702, 0.273, 0.294, 0.0441),
-    ("fit", 0.841, 0.172, 0.439, -0.0071),
-    ("captured", 0.915, 0.173, 0.425, 0.0606),
-    ("ground", 0.038, 0.079, 0.113, 0.0065),
-    ("linear", 0.272, 0.445, -0.167, -0.0073),
-    ("hull", 0.097, 0.296, -0.214, -0.0223),
-    ("edged", 0.835, 0.213, -0.012, -0.0140),
-    ("ring_faint", 0.249, 0.185, -0.399, -0.0160),
-    ("low_ground", 0.055, 0.130, -0.354, -0.0178),
-    ("body_all", 2.391, 1.300, 0.259, 0.0244),
-    ("ring_body", 0.158, 0.206, -0.422, -0.0455),
+    ("score", 0.780, 0.204, 0.505, 0.0910),
+    ("lead", 0.463, 0.385, 0.519, -0.0136),
+    ("votes", 0.749, 0.258, 0.193, 0.0507),
+    ("fit", 0.849, 0.178, 0.539, 0.0080),
+    ("captured", 0.884, 0.200, 0.022, 0.0079),
+    ("ground", 0.035, 0.072, 0.465, 0.0580),
+    ("linear", 0.298, 0.457, -0.507, -0.0500),
+    ("hull", 0.083, 0.276, -0.133, -0.0109),
+    ("edged", 0.881, 0.184, -0.230, -0.0186),
+    ("ring_faint", 0.247, 0.177, -0.378, -0.0182),
+    ("low_ground", 0.048, 0.120, -0.321, -0.0220),
+    ("body_all", 2.421, 1.148, 0.488, 0.0575),
+    ("ring_body", 0.166, 0.227, -0.372, -0.0635),
 )
 """Name, mean, deviation, weight for the log odds that the overlap is 0.90 or more, weight for the overlap itself.
 
 Logistic and ridge regression by `tests/bench/region_confidence.py`; docs/curation.md has the reliability."""
 
-_ODDS, _OVERLAP = 2.082, 0.8918
+_ODDS, _OVERLAP = 1.143, 0.8332
 _FARTHEST = 3.0
 """Deviations beyond which a number counts no more."""
 

@@ -1,29 +1,99 @@
-"""Search a picture for its acoustic region: try seed maps, give each blob its best shape, keep the best of all."""
+"""Search a picture for its acoustic region: try seed maps, give each blob its best shape, keep the best of all.
+
+The search runs at half the working size; the best few of what it finds are then looked for again at the full one.
+"""
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from usfm.imaging import fan_fit, region_seeds
+from usfm.imaging import region_seeds
 from usfm.imaging.outline import envelope
-from usfm.imaging.shaped import Shaped, Window, drawn
+from usfm.imaging.region_seeds import Seeds
+from usfm.imaging.region_shapes import shape_of
+from usfm.imaging.shaped import Shaped, enlarged
 
-TRUSTED = 0.45
-"""Confidence from which a fitted sector replaces the blob it was fitted to."""
+COARSE_PX = 200
+"""Longest side at which the candidates are compared."""
 
-_SPILL = 0.3
 _SMALLEST = 0.02
 _SAME = 0.01
-_GOOD = 0.96
-_GOOD_ENOUGH = 0.96
+_GOOD = 0.9
 _GUESS = 0.2
 _SLACK = 0.05
 _ABOVE = 0.5
 _AGREE = 0.9
+_FINE = 3
+_BEHIND = 0.15
+_SAME_BLOB = 0.8
+_SAME_LEADER = 0.97
 _CLEANINGS = ((80, 36), (80, 14), (400, 36))
 """Gaps healed and thinnest body kept, as parts of the longest side: usual, things hang on the sector, text near it."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture or clip at one size, with what its regions are scored by.
+
+    Attributes:
+        image: float32 (h, w), the still or the mean over the clip.
+        spread: float32 (h, w) standard deviation over the clip, or None.
+        stack: uint8 (T, h, w).
+        panel: bool (h, w), flat user interface.
+        activity: float32 (h, w), where a region should be.
+        edges: float32 (h, w), how sharply the picture changes, 0 to 1.
+    """
+
+    image: np.ndarray
+    spread: np.ndarray | None
+    stack: np.ndarray
+    panel: np.ndarray
+    activity: np.ndarray
+    edges: np.ndarray
+
+    def captured(self, mask: np.ndarray) -> float:
+        """Return how much of the activity a mask holds; what moves outside the region of a clip is little."""
+        share = float(self.activity[mask].sum()) / max(1e-6, float(self.activity.sum()))
+        return share if self.spread is None else share**2
+
+    def unlike_panel(self, seeds: np.ndarray, blob: np.ndarray) -> float:
+        """Say how little of a blob is flat user interface.
+
+        Args:
+            seeds: bool (h, w), the map that the blob came from.
+            blob: bool (h, w).
+
+        Returns:
+            1 where none is, 0 where all of it is.
+        """
+        return (1 - float((self.panel & seeds & blob).sum() / blob.sum())) ** 1.5
+
+    def score(self, shaped: Shaped, unlike_panel: float) -> float:
+        """Say how well a shape explains the picture.
+
+        Args:
+            shaped: at the size of the view.
+            unlike_panel: of the blob it was fitted to.
+
+        Returns:
+            0 to about 1.
+        """
+        sharp = 0.9 + 0.1 * _along(self.edges, shaped.mask)
+        return shaped.confidence * self.captured(shaped.mask) * unlike_panel * sharp + 0.02 * shaped.mask.mean()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A blob with its shape, and where it came from."""
+
+    score: float
+    shaped: Shaped
+    blob: np.ndarray
+    seeds: Seeds
+    cleaning: tuple[int, int]
 
 
 def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
@@ -39,74 +109,144 @@ def search(stack: np.ndarray, spread: np.ndarray | None) -> Shaped:
     image = stack.mean(0, dtype=np.float32)
     levels = region_seeds.background_levels(image, spread)
     interface = region_seeds.panel_levels(image, spread, levels)
+    seeds = region_seeds.worth_a_try(levels, interface, spread is not None)
+    coarse = _view(*_smaller(stack, image, spread), levels, interface)
+    judged = _compared(coarse, seeds)
+    best = max(judged, key=lambda candidate: candidate.score, default=None)
+    whole = Shaped(np.ones(image.shape, bool), "", 0.0 if len(levels) else 0.5)
+    if best is None:
+        return whole
+    above = _above_strip(best, judged)
+    picked = _leaders(judged) if above is None else [above]
+    full = coarse if coarse.image.shape == image.shape else _view(stack, image, spread, levels, interface)
+    found = [(candidate, _looked_again(candidate, full)) for candidate in picked]
+    best, (score, shaped) = max(found, key=lambda pair: pair[1][0])
+    if above is None and shaped.confidence < _GUESS:
+        shaped = dataclasses.replace(whole, confidence=shaped.confidence)
+    return _weighed(shaped, score, best, judged)
+
+
+def _view(
+    stack: np.ndarray, image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray, interface: list[float]
+) -> View:
+    """Return a picture or clip with its maps."""
     panel = region_seeds.flat_map(image, 1.0) & (region_seeds.distance(image, interface) <= 0.75)
     activity = region_seeds.activity(image, spread, sorted({*map(float, levels), *interface}))
-    total = max(1e-6, float(activity.sum()))
-    edges = region_seeds.edges(image)
-    maps = list(_seed_maps(stack, image, spread, levels, interface))
-    whole = Shaped(np.ones(image.shape, bool), "", 0.0 if len(levels) else 0.5)
-    best, best_score = whole, 0.0
+    return View(image, spread, stack, panel, activity, region_seeds.edges(image))
+
+
+def _smaller(
+    stack: np.ndarray, image: np.ndarray, spread: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return frames, their mean and their spread at the size of the comparison."""
+    height, width = image.shape
+    scale = COARSE_PX / max(height, width)
+    if scale >= 1:
+        return stack, image, spread
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if spread is None:
+        return stack, cv2.resize(image, size, interpolation=cv2.INTER_AREA), None
+    small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in stack])
+    means, spreads = (cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (image, spread))
+    return small, means, spreads
+
+
+def _compared(view: View, seeds: list[Seeds]) -> list[Candidate]:
+    """Return the candidates of a view with their scores, all but those that cannot win."""
     tried: list[np.ndarray] = []
-    judged: list[tuple[float, Shaped]] = []
-    for heal, thin in _CLEANINGS:
-        for seeds in maps:
-            for blob in _new_blobs(seeds, heal, thin, tried):
-                flat = (1 - float((panel & seeds & blob).sum() / blob.sum())) ** 1.5
-                hull = envelope(blob)
-                beaten = float(activity[hull].sum()) / total * flat + 0.02 <= best_score - _SLACK
-                if beaten and not (best.shape == "linear" and not (hull & best.mask).any()):
-                    continue
-                shaped = shape_of(blob, hull)
-                # Text lies outside the region of a still; what moves outside that of a clip is little.
-                captured = (float(activity[shaped.mask].sum()) / total) ** (1 if spread is None else 2)
-                sharp = 0.9 + 0.1 * _along(edges, shaped.mask)
-                score = shaped.confidence * captured * flat * sharp + 0.02 * shaped.mask.mean()
-                judged.append((score, shaped))
-                if score > best_score:
-                    best, best_score = shaped, score
-            if best_score > _GOOD:
-                return _judged(best, best_score, judged)
-        if best_score > _GOOD_ENOUGH:
+    judged: list[Candidate] = []
+    maps = region_seeds.seed_maps(seeds, view.image, view.spread, view.stack)
+    best, best_score = None, 0.0
+    for cleaning in _CLEANINGS:
+        waiting = []
+        for from_map, lit in zip(seeds, maps, strict=True):
+            for blob in _new_blobs(lit, cleaning, tried):
+                hull, unlike = envelope(blob), view.unlike_panel(lit, blob)
+                waiting.append((view.captured(hull) * unlike + 0.02, unlike, blob, hull, from_map))
+        waiting.sort(key=lambda entry: -entry[0])
+        for most, unlike, blob, hull, from_map in waiting:
+            apart = best is not None and best.shape == "linear" and not (hull & best.mask).any()
+            if most <= best_score - _SLACK and not apart:
+                continue
+            shaped = shape_of(blob, hull)
+            score = view.score(shaped, unlike)
+            judged.append(Candidate(score, shaped, blob, from_map, cleaning))
+            if score > best_score:
+                best, best_score = shaped, score
+        if best_score > _GOOD:
             break
-    above = _above_strip(best, judged)
-    if above is not None:
-        return _judged(above, best_score, judged)
-    best = best if best.confidence >= _GUESS else dataclasses.replace(whole, confidence=best.confidence)
-    return _judged(best, best_score, judged)
+    return judged
 
 
-def _judged(best: Shaped, score: float, judged: list[tuple[float, Shaped]]) -> Shaped:
+def _leaders(judged: list[Candidate]) -> list[Candidate]:
+    """Return the few candidates with the highest scores that differ from each other."""
+    leaders: list[Candidate] = []
+    for candidate in sorted(judged, key=lambda candidate: -candidate.score):
+        if leaders and candidate.score < leaders[0].score - _BEHIND:
+            break
+        if all(_shared(candidate.shaped.mask, other.shaped.mask) < _SAME_LEADER for other in leaders):
+            leaders.append(candidate)
+        if len(leaders) == _FINE:
+            break
+    return leaders
+
+
+def _looked_again(candidate: Candidate, view: View) -> tuple[float, Shaped]:
+    """Find a candidate's blob at full size; returns the score and the shape there."""
+    if candidate.blob.shape == view.image.shape:
+        return candidate.score, candidate.shaped
+    lit = region_seeds.seed_maps([candidate.seeds], view.image, view.spread, view.stack)[0]
+    wanted = cv2.resize(candidate.blob.astype(np.uint8), lit.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    blobs = list(_new_blobs(lit, candidate.cleaning, []))
+    shares = [_shared(blob, wanted) for blob in blobs]
+    if not shares or max(shares) < _SAME_BLOB:
+        scale = candidate.blob.shape[1] / lit.shape[1]
+        return candidate.score, enlarged(candidate.shaped, scale, (lit.shape[0], lit.shape[1]))
+    blob = blobs[int(np.argmax(shares))]
+    shaped = shape_of(blob, envelope(blob))
+    return view.score(shaped, view.unlike_panel(lit, blob)), shaped
+
+
+def _shared(a: np.ndarray, b: np.ndarray) -> float:
+    """Return intersection over union."""
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def _weighed(shaped: Shaped, score: float, chosen: Candidate, judged: list[Candidate]) -> Shaped:
     """Return the chosen region with how far it leads what differs from it, and how many of the judged agree with it."""
-    small = best.mask[::4, ::4]
     agree, rival = 0, 0.0
-    for other_score, other in judged:
-        mask = other.mask[::4, ::4]
-        if (mask & small).sum() > _AGREE * (mask | small).sum():
+    small = chosen.shaped.mask[::2, ::2]
+    for other in judged:
+        if _shared(other.shaped.mask[::2, ::2], small) > _AGREE:
             agree += 1
         else:
-            rival = max(rival, other_score)
-    return dataclasses.replace(best, lead=score - rival, score=score, votes=agree / max(1, len(judged)))
+            rival = max(rival, other.score)
+    lead = chosen.score - rival
+    return dataclasses.replace(shaped, lead=lead, score=score, votes=agree / max(1, len(judged)))
 
 
-def _above_strip(found: Shaped, judged: list[tuple[float, Shaped]]) -> Shaped | None:
+def _above_strip(found: Candidate, judged: list[Candidate]) -> Candidate | None:
     """Return the sector that stands above a box and apart from it: the box is a Doppler or M-mode strip."""
-    if found.shape != "linear":
+    box = found.shaped
+    if box.shape != "linear":
         return None
-    top, width = np.flatnonzero(found.mask.any(1))[0], found.mask.any(0).sum()
-    best, best_score = None, 0.0
-    for score, other in judged:
-        rows = np.flatnonzero(other.mask.any(1))
-        if other.confidence < _ABOVE or not other.shape or rows[-1] > top or len(rows) < 0.2 * len(other.mask):
+    top, width = np.flatnonzero(box.mask.any(1))[0], box.mask.any(0).sum()
+    best = None
+    for other in judged:
+        shaped = other.shaped
+        rows = np.flatnonzero(shaped.mask.any(1))
+        if shaped.confidence < _ABOVE or not shaped.shape or rows[-1] > top or len(rows) < 0.2 * len(shaped.mask):
             continue
-        narrower = other.mask.any(0).sum() < 0.95 * width
-        if (other.shape in ("phased", "convex") or narrower) and score > best_score:
-            best, best_score = other, score
+        narrower = shaped.mask.any(0).sum() < 0.95 * width
+        if (shaped.shape in ("phased", "convex") or narrower) and (best is None or other.score > best.score):
+            best = other
     return best
 
 
-def _new_blobs(seeds: np.ndarray, heal: int, thin: int, tried: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _new_blobs(seeds: np.ndarray, cleaning: tuple[int, int], tried: list[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield the two largest blobs of a map, and all its large ones together, each once."""
     side = max(seeds.shape)
+    heal, thin = cleaning
     found = region_seeds.blobs(seeds, max(2, side // heal), max(3, side // thin))
     group = found[:2] + ([np.logical_or.reduce(found)] if len(found) > 1 else [])
     for blob in group:
@@ -122,110 +262,3 @@ def _along(edges: np.ndarray, mask: np.ndarray) -> float:
     inner = cv2.erode(mask.astype(np.uint8), cross, borderValue=1)
     ring = (cv2.dilate(mask.astype(np.uint8), cross) != inner) if not inner.all() else np.zeros_like(mask)
     return float(edges[ring].mean()) if ring.any() else 1.0
-
-
-def shape_of(blob: np.ndarray, hull: np.ndarray) -> Shaped:
-    """Return the best shape for a blob: a sector, one cut by a window, two side by side, or its envelope ``hull``.
-
-    Args:
-        blob: bool (h, w).
-        hull: bool (h, w), the envelope to fall back on.
-
-    Returns:
-        The shape with its confidence.
-    """
-    best = Shaped(hull, "", 0.6 * float(blob.sum() / hull.sum()) ** 4)
-    whole = (0, 0, *blob.shape)
-    best = _better(best, _sector(blob, whole))
-    if best.confidence < 0.8:
-        window = _window(blob)
-        cut = _sector(blob, window) if window != whole else None
-        best = _better(_better(best, cut), _dual(blob))
-    return best
-
-
-def _better(known: Shaped, other: Shaped | None) -> Shaped:
-    return known if other is None or other.confidence <= known.confidence else other
-
-
-def _sector(blob: np.ndarray, window: Window) -> Shaped | None:
-    """Fit a sector to the part of a blob in a window, whose sides count as borders of the picture."""
-    top, left, bottom, right = window
-    part = blob[top:bottom, left:right]
-    if not part.any():
-        return None
-    geometry, confidence = fan_fit.fit_fan(part, _SPILL)
-    if geometry is None or confidence < TRUSTED:
-        return None
-    geometry = geometry.moved(1.0, top, left)
-    cut = 1.0 if part.size == blob.size else 0.97
-    return Shaped(drawn(geometry, window, blob.shape), geometry.shape, cut * confidence, ((geometry, window),))
-
-
-def _window(blob: np.ndarray) -> Window:
-    """Return the picture without what lies beyond a blob's long straight sides: where a display window may cut it."""
-    rows, cols = np.flatnonzero(blob.any(1)), np.flatnonzero(blob.any(0))
-    top, bottom, left, right = rows[0], rows[-1], cols[0], cols[-1]
-    tall, wide = 0.15 * (bottom - top), 0.15 * (right - left)
-    return (
-        int(top) if blob[top].sum() > wide else 0,
-        int(left) if blob[:, left].sum() > tall else 0,
-        int(bottom) + 1 if blob[bottom].sum() > wide else blob.shape[0],
-        int(right) + 1 if blob[:, right].sum() > tall else blob.shape[1],
-    )
-
-
-def _dual(blob: np.ndarray) -> Shaped | None:
-    """Fit two sectors side by side where the blob has a gap or a notch in the middle of its upper edge."""
-    split = _split_column(blob)
-    if split is None:
-        return None
-    mask, views, confidence = np.zeros(blob.shape, bool), (), 1.0
-    for columns in (slice(None, split), slice(split, None)):
-        half = np.zeros(blob.shape, bool)
-        half[:, columns] = blob[:, columns]
-        if half.sum() < 0.25 * blob.sum():
-            return None
-        top, left, bottom, right = _window(half)
-        left, right = (left, min(right, split)) if columns.stop else (max(left, split), right)
-        view = _sector(half, (top, left, bottom, right))
-        if view is None:
-            return None
-        mask |= view.mask
-        views += view.views
-        confidence = min(confidence, view.confidence)
-    return Shaped(mask, "dual", confidence, views)
-
-
-def _split_column(blob: np.ndarray) -> int | None:
-    """Return the column between two views: the middle of a gap, else the deepest notch of the upper edge, else None."""
-    cols = np.flatnonzero(blob.any(0))
-    left, width = cols[0], cols[-1] + 1 - cols[0]
-    middle = np.arange(left + int(0.3 * width), left + int(0.7 * width))
-    if not len(middle):
-        return None
-    gap = middle[~blob[:, middle].any(0)]
-    if len(gap):
-        return int(gap[len(gap) // 2])
-    tops = np.where(blob.any(0), blob.argmax(0), blob.shape[0])
-    notch = int(middle[tops[middle].argmax()])
-    height = np.ptp(np.flatnonzero(blob.any(1))) + 1
-    depth = tops[notch] - max(tops[left:notch].min(), tops[notch + 1 : left + width].min())
-    return notch if depth > 0.06 * height else None
-
-
-def _seed_maps(
-    stack: np.ndarray, image: np.ndarray, spread: np.ndarray | None, levels: np.ndarray, interface: list[float]
-) -> Iterator[np.ndarray]:
-    """Yield the maps worth a try: what differs from the background by ever more, and what moves ever more."""
-    sets = [[float(level)] for level in levels[:2]] + ([[float(v) for v in levels]] if len(levels) > 1 else [])
-    if interface and not any(sorted(interface) == sorted(chosen) for chosen in sets):
-        sets.append(interface)
-    for chosen in sets:
-        far = region_seeds.distance(image, chosen)
-        yield from (far > threshold for threshold in region_seeds.LIT_THRESHOLDS)
-        if spread is not None:
-            peak = np.max([region_seeds.distance(frame, chosen) for frame in stack], axis=0)
-            yield from (peak > threshold for threshold in region_seeds.PEAK_THRESHOLDS)
-    if spread is not None:
-        yield from (spread > threshold for threshold in region_seeds.MOTION_THRESHOLDS)

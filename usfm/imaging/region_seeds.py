@@ -1,6 +1,8 @@
 """Where a picture may be acoustic: maps of what is lit and of what moves, and their clean blobs."""
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -149,6 +151,67 @@ def panel_levels(image: np.ndarray, spread: np.ndarray | None, levels: np.ndarra
         if n > 0.02 * image.size and v > np.percentile(image, 1) + 8
     ]
     return sorted({*bright, *([float(levels.min())] if len(levels) else [])})
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """One map that is worth a try.
+
+    Attributes:
+        kind: "lit" (the mean differs from the background), "peak" (some frame does), "moves" (the spread is large).
+        levels: gray levels of the background; none for "moves".
+        threshold: gray levels above which a pixel counts.
+    """
+
+    kind: str
+    levels: tuple[float, ...]
+    threshold: float
+
+
+def worth_a_try(levels: np.ndarray, interface: list[float], is_clip: bool) -> list[Seeds]:
+    """List the maps worth a try: what differs from the background by ever more, and what moves ever more.
+
+    Args:
+        levels: background levels as `background_levels` gives them.
+        interface: levels of flat user interface as `panel_levels` gives them.
+        is_clip: whether there is motion to look at.
+
+    Returns:
+        The maps; those of one kind and the same levels stand together.
+    """
+    sets = [[float(level)] for level in levels[:2]] + ([[float(v) for v in levels]] if len(levels) > 1 else [])
+    if interface and not any(sorted(interface) == sorted(chosen) for chosen in sets):
+        sets.append(interface)
+    listed = []
+    for chosen in sets:
+        listed += [Seeds("lit", tuple(chosen), threshold) for threshold in LIT_THRESHOLDS]
+        if is_clip:
+            listed += [Seeds("peak", tuple(chosen), threshold) for threshold in PEAK_THRESHOLDS]
+    return listed + ([Seeds("moves", (), threshold) for threshold in MOTION_THRESHOLDS] if is_clip else [])
+
+
+def seed_maps(
+    listed: Sequence[Seeds], image: np.ndarray, spread: np.ndarray | None, stack: np.ndarray
+) -> list[np.ndarray]:
+    """Draw maps.
+
+    Args:
+        listed: which.
+        image: float32 (h, w), a still or the mean over a clip.
+        spread: float32 (h, w) standard deviation over the clip, or None.
+        stack: uint8 (T, h, w), the frames.
+
+    Returns:
+        bool (h, w) for each.
+    """
+    drawn = []
+    for (kind, levels), some in itertools.groupby(listed, key=lambda seeds: (seeds.kind, seeds.levels)):
+        if kind == "peak":
+            far = np.max([distance(frame, levels) for frame in stack], axis=0)
+        else:
+            far = distance(image, levels) if kind == "lit" or spread is None else spread
+        drawn += [far > seeds.threshold for seeds in some]
+    return drawn
 
 
 def blobs(seeds: np.ndarray, heal_px: int, thin_px: int) -> list[np.ndarray]:
