@@ -50,7 +50,8 @@ def values(
     if store is not None and column in there:
         every = np.array([_text(value) for value in store.of_frames(column)], object)
         return _grouped(np.where(rows >= 0, every[rows], "").astype(str))
-    known = sorted({*OWN, *further, *there, *([SIZE] if isinstance(task, Sized) else [])})
+    sized: list[str] = [SIZE] if isinstance(task, Sized) else []
+    known = sorted({*OWN, *further, *map(str, there), *sized})
     more = "" if store is not None or further else "; give the store of the frames with --in for its columns"
     raise RequestError(
         f"--by {column}: there is no such column{did_you_mean(column, known)}; there are {', '.join(known)}{more}"
