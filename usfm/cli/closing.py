@@ -56,6 +56,8 @@ def _store(summary: Mapping) -> str:
     words[0] += f" of {counted(summary['sources'], 'source')}"
     if summary.get("frames_changed") is not None:
         words.append(f"{summary['frames_changed']:,} of them changed")
+    if summary.get("added"):
+        words.append(f"{summary['added']:,} of them by cutting split screens into their views")
     if summary["dropped"] or summary["rejected"]:
         words.append(f"of {summary['frames_in']:,} frames {summary['dropped']:,} were dropped as duplicates"
                      f" and {summary['rejected']:,} rejected")  # fmt: skip

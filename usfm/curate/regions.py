@@ -131,7 +131,7 @@ class Found:
 
 
 def partition(store: Store, part_cost: int | None = None) -> list[np.ndarray]:
-    """Cut the frames of a store into runs of whole sources, in order: the cut that region-using steps share.
+    """Cut the frames of a store into runs of whole clips, in order: the cut that region-using steps share.
 
     Args:
         store: the input store.
@@ -181,13 +181,14 @@ def find_part(payload: tuple) -> bytes:
     """Find the regions of one part (runs in a worker)."""
     paths, rows, method = payload
     store = Store.open(paths)
-    sources, stored = store.column("source")[rows], store.column("region_row")[rows]
+    stored = store.column("region_row")[rows]
+    clips = np.stack([store.column("source")[rows], store.column("part")[rows]], 1)  # a view is a clip of its own
     frame_ids, declared = store.column("frame_id"), store.source_column("dicom_regions", "").tolist()
     which, empty = np.full(len(rows), -1, np.int32), np.zeros(len(rows), bool)
     regions, keys, reused = [], [], []
-    for source in dict.fromkeys(sources.tolist()):
-        at = np.flatnonzero(sources == source)
-        name = _source_name(str(frame_ids[rows[at[0]]]))
+    for source, view in dict.fromkeys(map(tuple, clips.tolist())):
+        at = np.flatnonzero((clips == (source, view)).all(1))
+        name = source_name(str(frame_ids[rows[at[0]]]))
         if (stored[at] >= 0).all() and method == "auto":
             for row in dict.fromkeys(stored[at].tolist()):
                 which[at[stored[at] == row]] = len(regions)
@@ -202,7 +203,7 @@ def find_part(payload: tuple) -> bytes:
                 thumbnails.append(thumbnail(frame))
                 sizes.append(frame.shape)
                 empty[i] = is_flat(frame)
-        dicom = dicom_regions(str(declared[source]))
+        dicom = dicom_regions(str(declared[source])) if view < 0 else []  # they lie on the whole frame
         for k, members in enumerate(layouts(np.stack(thumbnails), sizes)):
             picked = members[~empty[at[members]]]
             picked = picked if len(picked) else members
@@ -250,16 +251,16 @@ def whole_frames(part: Part, reason: str) -> bytes:
     paths, rows, _ = part.payload
     store = Store.open(paths)
     sizes = np.stack([store.column("height")[rows], store.column("width")[rows]], 1)
-    sources, frame_ids = store.column("source")[rows], store.column("frame_id")
+    frame_ids = store.column("frame_id")
     which, regions, keys = np.zeros(len(rows), np.int32), [], []
-    seen: dict[tuple, int] = {}
+    seen: dict[tuple[str, int, int], int] = {}
     for i, row in enumerate(rows):
         height, width = (int(side) for side in sizes[i])
-        group = (int(sources[i]), height, width)
+        group = (source_name(str(frame_ids[row])), height, width)
         if group not in seen:
             seen[group] = len(regions)
             regions.append(Region(np.ones((height, width), bool), extra={"failed": reason}))
-            keys.append(f"{_source_name(str(frame_ids[row]))}#failed{height}x{width}")
+            keys.append(f"{group[0]}#failed{height}x{width}")
         which[i] = seen[group]
     return Found(rows, which, regions, keys, np.zeros(len(rows), bool), [False] * len(regions)).to_bytes()
 
@@ -314,6 +315,7 @@ def reject_flat(part: PartWriter, store: Store, row: int, stage: str) -> None:
     part.reject(str(source["path"]), name, stage, "empty frame", "The frame is one flat colour.")
 
 
-def _source_name(frame_id: str) -> str:
-    """Return the part of a frame id that names its source ("ab12~1:7" -> "ab12~1")."""
-    return frame_id.rpartition(":")[0]
+def source_name(frame_id: str) -> str:
+    """Return what of a frame id names its source and the view ("ab12~1:7" -> "ab12~1", "ab12:7/1" -> "ab12/1")."""
+    name, _, index = frame_id.rpartition(":")
+    return f"{name}/{view}" if (view := index.partition("/")[2]) else name

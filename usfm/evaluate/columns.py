@@ -6,6 +6,7 @@ import numpy as np
 
 from usfm.config import did_you_mean
 from usfm.errors import RequestError
+from usfm.store.joins import rows_in
 from usfm.store.reader import Store
 from usfm.tasks import TASKS
 from usfm.tasks.contract import Sized
@@ -48,6 +49,7 @@ def values(
     if column == SIZE and SIZE not in there and isinstance(task, Sized):
         return _of_size(task.sizes(held), store, rows)
     if store is not None and column in there:
+        rows = np.where(rows >= 0, rows, rows_in(held.frame_id, store.column("frame_id")))  # of a view's whole frame
         every = np.array([_text(value) for value in store.of_frames(column)], object)
         return _grouped(np.where(rows >= 0, every[rows], "").astype(str))
     sized: list[str] = [SIZE] if isinstance(task, Sized) else []

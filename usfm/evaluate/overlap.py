@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from usfm.errors import RequestError
+from usfm.store.joins import whole_ids
 from usfm.store.reader import Store
 from usfm.tasks import directory
 from usfm.tasks.predictions import Predictions
@@ -73,7 +74,7 @@ def meet(path: str | Path, seen: Predictions, store: Store) -> Meeting:
     worked = [seen] if training is None else [seen, training]
     known_names = np.unique(np.concatenate([each.frame_id.astype(str) for each in worked]))
     known_patients = {str(name) for each in worked for name in each.patient} - {""}
-    frame = np.isin(names[labelled], known_names)
+    frame = np.isin(whole_ids(names[labelled]), np.unique(whole_ids(known_names)))  # another view is the same frame
     file = np.isin(_files(names[labelled]), np.unique(_files(known_names))) & ~frame
     patient = np.isin(patients, sorted(known_patients)) & ~frame & ~file
     new = ~(frame | file | patient)
@@ -121,7 +122,7 @@ def within(held: Predictions) -> dict[str, int]:
     for fold in sorted(set(held.fold.tolist())):
         mine, theirs = held.fold == fold, training.fold == fold
         names, trained = held.frame_id[mine].astype(str), training.frame_id[theirs].astype(str)
-        frame = np.isin(names, trained)
+        frame = np.isin(whole_ids(names), np.unique(whole_ids(trained)))
         file = np.isin(_files(names), _files(trained))
         # Two stores may use one path for two clips, so a path tells only of frames without a patient.
         file |= _same(held.source[mine], training.source[theirs]) & (held.patient[mine].astype(str) == "")

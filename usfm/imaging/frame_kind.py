@@ -49,6 +49,31 @@ def frame_kind(frame: np.ndarray, region: np.ndarray | None) -> str:
     return _strip(gray, inside) or colours or "b-mode"
 
 
+def view_kind(frame: np.ndarray, kind: str, view: np.ndarray) -> str:
+    """Say what one view of a split screen shows: a plain view may stand beside one with colours.
+
+    Args:
+        frame: uint8 (H, W) or RGB (H, W, 3), the whole frame.
+        kind: what the frame shows as a whole.
+        view: bool (H, W), the region of the view; not empty.
+
+    Returns:
+        What the colours in the view speak for, else b-mode; the frame's own kind where that is not b-mode or one of
+        colours, such as spectral, and where the frame is gray.
+    """
+    if kind not in ("b-mode", "color-doppler", "power-doppler", "elastography") or frame.ndim == 2:
+        return kind
+    rows, cols = np.flatnonzero(view.any(1)), np.flatnonzero(view.any(0))
+    box = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+    inside = np.where(view[box][..., None], frame[box], 0).astype(np.uint8)
+    scale = min(1.0, _SIDE / max(frame.shape[:2]))
+    size = (max(1, round(inside.shape[1] * scale)), max(1, round(inside.shape[0] * scale)))
+    small = cv2.resize(inside, size, interpolation=cv2.INTER_AREA)
+    return (
+        _colours(small, cv2.resize(view[box].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0) or "b-mode"
+    )
+
+
 def _is_page(gray: np.ndarray, inside: np.ndarray) -> bool:
     """Say whether a frame is a page: flat but for text, or mostly bright paper."""
     flat = region_seeds.flat_map(gray, 2.0)

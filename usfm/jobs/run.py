@@ -70,13 +70,14 @@ def run_step(command: str, request: Request, options: dict, phases: Sequence[Pha
         inputs: stores that are read.
         raw_inputs: for sources that are no stores: mappings with path (as it may be stored), size and mtime.
         out: path of the result.
-        figures: phase results -> more numbers for the summary; may set `frames_in`.
+        figures: phase results -> more numbers for the summary; may set `frames_in`, and `added` where a frame becomes
+            several.
         forget: see `assemble`.
 
     Returns:
         The summary: command, out, frames_in, frames_out, dropped, rejected (frames), sources_rejected, sources,
-        seconds, frames_per_s, and the figures. With `up_to_date` where there was nothing to do; with `dry_run` and
-        `plan` (phase, parts, weight, unit) in a dry run.
+        seconds, frames_per_s, `added` where `figures` gave it, and the figures. With `up_to_date` where there was
+        nothing to do; with `dry_run` and `plan` (phase, parts, weight, unit) in a dry run.
 
     Raises:
         RequestError: the output exists, is one of the inputs, or its folder is another run's.
@@ -284,18 +285,20 @@ def _finish(folder: PartsFolder, key: Mapping, phases: Sequence[Phase], done: Ma
     """Count, assemble, check that no frame is lost, and sum up."""
     paths = {name: [path for _, path in results] for name, results in done.items()}
     own = figures(paths) if figures is not None else {}
+    added = {"added": own.pop("added")} if "added" in own else {}
     frames_in = own.pop("frames_in", sum(len(store) for store in inputs) if inputs else None)
     step = {"command": key["command"], "options": key["options"], "seed": key["seed"], "inputs": key["inputs"],
             "raw": _raw_digest(key), "software": provenance.software(), "figures": _plain(own)}  # fmt: skip
 
     def complete(counts: dict) -> dict:
-        if frames_in is not None and frames_in != counts["frames"] + counts["dropped"] + counts["rejected"]:
+        accounted = counts["frames"] + counts["dropped"] + counts["rejected"] - added.get("added", 0)
+        if frames_in is not None and frames_in != accounted:
+            more = f" and {added['added']} were added" if added.get("added") else ""
             raise WorkError(
-                f"{folder.out}: {frames_in} frames came in, but {counts['frames']} went out, {counts['dropped']} were "
-                f"dropped and {counts['rejected']} rejected; this is a fault of usfm, so nothing was written."
+                f"{folder.out}: {frames_in} frames came in{more}, but {counts['frames']} went out, {counts['dropped']} "
+                f"were dropped and {counts['rejected']} rejected; this is a fault of usfm, so nothing was written."
             )
-        accounted = counts["frames"] + counts["dropped"] + counts["rejected"]
-        here = {"frames_in": accounted if frames_in is None else frames_in,
+        here = {"frames_in": accounted if frames_in is None else frames_in, **added,
                 "frames_out": counts["frames"], "dropped": counts["dropped"], "rejected": counts["rejected"],
                 "sources_rejected": counts["sources_rejected"], "sources": counts["sources"]}  # fmt: skip
         return step | {"counts": here, "seconds": round(time.monotonic() - started, 3)}

@@ -20,6 +20,7 @@ from usfm.quantities import counted
 from usfm.screening.groups import group_frames
 from usfm.store.reader import Store
 from usfm.store.reject import rejecting
+from usfm.store.schema import whole_id
 from usfm.store.whole import place
 from usfm.tasks.again import embedder_of
 
@@ -166,7 +167,8 @@ def _ranked(how: str, run_: Asked, about: About, store: Store, scores: np.ndarra
     """(N,) which frame people should label first, second, ...; NaN for those that the run knows."""
     known = set(run_.seen.frame_id.tolist())
     known |= set() if run_.seen.training is None else set(run_.seen.training.frame_id.tolist())
-    open_ = np.array([name not in known for name in store.column("frame_id").tolist()], bool)
+    known = {whole_id(name) for name in known}
+    open_ = np.array([whole_id(name) not in known for name in store.column("frame_id").tolist()], bool)
     if how == "diversity":
         encoder = embedder_of(run_.path, device, "auto")
         vectors = features.cached(store, np.arange(len(store)), encoder, run_.path.parent / ".features")

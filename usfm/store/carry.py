@@ -1,7 +1,7 @@
 """Take a frame of an input store over into a part, with all that is known about it."""
 
 from usfm.store.codec import compress
-from usfm.store.schema import group_shape
+from usfm.store.schema import group_shape, view_id
 
 
 def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, framing, changes: dict) -> int:
@@ -15,8 +15,8 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
         region: (region, its key); (None, "") for that of the input.
         overlay: (mask, its key, detail); (None, "", None) for that of the input.
         framing: `imaging.framing.Framing`, None where the frame is not moved.
-        changes: new kind, views, coverage, split and of_source, None each for what stays; without: kinds of label left
-            behind.
+        changes: new kind, views, view, coverage, split and of_source, None each for what stays; without: kinds of label
+            left behind.
 
     Returns:
         Row of the frame in the part.
@@ -32,14 +32,17 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
     values = {name: known[name] for name in ("frame_id", "index", "time_s", "kind", "part", "views")}
     sources, places = store.sources_joined()
     source = sources[int(places[at][known["source"]])]
+    view = changes["view"]
     values["source"] = part.source(**source | (changes["of_source"] or {}))
     values.update(_geometry(known, framing))
     values |= {name: changes[name] for name in ("kind", "views") if changes[name] is not None}
+    if view is not None:
+        values |= {"frame_id": view_id(known["frame_id"], view.number), "part": view.number, "views": 1}
     values["region_row"] = _region(part, store, file, known, at, region, framing)
     values["overlay_row"] = _overlay(part, store, file, known, at, overlay, framing)
     if pixels is None and framing is not None:
         pixels = framing.apply(file.frame(row))
-    labels = part.labels.carried(file, row, framing, changes["without"])
+    labels = part.labels.carried(file, row, framing, changes["without"], view)
     labels |= {name: changes[name] for name in ("split", "coverage") if changes[name] is not None}
     labels |= {name: changes[name] for name in ("mask", "boxes") if changes[name] is not None}
     if changes["scores"]:

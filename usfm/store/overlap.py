@@ -7,7 +7,7 @@ import numpy as np
 
 from usfm.errors import RequestError
 from usfm.store import digest, rows
-from usfm.store.schema import FRAMES
+from usfm.store.schema import FRAMES, whole_id
 from usfm.store.stored import StoredFile
 
 _PLACES = {"pixels_group", "pixels_row", "source", "region_row", "overlay_row"}
@@ -53,6 +53,7 @@ def kept_rows(files: Sequence[StoredFile], unlike: list[Unlike] | None = None) -
         for before in range(at):
             _refuse_dropped(file, files[before], ids[at])
             _refuse_dropped(files[before], file, ids[before])
+            _refuse_views(files[before], file, ids[before], ids[at])
             known = kept[at]
             mine = np.arange(file.count) if known is None else known
             both = rows.shared(ids[before], ids[at][mine])
@@ -67,6 +68,20 @@ def kept_rows(files: Sequence[StoredFile], unlike: list[Unlike] | None = None) -
                     unlike.append(Unlike(name, at, row, differs))
                 kept[at] = mine[~np.isin(ids[at][mine], both)]
     return kept
+
+
+def _refuse_views(first: StoredFile, second: StoredFile, ids: np.ndarray, others: np.ndarray) -> None:
+    """Refuse a frame that is whole in one file and cut into its views in the other: it would count several times."""
+    for file, names, other, wholes in ((first, ids, second, others), (second, others, first, ids)):
+        if not file.has_column("/frames/part"):
+            continue
+        views = names[file.column("/frames/part") >= 0]
+        both = rows.shared(np.array([whole_id(name.decode()).encode() for name in views], "S"), wholes)
+        if both:
+            raise RequestError(
+                f"{other.path} and {file.path}: frame {both[0].decode()} is whole in the first and cut into its views "
+                f"in the second ({len(both)} frames in all); give one of them only."
+            )
 
 
 def _refuse_dropped(file: StoredFile, other: StoredFile, ids: np.ndarray) -> None:

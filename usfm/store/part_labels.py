@@ -51,7 +51,7 @@ class Labels:
         if found:
             self._tokens[row] = found
 
-    def carried(self, file, row: int, framing, without: Collection[str] = ()) -> dict[str, Any]:
+    def carried(self, file, row: int, framing, without: Collection[str] = (), view=None) -> dict[str, Any]:
         """Labels of a frame of an input file, with this part's numbers, moved by a framing.
 
         Args:
@@ -59,6 +59,7 @@ class Labels:
             row: frame of the file.
             framing: `imaging.framing.Framing`, None where the frame is not moved.
             without: kinds that are left behind.
+            view: `imaging.views.View` that the frame becomes, None where it stays whole.
 
         Returns:
             Name of a kind -> value, as `add` takes them.
@@ -69,6 +70,7 @@ class Labels:
             value = kind.of_frame(file, row)
             if value is not None:
                 value = kind.renamed(value, places[name], self.heads[name])
+                value = value if view is None else kind.in_view(value, view, self.heads[name])
                 values[name] = value if framing is None else kind.moved(value, framing)
         return values
 

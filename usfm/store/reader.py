@@ -155,10 +155,10 @@ class Store(LabelReader, RegionReader):
         return self.source_column(name, default)[self.column("source")]
 
     def clips(self) -> list[np.ndarray]:
-        """Rows of each source's frames in the order of time; sources without frames are left out."""
-        source, time = self.column("source"), self.column("time_s")
-        order = np.lexsort((self.column("index"), np.nan_to_num(time, nan=0.0), source))
-        edges = np.flatnonzero(np.diff(source[order])) + 1
+        """Rows of each source's frames in the order of time, each view apart; sources without frames are left out."""
+        source, time, view = self.column("source"), self.column("time_s"), self.column("part")
+        order = np.lexsort((self.column("index"), np.nan_to_num(time, nan=0.0), view, source))
+        edges = np.flatnonzero(np.diff(source[order]) | np.diff(view[order])) + 1
         return [rows for rows in np.split(order, edges) if len(rows)]
 
     def frame(self, i: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """One table of every dataset in a store: name, type, shape, unit, meaning; and the store's version."""
 
+import re
+
 import numpy as np
 
 from usfm.store.dataset import Dataset, group_name, group_shape
@@ -24,7 +26,8 @@ FRAMES = _table(
             "frame_id",
             "str",
             "",
-            "first 16 hex digits of the source's sha256, ':', frame index; '~k' for the k-th identical source",
+            "first 16 hex digits of the source's sha256, ':', frame index; '~k' for the k-th identical source; '/k' "
+            "for the k-th view of a frame (column part)",
             "",
         ),
         ("source", "int32", "row", "row of /sources", -1),
@@ -49,7 +52,14 @@ FRAMES = _table(
         ),
         ("crop_col_px", "float32", "px", "left edge of this frame in its source frame", 0.0),
         ("scale", "float32", "", "pixels of this frame per pixel of the source frame", 1.0),
-        ("part", "int32", "", "which view of its source frame this is, from 0; -1 = the whole frame", -1, True),
+        (
+            "part",
+            "int32",
+            "",
+            "view of its source frame, from 0, row by row and from the left; -1 = the whole frame",
+            -1,
+            True,
+        ),
         ("views", "int32", "", "views that stand side by side on it; 0 = not known", 0, True),
     ],
 )
@@ -225,6 +235,8 @@ __all__ = [
     "group_shape",
     "markdown",
     "row_shape",
+    "view_id",
+    "whole_id",
 ]
 
 
@@ -246,6 +258,34 @@ def frame_id(sha256: str, index: int, copy: int = 0) -> str:
         '0011223344556677~2:12'
     """
     return f"{sha256[:16]}~{copy}:{index}" if copy else f"{sha256[:16]}:{index}"
+
+
+_VIEW = re.compile(r"([0-9a-f]{16}(?:~\d+)?:\d+)/\d+")
+
+
+def view_id(name: str, number: int) -> str:
+    """Name of a view of a frame.
+
+    Args:
+        name: frame_id of the whole frame.
+        number: of the view, from 0; column `part` has it too.
+
+    Examples:
+        >>> view_id("0011223344556677:12", 1)
+        '0011223344556677:12/1'
+    """
+    return f"{name}/{number}"
+
+
+def whole_id(name: str) -> str:
+    """Name of the whole frame that a view was cut from; other names stay, so also those that end in /k.
+
+    Examples:
+        >>> whole_id("0011223344556677:12/1"), whole_id("0011223344556677:12"), whole_id("study/3")
+        ('0011223344556677:12', '0011223344556677:12', 'study/3')
+    """
+    found = _VIEW.fullmatch(name)
+    return found[1] if found else name
 
 
 def row_shape(path: str) -> tuple[int, ...]:

@@ -249,7 +249,7 @@ class PartWriter:
              kind: str | None = None, views: int | None = None, coverage: np.ndarray | None = None,
              split: str | None = None, of_source: Mapping[str, str] | None = None,
              without: Collection[str] = (), mask: np.ndarray | None = None, boxes: tuple | None = None,
-             scores: Mapping[str, float] | None = None) -> int:  # fmt: skip
+             scores: Mapping[str, float] | None = None, view=None) -> int:  # fmt: skip
         """Add frame `i` of an input store with everything known about it.
 
         The compressed chunk goes over as it is when neither `pixels` nor `framing` is given.
@@ -273,6 +273,8 @@ class PartWriter:
             mask: new label mask.
             boxes: new boxes.
             scores: new predictions, beside those that it has.
+            view: `imaging.views.View`: the new frame is this view of it, with its part of the labels and a name of its
+                own; needs the view's `framing`.
 
         Returns:
             Its row in this part.
@@ -281,7 +283,8 @@ class PartWriter:
 
         return copy_frame(self, store, i, pixels, (region, region_key), (overlay, overlay_key, detail), framing,
                           {"kind": kind, "views": views, "coverage": coverage, "split": split, "of_source": of_source,
-                           "without": without, "mask": mask, "boxes": boxes, "scores": scores})  # fmt: skip
+                           "without": without, "mask": mask, "boxes": boxes, "scores": scores,
+                           "view": view})  # fmt: skip
 
     def drop(self, frame_id: str, kept_by: str, similarity: float, stage: str) -> None:
         """Note that a frame was dropped because another stands for it.

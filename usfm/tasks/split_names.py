@@ -7,7 +7,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from usfm.store.joins import whole_ids
 from usfm.store.reader import Store
+from usfm.store.schema import whole_id
 
 _NOTHING = np.zeros(0, np.int64)
 
@@ -53,6 +55,7 @@ class Names:
             "patient": _index(store.of_frames("patient"), np.arange(len(store))),
             "exam": _index(store.of_frames("exam"), np.arange(len(store))),
         }
+        self._wholes = _index(whole_ids(store.column("frame_id")), np.arange(len(store)))
         self._folders: dict[str, list[int]] = defaultdict(list)
         for row, path in enumerate(self._paths):
             for name in set(path[:-1]):
@@ -82,6 +85,8 @@ class Names:
     def _named(self, column: str, name: str) -> np.ndarray:
         if not name:
             return _NOTHING
+        if column == "frame_id" and name not in self._columns[column]:  # of a store before or after views were split
+            return self._wholes.get(whole_id(name), _NOTHING)
         if column in self._columns:
             return self._columns[column].get(name, _NOTHING)
         sources = self._ending(_parts(name))

@@ -60,6 +60,13 @@ class Config:
         tuple[str, ...],
         Knob("reject frames that show this; repeatable", choices=KINDS, panel="Frames", metavar="KIND"),
     ] = ()
+    split_views: Annotated[
+        bool,
+        Knob(
+            "make a frame of each view of a split screen: X/0, X/1 for frame X, row by row and from the left",
+            panel="Frames",
+        ),
+    ] = False
     fit_fan: Annotated[bool, Knob("fit the sector's geometry: apex, radii, angles", panel="Region")] = True
     corrections: Annotated[
         str | None,

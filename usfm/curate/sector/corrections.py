@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from usfm import given
+from usfm.curate import regions
 from usfm.errors import RequestError
 from usfm.imaging import fan
 from usfm.imaging.fan import SectorGeometry
@@ -86,7 +87,7 @@ def without_source(entries: dict[str, dict], frame_ids: Iterable[str], paths: It
         >>> without_source({"00ff": {}, "00ff#1": {}, "a.mp4": {}, "b.mp4": {}}, ["00ff:0", "00ff:1"], ["a.mp4"])
         ['b.mp4']
     """
-    known = {name.partition(":")[0] for name in frame_ids} | set(paths)
+    known = {regions.source_name(name) for name in frame_ids} | set(paths)
     return [key for key in entries if key not in known and key.partition("#")[0] not in known]
 
 

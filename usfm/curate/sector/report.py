@@ -8,6 +8,7 @@ from usfm.curate.sector.config import Config
 from usfm.curate.sector.corrections import to_slicer
 from usfm.jobs.outputs import write_report
 from usfm.pictures import html, sheet
+from usfm.store.joins import rows_in
 from usfm.store.reader import Store
 from usfm.store.whole import write_json
 
@@ -31,13 +32,13 @@ def write(out: Store, source: Store, folder: Path, summary: dict, config: Config
     row = out.column("region_row")
     first = {int(region): frame for frame, region in reversed(list(enumerate(row.tolist()))) if region >= 0}
     order = sorted(first, key=lambda region: (float(table["confidence"][region]), region))
-    where = {str(name): i for i, name in enumerate(source.column("frame_id"))}
+    where = rows_in(out.column("frame_id"), source.column("frame_id"))
     names = out.of_frames("path")
     shown = order[: SHOWN // 2] + order[SHOWN // 2 :: max(1, (len(order) - SHOWN // 2) // (SHOWN // 2))][: SHOWN // 2]
     pictures, captions = [], []
     for region in shown:
         frame = first[region]
-        original = source.frame(where[str(out.column("frame_id")[frame])])
+        original = source.frame(int(where[frame]))
         mask = _mask_on_source(out, region, frame, original.shape[:2])
         pictures.append(sheet.outline(_blurred(original, mask), mask))
         captions.append(
@@ -69,13 +70,13 @@ def slicer_entries(out: Store, source: Store, first: dict[int, int]) -> dict[str
         Region key -> entry, as `--corrections` reads it back; trapezoids, dual views and regions without a geometry are
         left out.
     """
-    where = {str(name): i for i, name in enumerate(source.column("frame_id"))}
+    where = rows_in(out.column("frame_id"), source.column("frame_id"))
     entries = {}
     for region, frame in sorted(first.items()):
         geometry = out.region(region).geometry
         if geometry is None or geometry.shape == "trapezoid":
             continue
-        at = where[str(out.column("frame_id")[frame])]
+        at = int(where[frame])
         scale = float(out.column("scale")[frame])
         row, col = (
             (float(out.column(name)[frame]) - float(source.column(name)[at])) * float(source.column("scale")[at])

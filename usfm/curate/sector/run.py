@@ -1,7 +1,8 @@
 """Find the acoustic region, cut frames of one size."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,17 @@ from usfm.curate import regions
 from usfm.curate.sector import corrections
 from usfm.curate.sector.config import Config, with_preset
 from usfm.errors import RequestError
-from usfm.imaging import fan_fit
-from usfm.imaging.frame_kind import frame_kind
+from usfm.imaging import fan_fit, views
+from usfm.imaging.frame_kind import frame_kind, view_kind
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
 from usfm.imaging.region import Region, coverage
 from usfm.jobs.outputs import check_report
 from usfm.jobs.parts import Done, Part, Phase
 from usfm.jobs.run import out_path, run_step
-from usfm.store.part import open_part
+from usfm.store.part import PartFile, open_part
 from usfm.store.reader import Store
+from usfm.store.schema import view_id, whole_id
 from usfm.store.writer import PartWriter
 
 TRUSTED_FIT = 0.6
@@ -36,8 +38,9 @@ def run(config: Config, request: Request) -> dict:
         request: inputs and output.
 
     Returns:
-        The summary of cli.md with ``regions``, ``low_confidence`` (frames), ``evidence`` (frames by evidence),
-        ``geometries`` (frames with one), ``few_patches`` (frames without a valid patch) and ``valid_patches_median``.
+        The summary of cli.md with ``added`` (frames, by splitting views), ``regions``, ``low_confidence`` (frames),
+        ``evidence`` (frames by evidence), ``geometries`` (frames with one), ``few_patches`` (frames without a valid
+        patch) and ``valid_patches_median``.
 
     Raises:
         RequestError: for a size that is no multiple of the patch, and whatever is wrong with inputs and output.
@@ -57,7 +60,9 @@ def run(config: Config, request: Request) -> dict:
     phases = [regions.phase(store, method=config.method), _phase(store, config, drawn)]
     summary = run_step(
         "sector", request, options, phases, inputs=[store], out=out,
-        figures=lambda done: figures(done["sector"], config),
+        figures=lambda done: figures(
+            done["sector"], config, set(store.column("frame_id").tolist()) if config.split_views else ()
+        ),
     )  # fmt: skip
     _warn(summary)
     if config.report and not request.dry_run:
@@ -67,6 +72,32 @@ def run(config: Config, request: Request) -> dict:
         console.say(f"report: {page}")
         summary["report"] = str(page)
     return summary
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a layout's frames are cut to.
+
+    Attributes:
+        key: of the region.
+        region: in the pixels of the input frames.
+        framing: crop and scale.
+        mask: of the region after that.
+        share: (L,) float32, how much of each patch lies in it.
+        view: which view it is, None for a frame that stays whole.
+    """
+
+    key: str
+    region: Region
+    framing: Framing
+    mask: np.ndarray
+    share: np.ndarray
+    view: views.View | None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the region is more likely right than wrong."""
+        return self.region.confidence >= regions.LOW_CONFIDENCE
 
 
 def _phase(store: Store, config: Config, drawn: dict) -> Phase:
@@ -90,41 +121,49 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
     part = PartWriter(like=store, contiguous=True, patch=(config.size, config.patch))
     source_paths = store.of_frames("path")
     frame_ids, kinds = store.column("frame_id"), store.column("kind").astype(str)
-    known_views = store.column("views")
-    settled: dict[str, tuple] = {}
-    for row in rows:
-        row = int(row)
-        path, frame_id, key = str(source_paths[row]), str(frame_ids[row]), found.key(row)
+    known_views, whole = store.column("views"), store.column("part") < 0
+    once = dataclasses.replace(config, split_views=False)
+    settled: dict[str, list[Cut]] = {}
+    for row in map(int, rows):
+        frame_id, key = str(frame_ids[row]), found.key(row)
         frame = store.frame(row)
         if found.is_empty(row, frame):
             regions.reject_flat(part, store, row, "sector")
             continue
         if key not in settled:
-            settled[key] = _settle(found.region(row), key, path, config, drawn)
-        region, framing, moved = settled[key]
-        trusted = region.confidence >= regions.LOW_CONFIDENCE
-        share = coverage(moved, config.patch).ravel()
-        kind = kinds[row] if kinds[row] != "b-mode" else frame_kind(frame, region.mask if trusted else None)
-        refusal = _refusal(region, framing, share, kind, config)
-        if refusal is not None:
-            part.reject(path, frame_id, "sector", *refusal)
-        else:
-            pixels = _cut(frame, framing, moved, config, trusted)
+            asked = config if whole[row] else once  # a view is not split again
+            settled[key] = _settle(found.region(row), key, str(source_paths[row]), asked, drawn)
+        kind = _kind(frame, kinds[row], settled[key])
+        for one in settled[key]:
+            shown = kind if one.view is None else view_kind(frame, kind, one.region.mask)
+            refusal = _refusal(one, shown, config)
+            if refusal is not None:
+                name = frame_id if one.view is None else view_id(frame_id, one.view.number)
+                part.reject(str(source_paths[row]), name, "sector", *refusal)
+                continue
             part.copy(
-                store, row, pixels=pixels, region=region, region_key=key, framing=framing, coverage=share, kind=kind,
-                views=int(known_views[row]) or _views(region),
+                store, row, pixels=_cut(frame, one, config), region=one.region, region_key=one.key, view=one.view,
+                framing=one.framing, coverage=one.share, kind=shown, views=int(known_views[row]) or _views(one.region),
             )  # fmt: skip
             yield from part.drain()
     yield from part.pieces()
 
 
-def _refusal(region: Region, framing: Framing, share: np.ndarray, kind: str, config: Config) -> tuple[str, str] | None:
+def _kind(frame: np.ndarray, known: str, cuts: list[Cut]) -> str:
+    """Return what a frame shows as a whole: what is known of it, else what is seen."""
+    if known != "b-mode":
+        return known
+    trusted = cuts[0].trusted
+    return frame_kind(frame, np.logical_or.reduce([one.region.mask for one in cuts]) if trusted else None)
+
+
+def _refusal(cut: Cut, kind: str, config: Config) -> tuple[str, str] | None:
     """Return why a frame is rejected: its reason and one sentence; None where it is not."""
     if kind in config.drop_kind or (config.keep_kind and kind not in config.keep_kind):
         return "kind", f"The frame shows {kind}."
-    if region.confidence < config.min_confidence:
-        return "low confidence", f"Its region is right with a probability of {region.confidence:.2f} only."
-    side, valid = min(framing.crop_height_px, framing.crop_width_px), int((share >= config.tau).sum())
+    if cut.region.confidence < config.min_confidence:
+        return "low confidence", f"Its region is right with a probability of {cut.region.confidence:.2f} only."
+    side, valid = min(cut.framing.crop_height_px, cut.framing.crop_width_px), int((cut.share >= config.tau).sum())
     if side < config.min_side:
         return "small region", f"The region's box is only {side} px wide or high."
     if valid < config.min_patches:
@@ -155,49 +194,67 @@ def reject_part(part: Part, reason: str) -> bytes:
     return rejected.to_bytes()
 
 
-def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) -> tuple[Region, Framing, np.ndarray]:
-    """Return the region to use for a layout, the framing it asks for, and its mask after that."""
+def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) -> list[Cut]:
+    """Return the cuts that a layout asks for: one, or one a view where split screens are split."""
     correction = corrections.entry_of(drawn, key, path)
     if correction is not None:
         region = corrections.region(correction[1], region.mask.shape)
     if not region.mask.any():
         region = dataclasses.replace(region, mask=np.ones_like(region.mask), geometry=None, confidence=0.0)
+    parts = views.split(region) if config.split_views else []
+    masks = tuple(one.mask for one in parts)
+    cuts = []
+    for number, one in enumerate(parts or [region]):
+        name = f"{key}/{number}" if parts else key
+        if parts and name in drawn:
+            one = corrections.region(drawn[name], region.mask.shape)
+        one = _shaped(one, config)
+        framing = Framing.for_region(one.mask, config.size, config.pad)
+        moved = framing.apply_mask(one.mask)
+        view = views.View(number, masks) if parts else None
+        cuts.append(Cut(name, one, framing, moved, coverage(moved, config.patch).ravel(), view))
+    return cuts
+
+
+def _shaped(region: Region, config: Config) -> Region:
+    """Return a region with the geometry that the settings and its confidence allow."""
     if not config.fit_fan or (region.geometry is not None and region.confidence < regions.LOW_CONFIDENCE):
-        region = dataclasses.replace(region, geometry=None)
-    elif region.geometry is None and region.shape != "dual":
+        return dataclasses.replace(region, geometry=None)
+    if region.geometry is None and region.shape != "dual":
         geometry, confidence = fan_fit.fit_fan(region.mask)
         if geometry is not None and confidence >= TRUSTED_FIT:
-            region = dataclasses.replace(region, geometry=geometry, shape=region.shape or geometry.shape)
-    framing = Framing.for_region(region.mask, config.size, config.pad)
-    return region, framing, framing.apply_mask(region.mask)
+            return dataclasses.replace(region, geometry=geometry, shape=region.shape or geometry.shape)
+    return region
 
 
-def _cut(frame: np.ndarray, framing: Framing, mask: np.ndarray, config: Config, trusted: bool) -> np.ndarray:
+def _cut(frame: np.ndarray, cut: Cut, config: Config) -> np.ndarray:
     """Return a frame's output pixels, gray or RGB, black outside the region (unless it is a guess or to be kept)."""
     if not config.color:
         frame = to_gray(frame)
     elif frame.ndim == 2:
         frame = np.repeat(frame[..., None], 3, axis=2)
-    pixels = framing.apply(frame)
-    if config.outside == "blank" and trusted:
-        pixels = np.where(mask if pixels.ndim == 2 else mask[..., None], pixels, 0)
+    pixels = cut.framing.apply(frame)
+    if config.outside == "blank" and cut.trusted:
+        pixels = np.where(cut.mask if pixels.ndim == 2 else cut.mask[..., None], pixels, 0)
     return pixels
 
 
-def figures(parts: Sequence[Path], config: Config) -> dict:
+def figures(parts: Sequence[Path], config: Config, known: Container[str] = ()) -> dict:
     """Count what the finished parts hold.
 
     Args:
         parts: result files of the phase.
         config: settings of the run.
+        known: names of the input's frames, where views are split.
 
     Returns:
         Figures for the summary.
     """
     evidence: dict[str, int] = {}
-    layouts, low, fitted, few, valid = 0, 0, 0, 0, []
+    layouts, low, fitted, few, valid, added = 0, 0, 0, 0, [], 0
     for path in parts:
         part = open_part(path)
+        added += _added(part, known) if config.split_views else 0
         if not part.frames:
             continue
         row = part.column("frames", "region_row")
@@ -210,8 +267,18 @@ def figures(parts: Sequence[Path], config: Config) -> dict:
         few += int((count == 0).sum())
         valid.append(count)
     median = float(np.median(np.concatenate(valid))) if valid else 0.0
-    return {"regions": layouts, "low_confidence": low, "geometries": fitted, "few_patches": few,
+    return {"added": added, "regions": layouts, "low_confidence": low, "geometries": fitted, "few_patches": few,
             "evidence": dict(sorted(evidence.items())), "valid_patches_median": median}  # fmt: skip
+
+
+def _added(part: PartFile, known: Container[str]) -> int:
+    """Return how many more frames a part holds or rejects than it read: views less the frames that they were cut from.
+
+    It counts names, so that a frame that went missing is not made up for.
+    """
+    names = [*part.column("frames", "frame_id"), *part.column("rejected", "frame_id")]
+    fresh = [name for name in names if name and name not in known]
+    return len(fresh) - len({whole_id(name) for name in fresh})
 
 
 def _warn(summary: dict) -> None:

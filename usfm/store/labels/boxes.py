@@ -169,6 +169,12 @@ class Boxes(Named):
         classes = np.array([places[c] if c >= 0 else -1 for c in value[1].tolist()], np.int32)
         return value[0], classes, *value[2:]
 
+    def in_view(self, value: tuple, view, head: dict) -> tuple:
+        """See `Kind`. A box belongs to the view that holds its centre."""
+        xyxy = np.asarray(value[0], np.float64)
+        mine = view.holds((xyxy[:, :2] + xyxy[:, 2:]) / 2 - 0.5)  # edges are pixel edges
+        return tuple(one[mine] for one in value)
+
     def moved(self, value: tuple, framing) -> tuple:
         """See `Kind`."""
         return framing.apply_boxes(value[0]), *value[1:]

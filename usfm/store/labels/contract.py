@@ -244,6 +244,19 @@ class Kind:
         """
         return value
 
+    def in_view(self, value: Any, view, head: dict) -> Any:
+        """A value of a frame, as one of its views has it; most kinds say the same of all views.
+
+        Args:
+            value: of the whole frame.
+            view: `imaging.views.View`.
+            head: of the part.
+
+        Returns:
+            What of it belongs to the view, in the pixels of the whole frame.
+        """
+        return value
+
     def moved(self, value: Any, framing) -> Any:
         """A value after `imaging.framing.Framing`, None where it has to be made anew.
 

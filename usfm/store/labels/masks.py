@@ -203,6 +203,14 @@ class Masks(Kind):
         """See `Kind`."""
         return renumbered(value, places, head["kind"])
 
+    def in_view(self, value: np.ndarray, view, head: dict) -> np.ndarray:
+        """See `Kind`. Each piece of a structure belongs to the view that holds its centre (`View.part_of`)."""
+        kept = np.where(value == IGNORE, value, 0) if head["kind"] == "index" else np.zeros_like(value)
+        for k in present(value, head["kind"]):
+            mine = view.part_of(structure(value, k, head["kind"]))
+            kept[mine] |= np.uint8(k + 1 if head["kind"] == "index" else 1 << k)
+        return kept
+
     def moved(self, value: np.ndarray, framing) -> np.ndarray:
         """See `Kind`."""
         return framing.apply_labels(value)
