@@ -175,6 +175,7 @@ def _step(step: dict) -> str:
     if found:
         many = [_number(found, name) for name in ("frames_in", "frames_out", "dropped", "rejected")]
         flow = "{} in = {} out + {} dropped + {} rejected".format(*many)
+        flow = flow.replace(" in =", f" in + {found['added']:,} added =") if found.get("added") else flow
         flow += f", {found['sources_rejected']:,} sources rejected" if found.get("sources_rejected") else ""
     version = step.get("software", {}).get("usfm", "?")
     return f"  {step.get('command', '?'):<9} {flow}  ({step.get('seconds', 0):.1f} s, usfm {version})"

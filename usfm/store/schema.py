@@ -270,6 +270,9 @@ def view_id(name: str, number: int) -> str:
         name: frame_id of the whole frame.
         number: of the view, from 0; column `part` has it too.
 
+    Returns:
+        The name, with /k at its end.
+
     Examples:
         >>> view_id("0011223344556677:12", 1)
         '0011223344556677:12/1'
