@@ -1,8 +1,13 @@
 """How a row came about: what a card says, and blanks where it does not."""
 
+import json
+
 import pytest
 
+from usfm.config import content_dict
 from usfm.evaluate import how
+from usfm.finetune.asked import fold_count, spelled
+from usfm.finetune.config import Config
 
 ABOUT = {
     "protocol": "linear",
@@ -16,7 +21,9 @@ ABOUT = {
     },
     "settings": {"fraction": 0.2, "folds": "2"},
     "inputs": {"store": "sha256:" + "cd" * 32},
-    "folds": [{"train_frames": 80, "train_patients": 8}, {"train_frames": 80, "train_patients": 9}],
+    "folds": [
+        {"fold": "0", "train_frames": 80, "train_patients": 8}, {"fold": "1", "train_frames": 80, "train_patients": 9},
+    ],
 }  # fmt: skip
 
 
@@ -36,11 +43,23 @@ def test_a_card_fills_every_column():
 
 
 @pytest.mark.parametrize(
-    "asked, words",
-    [("5", "5 folds"), (5, "5 folds"), ("dataset", "each dataset left out in turn"), ("", ""), (None, "")],
+    "asked, names, words",
+    [
+        ({"folds": "2"}, ["0", "1"], "2 folds"),
+        ({}, ["0", "1", "2"], "3 folds"),
+        ({}, ["split"], "the store's split"),
+        ({"folds": "dataset"}, ["a", "b"], "each dataset left out in turn"),
+        ({"splits": ("site",)}, ["a", "b"], "each site left out in turn"),
+        ({"splits": ("split",)}, ["split"], "a given split"),
+        ({"splits": ("lists/folds.json",)}, ["0", "1"], "2 given folds"),
+        ({"splits": ("train.txt", "test.txt")}, ["split"], "a given split"),
+    ],
 )
-def test_what_was_left_out_is_said(asked, words):
-    assert how.row({**ABOUT, "settings": {"folds": asked}})["held"] == words
+def test_what_was_left_out_is_said_of_the_settings_that_finetune_keeps(asked, names, words):
+    asked = spelled(Config(**asked))
+    kept = json.loads(json.dumps(content_dict(asked) | {"folds": fold_count(asked)}))
+    made = how.row({**ABOUT, "settings": kept, "folds": [{"fold": name} for name in names]})
+    assert made["held"] == words
 
 
 def test_every_dash_has_a_reason():
@@ -61,7 +80,7 @@ STRANGE = [
     {},
     {"encoder": None},
     {"encoder": 3, "folds": "x", "settings": [], "inputs": 1},
-    {"folds": [1]},
+    {"folds": [1], "settings": {"splits": 3, "folds": []}},
     {"seconds": "long", "encoder": {"mean": 0.5, "image_size": []}},
 ]
 

@@ -85,13 +85,14 @@ def test_a_report_holds_everything_in_every_format(runs, store, tmp_path, capsys
 
 def test_a_run_that_left_each_dataset_out_says_so(runs, tmp_path):
     card = Path(runs[0]) / "card.json"
-    card.write_text(json.dumps({**json.loads(card.read_text()), "settings": {"folds": "dataset"}}))
+    more = {"settings": {"folds": None, "splits": ["dataset"]}, "folds": [{"fold": name} for name in "012"]}
+    card.write_text(json.dumps({**json.loads(card.read_text()), **more}))
     out = tmp_path / "report"
     run(Config(bootstrap=50, format="html,json,md"), Request(inputs=runs, out=str(out)))
     words = "each dataset left out in turn"
     assert json.loads((out / "report.json").read_text())["runs"][0]["how"]["held"] == words
     text = (out / "report.html").read_text()
-    assert text.count(words) == 2  # in the table of how the runs were made, and above the run's own figures
+    assert text.count(words) == 3  # the result in words, above the run's own figures, and how the runs were made
     assert f"protocol linear, {words}" in text
 
 

@@ -1,5 +1,6 @@
 """How each row of a table came about: what entered the encoder, what it learned from, and what it cost."""
 
+import os
 from collections.abc import Mapping
 
 HEADS = {
@@ -72,10 +73,25 @@ def held_out(about: Mapping) -> str:
         about: of `notes.about`.
 
     Returns:
-        "each site left out in turn" where a column's values were the folds, "5 folds", or "".
+        "each site left out in turn" where the values of a column were the folds; "5 folds", "5 given folds", "a given
+        split", "the store's split"; or "".
+
+    >>> held_out({"settings": {"splits": ["site"]}, "folds": [{"fold": "north"}, {"fold": "south"}]})
+    'each site left out in turn'
     """
-    asked = str(_map(about.get("settings")).get("folds") or "")
-    return f"{asked} folds" if asked.isdigit() else f"each {asked} left out in turn" if asked else ""
+    settings, folds = _map(about.get("settings")), about.get("folds")
+    names = [str(fold["fold"]) for fold in folds if "fold" in _map(fold)] if isinstance(folds, list) else []
+    given = settings.get("splits")
+    if isinstance(given, list | tuple) and given:
+        if len(names) < 2:
+            return "a given split"
+        column = str(given[0]) if len(given) == 1 else ""
+        is_file = not column or "." in column or os.path.dirname(column)
+        return f"{len(names)} given folds" if is_file else f"each {column} left out in turn"
+    asked = str(settings.get("folds") or "")
+    if not asked and names == ["split"]:
+        return "the store's split"
+    return f"{len(names) or asked} folds" if names or asked.isdigit() else ""
 
 
 def lacking(about: Mapping, made: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

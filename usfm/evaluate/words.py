@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from usfm.evaluate.how import held_out
 from usfm.evaluate.sections import leading
 from usfm.evaluate.tables import by_task, main, words
 
@@ -37,7 +38,9 @@ def _of_run(run: dict, case: str) -> str:
     judged = ""
     if beaten is not None:
         judged = f"; it is {'better' if beaten else 'not shown to be better'} than a constant answer"
-    size = f"{n['cases']:,} {case}s of {n['patients']:,} patients"
+    held = held_out(run["about"])
+    left = f", {held}" if "in turn" in held else ""
+    size = f"{n['cases']:,} {case}s of {n['patients']:,} patients{left}"
     return f"{run['name']}: {' and '.join(values) or 'nothing that is defined'} on {size}{judged}."
 
 

@@ -144,10 +144,18 @@ def steps(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> Steps
     order = np.argsort(-score, kind="stable")
     last = np.append(np.diff(score[order]) != 0, True)[: len(order)]
     sorted_ = weights[:, order]
-    called = np.cumsum(sorted_, axis=1)[:, last]
-    hits = np.cumsum(sorted_ * positive[order], axis=1)[:, last]
-    start = np.zeros((len(weights), 1))
-    return Steps(np.hstack([start, hits]), np.hstack([start, called - hits]))
+    called, hits = _grown(sorted_, last), _grown(sorted_ * positive[order], last)
+    return Steps(hits, np.subtract(called, hits, out=called))
+
+
+def _grown(weights: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Sums along the cases at the last of each threshold, from 0: (B, n) and (n,) bool -> (B, K + 1)."""
+    grown = np.zeros((len(weights), last.sum() + 1))
+    if last.all():  # no two scores are equal; nothing is copied
+        np.cumsum(weights, axis=1, out=grown[:, 1:])
+    else:
+        grown[:, 1:] = np.cumsum(weights, axis=1)[:, last]
+    return grown
 
 
 def of_steps(counts: Steps, at: Sequence[float] = ()) -> dict[str, np.ndarray]:
@@ -165,8 +173,8 @@ def of_steps(counts: Steps, at: Sequence[float] = ()) -> dict[str, np.ndarray]:
     hits, false = counts.hits, counts.false
     positives, negatives = hits[:, -1], false[:, -1]
     area = np.einsum("bk,bk->b", np.diff(false, axis=1), hits[:, 1:] + hits[:, :-1])
-    with np.errstate(invalid="ignore"):
-        precision = np.nan_to_num(hits[:, 1:] / (hits[:, 1:] + false[:, 1:]))
+    called = hits[:, 1:] + false[:, 1:]
+    precision = np.divide(hits[:, 1:], called, out=np.zeros_like(called), where=called > 0)
     found = {
         "class_auroc": ratio(area, 2 * positives * negatives),
         "average_precision": ratio(np.einsum("bk,bk->b", np.diff(hits, axis=1), precision), positives),
