@@ -20,7 +20,8 @@ from usfm.store.writer import PartWriter
 from usfm.tasks import TASKS, benchmarks, predictions
 
 NANO = "random:vit_nano_patch16_64"
-RUNS = [one for one in map(benchmarks.load, benchmarks.names()) if one.runs]
+EVERY = [benchmarks.load(name, task) for name in benchmarks.names() for task in benchmarks.load(name).tasks]
+RUNS = [one for one in EVERY if one.runs]
 
 
 def collection(folder, benchmark, *, dataset=None, column=True, split="", other="something else"):
@@ -40,8 +41,8 @@ def collection(folder, benchmark, *, dataset=None, column=True, split="", other=
     return write_store(folder / "s.h5", part)
 
 
-def ask(store, out, **more):
-    return run(Config("classify", NANO, **more), Request(inputs=(str(store),), out=str(out), device="cpu"))
+def ask(store, out, task="classify", **more):
+    return run(Config(task, NANO, **more), Request(inputs=(str(store),), out=str(out), device="cpu"))
 
 
 @pytest.mark.parametrize("task", ["classify", "segment", "detect"])
@@ -59,7 +60,7 @@ def test_every_setting_of_a_preset_is_one_of_a_training_and_what_is_typed_wins(t
         assert not {"epochs", "steps", "lr", "weight_decay"} & set(typed.said["preset"]["settings"])
 
 
-@pytest.mark.parametrize("benchmark", RUNS, ids=lambda one: one.name)
+@pytest.mark.parametrize("benchmark", RUNS, ids=lambda one: f"{one.name}-{one.task}")
 def test_a_benchmark_gives_its_split_its_classes_and_its_search(benchmark):
     got = applied(Config(benchmark.task, NANO, benchmark=benchmark.name))
     assert got.config.splits == ((benchmark.folds,) if benchmark.folds else ())
@@ -106,6 +107,7 @@ def test_the_search_of_a_benchmark_makes_a_run_a_trial_and_each_says_so(tmp_path
     ({"column": False}, {"benchmark": "bus-bra"}, "no column 'fold_5'.*--layout bus-bra"),
     ({"of": "mmotu-2d", "split": "test"}, {"benchmark": "mmotu-2d"}, "no parts train and val"),
     ({"of": "gist514"}, {"benchmark": "gist5"}, "did you mean 'gist514'"),
+    ({}, {"task": "detect", "benchmark": "mmotu-2d"}, "is one of classify and segment; take 'usfm finetune cl"),
     ({}, {"benchmark": "fis"}, "is one of detect; take 'usfm finetune detect'"),
     ({}, {"preset": "polarmea"}, "did you mean 'polarmae'"),
     ({}, {"preset": "polarmae", "protocol": "knn"}, "trains a network and --protocol knn does not"),

@@ -217,9 +217,10 @@ def _robustness(
 def _published(name: str, tasks: list[str]) -> dict | None:
     if not name:
         return None
-    known = benchmarks.load(name)
-    if known.task not in tasks:
-        raise RequestError(f"--benchmark {name}: is of the task {known.task}, and these runs are of {', '.join(tasks)}")
+    known = next((one for one in (benchmarks.load(name, task) for task in tasks) if one.task in tasks), None)
+    if known is None:
+        of = " and ".join(benchmarks.load(name).tasks)
+        raise RequestError(f"--benchmark {name}: is of the task {of}, and these runs are of {', '.join(tasks)}")
     return {
         "name": name,
         "title": known.title,

@@ -160,7 +160,8 @@ def page(found: Sequence[dict]) -> str:
         _row("benchmark", "task", "collection", "published", "caveats"),
         "|---" * 5 + "|",
     ]
-    for one in map(benchmarks.load, benchmarks.names()):
+    every = [benchmarks.load(name, task) for name in benchmarks.names() for task in benchmarks.load(name).tasks]
+    for one in every:
         numbers = ", ".join(f"{row.model} {row.value:g}" for row in one.published)
         where = f"[{one.layout}](#{one.layout})" if one.layout else "not known"
         lines.append(_row(f"`{one.name}`", one.task, where, f"{one.metric}: {numbers}", "; ".join(one.caveats)))

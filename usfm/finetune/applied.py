@@ -55,11 +55,10 @@ def applied(config: Config) -> Applied:
         config, used = _filled(config, preset.settings)
         said["preset"] = {"name": preset.name, "settings": used, "differs": list(preset.differs)}
     if config.benchmark:
-        benchmark = benchmarks.load(config.benchmark)
+        benchmark = benchmarks.load(config.benchmark, config.task)
         if benchmark.task != config.task:
-            raise RequestError(
-                f"--benchmark {benchmark.name}: is one of {benchmark.task}; take 'usfm finetune {benchmark.task}'"
-            )
+            ways = " or ".join(f"'usfm finetune {task}'" for task in benchmark.tasks)
+            raise RequestError(f"--benchmark {benchmark.name}: is one of {' and '.join(benchmark.tasks)}; take {ways}")
         probes = config.protocol is not None and config.protocol not in TRAINED
         config, used = _filled(config, _of_benchmark(config, benchmark) | ({} if probes else benchmark.settings))
         about = {name: list(asdict(benchmark)[name]) for name in ("caveats", "unknown")}
@@ -79,7 +78,7 @@ def check_store(benchmark: Benchmark, config: Config, store: Store) -> None:
     Raises:
         RequestError: it is of another collection, or lacks the split that the papers use.
     """
-    benchmarks.runnable(benchmark.name, store.of_frames("dataset"), where=store.paths[0])
+    benchmarks.runnable(benchmark.name, store.of_frames("dataset"), task=benchmark.task, where=store.paths[0])
     if not _official(config, benchmark):
         console.warn(f"--benchmark {benchmark.name}: not on the published split, so published numbers do not compare")
     elif benchmark.folds:

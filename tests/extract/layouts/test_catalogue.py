@@ -60,9 +60,11 @@ def test_a_name_that_is_none_is_one_sentence(capsys):
     assert "did you mean 'hc18'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", benchmarks.names())
-def test_a_benchmark_is_of_a_layout_that_gives_what_it_needs(name):
-    one = benchmarks.load(name)
+@pytest.mark.parametrize(
+    "name, task", [(name, task) for name in benchmarks.names() for task in benchmarks.load(name).tasks]
+)
+def test_a_benchmark_is_of_a_layout_that_gives_what_it_needs(name, task):
+    one = benchmarks.load(name, task)
     assert one.published
     assert one.caveats
     assert one.unknown

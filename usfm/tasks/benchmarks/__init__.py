@@ -52,6 +52,7 @@ class Benchmark:
         caveats: What makes its published numbers hard to compare.
         unknown: What of the protocol no paper says.
         published: Numbers of papers.
+        tasks: All that papers measure on the same pictures and the same split, this one first.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Benchmark:
     caveats: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
+    tasks: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
@@ -80,14 +82,15 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def load(name: str) -> Benchmark:
+def load(name: str, task: str = "") -> Benchmark:
     """Read a benchmark.
 
     Args:
         name: Of its file.
+        task: For which it is asked, where its pictures serve several.
 
     Returns:
-        The benchmark.
+        The benchmark; of its first task where it has none of that name.
 
     Raises:
         RequestError: If there is none of this name.
@@ -103,17 +106,22 @@ def load(name: str) -> Benchmark:
             f"{', '.join(names())}."
         )
     table = read_toml(FOLDER / f"{name}.toml", "benchmark")
+    also = table.pop("also", {})
+    tasks = (table["task"], *also)
+    if task in also:
+        table |= {"metric": "", "classes": [], "unknown": [], "published": [], **also[task], "task": task}
     rows = tuple(Published(**row) for row in table.pop("published", ()))
     plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return Benchmark(name=name, published=rows, **plain)
+    return Benchmark(name=name, published=rows, tasks=tasks, **plain)
 
 
-def runnable(name: str, datasets: Iterable[str], *, where: str = "the store") -> Benchmark:
+def runnable(name: str, datasets: Iterable[str], *, task: str = "", where: str = "the store") -> Benchmark:
     """Read a benchmark that a store is to be measured by.
 
     Args:
         name: Of the benchmark.
         datasets: Of the sources of the store.
+        task: See `load`.
         where: What to call the store in a sentence.
 
     Returns:
@@ -122,7 +130,7 @@ def runnable(name: str, datasets: Iterable[str], *, where: str = "the store") ->
     Raises:
         RequestError: If nobody knows its collection, or the store holds another one, or more than it.
     """
-    found, held = load(name), sorted(set(datasets))
+    found, held = load(name, task), sorted(set(datasets))
     if not found.runs:
         raise RequestError(f"--benchmark {name}: it cannot be run, since {found.caveats[0]}.")
     if held != [found.layout]:
