@@ -30,10 +30,10 @@ def browse(tmp_path):
 
 @pytest.fixture
 def page(tmp_path, make_run):
-    for name, skill in (("a-run-with-a-long-name", 3), ("random", 0)):
+    for name, skill in (("a_run_with_a_long_name_" + "that_nothing_breaks" * 2, 3), ("random", 0)):
         (tmp_path / name).mkdir()
         predictions.write(tmp_path / name / predictions.FILE, make_run(skill=skill, names=("a long class name", "b")))
-    runs = tuple(str(tmp_path / name) for name in ("a-run-with-a-long-name", "random"))
+    runs = tuple(str(tmp_path / name) for name in ("a_run_with_a_long_name_" + "that_nothing_breaks" * 2, "random"))
     asked = config.Config(bootstrap=50, compare=True, format="html", by=("fold",))
     run(asked, Request(inputs=runs, out=str(tmp_path / "report")))
     return tmp_path / "report" / "report.html"

@@ -33,6 +33,17 @@ def test_a_part_that_is_too_small_says_why(make_run):
     assert reasons["many"] == ("", True)
 
 
+def test_a_part_of_one_class_says_that_its_curves_say_nothing(make_run):
+    held = make_run(patients=20)
+    values = np.where(held.arrays["target"] == 1, "all of one", "")
+    values[held.patient == "p003"] = ""
+    found = {row["value"]: row for row in table(held, values)}
+    assert "'class1'" in found["all of one"]["note"]
+    assert found["all of one"]["metrics"]["auroc"]["value"] is None
+    assert found["all of one"]["metrics"]["macro_average_precision"]["value"] == 1
+    assert found[""]["note"] == ""
+
+
 def test_the_order_of_values_and_other_parts_do_not_matter(make_run):
     held = make_run(patients=20)
     values = np.array(["b" if int(name[1:]) < 8 else "a" for name in held.patient], object)

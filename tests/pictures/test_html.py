@@ -41,5 +41,6 @@ def test_a_page_is_well_formed_escaped_and_self_contained(tmp_path):
     assert "<script" not in text
     assert "T &amp; t" in text
     assert "1.235" in text
+    assert "</a><a" not in text  # a browser breaks a line of links only at a space
     assert len(checker.sources) == 3
     assert all(s.startswith("data:image/png;base64,") for s in checker.sources)

@@ -119,12 +119,13 @@ def patients(cases: Scored, run: dict) -> list[dict]:
     return sorted(rows, key=badness)[:_MOST]
 
 
-def commands(names: Mapping[str, Mapping], words: list[str]) -> list[str]:
+def commands(names: Mapping[str, Mapping], words: list[str], store: Store | None = None) -> list[str]:
     """The lines that made the runs and the report, as far as the cards tell.
 
     Args:
         names: run -> what its card says.
         words: of ``usfm eval``.
+        store: given with ``--in``, or None; runs that were made from it show its path, others show ``STORE``.
 
     Returns:
         One line each; of an absolute path only its last two parts.
@@ -133,7 +134,11 @@ def commands(names: Mapping[str, Mapping], words: list[str]) -> list[str]:
     for name, about in names.items():
         flags = about.get("flags")
         if isinstance(flags, list) and about.get("task"):
-            lines.append(" ".join(["usfm", "finetune", str(about["task"]), *map(_tail, flags), "--out", name]))
+            inputs = about.get("inputs")
+            same = store is not None and isinstance(inputs, Mapping) and inputs.get("store") == store.content_id
+            read = [str(path) for path in store.paths] if store is not None and same else ["STORE"]
+            given = [word for path in read for word in ("--in", path)]
+            lines.append(" ".join(["usfm", "finetune", str(about["task"]), *map(_tail, [*given, *flags]), "--out", name]))
     return [*lines, " ".join(["usfm", "eval", *map(_tail, words)])]
 
 

@@ -72,7 +72,7 @@ def run(config: Config, request: Request) -> dict:
         "key": key,
         "seconds": round(time.monotonic() - started, 2),
         "made": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commands": _commands(config, request, given),
+        "commands": _commands(config, request, given, store),
     }
     write.write(out, made, formats, config, store, request.overwrite, MARKER)
     _say(made.report)
@@ -132,12 +132,12 @@ def _met(given: dict[str, Given], store: Store | None) -> dict[str, overlap.Meet
     return new
 
 
-def _commands(config: Config, request: Request, given: dict[str, Given]) -> list[str]:
+def _commands(config: Config, request: Request, given: dict[str, Given], store: Store | None) -> list[str]:
     """The lines that made the runs and this report."""
     runs = [name for name, each in given.items() if not each.table]
     more = ["--seed", str(request.seed)] if request.seed else []
     words = [*runs, *words_of(config), *more, "--out", "report"]
-    return dataset.commands({name: each.about for name, each in given.items()}, words)
+    return dataset.commands({name: each.about for name, each in given.items()}, words, store)
 
 
 def _say(report: dict) -> None:

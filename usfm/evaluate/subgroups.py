@@ -42,15 +42,15 @@ def table(
         seed: of the draws.
 
     Returns:
-        One row a value, the most frequent first: value, cases, patients, reason ("" or why it has no measures), and
-        metrics (measure -> estimate).
+        One row a value, the most frequent first: value, cases, patients, reason ("" or why it has no measures), note
+        ("" or what to know of them), and metrics (measure -> estimate).
     """
     names, counts = np.unique(values.astype(str), return_counts=True)
     rows = []
     for name in names[np.argsort(-counts, kind="stable")][:MOST]:
         part = scored(held.take(values.astype(str) == name))
         patients = len(set(part.group.tolist()))
-        row = {"value": str(name), "cases": len(part.key), "patients": patients, "reason": "", "metrics": {}}
+        row = {"value": str(name), "cases": len(part.key), "patients": patients, "reason": "", "note": "", "metrics": {}}
         if len(part.key) < LEAST_CASES:
             row["reason"] = f"fewer than {LEAST_CASES} cases"
         elif patients < LEAST_PATIENTS:
@@ -58,12 +58,24 @@ def table(
         else:
             draws = draw(part.group, resamples, stream(seed, "by", column, str(name)))
             point, drawn, left = part.measure(None), part.measure(draws), part.measure(left_out(part.group))
+            row["note"] = _of_one_class(held, values.astype(str) == name)
             row["metrics"] = {
                 one.name: estimate(one, point[one.name], drawn[one.name], left[one.name], confidence, patients)
                 for one in part.measures
             }
         rows.append(row)
     return rows
+
+
+def _of_one_class(held: Predictions, rows: np.ndarray) -> str:
+    """Why the curves of a part say nothing; "" where they do."""
+    target = held.arrays.get("target")
+    if target is None or target.ndim != 1 or target.dtype.kind not in "iu" or not held.class_names:
+        return ""
+    there = np.unique(target[rows])
+    if len(there) != 1:
+        return ""
+    return f"all are '{held.class_names[there[0]]}': no AUROC, and the AUPRC is 1 whatever the scores"
 
 
 def tells(labels: np.ndarray, values: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> float | None:

@@ -17,7 +17,7 @@ _STYLE = """
         --wash: #1d232a; --accent: #6db3ee; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 68rem; background: var(--paper); color: var(--ink);
-       font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+       font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem;
      border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
 p.lead { color: var(--soft); margin: 0 0 1rem; } p { max-width: 52rem; }
@@ -96,7 +96,7 @@ def page(title: str, sections: Iterable[tuple[str, str]], lead: str = "") -> str
         The whole document; every text is escaped, every picture is inside it.
     """
     sections = list(sections)
-    links = "".join(f'<a href="#s{k}">{escape(name)}</a>' for k, (name, _) in enumerate(sections))
+    links = " ".join(f'<a href="#s{k}">{escape(name)}</a>' for k, (name, _) in enumerate(sections))
     body = "".join(
         f'<section id="s{k}"><h2>{escape(name)}</h2>{html}</section>' for k, (name, html) in enumerate(sections)
     )

@@ -36,8 +36,8 @@ WORDS = (
     ("Brier score", "squared distance between scores and truth, summed over classes: 0 is best, 2 worst"),
     ("log loss", "mean of minus the natural logarithm of the score of the true class; lower is better"),
     ("calibration error", "mean over ten bins of equal width of |highest score - share correct|, weighted by cases. It "
-                          "is above 0 by chance alone, the more so the fewer cases; its interval is too high then and "
-                          "holds the truth in 72 of 100 cohorts of 30 patients, in 87 of 100 of 100"),
+                          "is above 0 by chance alone, the more so the fewer cases. With few patients its interval is "
+                          "too narrow; the notes at the top of the report say so"),
     ("constant answer", "the harder of those that mean something for a measure. Accuracy: the most frequent class in "
                         "the training of each fold, and the most frequent class among the measured cases. Balanced "
                         "accuracy: the same class of the training, and chance. AUROC: 0.5. Macro F1: none, since "
