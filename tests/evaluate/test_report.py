@@ -82,7 +82,19 @@ def test_one_patient_has_values_and_no_intervals(tmp_path):
     measured = report["runs"][0]["metrics"]["accuracy"]
     assert measured["value"] is not None
     assert measured["low"] is measured["high"] is None
-    assert any("1 patients" in note or "one patient" in note for note in report["notes"])
+    assert [note for note in report["notes"] if "patient" in note] == [
+        "A: one patient; without a second one there are no intervals"
+    ]
+    assert "of 1 patient;" in report["summary"][0] or "of 1 patient." in report["summary"][0]
+
+
+def test_runs_of_two_tasks_are_not_compared_and_it_is_said(tmp_path):
+    path = tmp_path / "n.csv"
+    path.write_text("id,patient,target,value\n" + "\n".join(f"{k},p{k},{k},{k + k % 3}" for k in range(12)) + "\n")
+    both = str(path), table(tmp_path / "t.csv", models=("A",))
+    _, report = made(tmp_path, Config(predictions=both, compare=True))
+    assert not report["comparisons"]
+    assert any("only runs of one task" in note and "A (classify)" in note for note in report["notes"])
 
 
 def test_rows_without_test_or_val_are_refused(tmp_path):

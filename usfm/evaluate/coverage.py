@@ -105,6 +105,8 @@ def note(run: dict) -> str:
         A sentence; "" where there is nothing to say.
     """
     patients = run["n"]["patients"]
+    if patients < 2:
+        return f"{run['name']}: one patient; without a second one there are no intervals"
     size, found = weak(run)
     if not any(name in HELD[population(run)] for name in run["titles"]["measures"]):
         few = f"{run['name']}: {patients} patients; intervals from fewer than {FEW} may be too narrow (not simulated)"

@@ -138,7 +138,9 @@ def commands(names: Mapping[str, Mapping], words: list[str], store: Store | None
             same = store is not None and isinstance(inputs, Mapping) and inputs.get("store") == store.content_id
             read = [str(path) for path in store.paths] if store is not None and same else ["STORE"]
             given = [word for path in read for word in ("--in", path)]
-            lines.append(" ".join(["usfm", "finetune", str(about["task"]), *map(_tail, [*given, *flags]), "--out", name]))
+            lines.append(
+                " ".join(["usfm", "finetune", str(about["task"]), *map(_tail, [*given, *flags]), "--out", name])
+            )
     return [*lines, " ".join(["usfm", "eval", *map(_tail, words)])]
 
 

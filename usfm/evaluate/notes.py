@@ -115,7 +115,8 @@ def _of_run(run: dict, held: Predictions, path: str, resamples: int) -> list[str
         notes.append(doubtful)
     undefined = max(e["undefined"] for e in run["metrics"].values())
     if undefined:
-        notes.append(f"{name}: a class was missing in {undefined} of {resamples} resamples; they are left out")
+        what = "a class was missing" if held.class_names else "a measure had no value"
+        notes.append(f"{name}: {what} in {undefined} of {resamples} resamples; they are left out")
     without = int((held.patient == "").sum())
     if without:
         notes.append(f"{name}: {without} frames have no patient; their clip is drawn instead")

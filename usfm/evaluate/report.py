@@ -112,7 +112,8 @@ def make(
         "at_specificity": config.at_specificity,
         "seed": request.seed,
         "notes": notes.of_runs(runs, held, {name: each.path for name, each in given.items()}, config.bootstrap)
-        + _telling(runs),
+        + _telling(runs)
+        + _alone(by_task(made.report), config.compare),
         "comparisons": comparisons,
         "efficiency": curves,
         "robustness": _robustness(made, config, request, given, rows, store, asked),
@@ -188,6 +189,14 @@ def _telling(runs: list[dict]) -> list[str]:
         "learned it instead of the tissue"
         for column, value in found.items()
     ]
+
+
+def _alone(tasks: dict[str, list[dict]], compared: bool) -> list[str]:
+    """A note where runs were to be compared and some have no other of their task."""
+    alone = [f"{mine[0]['name']} ({task})" for task, mine in tasks.items() if len(mine) < 2]
+    if not compared or not alone:
+        return []
+    return [f"only runs of one task are compared; the only one of its task is {', '.join(alone)}"]
 
 
 def _robustness(

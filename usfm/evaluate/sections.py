@@ -170,7 +170,9 @@ def subgroups(runs: list[dict]) -> str:
                     continue
                 cells = [cell(row["metrics"][name]) if row["metrics"] else html.Markup("–") for name in names]
                 value = row["value"] or "(unknown)"
-                lines.append([value, found["name"], row["cases"], row["patients"], *cells, row["reason"] or row["note"]])
+                lines.append(
+                    [value, found["name"], row["cases"], row["patients"], *cells, row["reason"] or row["note"]]
+                )
         body += html.subheading(f"By {column}")
         body += html.table([column, "run", "cases", "patients", *names.values(), ""], lines)
         if small:

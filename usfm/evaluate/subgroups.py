@@ -50,7 +50,14 @@ def table(
     for name in names[np.argsort(-counts, kind="stable")][:MOST]:
         part = scored(held.take(values.astype(str) == name))
         patients = len(set(part.group.tolist()))
-        row = {"value": str(name), "cases": len(part.key), "patients": patients, "reason": "", "note": "", "metrics": {}}
+        row = {
+            "value": str(name),
+            "cases": len(part.key),
+            "patients": patients,
+            "reason": "",
+            "note": "",
+            "metrics": {},
+        }
         if len(part.key) < LEAST_CASES:
             row["reason"] = f"fewer than {LEAST_CASES} cases"
         elif patients < LEAST_PATIENTS:

@@ -40,8 +40,12 @@ def _of_run(run: dict, case: str) -> str:
         judged = f"; it is {'better' if beaten else 'not shown to be better'} than a constant answer"
     held = held_out(run["about"])
     left = f", {held}" if "in turn" in held else ""
-    size = f"{n['cases']:,} {case}s of {n['patients']:,} patients{left}"
+    size = f"{_count(n['cases'], case)} of {_count(n['patients'], 'patient')}{left}"
     return f"{run['name']}: {' and '.join(values) or 'nothing that is defined'} on {size}{judged}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _of_pairs(rows: Sequence[dict], name: str, title: str) -> str:
