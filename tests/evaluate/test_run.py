@@ -57,6 +57,7 @@ def test_the_card_of_the_data_says_what_the_frames_are_like(runs, make_run, tmp_
     facts = json.loads((tmp_path / "r" / "report.json").read_text())["data"][0]["facts"]
     assert facts["brightness"] == "50 of 255, deviation over frames 10"
     assert facts["frames a second of the clips"] == "25 (median), 25 to 25"
+    assert facts["odd frames"] == "of one gray value: 200"
     assert facts["rejected on the way"] == "3 (cannot be read: 2; too small: 1)"
 
 

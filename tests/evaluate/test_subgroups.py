@@ -51,6 +51,13 @@ def test_the_order_of_values_and_other_parts_do_not_matter(make_run):
     assert table(held, values)[0] == alone[0]
 
 
+def test_ranges_stand_in_the_order_of_their_numbers(make_run):
+    held = make_run(patients=20)
+    which = np.array([int(name[1:]) for name in held.patient])
+    values = np.where(which < 4, "2 to 9.5", np.where(which < 9, "9.5 to 20", np.where(which < 12, "", "20 to 120")))
+    assert [row["value"] for row in table(held, values)] == ["2 to 9.5", "9.5 to 20", "20 to 120", ""]
+
+
 def test_a_column_that_tells_the_label_is_found_and_noise_is_not():
     rng = np.random.default_rng(0)
     false_alarms = 0

@@ -15,6 +15,7 @@ from usfm.tasks.predictions import Predictions
 _MOST = 500  # patients in the table
 _LOOKED_AT = 200  # frames whose brightness is measured, evenly over all
 _REASONS = 4
+_FLAT, _DARK = 1.0, 5.0  # deviation inside a frame, and its mean, of 255
 
 
 def card(held: Predictions, frames: Scored, store: Store | None, rows: np.ndarray) -> dict:
@@ -64,7 +65,7 @@ def _of_store(store: Store, rows: np.ndarray) -> dict[str, object]:
 
 
 def _rates(store: Store, rows: np.ndarray) -> dict[str, object]:
-    rates = np.array([store.of_frames("fps")[row] for row in rows], float)
+    rates = np.asarray(store.of_frames("fps")[rows], float)
     rates = rates[np.isfinite(rates) & (rates > 0)]
     if not len(rates):
         return {}
@@ -73,9 +74,13 @@ def _rates(store: Store, rows: np.ndarray) -> dict[str, object]:
 
 def _brightness(store: Store, rows: np.ndarray) -> dict[str, object]:
     some = rows[np.unique(np.linspace(0, len(rows) - 1, _LOOKED_AT).round().astype(int))]
-    means = np.array([to_gray(frame).mean() for frame in store.frames(some.tolist())])
+    gray = (to_gray(frame) for frame in store.frames(some.tolist()))
+    means, spreads = np.array([(frame.mean(), frame.std()) for frame in gray]).T
     of = "" if len(some) == len(rows) else f", of {len(some)} frames"
-    return {"brightness": f"{means.mean():.0f} of 255, deviation over frames {means.std():.0f}{of}"}
+    facts: dict[str, object] = {"brightness": f"{means.mean():.0f} of 255, deviation over frames {means.std():.0f}{of}"}
+    odd = {"of one gray value": spreads < _FLAT, "nearly black": (means < _DARK) & (spreads >= _FLAT)}
+    said = "; ".join(f"{what}: {which.sum():,}" for what, which in odd.items() if which.any())
+    return facts | ({"odd frames": said + of} if said else {})
 
 
 def _rejected(store: Store) -> dict[str, object]:

@@ -42,12 +42,12 @@ def table(
         seed: of the draws.
 
     Returns:
-        One row a value, the most frequent first: value, cases, patients, reason ("" or why it has no measures), note
+        One row a value, the most frequent first, numbers and ranges of numbers by size: value, cases, patients, reason ("" or why it has no measures), note
         ("" or what to know of them), and metrics (measure -> estimate).
     """
     names, counts = np.unique(values.astype(str), return_counts=True)
     rows = []
-    for name in names[np.argsort(-counts, kind="stable")][:MOST]:
+    for name in _ordered(names[np.argsort(-counts, kind="stable")][:MOST].tolist()):
         part = scored(held.take(values.astype(str) == name))
         patients = len(set(part.group.tolist()))
         row = {
@@ -72,6 +72,25 @@ def table(
             }
         rows.append(row)
     return rows
+
+
+def _ordered(names: list[str]) -> list[str]:
+    """Names as they come; numbers and ranges by size, and what stands for no number behind them.
+
+    >>> _ordered(["20 to 35 mm2", "nothing to see", "3.5 to 20 mm2"])
+    ['3.5 to 20 mm2', '20 to 35 mm2', 'nothing to see']
+    """
+    number = {name: _number(name) for name in names}
+    if sum(value is None for value in number.values()) > 1:
+        return names
+    return sorted(names, key=lambda name: (number[name] is None, number[name] or 0.0))
+
+
+def _number(name: str) -> float | None:
+    try:
+        return float(name.split()[0])
+    except (ValueError, IndexError):
+        return None
 
 
 def _of_one_class(held: Predictions, rows: np.ndarray) -> str:

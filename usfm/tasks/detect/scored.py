@@ -21,7 +21,7 @@ PER_CLASS = (
     Measure("class_ap", "AP@50:95"),
     Measure("class_ap50", "AP@50"),
     Measure("class_ap75", "AP@75"),
-    Measure("class_recall_fp1", "recall at 1 false box a frame"),
+    Measure("class_recall_fp1", "recall at 1 false box a frame", share=True),
 )
 BASE = "base_"
 """Prefix of the columns that hold the mean boxes of the training."""

@@ -57,7 +57,7 @@ class Outlined(Grouped):
             *whole,
             Measure(f"hd95_{self.unit}", f"HD95 ({self.unit})", "HD95", higher=False, within=_LENGTH),
             Measure(f"asd_{self.unit}", f"ASD ({self.unit})", higher=False, further=True, within=_LENGTH),
-            Measure("structures_found", "found at IoU 0.5", "found"),
+            Measure("structures_found", "found at IoU 0.5", "found", share=True),
         )
 
     @property
