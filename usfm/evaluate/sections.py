@@ -117,12 +117,9 @@ def _worst(found: dict, pictures: Pictures) -> str:
     what = f"Frames by their own {alone}" if alone else "Wrong cases whose true class got the lowest score"
     body = html.subheading("Worst cases") + html.paragraph(f"{what}, one a patient, the worst first.")
     shown = pictures.worst.get(found["name"], [])
-    for row in shown:
-        body += (
-            '<div class="row">'
-            + "".join(html.figure(html.to_jpeg(image), words, 150) for image, words in row)
-            + "</div>"
-        )
+    rows = ["".join(html.figure(html.to_jpeg(image), words, 150) for image, words in row) for row in shown]
+    alone_in_row = all(len(row) == 1 for row in shown)  # no neighbours: one behind the other
+    body += "".join(rows) if alone_in_row else "".join(f'<div class="row">{row}</div>' for row in rows)
     heads = ["frame", "patient", "true", "predicted", *([alone] if alone else _OF_CLASSES)]
     lines = [
         [w["frame_id"], w["patient"] or "–", w["true"] or "–", w["said"] or "–",

@@ -42,8 +42,8 @@ def table(
         seed: of the draws.
 
     Returns:
-        One row a value, the most frequent first, numbers and ranges of numbers by size: value, cases, patients, reason ("" or why it has no measures), note
-        ("" or what to know of them), and metrics (measure -> estimate).
+        One row a value, the most frequent first, numbers and ranges of numbers by size: value, cases, patients, reason
+        ("" or why it has no measures), note ("" or what to know of them), and metrics (measure -> estimate).
     """
     names, counts = np.unique(values.astype(str), return_counts=True)
     rows = []

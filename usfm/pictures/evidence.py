@@ -1,7 +1,7 @@
 """Figures of a report: forest plot, ROC and precision-recall with bands, reliability, and curves over a dose."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,8 +33,8 @@ class Line:
     name: str
     x: np.ndarray
     y: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    low: np.ndarray = field(default_factory=lambda: np.empty(0))
+    high: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 def forest(
@@ -85,7 +85,7 @@ def forest(
 
 def lines(
     series: Sequence[Line], xlabel: str, ylabel: str, *, diagonal: bool = False, markers: bool = False,
-    log_x: bool = False, unit: bool = True, theme: Theme = LIGHT,
+    log_x: bool = False, unit: bool = True, share: bool = False, theme: Theme = LIGHT,
 ) -> bytes:  # fmt: skip
     """Draw curves with bands, their names below.
 
@@ -97,6 +97,7 @@ def lines(
         markers: mark the points.
         log_x: logarithmic x, with the values of the points as ticks.
         unit: both axes run from 0 to 1.
+        share: y runs from 0 to 1.
         theme: colours.
 
     Returns:
@@ -113,6 +114,8 @@ def lines(
             axes.fill_between(each.x, each.low, each.high, color=colour, alpha=0.2, linewidth=0)
     if unit:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    if share:
+        axes.set(ylim=(-0.01, 1.01))
     if log_x:
         axes.set_xscale("log")
         points = sorted({float(x) for each in series for x in each.x})

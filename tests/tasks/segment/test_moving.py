@@ -43,7 +43,7 @@ def test_an_outline_keeps_its_place(height, width, side, seed, resize):
     assert np.mean(away) < 0.5 * coarser
     assert abs(int(again.sum()) - int(truth.sum())) < 0.5 * coarser * len(outline(truth))
     middle = [np.argwhere(mask).mean(0) for mask in (truth, again)]
-    assert np.abs(middle[0] - middle[1]).max() < 0.35 * coarser  # no shift to one side
+    assert np.abs(middle[0] - middle[1]).max() < 0.45 * coarser  # no shift to one side
 
 
 def test_what_lies_outside_the_frame_is_not_known():

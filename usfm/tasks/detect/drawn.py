@@ -16,16 +16,15 @@ TRUTH, PREDICTION = (80, 220, 80), (240, 70, 70)
 SIDE_PX = 220
 
 
-def precision_recall(path: Path | None, classes: Sequence[Matched], names: Sequence[str]) -> bytes:
-    """Draw precision over recall at IoU 0.5.
+def recall_precision(classes: Sequence[Matched], names: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Precision over recall at IoU 0.5.
 
     Args:
-        path: where to; None only returns it.
         classes: C classes.
         names: of the classes.
 
     Returns:
-        The PNG; b"" where no class has a curve.
+        Name with AP@50 in brackets -> (recall, precision), of the classes that have a curve.
     """
     lines = {}
     for name, one in zip(names, classes, strict=True):
@@ -33,9 +32,20 @@ def precision_recall(path: Path | None, classes: Sequence[Matched], names: Seque
         if len(recall):
             area = of_class(one, np.ones((1, len(one.truth))))["ap50"][0]
             lines[f"{name} ({area:.2f})"] = (recall, precision)
-    if not lines:
-        return b""
-    return curves.curves(path, lines, "recall", "precision", xlim=(0, 1.02), ylim=(0, 1.02), size_in=(4.2, 3.9))
+    return lines
+
+
+def precision_recall(path: Path, classes: Sequence[Matched], names: Sequence[str]) -> None:
+    """Draw precision over recall at IoU 0.5, where a class has a curve.
+
+    Args:
+        path: where to.
+        classes: C classes.
+        names: of the classes.
+    """
+    lines = recall_precision(classes, names)
+    if lines:
+        curves.curves(path, lines, "recall", "precision", xlim=(0, 1.02), ylim=(0, 1.02), size_in=(4.2, 3.9))
 
 
 def of_frames(held: Predictions) -> np.ndarray:

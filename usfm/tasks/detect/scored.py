@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from usfm.pictures import evidence
+from usfm.pictures.theme import Pair, both
 from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.detect import drawn
 from usfm.tasks.detect.measures import Matched, matched, measures
@@ -71,10 +73,14 @@ class Found(Grouped):
         pairs = zip(self.class_names, self.boxes, strict=True)
         return {"boxes": {name: {"truth": int(one.truth.sum()), "predicted": len(one.score)} for name, one in pairs}}
 
-    def pictures(self, run: dict) -> dict[str, tuple[bytes, str]]:
+    def pictures(self, run: dict) -> dict[str, tuple[Pair, str]]:
         """Precision over recall of each class."""
-        png = drawn.precision_recall(None, self.boxes, self.class_names)
-        return {"pr": (png, "precision over recall at IoU 0.5, AP@50 in brackets")} if png else {}
+        found = drawn.recall_precision(self.boxes, self.class_names)
+        if not found:
+            return {}
+        series = [evidence.Line(name, *points) for name, points in found.items()]
+        figure = both(lambda theme: evidence.lines(series, "recall", "precision", theme=theme))
+        return {"pr": (figure, "Precision over recall at IoU 0.5, AP@50 in brackets.")}
 
     def part(self, rows: np.ndarray) -> "Found":
         """Some of the cases."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from usfm.pictures import curves
+from usfm.pictures import evidence
+from usfm.pictures.theme import Pair, both
 from usfm.tasks.contract import Answer, Measure
 from usfm.tasks.draws import Draws, each
 from usfm.tasks.grouped import Grouped, grouped
@@ -122,15 +123,15 @@ class Outlined(Grouped):
             }
         return {"empty": rows, "unit": self.unit}
 
-    def pictures(self, run: dict) -> dict[str, tuple[bytes, str]]:
+    def pictures(self, run: dict) -> dict[str, tuple[Pair, str]]:
         """Dice against the size of a structure."""
         lines = by_size(self.counts, self.names, int(self.background))
         if not lines:
             return {}
-        png = curves.curves(
-            None, lines, "size of the structure, px", "Dice", markers=True, ylim=(0, 1.02), size_in=(4.2, 3.9)
-        )
-        return {"size": (png, "Dice against size: means of cases in equal shares by size")}
+        series = [evidence.Line(name, *points) for name, points in lines.items()]
+        words = "size of the structure, px", "Dice"
+        figure = both(lambda theme: evidence.lines(series, *words, markers=True, unit=False, share=True, theme=theme))
+        return {"size": (figure, "Dice against size: means of cases in equal shares by size")}
 
     def part(self, rows: np.ndarray) -> "Outlined":
         """Some of the cases."""
