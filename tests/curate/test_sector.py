@@ -180,9 +180,13 @@ def test_report_shows_every_region(store, tmp_path):
 def test_a_fit_that_cannot_be_trusted_is_no_geometry(confidence, kept):
     """The mask stays either way; a polar prior would believe the geometry."""
     mask = fan.mask(FAN, (150, 170))
-    (cut,) = _settle(Region(mask, "convex", FAN, confidence, "motion"), "a#0", "a.mp4", Config(size=96), {})
+    (cut,) = _settle(
+        Region(mask, "convex", FAN, confidence, "motion"), "a#0", "a.mp4", Config(size=96), {}, mask * np.uint8(90)
+    )
     assert (cut.region.geometry is not None) == kept
     assert cut.region.mask is mask
     assert cut.mask.any()
-    (unfitted,) = _settle(Region(mask, "convex", FAN, 0.99), "a#0", "a.mp4", Config(size=96, fit_fan=False), {})
+    (unfitted,) = _settle(
+        Region(mask, "convex", FAN, 0.99), "a#0", "a.mp4", Config(size=96, fit_fan=False), {}, mask * np.uint8(90)
+    )
     assert unfitted.region.geometry is None

@@ -57,6 +57,8 @@ def test_frames_are_kept_and_rejected_by_what_they_show(tmp_path, asked, left):
     assert sorted(out.column("kind").astype(str)) == left
     assert summary["rejected"] == 2 - len(left)
     assert set(out.rejected()["reason"].tolist()) <= {"kind"}
+    assert summary["kinds"] == dict.fromkeys(left, 1)
+    assert all(": " in detail and detail.endswith(".") for detail in out.rejected()["detail"])
     assert (out.column("views") == 1).all()
 
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from usfm.imaging import region_seeds
+from usfm.imaging import region_seeds, seams
 from usfm.imaging.gray import chroma, to_gray
 
 _SIDE = 240
@@ -13,7 +13,10 @@ _MAP_SHARE = 0.35
 _ONE_COLOUR = 0.3
 _WARM_SHARE = 0.97
 _STRIP_WIDE, _STRIP_TALL, _STRIP_LIT = 0.5, 0.15, 0.35
-_LINES = 0.62
+_LINES, _FILLED = 0.62, 0.12
+_HIGHEST, _LINE, _ACROSS, _EMPTY = 0.3, 20, 0.7, 6
+"""Of a divider: how far up it may lie, a line's step over its neighbours, its share of the columns, a gap's level."""
+_BAR_TALL, _BAR_GAP = 0.08, 7
 _BRIGHT, _BRIGHT_PAGE, _PAPER = 180, 0.4, 0.8
 
 
@@ -46,7 +49,7 @@ def frame_kind(frame: np.ndarray, region: np.ndarray | None) -> str:
     colours = _colours(small, inside)
     if colours == "elastography":
         return colours
-    return _strip(gray, inside) or colours or "b-mode"
+    return _strip(gray, None if region is None else inside) or colours or "b-mode"
 
 
 def view_kind(frame: np.ndarray, kind: str, view: np.ndarray) -> str:
@@ -110,14 +113,52 @@ def _colours(frame: np.ndarray, inside: np.ndarray) -> str:
     if spread.max() > _WARM_SHARE and share > _MAP_SHARE:
         return ""  # a tinted picture
     if cold < 0.03 and warm > 0.9:
-        return "power-doppler"
+        return "color-doppler" if _two_way_bar(frame) else "power-doppler"
     return "color-doppler" if warm + cold > 0.6 else ""
 
 
-def _strip(gray: np.ndarray, inside: np.ndarray) -> str:
-    """Return spectral or m-mode where a wide strip of traces lies below the region, else ""."""
-    bottom = int(np.flatnonzero(inside.any(1))[-1]) + 1
-    below = gray[bottom:].astype(np.float32)
+def _two_way_bar(frame: np.ndarray) -> bool:
+    """Say whether a colour bar stands on the frame that runs from warm to cold: flow then has two directions."""
+    vivid = (chroma(frame) > _COLOURED).astype(np.uint8)
+    hue = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2HSV)[..., 0].astype(int) * 2
+    warm, cold = (hue < 75) | (hue > 320), (hue > 170) & (hue < 275)
+    closed = cv2.morphologyEx(vivid, cv2.MORPH_CLOSE, np.ones((_BAR_GAP, 1), np.uint8))
+    count, marks, facts, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    for k in range(1, count):
+        wide, tall = facts[k, cv2.CC_STAT_WIDTH], facts[k, cv2.CC_STAT_HEIGHT]
+        if tall < _BAR_TALL * frame.shape[0] or tall < 2.5 * wide:
+            continue
+        bar = (marks == k) & (vivid > 0)
+        if min((bar & warm).sum(), (bar & cold).sum()) > 0.2 * bar.sum():
+            return True
+    return False
+
+
+def _strip(gray: np.ndarray, inside: np.ndarray | None) -> str:
+    """Return spectral or m-mode where a wide strip of traces lies below the region, or below a divider, else ""."""
+    tops = _dividers(gray)
+    if inside is not None:
+        tops = [int(np.flatnonzero(inside.any(1))[-1]) + 1, *tops]
+    return next((kind for kind in (_traces(gray, top) for top in tops) if kind), "")
+
+
+def _dividers(gray: np.ndarray) -> list[int]:
+    """First rows below a line across the frame, or below a dark gap across it, from the top."""
+    height = gray.shape[0]
+    rows = np.arange(max(2, int(_HIGHEST * height)), int((1 - _STRIP_TALL) * height))
+    if not len(rows):
+        return []
+    gray = gray.astype(np.int16)
+    step = gray[rows] - np.maximum(gray[rows - 2], np.minimum(gray[rows + 2], gray[rows + 1]))
+    lines = (step > _LINE).mean(1) > _ACROSS
+    dark = np.percentile(gray[rows], 97, axis=1) <= gray.min() + _EMPTY
+    ends = dark & ~np.r_[dark[1:], True]  # the last row of a gap
+    return (rows[lines | ends] + 1).tolist()
+
+
+def _traces(gray: np.ndarray, top: int) -> str:
+    """Return spectral or m-mode where all below a row is one wide strip of traces, else ""."""
+    below = gray[top:].astype(np.float32)
     if below.shape[0] < _STRIP_TALL * gray.shape[0]:
         return ""
     lit = region_seeds.texture(below) > 1.0
@@ -128,6 +169,11 @@ def _strip(gray: np.ndarray, inside: np.ndarray) -> str:
     columns = lit.mean(0) > 0.2
     if columns.mean() < _STRIP_WIDE or lit[:, columns].mean() < _STRIP_LIT:
         return ""
+    if (part > gray.min() + _EMPTY).mean() < _FILLED:
+        return ""  # a line, such as an ECG
+    beside = seams.panels(part.astype(np.uint8), np.ones(part.shape, bool))
+    if len(beside) > 1 and not gray[:top, beside[0][3] : beside[1][1]].max() > _BRIGHT / 3:
+        return ""  # pictures side by side, as in the lower row of a quad
     across = np.abs(np.diff(part, axis=1))[:, columns[1:]].mean()
     down = np.abs(np.diff(part, axis=0))[:, columns].mean()
     return "m-mode" if across < _LINES * down else "spectral"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from usfm.imaging import fan
+from usfm.imaging import fan, seams
 from usfm.imaging.fan import SectorGeometry
-from usfm.imaging.region import TRUSTED, Region
+from usfm.imaging.region import TRUSTED, Region, region_from_still
 
 _LEAST_SHARE = 0.2
 """Of the largest panel: a smaller piece of a region that has no geometries is no view."""
@@ -85,7 +85,25 @@ class View:
         return kept
 
 
-def split(region: Region) -> list[Region]:
+def count(region: Region, frame: np.ndarray) -> int:
+    """Return how many views stand side by side.
+
+    Args:
+        region: of the whole frame.
+        frame: uint8 (H, W) or RGB (H, W, 3); shows black gaps between views that the region joins.
+
+    Returns:
+        The number; 0 where nothing but the whole frame was found, so that nobody knows.
+    """
+    known = max(len(region.extra.get("views", ())), len(_panels(region)))
+    if known > 1:
+        return known
+    if region.mask.all() and region.confidence < TRUSTED:
+        return 0
+    return len(seams.panels(frame, region.mask))
+
+
+def split(region: Region, frame: np.ndarray) -> list[Region]:
     """Return the regions of the views of a split screen, in reading order.
 
     Views whose boxes share half of the smaller height stand in one row; rows go from top to bottom, and in a row views
@@ -93,30 +111,69 @@ def split(region: Region) -> list[Region]:
 
     Args:
         region: of the whole frame.
+        frame: uint8 (H, W) or RGB (H, W, 3); shows black gaps between views that the region joins.
 
     Returns:
         A region a view, of that view only: its mask, its geometry and its shape. Their ``extra`` has ``view`` and
-        ``of``. [] where the region has one view, or is a guess, so that nothing is cut.
+        ``of``. [] where the region has one view, or is a guess, so that nothing is cut; but a guess with a black gap is
+        cut where the search is sure of what it finds on either side.
     """
     if region.confidence < TRUSTED:
-        return []
+        return _numbered(_sure(region, frame))
     geometries = [SectorGeometry(**view) for view in region.extra.get("views", ())]
     found: list[tuple[SectorGeometry | None, np.ndarray]] = (
         list(zip(geometries, _apart(region.mask, geometries), strict=True))
         if len(geometries) > 1
-        else [(None, mask) for mask in _panels(region)]
+        else [(None, mask) for mask in _panels(region) or _joined(region, frame)]
     )
-    found = [(geometry, mask) for geometry, mask in found if mask.any()]
+    known = {name: value for name, value in region.extra.items() if name != "views"}
+    return _numbered([
+        dataclasses.replace(
+            region, mask=mask, geometry=geometry, shape="" if geometry is None else geometry.shape, extra=known
+        )
+        for geometry, mask in found
+    ])  # fmt: skip
+
+
+def _numbered(found: list[Region]) -> list[Region]:
+    """Put views into reading order; [] where there are not two."""
+    found = [one for one in found if one.mask.any()]
     if len(found) < 2:
         return []
-    known = {name: value for name, value in region.extra.items() if name != "views"}
+    order = reading_order([_box(one.mask) for one in found])
     return [
-        dataclasses.replace(
-            region, mask=found[at][1], geometry=found[at][0], shape="" if (g := found[at][0]) is None else g.shape,
-            extra=known | {"view": number, "of": len(found)},
-        )
-        for number, at in enumerate(reading_order([_box(mask) for _, mask in found]))
-    ]  # fmt: skip
+        dataclasses.replace(found[at], extra=found[at].extra | {"view": number, "of": len(found)})
+        for number, at in enumerate(order)
+    ]
+
+
+def _joined(region: Region, frame: np.ndarray) -> list[np.ndarray]:
+    """Cut a region of one view at the black gaps in it."""
+    boxes = seams.panels(frame, region.mask)
+    return [_within(region.mask, box) for box in boxes] if len(boxes) > 1 else []
+
+
+def _sure(region: Region, frame: np.ndarray) -> list[Region]:
+    """Search anew on either side of the gaps in a guess; [] unless all that is found there is sure."""
+    boxes = [] if region.mask.all() else seams.panels(frame, region.mask)
+    found = []
+    for top, left, bottom, right in boxes if len(boxes) > 1 else ():
+        one = region_from_still(frame[top:bottom, left:right])
+        if one.confidence < TRUSTED:
+            return []
+        mask = np.zeros(region.mask.shape, bool)
+        mask[top:bottom, left:right] = one.mask
+        geometry = None if one.geometry is None else one.geometry.moved(1.0, top, left)
+        found.append(dataclasses.replace(one, mask=mask, geometry=geometry, extra={}))
+    return found
+
+
+def _within(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """A mask inside of a box."""
+    top, left, bottom, right = box
+    kept = np.zeros_like(mask)
+    kept[top:bottom, left:right] = mask[top:bottom, left:right]
+    return kept
 
 
 def reading_order(boxes: list[tuple[int, int, int, int]]) -> list[int]:

@@ -1,6 +1,7 @@
 """Find the acoustic region, cut frames of one size."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from usfm.imaging import fan_fit, views
 from usfm.imaging.frame_kind import frame_kind, view_kind
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
+from usfm.imaging.kinds import REASONS
 from usfm.imaging.region import Region, coverage
 from usfm.jobs.outputs import check_report
 from usfm.jobs.parts import Done, Part, Phase
@@ -39,8 +41,8 @@ def run(config: Config, request: Request) -> dict:
 
     Returns:
         The summary of cli.md with ``added`` (frames, by splitting views), ``regions``, ``low_confidence`` (frames),
-        ``evidence`` (frames by evidence), ``geometries`` (frames with one), ``few_patches`` (frames without a valid
-        patch) and ``valid_patches_median``.
+        ``evidence`` and ``kinds`` (frames by each), ``geometries`` (frames with one), ``few_patches`` (frames without a
+        valid patch) and ``valid_patches_median``.
 
     Raises:
         RequestError: for a size that is no multiple of the patch, and whatever is wrong with inputs and output.
@@ -85,6 +87,7 @@ class Cut:
         mask: of the region after that.
         share: (L,) float32, how much of each patch lies in it.
         view: which view it is, None for a frame that stays whole.
+        views: how many stand side by side; 0: not known.
     """
 
     key: str
@@ -93,6 +96,7 @@ class Cut:
     mask: np.ndarray
     share: np.ndarray
     view: views.View | None
+    views: int
 
     @property
     def trusted(self) -> bool:
@@ -132,7 +136,7 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
             continue
         if key not in settled:
             asked = config if whole[row] else once  # a view is not split again
-            settled[key] = _settle(found.region(row), key, str(source_paths[row]), asked, drawn)
+            settled[key] = _settle(found.region(row), key, str(source_paths[row]), asked, drawn, frame)
         kind = _kind(frame, kinds[row], settled[key])
         for one in settled[key]:
             shown = kind if one.view is None else view_kind(frame, kind, one.region.mask)
@@ -143,7 +147,7 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
                 continue
             part.copy(
                 store, row, pixels=_cut(frame, one, config), region=one.region, region_key=one.key, view=one.view,
-                framing=one.framing, coverage=one.share, kind=shown, views=int(known_views[row]) or _views(one.region),
+                framing=one.framing, coverage=one.share, kind=shown, views=int(known_views[row]) or one.views,
             )  # fmt: skip
             yield from part.drain()
     yield from part.pieces()
@@ -160,7 +164,7 @@ def _kind(frame: np.ndarray, known: str, cuts: list[Cut]) -> str:
 def _refusal(cut: Cut, kind: str, config: Config) -> tuple[str, str] | None:
     """Return why a frame is rejected: its reason and one sentence; None where it is not."""
     if kind in config.drop_kind or (config.keep_kind and kind not in config.keep_kind):
-        return "kind", f"The frame shows {kind}."
+        return "kind", f"The frame shows {kind}: {REASONS[kind]}."
     if cut.region.confidence < config.min_confidence:
         return "low confidence", f"Its region is right with a probability of {cut.region.confidence:.2f} only."
     side, valid = min(cut.framing.crop_height_px, cut.framing.crop_width_px), int((cut.share >= config.tau).sum())
@@ -169,11 +173,6 @@ def _refusal(cut: Cut, kind: str, config: Config) -> tuple[str, str] | None:
     if valid < config.min_patches:
         return "few patches", f"Only {valid} patches lie in the region."
     return None
-
-
-def _views(region: Region) -> int:
-    """Return how many views a region has, 0 where that is not known."""
-    return len(region.extra.get("views", ())) or (1 if region.geometry is not None else 0)
 
 
 def reject_part(part: Part, reason: str) -> bytes:
@@ -194,15 +193,15 @@ def reject_part(part: Part, reason: str) -> bytes:
     return rejected.to_bytes()
 
 
-def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) -> list[Cut]:
-    """Return the cuts that a layout asks for: one, or one a view where split screens are split."""
+def _settle(region: Region, key: str, path: str, config: Config, drawn: dict, frame: np.ndarray) -> list[Cut]:
+    """Return the cuts that a layout asks for, by its first frame: one, or one a view where split screens are split."""
     correction = corrections.entry_of(drawn, key, path)
     if correction is not None:
         region = corrections.region(correction[1], region.mask.shape)
     if not region.mask.any():
         region = dataclasses.replace(region, mask=np.ones_like(region.mask), geometry=None, confidence=0.0)
-    parts = views.split(region) if config.split_views else []
-    masks = tuple(one.mask for one in parts)
+    parts = views.split(region, frame) if config.split_views else []
+    masks, many = tuple(one.mask for one in parts), 1 if parts else views.count(region, frame)
     cuts = []
     for number, one in enumerate(parts or [region]):
         name = f"{key}/{number}" if parts else key
@@ -212,7 +211,7 @@ def _settle(region: Region, key: str, path: str, config: Config, drawn: dict) ->
         framing = Framing.for_region(one.mask, config.size, config.pad)
         moved = framing.apply_mask(one.mask)
         view = views.View(number, masks) if parts else None
-        cuts.append(Cut(name, one, framing, moved, coverage(moved, config.patch).ravel(), view))
+        cuts.append(Cut(name, one, framing, moved, coverage(moved, config.patch).ravel(), view, many))
     return cuts
 
 
@@ -250,7 +249,8 @@ def figures(parts: Sequence[Path], config: Config, known: Container[str] = ()) -
     Returns:
         Figures for the summary.
     """
-    evidence: dict[str, int] = {}
+    evidence: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     layouts, low, fitted, few, valid, added = 0, 0, 0, 0, [], 0
     for path in parts:
         part = open_part(path)
@@ -261,14 +261,15 @@ def figures(parts: Sequence[Path], config: Config, known: Container[str] = ()) -
         layouts += len(part.column("regions", "key"))
         low += int((part.column("regions", "confidence")[row] < regions.LOW_CONFIDENCE).sum())
         fitted += int(np.isfinite(part.column("regions", "apex_x_px")[row]).sum())
-        for name in part.column("regions", "evidence")[row].tolist():
-            evidence[name] = evidence.get(name, 0) + 1
+        evidence.update(part.column("regions", "evidence")[row].tolist())
+        kinds.update(part.column("frames", "kind").tolist())
         count = (part.column("patches", "coverage").astype(np.float32) >= config.tau).sum(1)
         few += int((count == 0).sum())
         valid.append(count)
     median = float(np.median(np.concatenate(valid))) if valid else 0.0
     return {"added": added, "regions": layouts, "low_confidence": low, "geometries": fitted, "few_patches": few,
-            "evidence": dict(sorted(evidence.items())), "valid_patches_median": median}  # fmt: skip
+            "evidence": dict(sorted(evidence.items())), "kinds": dict(sorted(kinds.items())),
+            "valid_patches_median": median}  # fmt: skip
 
 
 def _added(part: PartFile, known: Container[str]) -> int:
