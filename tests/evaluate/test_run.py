@@ -89,7 +89,7 @@ def test_a_run_that_left_each_dataset_out_says_so(runs, tmp_path):
     more = {"settings": {"folds": None, "splits": ["dataset"]}, "folds": [{"fold": name} for name in "012"]}
     card.write_text(json.dumps({**json.loads(card.read_text()), **more}))
     out = tmp_path / "report"
-    run(Config(bootstrap=50, format="html,json,md"), Request(inputs=runs, out=str(out)))
+    run(Config(bootstrap=10, format="html,json"), Request(inputs=runs[:1], out=str(out)))
     words = "each dataset left out in turn"
     assert json.loads((out / "report.json").read_text())["runs"][0]["how"]["held"] == words
     text = (out / "report.html").read_text()
@@ -118,6 +118,18 @@ def test_runs_of_one_name_are_told_apart(make_run, tmp_path):
         paths.append(str(tmp_path / parent / "probe"))
     summary = run(Config(bootstrap=20), Request(inputs=tuple(paths), out=str(tmp_path / "report")))
     assert [r["name"] for r in summary["runs"]] == ["a/probe", "b/probe"]
+
+
+def test_the_folder_of_a_search_stands_for_its_runs(runs, tmp_path):
+    folder = Path(runs[0]).parent
+    (folder / "sweep.csv").write_text("fraction,seed\n")
+    for given in ([folder], sorted(folder.iterdir())):
+        asked = Request(inputs=tuple(map(str, given)), out=str(tmp_path / "report"))
+        assert [each["name"] for each in run(Config(bootstrap=20), asked)["runs"]] == ["probe", "random"]
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "sweep.csv").write_text("")
+    with pytest.raises(RequestError, match="no finished run"):
+        run(Config(), Request(inputs=(str(tmp_path / "none"),), out=str(tmp_path / "other")))
 
 
 def test_a_dry_run_and_wrong_requests_touch_nothing(runs, tmp_path):

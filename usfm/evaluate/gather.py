@@ -14,6 +14,9 @@ from usfm.provenance import file_sha256
 from usfm.tasks import predictions, read
 from usfm.tasks.predictions import Predictions
 
+SHEET = "sweep.csv"
+"""In the folder of the runs that 'usfm finetune' made in one search."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -42,7 +45,8 @@ def gather(runs: tuple[str, ...], tables: tuple[str, ...]) -> dict[str, Given]:
     """Read everything, each under the shortest name that no other has.
 
     Args:
-        runs: run directories, or ``predictions.h5`` files.
+        runs: run directories, ``predictions.h5`` files, or folders of the runs that one ``--sweep``, ``--seeds`` or
+            ``--fraction`` made.
         tables: CSV files.
 
     Returns:
@@ -51,6 +55,7 @@ def gather(runs: tuple[str, ...], tables: tuple[str, ...]) -> dict[str, Given]:
     Raises:
         RequestError: one is missing or wrong, is given twice, or holds frames that it was trained on.
     """
+    runs = _each(runs)
     parts = [Path(os.path.realpath(path)).parts for path in (*runs, *tables)]
     if len(set(parts)) < len(parts):
         raise RequestError("the same run is given twice")
@@ -67,6 +72,21 @@ def gather(runs: tuple[str, ...], tables: tuple[str, ...]) -> dict[str, Given]:
             more = {name: values[rows] for name, values in further[model].items()}
             held[model] = Given(path, whole, whole.take(rows), {}, file_sha256(path), True, more)
     return held
+
+
+def _each(runs: tuple[str, ...]) -> tuple[str, ...]:
+    """Run directories, those of a search one by one; its table, which ``FOLDER/*`` names too, is no run."""
+    found: list[str] = []
+    for path in runs:
+        folder = Path(path)
+        if (folder / SHEET).is_file() and not (folder / predictions.FILE).exists():
+            inside = sorted(str(each.parent) for each in folder.glob(f"*/{predictions.FILE}"))
+            if not inside:
+                raise RequestError(f"{path}: holds no finished run; let 'usfm finetune' end first")
+            found += inside
+        elif folder.name != SHEET or len(runs) == 1:
+            found.append(path)
+    return tuple(found)
 
 
 def _of_run(path: str, name: str) -> Given:

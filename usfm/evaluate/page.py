@@ -53,13 +53,20 @@ def _of_task(report: dict, task: str, runs: list[dict], pictures: Pictures) -> l
 def _summary(report: dict) -> str:
     body = "".join(html.paragraph(text) for text in report["summary"])
     names = [run["name"] for run in report["runs"]]
-    return body + "".join(html.note(text) for text in _joined(report["notes"], names))
+    return body + "".join(html.note(text) for text in joined(report["notes"], names))
 
 
-def _joined(notes: list[str], names: list[str]) -> list[str]:
+def joined(notes: list[str], names: list[str]) -> list[str]:
     """The same note on several runs as one.
 
-    >>> _joined(["a: few patients", "b: few patients", "a: odd"], ["a", "b"])
+    Args:
+        notes: sentences; those on a run begin with its name and a colon.
+        names: of the runs.
+
+    Returns:
+        Sentences that begin with the names of all runs that they are about.
+
+    >>> joined(["a: few patients", "b: few patients", "a: odd"], ["a", "b"])
     ['a, b: few patients', 'a: odd']
     """
     found: dict[str, list[str]] = {}

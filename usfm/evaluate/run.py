@@ -10,7 +10,7 @@ import numpy as np
 from usfm import console
 from usfm.config import Request, content_dict, did_you_mean, words_of
 from usfm.errors import RequestError
-from usfm.evaluate import dataset, external, notes, overlap, report, summary, tables, write
+from usfm.evaluate import dataset, external, notes, overlap, page, report, summary, tables, write
 from usfm.evaluate.config import FORMATS, Config
 from usfm.evaluate.gather import Given, gather
 from usfm.evaluate.robust import doses
@@ -147,7 +147,7 @@ def _say(report: dict) -> None:
     console.say(tables.caption(report))
     if report["comparisons"]:
         console.table("pairs of runs", *tables.pairs(report))
-    for note in report["notes"]:
+    for note in page.joined(report["notes"], [run["name"] for run in report["runs"]]):
         console.warn(note)
 
 
