@@ -14,7 +14,7 @@ from usfm.finetune.config import Config
 from usfm.finetune.networks import validation_of
 from usfm.finetune.run import run
 from usfm.finetune.supervised import Supervised
-from usfm.tasks import TASKS, predictions
+from usfm.tasks import TASKS, learning, predictions
 
 SLOW = pytest.mark.slow
 NANO = "random:vit_nano_patch16_64"
@@ -49,7 +49,10 @@ def test_a_trained_run_is_a_run_like_any_other(make_store, cohort, tmp_path, pro
     for fold in ("0", "1"):
         assert {each.name for each in (out / "folds" / fold).iterdir()} == {
             "encoder.safetensors", "model.safetensors"}  # fmt: skip
-    assert {f"batch-{fold}.png" for fold in "01"} < {each.name for each in (out / "figures").iterdir()}
+    pictures = {"batch-0.png", "batch-1.png", "loss.png", "val_accuracy.png"}
+    assert pictures < {each.name for each in (out / "figures").iterdir()}
+    way = learning.read(out)
+    assert set(way["loss"]) == set(way["val_accuracy"]) == {"0", "1"}
     assert "parameters are trained" in capsys.readouterr().err
     again = run(config, _request(store, out))
     assert again["up_to_date"]

@@ -9,6 +9,7 @@ from usfm.imaging.acoustic import PERTURBATIONS
 from usfm.pictures import evidence
 from usfm.pictures.evidence import Estimate, Line
 from usfm.pictures.theme import Pair, both
+from usfm.tasks import learning as on_the_way
 
 _POINTS = 4000  # of a map; more would only hide one another
 
@@ -57,6 +58,26 @@ def doses(robustness: Sequence[dict], measure: str, title: str) -> dict[str, Pai
             )
         )
     return found
+
+
+def learning(found: on_the_way.Curves) -> dict[str, tuple[Pair, str]]:
+    """How the folds of a run learned, a picture a measure.
+
+    Args:
+        found: of the report.
+
+    Returns:
+        Measure -> figure, and the words below it.
+    """
+    shown, none = {}, (np.zeros(0), np.zeros(0))
+    for measure, folds in found.items():
+        drawn = [Line(f"fold {fold}", *map(np.array, points), *none) for fold, points in folds.items()]
+        title = on_the_way.words(measure)
+        figure = both(
+            lambda theme, drawn=drawn, title=title: evidence.lines(drawn, "step", title, unit=False, theme=theme)
+        )
+        shown[f"learning.{measure}"] = figure, f"{title[0].upper()}{title[1:]} on the way, a curve a fold"
+    return shown
 
 
 def efficiency(series: Sequence[dict], measure: str, title: str) -> Pair:

@@ -29,7 +29,7 @@ from usfm.evaluate.worst import Worst
 from usfm.provenance import software
 from usfm.seeding import stream
 from usfm.store.reader import Store
-from usfm.tasks import TASKS, benchmarks
+from usfm.tasks import TASKS, benchmarks, learning
 from usfm.tasks.contract import Scored
 from usfm.tasks.draws import Draws, draw
 from usfm.tasks.predictions import Predictions
@@ -148,6 +148,7 @@ def _run(made: Made, config: Config, request: Request, name: str, given: Given, 
         for column, values in by.items()
     }
     run["how"] = how.row(given.about)
+    run["learning"] = learning.read(given.path)
     run["patients"] = dataset.patients(cases, run)
     run["worst"] = [asdict(each) for each in made.worst[name]]
     return {**run, "leaks": notes.leaking(run, held)}

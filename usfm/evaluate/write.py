@@ -68,7 +68,7 @@ def pictures(made: Made, config: Config, store: Store | None) -> Pictures:
     shown = Pictures(whole={task: figures.intervals(mine) for task, mine in tables.by_task(made.report).items()})
     for run in runs:
         name = run["name"]
-        shown.of_run[name] = dict(made.cases[name].pictures(run))
+        shown.of_run[name] = dict(made.cases[name].pictures(run)) | figures.learning(run["learning"])
         if name in made.maps:
             shown.maps[name] = figures.embedding(*made.maps[name])
         if store is not None and config.pictures:

@@ -12,6 +12,7 @@ from usfm import console
 from usfm.config import Request, as_dict
 from usfm.engine.device import Ranks, choose_precision
 from usfm.engine.prepared import Prepared
+from usfm.engine.record import RunDirectory
 from usfm.engine.windows import Windows, check_large, prepared
 from usfm.errors import RequestError
 from usfm.finetune import plan as planning
@@ -26,7 +27,7 @@ from usfm.model.network import Network, tapped
 from usfm.model.sources import network
 from usfm.seeding import stream
 from usfm.store.reader import Store
-from usfm.tasks import TASKS, folds, predictions
+from usfm.tasks import TASKS, folds, learning, predictions
 from usfm.tasks.directory import NETWORKS
 from usfm.tasks.learner import Learner, Learns
 from usfm.tasks.predictions import Predictions
@@ -148,6 +149,9 @@ class Networks:
             if picture.is_file():
                 (new / "figures").mkdir(exist_ok=True)
                 shutil.copyfile(picture, new / "figures" / f"batch-{name}.png")
+
+        directories = {name: RunDirectory(self._beside / name, {}, writes=False) for name, _ in self._made}
+        learning.write(new, learning.of_logs({name: one.metrics() for name, one in directories.items()}))
 
     def clear(self, out: Path) -> None:
         """Remove the folders that the folds were trained in."""
