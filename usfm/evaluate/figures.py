@@ -69,9 +69,11 @@ def learning(found: on_the_way.Curves) -> dict[str, tuple[Pair, str]]:
     Returns:
         Measure -> figure, and the words below it.
     """
-    shown, none = {}, (np.zeros(0), np.zeros(0))
+    shown, none = {}, np.zeros(0)
     for measure, folds in found.items():
-        drawn = [Line(f"fold {fold}", *map(np.array, points), *none) for fold, points in folds.items()]
+        drawn = [
+            Line(f"fold {fold}", np.array(points[0]), np.array(points[1]), none, none) for fold, points in folds.items()
+        ]
         title = on_the_way.words(measure)
         figure = both(
             lambda theme, drawn=drawn, title=title: evidence.lines(drawn, "step", title, unit=False, theme=theme)

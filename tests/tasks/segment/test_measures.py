@@ -45,7 +45,7 @@ def test_as_monai_has_it(spacing):
                 a, b, include_background=True, symmetric=True, spacing=list(spacing)))):  # fmt: skip
         want, mine = function().numpy(), getattr(got, name)
         assert np.isfinite(mine).sum() > 30
-        assert np.allclose(mine[np.isfinite(mine)], want[np.isfinite(mine)], atol=1e-5)
+        assert np.allclose(mine[np.isfinite(mine)], want[np.isfinite(mine)], rtol=1e-6, atol=1e-6)
 
 
 def test_counts_are_those_of_a_slow_loop():

@@ -34,8 +34,8 @@ def outline(mask):
 def test_an_outline_keeps_its_place(height, width, side, seed, resize):
     truth = ellipse(height, width, seed)
     framing = letterboxing(truth.shape, (side, side)) if resize == "letterbox" else None
-    moved = onto(truth, framing, (side, side))
-    odds = planes(np.where(moved == 255, 0, moved), 2, "index")[0].astype(np.float32)
+    moved, seen = onto(truth, framing, (side, side), "index")
+    odds = planes(np.where(seen, moved, 0), 2, "index")[0].astype(np.float32)
     again = decided(back(odds, framing, truth.shape), "index")
     assert again.shape == truth.shape
     away, _ = cKDTree(outline(truth)).query(outline(again))
@@ -46,10 +46,20 @@ def test_an_outline_keeps_its_place(height, width, side, seed, resize):
     assert np.abs(middle[0] - middle[1]).max() < 0.45 * coarser  # no shift to one side
 
 
-def test_what_lies_outside_the_frame_is_not_known():
-    moved = onto(np.ones((40, 80), np.uint8), letterboxing((40, 80), (64, 64)), (64, 64))
-    assert set(np.unique(moved).tolist()) == {1, 255}
-    assert (moved == 1).sum() == 32 * 64
+@pytest.mark.parametrize("kind", ["index", "bits"])
+def test_what_lies_outside_the_frame_is_not_known(kind):
+    moved, seen = onto(np.ones((40, 80), np.uint8), letterboxing((40, 80), (64, 64)), (64, 64), kind)
+    assert seen.sum() == 32 * 64
+    assert (moved[seen] == 1).all()
+
+
+@pytest.mark.parametrize("framing", [None, letterboxing((40, 80), (64, 64))], ids=["stretch", "letterbox"])
+def test_255_is_unknown_by_number_and_eight_structures_by_bit(framing):
+    mask = np.full((40, 80), 255, np.uint8)
+    assert not onto(mask, framing, (64, 64), "index")[1].any()
+    moved, seen = onto(mask, framing, (64, 64), "bits")
+    assert seen.sum() == (64 * 64 if framing is None else 32 * 64)
+    assert (moved[seen] == 255).all()
 
 
 @pytest.mark.parametrize("kind", ["index", "bits"])

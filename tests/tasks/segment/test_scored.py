@@ -6,7 +6,8 @@ import pytest
 from usfm.seeding import stream
 from usfm.tasks.draws import draw
 from usfm.tasks.predictions import Predictions, ragged
-from usfm.tasks.segment.measures import count
+from usfm.tasks.segment.drawn import _chosen, of_frames
+from usfm.tasks.segment.measures import count, dice
 from usfm.tasks.segment.moving import packed, planes
 from usfm.tasks.segment.scored import BASE, COUNTS, DISTANCES, scored
 
@@ -76,3 +77,20 @@ def test_the_mean_mask_is_the_constant_answer():
     assert cases.class_names == NAMES[1:]
     assert cases.has_class(1).sum() == 8
     assert cases.details()["empty"]["vessel"] == {"truth_empty": 16, "missed": 6, "false": 4, "with_distance": 2}
+
+
+def test_each_structure_has_its_worst_frames_one_a_patient_the_worst_first():
+    held = made()
+    chosen = _chosen(held, np.arange(len(held)), "index", 4)
+    each = dice(*(held.arrays[name] for name in ("both", "truth", "predicted")))
+    for plane in (1, 2):
+        mine = [k for k, which, _ in chosen if which == plane]
+        assert len(mine) == 3
+        assert len(set(held.group[mine])) == 3
+        values = each[mine, plane]
+        assert np.array_equal(values, np.sort(values))
+        there = np.isfinite(each[:, plane])
+        assert values[0] == each[there, plane].min()
+        assert all(f"{NAMES[plane]}: Dice" in caption for _, which, caption in chosen if which == plane)
+    best = [k for k, which, _ in chosen if which is None]
+    assert of_frames(held)[best[0]] == of_frames(held).max()

@@ -9,16 +9,18 @@ import torch
 
 from usfm import tasks
 from usfm.config import Request
+from usfm.engine.prepared import Prepared
 from usfm.errors import RequestError, WorkError
 from usfm.evaluate.config import Config as EvalConfig
 from usfm.evaluate.run import run as evaluate
 from usfm.finetune.config import Config
 from usfm.finetune.run import run as finetune
+from usfm.model.sources import network
 from usfm.store.assemble import write_store
 from usfm.store.reader import Store
 from usfm.store.schema import frame_id
 from usfm.store.writer import PartWriter
-from usfm.tasks.segment.learner import MaskLearner
+from usfm.tasks.segment.learner import SAID, MaskLearner
 from usfm.tasks.segment.moving import unpacked
 
 NANO = "random:vit_nano_patch16_64"
@@ -118,8 +120,19 @@ def test_eight_structures_on_one_pixel_are_eight_structures(tmp_path):
         source = part.source(path=f"{k}.png", sha256=sha, kind="image", patient=f"p{k}")
         part.frame(np.zeros((8, 8), np.uint8), frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0,
                    mask=np.full((8, 8), 255 * k, np.uint8))  # fmt: skip
-    known = tasks.TASKS["segment"].known(Store.open(write_store(tmp_path / "s.h5", part)), {})
+    store, task, found = Store.open(write_store(tmp_path / "s.h5", part)), tasks.TASKS["segment"], network(NANO)
+    known = task.known(store, {})
     assert known.target.tolist() == [[False] * 8, [True] * 8]
+    frames = Prepared(store, known.rows, found.entry, torch.device("cpu"))
+    learner = task.learner(known, frames, np.arange(2), known.rows, vars(Config("segment", NANO)))
+    masks = np.asarray(learner.truth(known.rows).masks)
+    assert masks.shape[:2] == (2, 8)
+    assert (masks[0] == 0).all()
+    assert (masks[1] == 1).all(), "they are learned from, not left out"
+    said = np.where(masks == 1, 255, 0).astype(np.uint8)
+    assert learner.score({SAID: said}, known.rows)["val_dice"] == 1
+    raw = learner.raw({SAID: said}, known.rows)
+    assert raw["both"].tolist() == raw["truth"].tolist() == [[0] * 8, [64] * 8]
 
 
 def test_too_large_a_batch_says_what_fitted(tmp_path, monkeypatch):
@@ -164,10 +177,8 @@ def test_distances_are_px_where_a_spacing_is_missing(tmp_path):
 
 
 def test_weights_width_taps_and_rarity_reach_the_learner(tmp_path):
-    from usfm.engine.prepared import Prepared
     from usfm.finetune import plan as planning
     from usfm.finetune.networks import tuning
-    from usfm.model.sources import network
 
     more = ("cross_entropy=0.8", "dice=1.2", "width=48", "taps=1,2,3,4")
     config = Config("segment", NANO, class_weights="balanced", set=more)
@@ -179,7 +190,8 @@ def test_weights_width_taps_and_rarity_reach_the_learner(tmp_path):
     head = learner.head(found)
     assert head.taps == (0, 1, 2, 3)
     assert head.decoder.decoder.head.head[0].in_channels == 48
-    counts = np.bincount(np.concatenate([learner.mask(row).ravel() for row in learner.train]), minlength=256)[:3]
+    pairs = [learner.mask(row) for row in learner.train]
+    counts = np.bincount(np.concatenate([mask[seen] for mask, seen in pairs]), minlength=3)
     assert np.allclose(learner.class_weights * counts, counts.sum() / 3, rtol=1e-5)
     options |= {"class_weights": "none", "taps": (9,)}
     plain = task.learner(plan.known, frames, plan.groups.code, plan.folds[0].train, options)

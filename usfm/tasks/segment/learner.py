@@ -100,21 +100,21 @@ class MaskLearner:
         """See `Learner`: a decoder on maps of the network."""
         return Pixels(network, self.form, len(self.names), self.width, self.taps)
 
-    def mask(self, sample: int) -> np.ndarray:
-        """The truth of a frame or window in the pixels that the network sees, uint8 (h, w)."""
+    def mask(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
+        """The truth of a frame or window in the pixels that the network sees, uint8 (h, w), and where it is known."""
         mask = self.store.label_mask(int(self.frames.row_of(np.array([sample]))[0]))
         if mask is None:
-            return np.full(self.size, IGNORE, np.uint8)
-        return onto(mask, self.frames.part(int(sample)), self.size)
+            return np.zeros(self.size, np.uint8), np.zeros(self.size, bool)
+        return onto(mask, self.frames.part(int(sample)), self.size, self.kind)
 
     def truth(self, rows: np.ndarray) -> Truth:
         """See `Learner`: (n, h, w) classes, or (n, K, h, w) of 0 and 1 where structures overlap."""
-        masks = np.stack([self.mask(sample) for sample in rows]).astype(np.int64)
+        pairs = [self.mask(sample) for sample in rows]
+        masks, seen = np.stack([mask for mask, _ in pairs]).astype(np.int64), np.stack([known for _, known in pairs])
         if self.kind == "bits":
-            seen = (masks != IGNORE)[:, None]
-            bits = (masks[:, None] >> np.arange(len(self.names))[:, None, None]) & 1
-            masks = np.where(seen, bits, IGNORE)
-        return Truth(masks=masks)
+            masks = (masks[:, None] >> np.arange(len(self.names))[:, None, None]) & 1
+            seen = seen[:, None]
+        return Truth(masks=np.where(seen, masks, IGNORE))
 
     def mixed(self, truth: Truth, share: float) -> None:
         """Masks are not mixed.
@@ -162,8 +162,7 @@ class MaskLearner:
         sums = np.zeros((3, len(rows), len(self.names)))
         samples = [(n, sample) for n, row in enumerate(rows) for sample in self.frames.samples(np.array([row]))]
         for at, (n, sample) in enumerate(samples):
-            truth, odds = self.mask(sample), decoded[SAID][at]
-            seen = truth != IGNORE
+            (truth, seen), odds = self.mask(sample), decoded[SAID][at]
             for k in range(len(self.names)):
                 mine = truth == k if self.kind == "index" else (truth >> k) & 1 > 0
                 said = odds.argmax(0) == k if self.kind == "index" else odds[k] >= 128
@@ -195,11 +194,12 @@ class MaskLearner:
         table = {name: np.stack([np.asarray(line[name], np.float64) for line in lines]) for name in lines[0]}
         return table | {"mask": ragged(masks)}
 
-    def _whole(self, row: int) -> np.ndarray:
-        """The mask of a whole frame, fitted into the size of a sample, uint8 (h, w)."""
+    def _whole(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """The planes of a whole frame, fitted into the size of a sample, bool (K, h, w), and where they are known."""
         given = self.store.label_mask(int(row))
         assert given is not None  # only frames with a mask are trained on
-        return onto(given, self.frames.framing(int(row)), self.size)
+        moved, seen = onto(given, self.frames.framing(int(row)), self.size, self.kind)
+        return planes(moved, len(self.names), self.kind)[0], seen
 
     def _spread(self) -> np.ndarray:
         """Rows to train on, evenly spread where there are very many."""
@@ -211,9 +211,8 @@ class MaskLearner:
         """(K,) inverse frequency of each class among the pixels to train on, its mean over pixels 1; 1 for none."""
         counts = np.zeros(len(self.names))
         for row in self._spread():
-            moved = self._whole(row)
-            truth, seen = planes(moved, len(self.names), self.kind)
-            counts += (truth & seen & (moved != IGNORE)).sum((1, 2))
+            truth, seen = self._whole(row)
+            counts += (truth & seen).sum((1, 2))
         there = counts > 0
         return np.where(there, counts.sum() / (np.maximum(counts, 1) * there.sum()), 1.0)
 
@@ -221,9 +220,7 @@ class MaskLearner:
         """How often each class is at each place of the training masks, all fitted into one size: (K, h, w), 0 to 1."""
         total, known = np.zeros((len(self.names), *self.size), np.float32), np.zeros(self.size, np.float32)
         for row in self._spread():
-            moved = self._whole(row)
-            truth, seen = planes(moved, len(self.names), self.kind)
-            seen = seen & (moved != IGNORE)
+            truth, seen = self._whole(row)
             total += truth & seen
             known += seen
         return total / np.maximum(known, 1)

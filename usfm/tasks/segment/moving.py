@@ -28,21 +28,25 @@ def planes(mask: np.ndarray, count: int, kind: str) -> tuple[np.ndarray, np.ndar
     return mask == np.arange(count, dtype=np.uint8)[:, None, None], mask != IGNORE
 
 
-def onto(mask: np.ndarray, framing: Framing | None, size: tuple[int, int]) -> np.ndarray:
+def onto(mask: np.ndarray, framing: Framing | None, size: tuple[int, int], kind: str) -> tuple[np.ndarray, np.ndarray]:
     """A label mask of a frame, in the pixels of the prepared frame.
 
     Args:
         mask: uint8 (H, W).
         framing: the letterbox; None where the frame is stretched.
         size: (rows, columns) of the prepared frame.
+        kind: index or bits; eight structures by bit may all be in one pixel, which is the value `IGNORE` of `index`.
 
     Returns:
-        uint8 (rows, columns), the nearest pixel of the frame; `IGNORE` outside the frame.
+        uint8 (rows, columns), the nearest pixel of the frame; and where the truth is known, bool (rows, columns).
     """
     if framing is None:
-        return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    inside = framing.apply_labels(np.ones(mask.shape, np.uint8)) > 0
-    return np.where(inside, framing.apply_labels(mask), np.uint8(IGNORE))
+        moved = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        inside = np.ones(moved.shape, bool)
+    else:
+        moved = framing.apply_labels(mask)
+        inside = framing.apply_labels(np.ones(mask.shape, np.uint8)) > 0
+    return moved, inside & (moved != IGNORE) if kind == "index" else inside
 
 
 def back(values: np.ndarray, framing: Framing | None, shape: tuple[int, int]) -> np.ndarray:

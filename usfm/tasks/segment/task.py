@@ -46,8 +46,8 @@ class Segment:
     takes = frozenset({"head", "class_weights", "window", "overlap"})
     default_protocol = "full"
     sheet_words = (
-        "The frames with the lowest Dice, one a patient, then those with the highest. Green: the outline of the truth; "
-        "red: of the prediction."
+        "The frames with the lowest Dice of each structure, one a patient, then those with the highest mean. Green: "
+        "the outline of the truth; red: of the prediction."
     )
     columns = (
         *(Column(name, "f", "classes", f"{words} {_OF}", np.float64) for name, words in (
