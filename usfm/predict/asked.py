@@ -15,6 +15,7 @@ from usfm.store.reader import Store
 from usfm.tasks import directory, read
 from usfm.tasks.again import embedder_of
 from usfm.tasks.contract import Task
+from usfm.tasks.detect.yolo.stock import installed
 from usfm.tasks.predictions import Predictions
 
 
@@ -72,10 +73,7 @@ def asked(run: str) -> Asked:
     task, seen = read(path)
     card = card_of(path, encoder=dict) if path.is_dir() else {}
     if "yolo" in card:
-        raise RequestError(
-            f"{path}: ultralytics trained it (--head yolo), which is not asked about other frames here; take a run of "
-            "--head faster-rcnn"
-        )
+        installed()  # before the work
     if path.is_dir() and (path / directory.NETWORKS).is_dir():
         return Asked(path, task, seen, {}, card_of(path, key=str)["key"][:16], networks=True)
     if not path.is_dir() or not (path / directory.PROBE).is_file():

@@ -1,7 +1,7 @@
 """What the trained networks of a finished run say of the frames of any store."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,14 @@ from usfm.predict.asked import Asked, Said, folds_of
 from usfm.store.codec import compress
 from usfm.store.reader import Store
 from usfm.tasks import directory, trained
-from usfm.tasks.learner import Teller, Tells
+from usfm.tasks.learner import Aside, Teller, Tells
 
 FRAMES_AT_ONCE = 16
 SAMPLES_AT_ONCE = 32
 """Of those the network sees at once: a frame is one, or several windows."""
+
+Answers = dict[str, dict[str, np.ndarray]]
+"""Fold -> what its head decoded of one frame."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,13 @@ def settings_of(run: Asked) -> Settings:
     Raises:
         RequestError: its files are damaged, or its task tells nothing of new frames.
     """
-    card = card_of(run.path, tuning=dict, folds=list)
+    own = {} if "yolo" in card_of(run.path) else {"tuning": dict}
+    card = card_of(run.path, folds=list, **own)
     lines = [line for line in card["folds"] if isinstance(line, dict) and isinstance(line.get("fold"), str)]
     folds = {line["fold"]: line for line in lines}
     if not folds or not isinstance(run.task, Tells):
         raise RequestError(f"{run.path}: keeps no networks that could be asked about new frames; make the run again")
-    return Settings({**directory.recipe_of(run.path), **card["tuning"]}, folds)
+    return Settings({**directory.recipe_of(run.path), **card.get("tuning", {})}, folds)
 
 
 def teller_of(run: Asked, settings: Settings, frames: Prepared) -> Teller:
@@ -108,18 +112,35 @@ def predicted(run: Asked, store: Store, device: str) -> Said:
         RequestError: the run lacks weights, or they are of another network.
     """
     settings, where = settings_of(run), choose_device(device)
+    rows, names = np.arange(len(store)), sorted(settings.folds)
+    own = folds_of(run.seen, names, store.column("frame_id"), store.of_frames("patient"))
+    askable = [folds or tuple(names) for folds in own]
+    taught = sum(not folds for folds in own)
+    if isinstance(run.task, Aside) and run.task.aside(settings.options):
+        asker = run.task.asker(run.path, len(run.seen.class_names))
+        frames = Prepared(store, rows, asker.entry, torch.device("cpu"))
+        mine = {fold: np.array([row for row in rows if fold in askable[row]], int) for fold in names}
+        with asker.answers(store, mine, str(where)) as found:
+            teller = teller_of(run, settings, frames)
+            return _told(teller, rows, lambda some: _read(found, mine, asker.said, some), taught, run)
     heads = unasked(run, settings, store)
-    models = {fold: trained.of_run(run.path, heads.of_fold(fold), fold).to(where) for fold in sorted(settings.folds)}
+    models = {fold: trained.of_run(run.path, heads.of_fold(fold), fold).to(where) for fold in names}
     entry, options = next(iter(models.values())).network.entry, settings.options
-    rows = np.arange(len(store))
     frames = prepared(store, rows, entry, where, options.get("window"), options.get("overlap"))
     teller = teller_of(run, settings, frames)
-    askable = folds_of(run.seen, sorted(models), store.column("frame_id"), store.of_frames("patient"))
-    said = Said(np.full((len(store), len(teller.columns)), np.nan, np.float32), [], [], sum(not one for one in askable))
-    with console.progress(f"asking {run.path.name}", len(store)) as bar:
-        for at in range(0, len(store), FRAMES_AT_ONCE):
+    ask = lambda some: _asked(models, teller, frames, some, [askable[row] for row in some])  # noqa: E731
+    return _told(teller, rows, ask, taught, run)
+
+
+def _told(
+    teller: Teller, rows: np.ndarray, ask: Callable[[np.ndarray], Mapping[int, Answers]], taught: int, run: Asked
+) -> Said:
+    """All frames, some at once."""
+    said = Said(np.full((len(rows), len(teller.columns)), np.nan, np.float32), [], [], taught)
+    with console.progress(f"asking {run.path.name}", len(rows)) as bar:
+        for at in range(0, len(rows), FRAMES_AT_ONCE):
             some = rows[at : at + FRAMES_AT_ONCE]
-            each = _asked(models, teller, frames, some, [askable[row] or tuple(models) for row in some])
+            each = ask(some)
             for row in some.tolist():
                 found = teller.labels(row, each[row])
                 said.scores[row] = found.scores
@@ -129,11 +150,23 @@ def predicted(run: Asked, store: Store, device: str) -> Said:
     return said
 
 
+def _read(
+    found: Mapping[str, np.ndarray], mine: Mapping[str, np.ndarray], name: str, some: np.ndarray
+) -> dict[int, Answers]:
+    """Row -> fold -> what its network has said before."""
+    each: dict[int, Answers] = defaultdict(dict)
+    for fold, values in found.items():
+        for row in np.intersect1d(some, mine[fold]).tolist():
+            at = int(np.searchsorted(mine[fold], row))
+            each[row][fold] = {name: np.array(values[at : at + 1])}
+    return each
+
+
 def _asked(
     models: Mapping[str, trained.Model], teller: Teller, frames: Prepared, rows: np.ndarray, folds: list[tuple]
-) -> dict[int, dict[str, dict[str, np.ndarray]]]:
+) -> dict[int, Answers]:
     """Row -> fold -> what its head decoded of the samples of the row."""
-    each: dict[int, dict[str, dict[str, np.ndarray]]] = defaultdict(dict)
+    each: dict[int, Answers] = defaultdict(dict)
     for fold, model in models.items():
         mine = [row for row, asked in zip(rows.tolist(), folds, strict=True) if fold in asked]
         if not mine:

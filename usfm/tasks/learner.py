@@ -1,6 +1,7 @@
 """What a task brings to a training of a network: a head, a loss, and what its outputs say."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +12,7 @@ from torch import nn
 
 from usfm.engine.prepared import Prepared
 from usfm.engine.truth import Truth
-from usfm.model.network import Network
+from usfm.model.network import Entry, Network
 from usfm.store.reader import Store
 from usfm.tasks.contract import Known
 from usfm.tasks.predictions import Predictions
@@ -174,6 +175,33 @@ class Trainer(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """Networks that somebody else's trainer has made, asked in a process of its own.
+
+    Attributes:
+        entry: how frames enter them.
+        said: what their answer is called among those of `Head.decode`.
+    """
+
+    entry: Entry
+    said: str
+
+    def answers(
+        self, store: Store, rows: Mapping[str, np.ndarray], device: str
+    ) -> AbstractContextManager[Mapping[str, np.ndarray]]:
+        """What the network of each fold says, for as long as the context is open.
+
+        Args:
+            store: of the frames.
+            rows: fold -> (n,) rows of the store.
+            device: as PyTorch names it.
+
+        Returns:
+            Fold -> (n, ...) as `Head.decode` gives it; folds without rows are left out.
+        """
+        ...
+
+
 def mixed_labels(truth: Truth, share: float) -> Truth:
     """Labels of mixed frames, for learners whose labels are shares or numbers.
 
@@ -214,6 +242,21 @@ class Aside(Protocol):
 
         Raises:
             RequestError: it is not installed, or a setting has no meaning with it.
+        """
+        ...
+
+    def asker(self, run: Path, classes: int) -> Asker:
+        """What asks the networks of a run that it made.
+
+        Args:
+            run: directory.
+            classes: how many the run knows.
+
+        Returns:
+            The asker.
+
+        Raises:
+            RequestError: it is not installed, or the run is damaged.
         """
         ...
 

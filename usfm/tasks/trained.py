@@ -142,8 +142,8 @@ def of_run(run: Path, learner: Head, fold: str) -> Model:
     """
     if "yolo" in directory.card_of(run):
         raise RequestError(
-            f"{run}: ultralytics trained it (--head yolo), which is not asked about other frames here; what it said of "
-            "its own lies in predictions.h5"
+            f"{run}: ultralytics trained it (--head yolo), so only 'usfm predict' asks it; what it said of its own "
+            "frames lies in predictions.h5"
         )
     card = directory.card_of(run, seed=int, encoder=dict, protocol=str, tuning=dict)
     folder, told = run / directory.NETWORKS / fold, card["tuning"]
@@ -154,7 +154,7 @@ def of_run(run: Path, learner: Head, fold: str) -> Model:
     tap = card["encoder"].get("tap", 0)
     if type(tap) is not int or tap < 0:
         raise RequestError(f"{run}: its card names no block of an encoder ('{tap}'); make the run again")
-    model = build(tapped(_network(run, folder, card), tap), learner, how, card["seed"])
+    model = build(tapped(network_of(run, folder, card), tap), learner, how, card["seed"])
     weights = header.load(folder / checkpoint.MODEL)[0]
     if not isinstance(weights, dict):
         raise checkpoint.incomplete(folder, "it holds no weights by name")
@@ -188,8 +188,20 @@ def decoded(model: Model, head: Head, frames: Prepared, samples: np.ndarray, *, 
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _network(run: Path, folder: Path, card: dict) -> Network:
-    """The network that a run's weights fit into."""
+def network_of(run: Path, folder: Path, card: dict) -> Network:
+    """The network that the weights of a fold fit into.
+
+    Args:
+        run: run directory.
+        folder: of the fold, in it.
+        card: of the run.
+
+    Returns:
+        The network; its weights are those of its SPEC, or of the fold.
+
+    Raises:
+        RequestError: the run is damaged, or its SPEC is gone.
+    """
     recipe, encoder = directory.recipe_of(run), card["encoder"]
     own, resize = folder / checkpoint.ENCODER, encoder.get("resize", "auto")
     if own.is_file():

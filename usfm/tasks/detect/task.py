@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # these bring PyTorch with them
     from usfm.engine.prepared import Prepared
     from usfm.tasks.detect.learner import BoxLearner
     from usfm.tasks.detect.teller import BoxTeller
+    from usfm.tasks.detect.yolo.asking import Asker
     from usfm.tasks.detect.yolo.folds import Yolo
 
 HEADS = ("faster-rcnn", "yolo")
@@ -158,6 +159,12 @@ class Detect:
         from usfm.tasks.detect.yolo.folds import Yolo
 
         return Yolo(store, known, options, seed, device, precision)
+
+    def asker(self, run: Path, classes: int) -> "Asker":
+        """See `learner.Aside`: asks networks that ultralytics trained."""
+        from usfm.tasks.detect.yolo.asking import Asker
+
+        return Asker(run, classes)
 
     def teller(
         self, seen: Predictions, frames: "Prepared", options: Mapping[str, Any], folds: Mapping[str, Mapping]

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,9 +16,10 @@ from usfm.finetune.config import Config
 from usfm.finetune.run import run as finetune
 from usfm.finetune.settings import Tuning
 from usfm.model import embedders
+from usfm.predict import asked as asking
 from usfm.tasks import directory, trained
 from usfm.tasks.detect.yolo import process
-from usfm.tasks.detect.yolo.job import How, Job, how_of
+from usfm.tasks.detect.yolo.job import Ask, How, Job, how_of
 
 NANO, STOCK = "random:vit_nano_patch16_64", "yolo:yolo26n.yaml"
 
@@ -38,6 +40,15 @@ def test_without_the_extra_it_is_named(squares, tmp_path, monkeypatch):
     for encoder in (NANO, STOCK):
         with pytest.raises(RequestError, match=r"--head yolo needs the extra 'detect'.*pip install '\.\[detect\]'"):
             finetune(Config(task="detect", encoder=encoder, head="yolo", folds=2), request)
+
+
+def test_a_run_of_theirs_is_not_asked_without_the_extra(tmp_path, monkeypatch):
+    found = SimpleNamespace(class_names=("a",))
+    monkeypatch.setattr(asking, "read", lambda path: (None, found))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    directory.write_card(tmp_path, {"kind": "finetune", "encoder": {}, "yolo": {"ultralytics": "8.4.190"}})
+    with pytest.raises(RequestError, match="needs the extra 'detect'"):
+        asking.asked(str(tmp_path))
 
 
 def test_not_under_torchrun(squares, tmp_path, monkeypatch):
@@ -87,6 +98,9 @@ def job(folder) -> Job:
 
 def test_a_job_is_read_as_it_was_written(tmp_path):
     assert job(tmp_path) == Job.read(tmp_path)
+    asked = Ask(("s.h5",), "run", 2, {"0": [1, 4], "a/b": []}, "cpu")
+    asked.write(tmp_path)
+    assert asked == Ask.read(tmp_path)
 
 
 def test_a_process_without_a_result_is_told_with_its_last_words(tmp_path, monkeypatch):
@@ -103,7 +117,7 @@ def test_it_ends_when_the_process_that_started_it_is_gone():
     assert child.wait(30) == 1
 
 
-def test_a_run_of_theirs_is_not_asked_about_other_frames(tmp_path):
+def test_the_heads_of_a_run_of_theirs_are_not_built_in_this_process(tmp_path):
     directory.write_card(tmp_path, {"kind": "finetune", "yolo": {"ultralytics": "8.4.190"}})
     with pytest.raises(RequestError, match="ultralytics trained it"):
         trained.of_run(tmp_path, None, "0")

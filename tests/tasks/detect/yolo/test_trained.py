@@ -15,6 +15,9 @@ from usfm.config import Request
 from usfm.errors import Interrupted, RequestError
 from usfm.finetune.config import Config
 from usfm.finetune.run import run as finetune
+from usfm.predict.config import Config as Asking
+from usfm.predict.run import run as predict
+from usfm.store.reader import Store
 from usfm.tasks.detect.yolo import folds, process, stock
 
 pytestmark = [
@@ -44,6 +47,7 @@ def test_offline_it_trains_evaluates_and_leaves_nothing(squares, tmp_path, encod
         f"finetune detect --in {store} --encoder {encoder} --head yolo --out run --folds 2 --epochs {epochs} "
         "--batch-size 4 --image-size 96 --lr 0.002 --augment none --device cpu --json",
         f"eval run --in {store} --out report --bootstrap 20",
+        f"predict --in {store} --run run --out said.h5 --device cpu",
     ):
         command = [sys.executable, "-m", "usfm", *words.split()]
         done = subprocess.run(command, cwd=work, env=variables, capture_output=True, text=True, check=False)
@@ -53,7 +57,7 @@ def test_offline_it_trains_evaluates_and_leaves_nothing(squares, tmp_path, encod
     assert not log.exists(), "the network was asked for"
     for folder in (home, temporary):
         assert [path for path in folder.rglob("*") if not path.is_dir()] == []
-    assert {path.name for path in work.iterdir()} == {"run", "report"}
+    assert {path.name for path in work.iterdir()} == {"run", "report", "said.h5"}
     card = json.loads((work / "run/card.json").read_text())
     assert "AGPL-3.0" in card["yolo"]["licence"]
     assert all(0 <= line["best"] <= 1 for line in card["folds"]), "by which a sweep chooses"
@@ -64,9 +68,36 @@ def test_offline_it_trains_evaluates_and_leaves_nothing(squares, tmp_path, encod
     )
     _, held = tasks.read(work / "run")
     assert all(len(one) % 4 == 0 and np.isfinite(one).all() for one in held.arrays["boxes"])
+    same_again(held, Store.open(str(work / "said.h5")))
     if encoder == NANO:
         measured = card["frame_metrics"]
         assert measured["map50"] > max(0.2, 5 * measured["mean_box_map"]), "boxes lie where the frame has them"
+
+
+def same_again(held, said):
+    """What a run says of the frames that it held out: scores to 1e-5, edges to 0.01 px; doubtful ones may swap."""
+    rows = [said.column("frame_id").tolist().index(name) for name in held.frame_id]
+    assert said.box_run
+    for row, boxes, score in zip(rows, held.arrays["boxes"], held.arrays["score"], strict=True):
+        order = np.argsort(-score, kind="stable")
+        boxes = np.reshape(boxes, (-1, 4))[order]
+        real = (boxes[:, 2:] > boxes[:, :2]).all(1)  # what was clipped away is no box
+        assert said.box_scores(row) == pytest.approx(score[order][real], rel=1e-5, abs=1e-7)
+        assert said.boxes(row)[0] == pytest.approx(boxes[real], abs=1e-2)
+
+
+def test_damaged_weights_are_told_before_anything_is_written(squares, tmp_path):
+    store = str(squares())
+    config = Config(task="detect", encoder=NANO, head="yolo", folds=2, epochs=1, batch_size=4)
+    finetune(config, Request(inputs=(store,), out=str(tmp_path / "run"), device="cpu"))
+    weights = tmp_path / "run/folds/1/model.safetensors"
+    for spoil, words in ((lambda: weights.write_bytes(b"x" * 40), "model.safetensors"), (weights.unlink, "holds no")):
+        spoil()
+        with pytest.raises(RequestError, match=words):
+            predict(
+                Asking(run=str(tmp_path / "run")), Request(inputs=(store,), out=str(tmp_path / "said.h5"), workers=1)
+            )
+        assert [path.name for path in tmp_path.glob("*.h5")] == [Path(store).name]
 
 
 def test_a_stopped_run_goes_on_with_the_next_fold_and_ends_the_same(squares, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""`python -m usfm.tasks.detect.yolo.child FOLDER`: trains one fold; the only module that imports ultralytics."""
+"""`python -m usfm.tasks.detect.yolo.child FOLDER`: trains a fold or asks networks; it alone imports ultralytics."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import numpy as np
 
 from usfm import console
 from usfm.errors import RequestError, UsfmError
-from usfm.tasks.detect.yolo.job import BEST, FOUND, Job
+from usfm.tasks.detect.yolo.job import ASK, AT_ONCE, BEST, FOUND, Ask, Job
 
 OFF = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
 """Settings of ultralytics that send something, or log to somebody."""
@@ -105,6 +105,48 @@ def train(job: Job, folder: Path, say: Callable[[dict], None]) -> dict:
             "parameters": whole, **cost.peak(trainer.device)}  # fmt: skip
 
 
+def ask(asked: Ask, folder: Path, say: Callable[[dict], None]) -> dict:
+    """Ask the networks of a run and write their boxes into a folder.
+
+    Args:
+        asked: of whom, and about which rows.
+        folder: where to; (n, 100, 6) float32 for each fold.
+        say: is told each batch.
+
+    Returns:
+        Nothing; JSON values.
+
+    Raises:
+        RequestError: the weights are damaged or of another network.
+    """
+    import torch
+
+    from usfm.engine.prepared import Prepared
+    from usfm.store.reader import Store
+    from usfm.tasks.detect.measures import MOST
+    from usfm.tasks.detect.yolo.asking import network_of
+    from usfm.tasks.detect.yolo.stock import Stock
+
+    _silence()
+    from usfm.tasks.detect.yolo.networks import Encoded, stock_network, use
+    from usfm.tasks.detect.yolo.trainer import boxes_of
+
+    store, run, device = Store.open(asked.stores), Path(asked.run), torch.device(asked.device)
+    for number, (fold, listed) in enumerate(asked.folds.items()):
+        entry, made = network_of(run, fold)
+        model = stock_network(made, asked.classes) if isinstance(made, Stock) else Encoded(made, asked.classes)
+        use(model, run, fold)
+        model, rows = model.to(device).float().eval(), np.array(listed, int)
+        frames = Prepared(store, rows, entry, torch.device("cpu"))
+        found = np.lib.format.open_memmap(folder / asked.answer(number), "w+", np.float32, (len(rows), MOST, 6))
+        for at in range(0, len(rows), AT_ONCE):
+            some = rows[at : at + AT_ONCE]
+            found[at : at + len(some)] = boxes_of(model, frames, some, device)
+            say({"epoch": at, "figures": {}})
+        found.flush()
+    return {}
+
+
 def _silence() -> None:
     """Import ultralytics and take away what it would call, send or write."""
     from ultralytics.utils import SETTINGS, callbacks
@@ -114,14 +156,17 @@ def _silence() -> None:
 
 
 def main(folder: Path) -> int:
-    """Train what the job in a folder asks for; lines of JSON go to the pipe, all else to the log."""
+    """Do what the file in a folder asks for; lines of JSON go to the pipe, all else to the log."""
     voice = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     console.configure(quiet=True)
     say = lambda told: print(json.dumps(told), file=voice)  # noqa: E731
     try:
-        say({"result": train(Job.read(folder), folder, say)})
+        if (folder / ASK).is_file():
+            say({"result": ask(Ask.read(folder), folder, say)})
+        else:
+            say({"result": train(Job.read(folder), folder, say)})
     except UsfmError as error:
         say({"error": str(error), "request": isinstance(error, RequestError)})
         return 1

@@ -1,4 +1,4 @@
-"""What the process that trains a fold is told, as a file of JSON."""
+"""What the process that trains a fold, or asks its network, is told, as a file of JSON."""
 
 import json
 from collections.abc import Mapping
@@ -11,8 +11,11 @@ from usfm.errors import RequestError
 from usfm.store.whole import write_text
 from usfm.tasks.detect.yolo.stock import is_stock
 
-FILE, FOUND, LOG, BEST = "job.json", "found.npz", "ultralytics.log", "best"
-"""In the folder of a fold: what is asked, boxes, what ultralytics printed, and the weights."""
+AT_ONCE = 16
+"""Frames that a network sees together when it is asked."""
+
+FILE, ASK, FOUND, LOG, BEST = "job.json", "ask.json", "found.npz", "ultralytics.log", "best"
+"""In the folder of a fold: the training, the question, boxes, what ultralytics printed, and the weights."""
 
 TAKEN = ("epochs", "batch_size", "lr", "min_lr", "warmup", "weight_decay", "patience")
 OF_ENCODERS = ("layer_decay", "drop_path")
@@ -92,6 +95,47 @@ class Job:
         told |= {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
         told["how"] = How(**told["how"])
         return cls(**told)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the networks of a run are asked.
+
+    Attributes:
+        stores: paths of the store's files.
+        run: directory.
+        classes: how many it knows.
+        folds: fold -> rows of the store.
+        device: as PyTorch names it.
+    """
+
+    stores: tuple[str, ...]
+    run: str
+    classes: int
+    folds: dict[str, list[int]]
+    device: str
+
+    @staticmethod
+    def answer(number: int) -> str:
+        """Name of the file with the boxes of a fold.
+
+        Args:
+            number: position of the fold.
+
+        Returns:
+            The name, in the folder of the question.
+        """
+        return f"{number}.npy"
+
+    def write(self, folder: Path) -> None:
+        """Write it into a folder."""
+        write_text(folder / ASK, json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Ask":
+        """Read it from a folder."""
+        told: dict[str, Any] = json.loads((folder / ASK).read_text(encoding="utf-8"))
+        return cls(**{**told, "stores": tuple(told["stores"])})
 
 
 def how_of(options: Mapping[str, Any], classes: int, precision: str) -> How:

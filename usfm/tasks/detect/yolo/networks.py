@@ -15,6 +15,7 @@ from usfm.errors import RequestError
 from usfm.model import header
 from usfm.model.network import Network
 from usfm.tasks.detect.heads import Taken, taken_of, width_of
+from usfm.tasks.detect.yolo.asking import weights_of
 from usfm.tasks.detect.yolo.stock import Stock
 from usfm.tasks.segment.heads import Pyramid
 
@@ -105,6 +106,29 @@ def stock_network(stock: Stock, classes: int) -> DetectionModel:
     if stock.file is not None:
         _fill(model, stock, _tensors(stock.file))
     return model
+
+
+def use(model: DetectionModel, run: Path, fold: str) -> None:
+    """Give a network the weights of a fold.
+
+    Args:
+        model: of the same shape.
+        run: directory.
+        fold: its name.
+
+    Raises:
+        RequestError: they are damaged, or of another network.
+    """
+    file = weights_of(run, fold)
+    weights = header.load(file)[0]
+    if not isinstance(weights, dict):
+        raise RequestError(f"{file}: holds no weights by name; make the run again")
+    header.check_tensors(file, weights)
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, KeyError, TypeError) as error:
+        what = type(error).__name__
+        raise RequestError(f"{file}: its weights are of another network ({what}); make the run again") from None
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:

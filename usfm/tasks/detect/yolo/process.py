@@ -1,4 +1,4 @@
-"""The process in which ultralytics trains a fold: started, listened to, and ended with this one."""
+"""The process in which ultralytics runs: started, listened to, and ended with this one."""
 
 import json
 import os
@@ -17,16 +17,18 @@ _OF_RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADD
 _WAIT_S = 10
 
 
-def run(folder: Path, epochs: int, title: str) -> dict:
-    """Train what `Job` in a folder asks for, and show how far it is.
+def run(folder: Path, total: int, title: str, unit: str = "epochs", kept: bool = True) -> dict:
+    """Do what `Job` or `Ask` in a folder asks for, and show how far it is.
 
     Args:
         folder: holds the job; boxes, weights and ultralytics' own words are written there.
-        epochs: of the training.
+        total: epochs of the training, or batches.
         title: of the progress.
+        unit: of the progress.
+        kept: whether the folder outlives a fault, so that it can be looked at.
 
     Returns:
-        What the process says of its training, JSON values.
+        What the process says in the end, JSON values.
 
     Raises:
         RequestError: the process refused the request.
@@ -44,24 +46,25 @@ def run(folder: Path, epochs: int, title: str) -> dict:
         )
     try:
         assert child.stdout is not None
-        told = _listen(child.stdout, epochs, title)
+        told = _listen(child.stdout, total, title, unit)
         child.wait()
     except KeyboardInterrupt:
-        raise Interrupted("stopped; finished folds are kept, and the same command goes on with the next one") from None
+        after = "; finished folds are kept, and the same command goes on with the next one" if kept else ""
+        raise Interrupted(f"stopped{after}") from None
     finally:
         _end(child)
     if "error" in told:
         raise (RequestError if told.get("request") else WorkError)(told["error"])
     if child.returncode or "result" not in told:
-        raise WorkError(f"{title}: ultralytics ended without a result ({_last(folder / LOG)}); all that it said is in "
-                        f"{folder / LOG}")  # fmt: skip
+        where = f"; all that it said is in {folder / LOG}" if kept else ""
+        raise WorkError(f"{title}: ultralytics ended without a result ({_last(folder / LOG)}){where}")
     return told["result"]
 
 
-def _listen(stdout: IO[str], epochs: int, title: str) -> dict:
+def _listen(stdout: IO[str], total: int, title: str, unit: str) -> dict:
     """Read lines of JSON until the process ends; the last one counts."""
     told: dict = {}
-    with console.progress(title, epochs, "epochs") as shown:
+    with console.progress(title, total, unit) as shown:
         for line in stdout:
             told = json.loads(line)
             if "epoch" in told:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import nms
 
 from usfm.engine.prepared import Prepared
@@ -117,6 +118,29 @@ class Validator(DetectionValidator):
 def suppressed(preds) -> list[torch.Tensor]:
     """Raw outputs -> (k, 6) of each frame: left, top, right, bottom, score, class."""
     return nms.non_max_suppression(preds, LEAST, 0.7, multi_label=True, max_det=MOST, max_time_img=math.inf)
+
+
+@torch.no_grad()
+def boxes_of(model: DetectionModel, frames: Prepared, rows: np.ndarray, device: torch.device) -> np.ndarray:
+    """What a network says of rows that it sees together.
+
+    Args:
+        model: in evaluation mode; its head for training is not used.
+        frames: as the network takes them.
+        rows: (n,) of the store.
+        device: of the network.
+
+    Returns:
+        (n, 100, 6), `heads.FIELDS`, px of the prepared frames, NaN for none.
+    """
+    model.end2end = False
+    height, width = frames.entry.image_size
+    out = np.full((len(rows), MOST, 6), np.nan, np.float32)
+    for k, one in enumerate(suppressed(model(frames.read(rows).to(device).float() / 255))):
+        boxes = one.cpu().numpy()
+        boxes[:, :4] = boxes[:, :4].clip(0, [width, height] * 2)
+        out[k, : len(boxes)] = boxes
+    return out
 
 
 class Trainer(DetectionTrainer):
@@ -232,13 +256,8 @@ class Trainer(DetectionTrainer):
         """What the kept weights say of rows: (n, 100, 6), `heads.FIELDS`, px of the prepared frames, NaN for none."""
         model = self.ema.ema.float().eval()
         model.load_state_dict(self.kept)
-        model.end2end = False
-        height, width = self.work.frames.entry.image_size
-        out = np.full((len(rows), MOST, 6), np.nan, np.float32)
+        out = np.empty((len(rows), MOST, 6), np.float32)
         for at in range(0, len(rows), self.work.how.batch_size):
-            frames = self.work.frames.read(rows[at : at + self.work.how.batch_size]).to(self.device).float() / 255
-            for k, one in enumerate(suppressed(model(frames)), at):
-                boxes = one.cpu().numpy()
-                boxes[:, :4] = boxes[:, :4].clip(0, [width, height] * 2)
-                out[k, : len(boxes)] = boxes
+            some = rows[at : at + self.work.how.batch_size]
+            out[at : at + len(some)] = boxes_of(model, self.work.frames, some, self.device)
         return out
