@@ -101,8 +101,10 @@ def test_a_folder_that_cannot_be_listed_is_one_sentence(tmp_path, monkeypatch):
         find([str(tmp_path / "a")])
 
 
-def test_a_pipe_does_not_hang(tmp_path):
-    os.mkfifo(tmp_path / "pipe.mp4")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["pipe.mp4", "DICOMDIR"])
+def test_a_pipe_does_not_hang(tmp_path, name):
+    os.mkfifo(tmp_path / name)
     assert find([str(tmp_path)]).sources[0].fault == "not a file"
 
 

@@ -83,7 +83,9 @@ def _is_directory(file: File) -> bool:
     if file.fault or file.item or not os.path.basename(file.path).lower().startswith(NAME):
         return False
     try:
+        if not os.path.isfile(file.path):  # opening a pipe would wait for a writer
+            return False
         with open(file.path, "rb") as opened:
-            return os.path.isfile(file.path) and directory.is_directory(opened.read(directory.HEAD_BYTES))
+            return directory.is_directory(opened.read(directory.HEAD_BYTES))
     except OSError:
         return False
