@@ -128,13 +128,20 @@ def test_a_second_run_is_up_to_date_and_only_what_changes_is_refused(folder, tmp
 
 
 @pytest.mark.parametrize("how", ["uncertainty", "diversity"])
-def test_frames_that_nobody_has_labelled_get_a_rank(folder, tmp_path, how):
+def test_frames_that_nobody_has_labelled_get_a_rank(folder, tmp_path, how, capsys):
     ask(folder, "folds", tmp_path, "new.h5", table=str(tmp_path / "t.csv"), rank=how)
     ranks = Store.open(tmp_path / "said.h5").scores("rank")
     assert sorted(ranks) == list(range(1, 16))
     lines = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert [int(line["rank"]) for line in lines] == ranks.astype(int).tolist()
     assert "rank" not in (tmp_path / "t.clips.csv").read_text()
+    if how == "diversity":
+        assert "does not see" not in capsys.readouterr().err, "its vectors lie beside the run"
+        shutil.copytree(folder / "folds", tmp_path / "folds")
+        ask(tmp_path, "folds", tmp_path, folder / "new.h5", rank=how, overwrite=True)
+        assert "does not see 36 frames that the run knows" in capsys.readouterr().err
+        alone = Store.open(tmp_path / "said.h5").scores("rank")
+        assert not np.array_equal(alone, ranks), "it starts from what it sees"
     with pytest.raises(RequestError, match="how sure it is of a number"):
         ask(folder, "number", tmp_path, "new.h5", rank="uncertainty", overwrite=True)
 

@@ -1,7 +1,8 @@
 """Vectors of a store's frames: read ahead while the encoder works, and kept so that they are made once."""
 
+import glob
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from usfm.provenance import digest
 from usfm.quantities import duration, size
 from usfm.store import tables
 from usfm.store.reader import Store
+from usfm.store.schema import whole_id
 
 
 def of_rows(
@@ -120,6 +122,35 @@ def cached(
     cost = f"{size(path.stat().st_size)}, {duration(seconds)}"
     console.say(f"the vectors of {len(rows):,} frames are kept in {path} ({cost}); it may be deleted")
     return vectors
+
+
+def found(folder: str | Path, embedder: Embedder, names: Set[str]) -> np.ndarray:
+    """Vectors of frames whose store need not be there, as `cached` has kept them.
+
+    Args:
+        folder: where the files are kept.
+        embedder: the encoder that made them.
+        names: whole ids of the frames.
+
+    Returns:
+        (m, D) of those that were found, each once, in the order of the files.
+    """
+    theirs = digest([{"name": embedder.name, **embedder.identity}])
+    kept, left = [np.zeros((0, embedder.dim), np.float32)], set(names)
+    for path in sorted(Path(folder).glob(f"{glob.escape(embedder.name)}-*.h5")) if left else []:
+        try:
+            columns, attributes = tables.read(path, FEATURES_FORMAT)
+            if digest([attributes.get("encoder")]) != theirs:
+                continue
+            mine = []
+            for row, name in enumerate(map(whole_id, columns["frame_id"].tolist())):
+                if name in left:
+                    left.remove(name)
+                    mine.append(row)
+            kept.append(columns["vectors"][mine].reshape(len(mine), embedder.dim))
+        except (RequestError, KeyError, ValueError):
+            continue  # damaged: as if it were not there
+    return np.concatenate(kept)
 
 
 def write(

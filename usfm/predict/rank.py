@@ -81,49 +81,75 @@ def by_uncertainty(values: np.ndarray, group: np.ndarray, open_: np.ndarray) -> 
     value = np.where(np.isnan(values), -np.inf, values)
     rows = np.flatnonzero(open_)
     rows = rows[np.argsort(-value[rows], kind="stable")]
-    turn, seen = np.zeros(len(rows), int), {}
-    for k, who in enumerate(group[rows].tolist()):
-        turn[k] = seen[who] = seen.get(who, -1) + 1
-    return _ranks(rows[np.argsort(turn, kind="stable")], len(values))
+    return _ranks(rows[np.argsort(_turns(group[rows]), kind="stable")], len(values))
 
 
-def by_diversity(vectors: np.ndarray, open_: np.ndarray) -> np.ndarray:
+def by_diversity(
+    vectors: np.ndarray, open_: np.ndarray, group: np.ndarray, start: np.ndarray | None = None
+) -> np.ndarray:
     """Put the frame first that is furthest from all labelled ones, then the one furthest from these and it, and so on.
+
+    No second frame of a patient comes before the first of another: a patient whose frame was chosen waits until each
+    other one with frames left has had its turn.
 
     Args:
         vectors: (n, D).
         open_: (n,) bool, frames that can be chosen; the others have been labelled.
+        group: (n,) patient (or clip).
+        start: (m, D) labelled frames that are not among these.
 
     Returns:
         (n,) float32, 1 for the first; NaN where the frame cannot be chosen.
 
-    Source: k-center greedy of core-sets (Sener and Savarese, ICLR 2018), on cosine distance. Where nothing is labelled,
-    the frame nearest to the mean comes first. After `GREEDY` frames the others follow by their distance.
+    Source: k-center greedy of core-sets (Sener and Savarese, ICLR 2018), on cosine distance; the turns are ours. Where
+    nothing is labelled, the frame nearest to the mean comes first. After `GREEDY` frames the others follow by their
+    turn and their distance.
 
-    >>> by_diversity(np.array([[1, 0.01], [0.9, 0.02], [0, 1]]), np.array([False, True, True])).tolist()
-    [nan, 2.0, 1.0]
+    >>> vectors, who = np.array([[1, 0.01], [0.9, 0.02], [0, 1], [0.1, 1]]), np.array([0, 1, 2, 2])
+    >>> by_diversity(vectors, np.array([False, True, True, True]), who).tolist()
+    [nan, 2.0, 1.0, 3.0]
     """
-    unit = vectors.astype(np.float32) / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit = _unit(vectors)
     rows = np.flatnonzero(open_)
     if not len(rows):
         return np.full(len(unit), np.nan, np.float32)
     free, known = unit[rows], unit[~open_]
+    start = np.zeros((0, unit.shape[1]), np.float32) if start is None else _unit(start)
     far = np.full(len(rows), np.inf, np.float32)
     step = max(1, _HELD // len(rows))
-    for at in range(0, len(known), step):
-        far = np.minimum(far, 1 - (free @ known[at : at + step].T).max(1))
-    chosen = []
-    if not len(known):
-        chosen.append(int((free @ free.mean(0)).argmax()))
-        far = 1 - free @ free[chosen[0]]
-        far[chosen[0]] = -np.inf
+    for some in (known, start):
+        for at in range(0, len(some), step):
+            far = np.minimum(far, 1 - (free @ some[at : at + step].T).max(1))
+    if not len(known) + len(start):
+        far = free @ free.mean(0) - 2  # only for the first choice: no cosine distance is below 0
+    who = np.unique(group[rows], return_inverse=True)[1]
+    left, turn, chosen = np.bincount(who), np.zeros(who.max() + 1, int), []
     while len(chosen) < min(GREEDY, len(rows)):
-        k = int(far.argmax())
+        now = turn == turn[left > 0].min()
+        k = int(np.where(now[who], far, -np.inf).argmax())
+        first = not chosen and not len(known) + len(start)
         chosen.append(k)
-        far = np.minimum(far, 1 - free @ free[k])
+        turn[who[k]] += 1
+        left[who[k]] -= 1
+        far = 1 - free @ free[k] if first else np.minimum(far, 1 - free @ free[k])
         far[chosen] = -np.inf
     rest = np.argsort(-far, kind="stable")[: len(rows) - len(chosen)]
+    rest = rest[np.argsort(_turns(who[rest], turn), kind="stable")]
     return _ranks(rows[np.concatenate([chosen, rest]).astype(int)], len(unit))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors.astype(np.float32) / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _turns(who: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    """How many frames of its patient come before each."""
+    seen = dict(enumerate(before.tolist())) if before is not None else {}
+    turn = np.zeros(len(who), int)
+    for k, one in enumerate(who.tolist()):
+        turn[k] = seen.get(one, 0)
+        seen[one] = turn[k] + 1
+    return turn
 
 
 def _ranks(rows: np.ndarray, count: int) -> np.ndarray:

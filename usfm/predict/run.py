@@ -58,7 +58,8 @@ def run(config: Config, request: Request) -> dict:
         _unsure(run_, about, np.zeros((1, len(about.columns))))
     out = out_path(request, "predict")
     check_places(config, request, place(out))
-    encoder = None if request.dry_run or run_.networks else embedder_of(run_.path, request.device, "auto")
+    needed = not run_.networks or config.rank == "diversity"
+    encoder = embedder_of(run_.path, request.device, "auto") if needed and not request.dry_run else None
     columns = Columns(run_.id, tuple(names), about.mask_names, about.mask_kind, about.box_names)
     trained = 0
 
@@ -68,7 +69,7 @@ def run(config: Config, request: Request) -> dict:
         if not request.dry_run:
             said = _said(run_, store, request.device, encoder)
             if config.rank:
-                order = _ranked(config.rank, run_, about, store, said.scores, request.device)
+                order = _ranked(run_, about, store, said.scores, encoder if config.rank == "diversity" else None)
                 said = replace(said, scores=np.concatenate([said.scores, order[:, None]], axis=1))
         trained = said.taught
         return _parts(store, said, columns)
@@ -163,17 +164,24 @@ def _report(folder: str, run_: Asked, about: About, columns: Columns, store: Sto
     console.say(f"report: {page.write(Path(folder), store, columns, about.classes, unsure, told)}")
 
 
-def _ranked(how: str, run_: Asked, about: About, store: Store, scores: np.ndarray, device: str) -> np.ndarray:
-    """(N,) which frame people should label first, second, ...; NaN for those that the run knows."""
+def _ranked(run_: Asked, about: About, store: Store, scores: np.ndarray, encoder) -> np.ndarray:
+    """(N,) which frame people should label first, second, ...; NaN for known ones; an encoder is for diversity."""
     known = set(run_.seen.frame_id.tolist())
     known |= set() if run_.seen.training is None else set(run_.seen.training.frame_id.tolist())
     known = {whole_id(name) for name in known}
     open_ = np.array([whole_id(name) not in known for name in store.column("frame_id").tolist()], bool)
-    if how == "diversity":
-        encoder = embedder_of(run_.path, device, "auto")
-        vectors = features.cached(store, np.arange(len(store)), encoder, run_.path.parent / ".features")
-        return rank.by_diversity(vectors, open_)
     patients = group_frames(store.of_frames("patient"), store.of_frames("path"))
+    if encoder is not None:
+        folder = run_.path.parent / ".features"
+        vectors = features.cached(store, np.arange(len(store)), encoder, folder)
+        elsewhere = known - {whole_id(name) for name in store.column("frame_id").tolist()}
+        start = features.found(folder, encoder, elsewhere)
+        if lacking := len(elsewhere) - len(start):
+            console.warn(
+                f"--rank diversity does not see {counted(lacking, 'frame')} that the run knows: they are not in the "
+                f"input, and no vectors of them are kept in {folder}; give their store as a second --in"
+            )
+        return rank.by_diversity(vectors, open_, patients.code, start)
     return rank.by_uncertainty(_unsure(run_, about, scores), patients.code, open_)
 
 
