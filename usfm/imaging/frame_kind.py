@@ -14,6 +14,7 @@ _ONE_COLOUR = 0.3
 _WARM_SHARE = 0.97
 _STRIP_WIDE, _STRIP_TALL, _STRIP_LIT = 0.5, 0.15, 0.35
 _LINES, _FILLED = 0.62, 0.12
+_ALL_WIDE, _ALL_FILLED = 0.75, 0.25
 _HIGHEST, _LINE, _ACROSS, _EMPTY = 0.3, 20, 0.7, 6
 """Of a divider: how far up it may lie, a line's step over its neighbours, its share of the columns, a gap's level."""
 _BAR_TALL, _BAR_GAP = 0.08, 7
@@ -136,10 +137,9 @@ def _two_way_bar(frame: np.ndarray) -> bool:
 
 def _strip(gray: np.ndarray, inside: np.ndarray | None) -> str:
     """Return spectral or m-mode where a wide strip of traces lies below the region, or below a divider, else ""."""
-    tops = _dividers(gray)
-    if inside is not None:
-        tops = [int(np.flatnonzero(inside.any(1))[-1]) + 1, *tops]
-    return next((kind for kind in (_traces(gray, top) for top in tops) if kind), "")
+    below = "" if inside is None else _traces(gray, int(np.flatnonzero(inside.any(1))[-1]) + 1, _STRIP_WIDE, _FILLED)
+    found = (_traces(gray, top, _ALL_WIDE, _ALL_FILLED) for top in _dividers(gray))  # the picture may lie there too
+    return below or next((kind for kind in found if kind), "")
 
 
 def _dividers(gray: np.ndarray) -> list[int]:
@@ -156,8 +156,8 @@ def _dividers(gray: np.ndarray) -> list[int]:
     return (rows[lines | ends] + 1).tolist()
 
 
-def _traces(gray: np.ndarray, top: int) -> str:
-    """Return spectral or m-mode where all below a row is one wide strip of traces, else ""."""
+def _traces(gray: np.ndarray, top: int, wide: float, filled: float) -> str:
+    """Return spectral or m-mode where all below a row is one strip of traces, so wide and so full at least, else ""."""
     below = gray[top:].astype(np.float32)
     if below.shape[0] < _STRIP_TALL * gray.shape[0]:
         return ""
@@ -167,9 +167,9 @@ def _traces(gray: np.ndarray, top: int) -> str:
         return ""
     part, lit = below[rows[0] : rows[-1] + 1], lit[rows[0] : rows[-1] + 1]
     columns = lit.mean(0) > 0.2
-    if columns.mean() < _STRIP_WIDE or lit[:, columns].mean() < _STRIP_LIT:
+    if columns.mean() < wide or lit[:, columns].mean() < _STRIP_LIT:
         return ""
-    if (part > gray.min() + _EMPTY).mean() < _FILLED:
+    if (part > gray.min() + _EMPTY).mean() < filled:
         return ""  # a line, such as an ECG
     beside = seams.panels(part.astype(np.uint8), np.ones(part.shape, bool))
     if len(beside) > 1 and not gray[:top, beside[0][3] : beside[1][1]].max() > _BRIGHT / 3:
