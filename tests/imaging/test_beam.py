@@ -146,5 +146,5 @@ def test_spacing_is_known_where_it_is_one_number():
 def test_a_damaged_map_is_refused():
     good = dataclasses.asdict(BeamMap(SectorGeometry("convex", 50, 0, 20, 120, -0.5, 0.5), 50, 100, 100))
     for bad in ("x", {}, good | {"size_px": 0}, good | {"geometry": good["geometry"] | {"shape": "round"}}):
-        with pytest.raises((ValueError, TypeError)):
+        with pytest.raises((ValueError, TypeError, KeyError)):
             beam.of(Region(np.ones((4, 4), bool), extra={"beam": bad}))

@@ -144,7 +144,16 @@ class BeamMap:
         return dataclasses.replace(region, mask=mask, shape="linear", geometry=geometry, extra=extra)
 
     def source_crop(self, crop_row_px: float, crop_col_px: float, scale: float) -> tuple[float, float, float]:
-        """Return the way from the input frame to its source unchanged: it goes on where this map's inverse ends."""
+        """Return the way from the input frame to its source unchanged: it goes on where this map's inverse ends.
+
+        Args:
+            crop_row_px: first row of the input frame in its source, px.
+            crop_col_px: first column, px.
+            scale: pixels of the input frame per source pixel.
+
+        Returns:
+            The same three.
+        """
         return crop_row_px, crop_col_px, scale
 
     def spacings(self, row_mm: float, col_mm: float) -> tuple[float, float]:
@@ -203,14 +212,30 @@ def of(region: Region | None) -> BeamMap | None:
         The map; its inverse leads back to the frame that was resampled.
 
     Raises:
-        ValueError: what the region says of it is no map (TypeError where parts lack).
+        ValueError: what the region says of it is no map (TypeError or KeyError where parts lack).
     """
-    known = None if region is None else region.extra.get("beam")
+    return None if region is None else of_extra(region.extra)
+
+
+def of_extra(extra: dict) -> BeamMap | None:
+    """Return the map that `extra` of a region holds.
+
+    Args:
+        extra: as JSON gives it.
+
+    Returns:
+        The map, None where there is none.
+
+    Raises:
+        ValueError: what it says is no map (TypeError or KeyError where parts lack).
+    """
+    known = extra.get("beam")
     if known is None:
         return None
     if not isinstance(known, dict) or not isinstance(known.get("geometry"), dict):
         raise ValueError("beam of a region is no map")
-    return BeamMap(**known | {"geometry": SectorGeometry(**known["geometry"])})
+    sides = (known[name] for name in ("size_px", "in_height_px", "in_width_px"))
+    return BeamMap(SectorGeometry(**known["geometry"]), *(int(side) for side in sides))
 
 
 def trimmed(geometry: SectorGeometry, mask: np.ndarray) -> SectorGeometry:
@@ -287,7 +312,9 @@ def angle_map(
     return _map(geometry, shape, patch, 1)
 
 
-def _map(geometry, shape: tuple[int, int], patch: int, which: int) -> np.ndarray:
+def _map(
+    geometry: SectorGeometry | Sequence[SectorGeometry], shape: tuple[int, int], patch: int, which: int
+) -> np.ndarray:
     """Depth (0) or angle (1) of pixels or patches; a patch has the mean over its pixels in a sector."""
     height, width = shape
     if patch < 1 or height % patch or width % patch:

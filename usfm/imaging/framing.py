@@ -170,6 +170,17 @@ class Framing:
         row, col = self.origin_px
         return geometry.moved(self.scale, (0.5 - row) * self.scale - 0.5, (0.5 - col) * self.scale - 0.5)
 
+    @property
+    def name(self) -> str:
+        """The map in the key of a region that it moved."""
+        numbers = (self.crop_row_px, self.crop_col_px, self.crop_height_px, self.crop_width_px, self.pad_row_px,
+                   self.pad_col_px, self.out_height_px, self.out_width_px)  # fmt: skip
+        return ",".join(f"{number:g}" for number in numbers)
+
+    def spacings(self, row_mm: float, col_mm: float) -> tuple[float, float]:
+        """Return the spacing of the output between rows and between columns from that of the input, mm per px."""
+        return self.spacing(row_mm), self.spacing(col_mm)
+
     def spacing(self, mm: float) -> float:
         """Return the spacing of the output (mm per pixel) from that of the input; NaN stays NaN."""
         return mm / self.scale

@@ -1,5 +1,6 @@
 """Take a frame of an input store over into a part, with all that is known about it."""
 
+from usfm.imaging.beam import BeamMap
 from usfm.store.codec import compress
 from usfm.store.schema import group_shape, view_id
 
@@ -14,7 +15,7 @@ def copy_frame(part, store, i: int, pixels, region: tuple, overlay: tuple, frami
         pixels: new pixels, None for those of the input.
         region: (region, its key); (None, "") for that of the input.
         overlay: (mask, its key, detail); (None, "", None) for that of the input.
-        framing: `imaging.framing.Framing`, None where the frame is not moved.
+        framing: `imaging.framing.Framing` or `imaging.beam.BeamMap`, None where the frame is not moved.
         changes: new kind, views, view, coverage, split and of_source, None each for what stays; without: kinds of label
             left behind.
 
@@ -71,18 +72,14 @@ def _geometry(known: dict, framing) -> dict:
     spacing = known["row_spacing_mm"], known["col_spacing_mm"]
     if framing is not None:
         crop = framing.source_crop(*crop)
-        spacing = framing.spacing(spacing[0]), framing.spacing(spacing[1])
+        spacing = framing.spacings(*spacing)
     names = ("crop_row_px", "crop_col_px", "scale", "row_spacing_mm", "col_spacing_mm")
     return dict(zip(names, (*crop, *spacing), strict=True))
 
 
 def _moved_key(key: str, framing) -> str:
     """A region that is moved is another region: its key says by what."""
-    if framing is None:
-        return key
-    numbers = (framing.crop_row_px, framing.crop_col_px, framing.crop_height_px, framing.crop_width_px,
-               framing.pad_row_px, framing.pad_col_px, framing.out_height_px, framing.out_width_px)  # fmt: skip
-    return f"{key}@{','.join(f'{number:g}' for number in numbers)}"
+    return key if framing is None else f"{key}@{framing.name}"
 
 
 def _region(part, store, file, known: dict, at: int, given: tuple, framing) -> int:
@@ -100,7 +97,7 @@ def _region(part, store, file, known: dict, at: int, given: tuple, framing) -> i
         return found
     region = store.region(row) if region is None else region
     if framing is not None:
-        region = region.framed(framing)
+        region = framing.apply_region(region) if isinstance(framing, BeamMap) else region.framed(framing)
     return part.region(region, moved)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 COUNTS = ("filled_px", "filled_in_region_px", "region_px", "readings", "unread")
 """Entries of /overlay/detail that are counts."""
 
+_SIDES = ("size_px", "in_height_px", "in_width_px")
+
 
 def _number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value) and abs(value) < 1e15
@@ -25,7 +27,11 @@ def _detail(found: Mapping) -> bool:
 
 
 def _extra(found: Mapping) -> bool:
-    views = found.get("views", [])
+    views, beam = found.get("views", []), found.get("beam")
+    if beam is not None and not (
+        isinstance(beam, dict) and isinstance(beam.get("geometry"), dict) and _numbers(beam, _SIDES)
+    ):
+        return False
     return isinstance(found.get("geometry_shape", ""), str) and (
         isinstance(views, list) and all(isinstance(view, dict) for view in views)
     )

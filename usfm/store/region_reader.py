@@ -33,6 +33,7 @@ class RegionReader(Files):
 
     def region(self, row: int):
         """One acoustic region: `imaging.region.Region`."""
+        from usfm.imaging import beam
         from usfm.imaging.fan import SectorGeometry
         from usfm.imaging.region import Region
 
@@ -47,6 +48,7 @@ class RegionReader(Files):
                 geometry = SectorGeometry(shape, *(float(known[n]) for n in names))
             for view in extra.get("views", ()):
                 SectorGeometry(**view)
+            beam.of_extra(extra)
         mask = file.mask("regions", at)
         expected = float(known["predicted_iou"])
         return Region(

@@ -263,7 +263,8 @@ class PartWriter:
             overlay: new overlay mask (H, W) bool, in the pixels of the input frame.
             overlay_key: its key, needed with `overlay`.
             detail: what the overlay is made of.
-            framing: `imaging.framing.Framing`: moves pixels, label mask, boxes, region, overlay and spacing together.
+            framing: `imaging.framing.Framing` or `imaging.beam.BeamMap`: moves pixels, label mask, boxes, region,
+                overlay and spacing together.
             kind: new kind.
             views: how many views stand side by side.
             coverage: (L,) share of each patch inside the region, after `framing`.

@@ -67,6 +67,13 @@ class Config:
             panel="Frames",
         ),
     ] = False
+    beam: Annotated[
+        bool,
+        Knob(
+            "lay sectors straight: rows are depth, columns angle; frames without a trusted geometry are rejected",
+            panel="Output frames",
+        ),
+    ] = False
     fit_fan: Annotated[bool, Knob("fit the sector's geometry: apex, radii, angles", panel="Region")] = True
     corrections: Annotated[
         str | None,

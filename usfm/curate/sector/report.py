@@ -6,6 +6,7 @@ import numpy as np
 
 from usfm.curate.sector.config import Config
 from usfm.curate.sector.corrections import to_slicer
+from usfm.imaging import beam
 from usfm.jobs.outputs import write_report
 from usfm.pictures import html, sheet
 from usfm.store.joins import rows_in
@@ -73,10 +74,17 @@ def slicer_entries(out: Store, source: Store, first: dict[int, int]) -> dict[str
     where = rows_in(out.column("frame_id"), source.column("frame_id"))
     entries = {}
     for region, frame in sorted(first.items()):
-        geometry = out.region(region).geometry
+        found = out.region(region)
+        move = beam.of(found)
+        geometry = found.geometry if move is None else move.geometry
         if geometry is None or geometry.shape == "trapezoid":
             continue
         at = int(where[frame])
+        if move is not None:
+            entries[out.region_key(region).partition("@")[0]] = to_slicer(
+                geometry, (move.in_height_px, move.in_width_px)
+            )
+            continue
         scale = float(out.column("scale")[frame])
         row, col = (
             (float(out.column(name)[frame]) - float(source.column(name)[at])) * float(source.column("scale")[at])
@@ -106,6 +114,9 @@ def _mask_on_source(out: Store, region: int, frame: int, shape: tuple[int, int])
     """Return a region of the output drawn back on the input frame it was found on."""
     import cv2
 
+    move = beam.of(out.region(region))
+    if move is not None:
+        return move.inverse_mask(out.region(region).mask)
     scale = float(out.column("scale")[frame])
     top, left = float(out.column("crop_row_px")[frame]), float(out.column("crop_col_px")[frame])
     mask = out.region(region).mask.astype(np.uint8)

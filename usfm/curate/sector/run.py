@@ -11,10 +11,11 @@ import numpy as np
 from usfm import console, provenance
 from usfm.config import Request, content_dict
 from usfm.curate import regions
-from usfm.curate.sector import corrections
+from usfm.curate.sector import corrections, laying
 from usfm.curate.sector.config import Config, with_preset
 from usfm.errors import RequestError
 from usfm.imaging import fan_fit, views
+from usfm.imaging.beam import BeamMap
 from usfm.imaging.frame_kind import frame_kind, view_kind
 from usfm.imaging.framing import Framing
 from usfm.imaging.gray import to_gray
@@ -50,10 +51,12 @@ def run(config: Config, request: Request) -> dict:
     config = with_preset(config)
     if config.size % config.patch:
         raise RequestError(f"--size {config.size} is no multiple of --patch {config.patch}; change one of them.")
+    laying.check(config)
     drawn = corrections.read(config.corrections)
     if not request.dry_run:
         check_report(config.report)
     store = Store.open(list(request.inputs)).require(labels=True)
+    laying.check_input(store)
     lost = corrections.without_source(drawn, store.column("frame_id"), store.source_column("path")) if drawn else []
     if lost:
         console.warn(f"{config.corrections}: no source of the store is '{lost[0][:80]}' ({len(lost)} such entries)")
@@ -88,6 +91,7 @@ class Cut:
         share: (L,) float32, how much of each patch lies in it.
         view: which view it is, None for a frame that stays whole.
         views: how many stand side by side; 0: not known.
+        beam: what lays the sector straight, in place of the framing; None for pictures, and where it cannot be.
     """
 
     key: str
@@ -97,6 +101,7 @@ class Cut:
     share: np.ndarray
     view: views.View | None
     views: int
+    beam: BeamMap | None = None
 
     @property
     def trusted(self) -> bool:
@@ -147,7 +152,8 @@ def cut_part(payload: tuple) -> Iterator[bytes]:
                 continue
             part.copy(
                 store, row, pixels=_cut(frame, one, config), region=one.region, region_key=one.key, view=one.view,
-                framing=one.framing, coverage=one.share, kind=shown, views=int(known_views[row]) or one.views,
+                framing=one.beam or one.framing, coverage=one.share, kind=shown,
+                views=int(known_views[row]) or one.views,
             )  # fmt: skip
             yield from part.drain()
     yield from part.pieces()
@@ -167,6 +173,8 @@ def _refusal(cut: Cut, kind: str, config: Config) -> tuple[str, str] | None:
         return "kind", f"The frame shows {kind}: {REASONS[kind]}."
     if cut.region.confidence < config.min_confidence:
         return "low confidence", f"Its region is right with a probability of {cut.region.confidence:.2f} only."
+    if config.beam and cut.beam is None:
+        return laying.refusal(cut.region)
     side, valid = min(cut.framing.crop_height_px, cut.framing.crop_width_px), int((cut.share >= config.tau).sum())
     if side < config.min_side:
         return "small region", f"The region's box is only {side} px wide or high."
@@ -209,9 +217,11 @@ def _settle(region: Region, key: str, path: str, config: Config, drawn: dict, fr
             one = corrections.region(drawn[name], region.mask.shape)
         one = _shaped(one, config)
         framing = Framing.for_region(one.mask, config.size, config.pad)
-        moved = framing.apply_mask(one.mask)
+        beam = laying.beam_map(one, config.size) if config.beam else None
+        moved = framing.apply_mask(one.mask) if beam is None else np.ones((config.size, config.size), bool)
         view = views.View(number, masks) if parts else None
-        cuts.append(Cut(name, one, framing, moved, coverage(moved, config.patch).ravel(), view, many))
+        share = coverage(moved, config.patch).ravel()
+        cuts.append(Cut(name, one, framing, moved, share, view, many, beam))
     return cuts
 
 
@@ -232,6 +242,8 @@ def _cut(frame: np.ndarray, cut: Cut, config: Config) -> np.ndarray:
         frame = to_gray(frame)
     elif frame.ndim == 2:
         frame = np.repeat(frame[..., None], 3, axis=2)
+    if cut.beam is not None:
+        return laying.laid(frame, cut.beam, cut.region.mask if config.outside == "blank" else None)
     pixels = cut.framing.apply(frame)
     if config.outside == "blank" and cut.trusted:
         pixels = np.where(cut.mask if pixels.ndim == 2 else cut.mask[..., None], pixels, 0)
