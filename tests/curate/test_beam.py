@@ -58,7 +58,7 @@ def laid(tmp_path_factory):
 def test_frames_are_depth_by_angle_and_guesses_have_a_reason(laid):
     _, out, summary, folder = laid
     assert [str(one) for one in out.of_frames("path")] == list(SECTORS)
-    assert verify(out.paths[0]) == []
+    assert verify(out.paths[0]).problems == []
     assert (summary["frames_out"], summary["rejected"]) == (4, 1)
     assert out.rejected()["reason"].tolist() == ["no trusted geometry"]
     for row in range(len(out)):

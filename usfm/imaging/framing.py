@@ -178,7 +178,15 @@ class Framing:
         return ",".join(f"{number:g}" for number in numbers)
 
     def spacings(self, row_mm: float, col_mm: float) -> tuple[float, float]:
-        """Return the spacing of the output between rows and between columns from that of the input, mm per px."""
+        """Return the spacing of the output from that of the input; NaN stays NaN.
+
+        Args:
+            row_mm: between the input's rows, mm per px.
+            col_mm: between its columns.
+
+        Returns:
+            Between rows and between columns of the output, mm per px.
+        """
         return self.spacing(row_mm), self.spacing(col_mm)
 
     def spacing(self, mm: float) -> float:
