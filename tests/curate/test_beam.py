@@ -1,10 +1,13 @@
 """`sector --beam`: every frame depth x angle, labels moved, the way back in the store, and a reason for what is not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tests.curate import test_split_views as screens
 from usfm.config import Request
+from usfm.curate.sector import laying
 from usfm.curate.sector.config import Config
 from usfm.curate.sector.run import run
 from usfm.errors import RequestError
@@ -120,3 +123,16 @@ def test_views_of_a_split_screen(tmp_path):
     parts = screens.split(raw, tmp_path / "p.h5", beam=True)
     assert parts["frames_out"] == 6
     assert len({name.partition("@")[2] for name in Store.open(parts["out"]).region_table()["key"]}) == 3
+
+
+def test_a_box_alone_has_no_beams():
+    """Parallel beams fit any box: they are believed where the search found them, or where a person drew the box."""
+    linear = SECTORS["linear"]
+    mask = fan.mask(linear, SHAPE)
+    for found, laid_straight in (
+        (Region(mask, "", None, 0.9, "dicom"), False),
+        (Region(mask, "", None, 1.0, "manual"), True),
+        (Region(mask, "linear", linear, 0.9, "dicom"), True),
+    ):
+        fitted = dataclasses.replace(found, shape="linear", geometry=linear)
+        assert (laying.beam_map(fitted, 128, found) is not None) == laid_straight

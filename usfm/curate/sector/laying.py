@@ -52,17 +52,23 @@ def check_input(store: Store) -> None:
         )
 
 
-def beam_map(region: Region, size: int) -> BeamMap | None:
+def beam_map(region: Region, size: int, found: Region) -> BeamMap | None:
     """Return what lays a region straight.
+
+    A box of a DICOM file fits parallel beams whatever is in it, so a linear geometry that was only fitted to a mask
+    counts where a person drew the mask, and nowhere else.
 
     Args:
         region: in the pixels of the input frame.
         size: side of the output, px.
+        found: the region before a geometry was fitted to its mask.
 
     Returns:
         The map; None where the geometry is not known, or more likely wrong than right.
     """
     if region.geometry is None or region.confidence < TRUSTED:
+        return None
+    if found.geometry is None and region.geometry.shape == "linear" and found.evidence != "manual":
         return None
     height, width = region.mask.shape
     return BeamMap(beam.trimmed(region.geometry, region.mask), size, height, width)
@@ -81,7 +87,7 @@ def refusal(region: Region) -> tuple[str, str]:
         return "several views", "The frame has several sectors; --split-views makes a frame of each."
     if region.confidence < TRUSTED:
         return "no trusted geometry", f"Its region is right with a probability of {region.confidence:.2f} only."
-    return "no trusted geometry", "No sector fits its region, so depth and angle are not known."
+    return "no trusted geometry", "No sector was found in its region, so depth and angle are not known."
 
 
 def laid(frame: np.ndarray, move: BeamMap, mask: np.ndarray | None) -> np.ndarray:

@@ -215,9 +215,9 @@ def _settle(region: Region, key: str, path: str, config: Config, drawn: dict, fr
         name = f"{key}/{number}" if parts else key
         if parts and name in drawn:
             one = corrections.region(drawn[name], region.mask.shape)
-        one = _shaped(one, config)
+        found, one = one, _shaped(one, config)
         framing = Framing.for_region(one.mask, config.size, config.pad)
-        beam = laying.beam_map(one, config.size) if config.beam else None
+        beam = laying.beam_map(one, config.size, found) if config.beam else None
         moved = framing.apply_mask(one.mask) if beam is None else np.ones((config.size, config.size), bool)
         view = views.View(number, masks) if parts else None
         share = coverage(moved, config.patch).ravel()
