@@ -60,6 +60,7 @@ def test_a_run_leaves_what_the_contract_says(straight):
     for folder in ("last", "best"):
         assert {p.name for p in (out / folder).iterdir()} == {"encoder.safetensors", "model.safetensors", "state.pt"}
     assert len(list((out / "figures").glob("reconstruction-*.png"))) == 2
+    assert (out / "figures" / "tokens.png").stat().st_size
     assert [line["step"] for line in losses(out) if "loss" in line] == list(range(1, 9))
     held = [line for line in losses(out) if "held_out_loss" in line]
     assert len(held) == 2

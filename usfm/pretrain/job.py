@@ -222,7 +222,7 @@ class PretrainJob:
         Returns:
             Name -> figure; `score` is lacking where nothing is held out.
         """
-        from usfm.pretrain.sheets import draw_sheet
+        from usfm.pretrain.sheets import draw_sheet, draw_tokens
 
         rows = self._by_valid(self.held_out)
         figures = self._measured(model, rows) if len(rows) else {}
@@ -233,6 +233,7 @@ class PretrainJob:
             shown = rows if len(rows) else self.stream.rows
             pick = spread(self.pixels.store, np.sort(shown), SHEET_ROWS)
             draw_sheet(self, model, pick, self.figures / f"reconstruction-{step:07d}.png")
+            draw_tokens(self, model, pick, self.figures / "tokens.png")
         return figures
 
     def check_old(self, model: MaskedAutoencoder) -> dict:

@@ -18,6 +18,11 @@ KEY = (
 )
 
 
+TOKENS = (
+    "Each frame, and its patch tokens behind the last block: their first three principal components over this sheet as "
+    "red, green and blue. Patches of one colour look alike to the encoder."
+)
+
 FIRST, SHOWN = "batch.png", 8
 """The picture of the first batch, and how many frames of it are drawn."""
 
@@ -69,6 +74,50 @@ def draw_sheet(job, model, rows: np.ndarray, path: Path) -> None:
         cells += [_picture(images[i, 0]), block, *(_picture(each[i]) for each in maps)]
         captions += [f"frame {rows[i]}, source {sources[i]}", *COLUMNS[1:]]
     contact_sheet(cells, captions, columns=len(COLUMNS), path=path, title=KEY.format(form=target.form))
+
+
+def draw_tokens(job, model, rows: np.ndarray, path: Path) -> None:
+    """Each frame, and its patch tokens as colours: what the encoder takes for the same has the same colour.
+
+    Args:
+        job: the PretrainJob.
+        model: in evaluation mode.
+        rows: of the store.
+        path: PNG to write.
+    """
+    output, images, _ = job.look(model, rows)
+    encoder = model.encoder
+    given = output.seen if job.degradation.downstream else images
+    with torch.no_grad():
+        tokens = encoder(encoder.normalise(given))[:, 1:].float().cpu()
+    colours = coloured(tokens).unflatten(1, encoder.shape.grid).numpy()
+    patch, cells = encoder.shape.patch, []
+    for i in range(len(rows)):
+        cells += [_picture(images[i, 0]), np.kron(colours[i], np.ones((patch, patch, 1), np.uint8))]
+    contact_sheet(cells, ["frame", "tokens"] * len(rows), columns=4, path=path, title=TOKENS)
+
+
+def coloured(tokens: torch.Tensor) -> torch.Tensor:
+    """The first three principal components of tokens as red, green and blue.
+
+    Args:
+        tokens: (B, L, D) float32, D at least 3.
+
+    Returns:
+        uint8 (B, L, 3); the middle 96 % of each component fill the range.
+
+    >>> near, far = torch.zeros(1, 50, 8), torch.ones(1, 50, 8)
+    >>> colours = coloured(torch.cat([near, far], 1))[0, :, 0]
+    >>> bool((colours[:50] == colours[0]).all()), abs(int(colours[0]) - int(colours[-1]))
+    (True, 255)
+    """
+    flat = tokens.flatten(0, 1).double()
+    flat = flat - flat.mean(0)
+    _, axes = torch.linalg.eigh(flat.T @ flat)
+    parts = flat @ axes[:, -3:].flip(1)
+    low, high = (torch.quantile(parts, share, dim=0) for share in (0.02, 0.98))
+    shares = (parts - low) / (high - low).clamp(min=1e-6)
+    return (shares.clamp(0, 1) * 255).round().to(torch.uint8).unflatten(0, tokens.shape[:2])
 
 
 def pictured(encoder, target: Target, output, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
