@@ -85,6 +85,7 @@ def test_held_out_frames_are_answered_as_in_the_run(tmp_path, task, more):
     if task == "classify":
         found = np.stack([said.scores(name)[rows] for name in ("small", "large")], axis=1)
         assert np.abs(found - held.arrays["scores"]).max() < 1e-5
+        assert "the temperature that each fold fitted" in text
         warm = np.stack([said.scores(f"calibrated:{name}") for name in ("small", "large")], axis=1)
         assert warm.sum(1) == pytest.approx(np.ones(len(warm)), abs=1e-5)
     elif task == "regress":
@@ -131,3 +132,14 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(RequestError, match="neither a probe nor networks"):
         asked(store, tmp_path / "run", tmp_path / "said.h5")
     assert not (tmp_path / "said.h5").exists()
+
+
+def test_boxes_that_a_run_predicted_go_to_coco_with_their_scores(tmp_path):
+    part = PartWriter(box_names=("lesion",), box_run="abc")
+    source = part.source(path="a.png", sha256="a" * 64, kind="image", patient="p")
+    part.frame(np.zeros((20, 30), np.uint8), frame_id=frame_id("a" * 64, 0), source=source, index=0, time_s=0.0,
+               boxes=([[2, 3, 12, 9], [0, 0, 5, 5]], ["lesion", "lesion"], [-1, -1], [0.75, 0.25]))  # fmt: skip
+    store = str(write_store(tmp_path / "said.h5", part))
+    export(Export(to="coco"), Request(inputs=(store,), out=str(tmp_path / "coco"), workers=1))
+    found = json.loads((tmp_path / "coco" / "annotations.json").read_text())["annotations"]
+    assert [(one["score"], one["bbox"]) for one in found] == [(0.75, [2, 3, 10, 6]), (0.25, [0, 0, 5, 5])]

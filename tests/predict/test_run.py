@@ -154,6 +154,9 @@ def test_the_page_counts_what_was_predicted_and_shows_who(folder, tmp_path):
     assert re.search(rf"<td[^>]*>cancer</td><td[^>]*>{cancer}</td>", text)
     assert all(f"<td>{name}</td>" in text for name in set(said.of_frames("patient")))
     assert "<h2>Least sure</h2>" in text
+    clips = text.partition("<h2>Clips</h2>")[2]
+    assert all(f"<td>{name}</td>" in clips for name in set(said.of_frames("path")))
+    assert ("calibrated:" in text) == any("calibrated:" in name for name in said.score_names)
     assert "nobody has checked them" in text
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.html").write_text("mine")

@@ -21,7 +21,7 @@ LEAST_SCORE = 0.05
 """Of the boxes that are drawn."""
 
 MOST_LINES = 200
-"""Patients in the table; the CSV of `--table` has all."""
+"""Lines of a table; the CSV of `--table` has all."""
 
 
 def write(
@@ -51,7 +51,10 @@ def write(
     counts = html.facts(told) + (html.note(_TAUGHT) if taught else "")
     sections = [("What was asked", counts), ("What was predicted", _amounts(store, columns, classes, scores))]
     sections += _sheets(store, columns, classes, scores, patients.code, unsure)
-    sections.append(("Patients", _patients(patients, scores, names, classes)))
+    sections.append(("Patients", _groups("patient (or clip)", patients.names, patients.code, scores, names, classes)))
+    clips, clip = np.unique(store.of_frames("path").astype(str), return_inverse=True)
+    if len(clips) < len(store):  # a table of stills would be one of frames
+        sections.append(("Clips", _groups("clip", clips.tolist(), clip, scores, names, classes)))
     history = [f"{step['command']}: {step.get('options', {})}" for step in store.history]
     sections.append(("How the store was made", html.code("\n".join(history))))
     return write_report(folder, html.page("predict", sections, "Predictions of a run; nobody has checked them."))
@@ -60,6 +63,13 @@ def write(
 _TAUGHT = (
     "The run was trained on some of these frames, or on others of the same source or patient: its predictions of them "
     "are too good to show how good it is."
+)
+
+
+CALIBRATED = "calibrated:"
+_WARM = (
+    "The columns that begin with 'calibrated:' are probabilities after the temperature that each fold fitted on its "
+    "validation frames; on other patients or devices they need not be calibrated. The others are as the network says."
 )
 
 
@@ -84,6 +94,8 @@ def _amounts(store: Store, columns: Columns, classes: tuple[str, ...], scores: n
                 found[k] += ((kinds == k) & (sure >= 0.5)).sum(), ((kinds == k) & (sure >= LEAST_SCORE)).sum()
         rows = [[name, int(a), int(b)] for name, (a, b) in zip(columns.boxes, found, strict=True)]
         parts.append(html.table(["class", "boxes of score 0.5 and more", f"of {LEAST_SCORE} and more"], rows))
+    if any(CALIBRATED in name for name in columns.scores):
+        parts.append(html.note(_WARM))
     return "".join(parts) + _histogram(columns.scores, scores, len(classes))
 
 
@@ -152,13 +164,18 @@ def _structures(store: Store, columns: Columns, row: int) -> list[np.ndarray]:
     return [mask == k + 1 if columns.mask_kind == "index" else (mask >> k & 1) > 0 for k in range(len(columns.masks))]
 
 
-def _patients(patients, scores: np.ndarray, names: Sequence[str], classes: tuple[str, ...]) -> str:
-    counts = np.bincount(patients.code, minlength=len(patients.names))
-    means = np.stack([np.bincount(patients.code, column) / np.maximum(counts, 1) for column in scores.T], axis=1)
+def _groups(
+    head: str, groups: Sequence[str], code: np.ndarray, scores: np.ndarray, names: Sequence[str], classes: tuple
+) -> str:
+    """Means over the frames of each patient or clip."""
+    counts = np.bincount(code, minlength=len(groups))
+    means = np.stack(
+        [np.bincount(code, column, minlength=len(groups)) / np.maximum(counts, 1) for column in scores.T], axis=1
+    )
     rows = []
     for k in range(min(len(counts), MOST_LINES)):
         said = [classes[int(means[k, : len(classes)].argmax())]] if classes else []
-        rows.append([patients.names[k], int(counts[k]), *said, *means[k].tolist()])
-    heads = ["patient (or clip)", "frames", *(["predicted"] if classes else []), *names]
+        rows.append([groups[k], int(counts[k]), *said, *means[k].tolist()])
+    heads = [head, "frames", *(["predicted"] if classes else []), *names]
     more = f" The first {MOST_LINES} of {len(counts)}." if len(counts) > MOST_LINES else ""
     return html.paragraph(f"Means over the frames.{more}") + html.table(heads, rows)
