@@ -4,7 +4,8 @@
 
 Each seed has its own 60 patients to label from and 40 held-out ones, six frames each, of three classes (a small,
 middle or large bright body in speckle, with the gain and grain of the patient). Vectors are of an untrained network; a
-softmax probe is trained on what is labelled. Six patients begin with a frame each; each of five rounds labels six more frames.
+softmax probe learns from what is labelled. Six patients begin with a frame each;
+each of five rounds labels six more frames.
 The orders differ in nothing else. The table has the mean over the seeds and the mean difference, seed by seed, from
 random frames, with a 95% interval of Student's t. There is no gate: it says what comes out.
 """
