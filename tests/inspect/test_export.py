@@ -108,7 +108,8 @@ def test_refusals(trained, tmp_path):
     assert not list(tmp_path.glob(".*unfinished*"))
 
 
-@pytest.mark.parametrize("to, suffix", [("timm", "safetensors"), ("mae", "pth"), ("onnx", "onnx")])
+@pytest.mark.parametrize("to, suffix", [("timm", "safetensors"), ("mae", "pth"),
+                                        pytest.param("onnx", "onnx", marks=pytest.mark.slow)])  # fmt: skip
 def test_the_same_export_is_up_to_date_and_another_needs_overwrite(trained, tmp_path, capsys, to, suffix):
     folder, _ = trained
     out = tmp_path / f"e.{suffix}"

@@ -9,6 +9,8 @@ import pytest
 
 from usfm.config import Request
 from usfm.errors import RequestError
+from usfm.extract.config import Config as Extraction
+from usfm.extract.run import run as extract
 from usfm.finetune.config import Config as Tuning
 from usfm.finetune.run import run as finetune
 from usfm.inspect.export_any import run as export
@@ -34,7 +36,7 @@ def store_of(path, patients=6, first=0):
     for k in range(2 * first, 2 * (first + patients)):
         sha, large = f"{k:064x}"[::-1], k // 2 % 2
         source = part.source(path=f"{k}.png", sha256=sha, kind="image", patient=f"p{k // 2:02}",
-                             extra={"found": "large;bright" if large else "bright"})  # fmt: skip
+                             found="large|bright" if large else "bright")  # fmt: skip
         pixels, side = rng.integers(0, 60, (48, 64)).astype(np.uint8), 10 + 14 * large
         top, left = rng.integers(0, 20, 2)
         lesion = np.zeros(pixels.shape, bool)
@@ -65,6 +67,7 @@ def trained(folder, task, **more):
         ("classify", {"protocol": "frozen"}),
         pytest.param("classify", {"protocol": "lora"}, marks=SLOW),
         pytest.param("regress", {"protocol": "full", "target": "side"}, marks=SLOW),
+        pytest.param("multilabel", {"protocol": "frozen", "target": "found"}, marks=SLOW),
         ("segment", {"head": "fpn"}),
         pytest.param("segment", {"head": "linear", "window": 40, "image_size": 64}, marks=SLOW),
         pytest.param("detect", {"epochs": 8, "batch_size": 4, "lr": 1e-3}, marks=SLOW),
@@ -90,6 +93,9 @@ def test_held_out_frames_are_answered_as_in_the_run(tmp_path, task, more):
         assert warm.sum(1) == pytest.approx(np.ones(len(warm)), abs=1e-5)
     elif task == "regress":
         assert said.scores("side")[rows] == pytest.approx(held.arrays["said"], rel=1e-5)
+    elif task == "multilabel":
+        found = np.stack([said.scores(name)[rows] for name in held.class_names], axis=1)
+        assert np.abs(found - held.arrays["scores"]).max() < 1e-5
     elif task == "segment":
         kept = [unpacked(one) for one in held.arrays["mask"]]
         apart = [(said.label_mask(row) != mask).mean() for row, mask in zip(rows, kept, strict=True)]
@@ -119,6 +125,50 @@ def test_predicted_labels_of_new_frames_are_no_labels_and_go_to_a_tool(tmp_path)
         )
     export(Export(to="coco"), Request(inputs=(str(tmp_path / "said.h5"),), out=str(tmp_path / "coco"), workers=1))
     assert len(json.loads((tmp_path / "coco" / "annotations.json").read_text())["images"]) == 4
+
+
+def test_frames_of_another_size_and_in_colour_are_answered_in_their_own_pixels(tmp_path):
+    trained(tmp_path, "segment", head="linear")
+    rng, part = np.random.default_rng(1), PartWriter()
+    gray = rng.integers(0, 256, (33, 90)).astype(np.uint8)
+    frames = (gray, np.repeat(gray[..., None], 3, 2), rng.integers(0, 256, (200, 40)).astype(np.uint8))
+    for k, pixels in enumerate(frames):
+        sha = f"{k + 70:064x}"[::-1]
+        source = part.source(path=f"new{k}.png", sha256=sha, kind="image", patient=f"n{k}")
+        part.frame(pixels, frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0)
+    asked(str(write_store(tmp_path / "new.h5", part)), tmp_path / "run", tmp_path / "said.h5")
+    said = Store.open(str(tmp_path / "said.h5"))
+    masks = [said.label_mask(k) for k in range(3)]
+    assert [mask.shape for mask in masks] == [pixels.shape[:2] for pixels in frames]
+    assert np.array_equal(masks[0], masks[1])
+
+
+@pytest.mark.parametrize("to", ["coco", "png"])
+def test_what_people_have_corrected_comes_back_as_labels(tmp_path, to):
+    rng, lesion = np.random.default_rng(2), np.zeros((40, 60), np.uint8)
+    lesion[5:20, 10:30] = 1
+    given = (
+        {"mask_names": ("lesion",), "mask_run": "abc"} if to == "png" else {"box_names": ("lesion",), "box_run": "abc"}
+    )
+    part = PartWriter(**given)
+    for k in range(2):
+        pixels = rng.integers(0, 256, lesion.shape).astype(np.uint8)
+        sha = f"{k + 90:064x}"[::-1]
+        source = part.source(path=f"{k}.png", sha256=sha, kind="image", patient=f"p{k}")
+        more = {"mask": np.roll(lesion, k, 0)} if to == "png" else {"boxes": ([[10, 5 + k, 30, 20]], ["lesion"])}
+        part.frame(pixels, frame_id=frame_id(sha, 0), source=source, index=0, time_s=0.0, **more)
+    said = str(write_store(tmp_path / "said.h5", part))
+    export(Export(to=to), Request(inputs=(said,), out=str(tmp_path / "tool"), workers=1))
+    extract(Extraction(), Request(inputs=(str(tmp_path / "tool"),), out=str(tmp_path / "corrected.h5"), workers=1))
+    back, before = Store.open(str(tmp_path / "corrected.h5")), Store.open(said)
+    assert len(back) == 2
+    where = [[np.array_equal(back.frame(k), before.frame(j)) for j in range(2)].index(True) for k in range(2)]
+    assert (back.mask_run, back.box_run) == ("", "")
+    for k, j in enumerate(where):
+        if to == "png":
+            assert np.array_equal(back.label_mask(k), before.label_mask(j))
+        else:
+            assert back.boxes(k)[0] == pytest.approx(before.boxes(j)[0])
 
 
 def test_what_cannot_be_asked_is_refused_in_one_sentence(tmp_path):
